@@ -1,0 +1,58 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package frame turns one text frame of a platform into events. It is pure: no
+// pdata, no clock, no goroutine, and nothing is allocated per event.
+//
+// A frame is one JSON object, an array of objects, or objects separated by
+// newlines. What cannot be an event becomes a Violation, and its neighbours go on.
+package frame // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+
+// Type is the type of an event.
+type Type uint8
+
+// The types of events.
+const (
+	ConnectionOpen Type = iota
+	ConnectionClose
+	MessageSend
+	MessageReceive
+)
+
+// Event is one event of a frame. Its slices alias the frame or the decoder's own
+// memory and are valid until the Sink's call returns; an absent field is nil.
+type Event struct {
+	Type        Type
+	Time        int64 // unix nanoseconds, platform's clock
+	ChannelID   []byte
+	UserID      []byte
+	ID          []byte
+	TenantID    []byte
+	Region      []byte
+	ChannelType []byte
+
+	PayloadSize    int64 // bytes
+	HasPayloadSize bool
+	CloseCode      int64 // RFC 6455 section 7.4
+	HasCloseCode   bool
+	CloseReason    []byte
+
+	Raw []byte // the event's object as received
+}
+
+// Violation is a piece of a frame that is no event. The dimensions are those
+// that could still be read.
+type Violation struct {
+	Reason      string // one of wsevent's Violation constants
+	Detail      string // for a person: which field, which byte; may be empty
+	TenantID    []byte
+	Region      []byte
+	ChannelType []byte
+	Raw         []byte // the offending piece, uncut
+}
+
+// Sink takes what a frame holds, in the frame's order.
+type Sink interface {
+	Event(*Event)
+	Violation(*Violation)
+}

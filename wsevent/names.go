@@ -1,0 +1,81 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wsevent
+
+// Types of event records, as they stand in EventName. The first four come from
+// the platform, the others are said by the components about the stream itself.
+const (
+	ConnectionOpen  = "connection.open"
+	ConnectionClose = "connection.close"
+	MessageSend     = "message.send"
+	MessageReceive  = "message.receive"
+
+	StreamConnected    = "stream.connected"
+	StreamDisconnected = "stream.disconnected"
+	StreamGap          = "stream.gap"
+	StreamBackpressure = "stream.backpressure"
+	ProtocolViolation  = "protocol.violation"
+
+	ClockSkew  = "clock.skew"
+	ClockDrift = "clock.drift"
+)
+
+// Dimensions: resource attributes of every record, and the only attributes that
+// ever become attributes of a metric.
+const (
+	TenantID    = "tenant_id"
+	Region      = "region"
+	ChannelType = "channel_type"
+)
+
+// Unknown stands where a dimension is named neither by the event nor by the
+// configuration, and is the channel type of records about the stream itself.
+const Unknown = "unknown"
+
+// Overflow marks the one set of dimensions that collects everything past
+// max_series. It stands alone, in the place of the three dimensions
+// (OpenTelemetry metrics SDK specification, cardinality limits).
+const Overflow = "otel.metric.overflow"
+
+// Platform is the resource attribute that names the receiver's profile.
+const Platform = "ccaas.platform"
+
+// Attributes of event records.
+const (
+	ChannelID     = "ccaas.channel.id"
+	UserID        = "ccaas.user.id"
+	EventID       = "ccaas.event.id"
+	PayloadSize   = "ccaas.payload.size"   // int, bytes; absent when unknown
+	CloseCode     = "ccaas.close.code"     // int, RFC 6455 section 7.4
+	CloseReason   = "ccaas.close.reason"   // the platform's own word
+	CloseAbnormal = "ccaas.close.abnormal" // bool, on every connection.close
+)
+
+// Attributes of records about the stream itself.
+const (
+	StreamCause          = "ccaas.stream.cause"
+	GapStart             = "ccaas.gap.start"             // int, unix ms
+	GapEnd               = "ccaas.gap.end"               // int, unix ms
+	BackpressureDuration = "ccaas.backpressure.duration" // double, ms
+	ViolationReason      = "ccaas.violation.reason"      // one of the Violation constants
+	ClockSkewOffset      = "ccaas.clock.skew"            // double, ms; positive: the platform is ahead
+)
+
+// Reasons of a protocol.violation record. They are few and fixed, so that they
+// can be counted by reason.
+const (
+	ViolationNotJSON          = "not_json"
+	ViolationInvalidUTF8      = "invalid_utf8"
+	ViolationTooDeep          = "too_deep"
+	ViolationDuplicateKey     = "duplicate_key"
+	ViolationWrongType        = "wrong_type"
+	ViolationMissingType      = "missing_type"
+	ViolationUnknownType      = "unknown_type"
+	ViolationMissingChannelID = "missing_channel_id"
+	ViolationMissingTimestamp = "missing_timestamp"
+	ViolationBadTimestamp     = "bad_timestamp"
+	ViolationBinaryFrame      = "binary_frame"
+	ViolationFrameTooLarge    = "frame_too_large"
+	ViolationProtocolOrder    = "protocol_order"
+)

@@ -1,0 +1,282 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wsevent
+
+import (
+	"errors"
+	"fmt"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// ThroughputMetric is the EventName of a window record, and the value of
+// "metric" in its body.
+const ThroughputMetric = "ws_throughput"
+
+// Keys of a window record's body, and of its "fields" and "totals" maps.
+const (
+	KeyMetric    = "metric"
+	KeyTags      = "tags"
+	KeyFields    = "fields"
+	KeyTotals    = "totals"
+	KeyTimestamp = "timestamp"  // int, unix ms: the window's start
+	KeyWindowEnd = "window_end" // int, unix ms
+
+	FieldActiveConnections  = "active_connections"
+	FieldMessagesPerSecond  = "messages_per_second"
+	FieldPayloadBytesTotal  = "payload_bytes_total"
+	FieldDropRatePercent    = "drop_rate_percent"
+	FieldMessagesSent       = "messages_sent"
+	FieldMessagesReceived   = "messages_received"
+	FieldConnectionsOpened  = "connections_opened"
+	FieldConnectionsClosed  = "connections_closed"
+	FieldConnectionsDropped = "connections_dropped"
+	FieldBackpressureEvents = "backpressure_events"
+	FieldProtocolViolations = "protocol_violations"
+	FieldLateEvents         = "late_events"
+	FieldClockSkew          = "clock_skew_ms"
+	FieldComplete           = "complete"
+
+	TotalSince        = "since" // int, unix ms
+	TotalPayloadBytes = "payload_bytes"
+)
+
+// Tags are the dimensions of a series. With Overflow set the others are empty.
+type Tags struct {
+	TenantID    string
+	Region      string
+	ChannelType string
+	Overflow    bool
+}
+
+// Counts are the numbers that a window and the running totals have in common.
+type Counts struct {
+	MessagesSent       int64
+	MessagesReceived   int64
+	PayloadBytes       int64
+	ConnectionsOpened  int64
+	ConnectionsClosed  int64
+	ConnectionsDropped int64 // closed abnormally; also in ConnectionsClosed
+	BackpressureEvents int64
+	ProtocolViolations int64
+	LateEvents         int64
+}
+
+// Add adds other to c.
+func (c *Counts) Add(other *Counts) {
+	c.MessagesSent += other.MessagesSent
+	c.MessagesReceived += other.MessagesReceived
+	c.PayloadBytes += other.PayloadBytes
+	c.ConnectionsOpened += other.ConnectionsOpened
+	c.ConnectionsClosed += other.ConnectionsClosed
+	c.ConnectionsDropped += other.ConnectionsDropped
+	c.BackpressureEvents += other.BackpressureEvents
+	c.ProtocolViolations += other.ProtocolViolations
+	c.LateEvents += other.LateEvents
+}
+
+// Window is one finished window of one series: [Start, End), event time.
+type Window struct {
+	Tags              Tags
+	Start, End        int64 // unix ms
+	ActiveConnections int64
+	Counts            Counts
+	ClockSkew         float64 // ms, positive: the platform is ahead
+	ClockSkewKnown    bool
+	Complete          bool
+
+	Since  int64 // unix ms: where Totals begin
+	Totals Counts
+}
+
+// MessagesPerSecond is (sent + received) / size.
+func (w *Window) MessagesPerSecond() float64 {
+	size := float64(w.End-w.Start) / 1000
+	return float64(w.Counts.MessagesSent+w.Counts.MessagesReceived) / size
+}
+
+// DropRatePercent is the share of the active connections that closed
+// abnormally, 0 when none was open.
+func (w *Window) DropRatePercent() float64 {
+	if w.ActiveConnections == 0 {
+		return 0
+	}
+	return float64(w.Counts.ConnectionsDropped) / float64(w.ActiveConnections) * 100
+}
+
+// PutTags writes the tags as attributes.
+func (t Tags) PutTags(attributes pcommon.Map) {
+	if t.Overflow {
+		attributes.EnsureCapacity(1)
+		attributes.PutBool(Overflow, true)
+		return
+	}
+	attributes.EnsureCapacity(3)
+	attributes.PutStr(TenantID, t.TenantID)
+	attributes.PutStr(Region, t.Region)
+	attributes.PutStr(ChannelType, t.ChannelType)
+}
+
+// TagsOf reads the dimensions among attributes; those that are missing, empty
+// or no string are Unknown.
+func TagsOf(attributes pcommon.Map) Tags {
+	if overflow, ok := attributes.Get(Overflow); ok && overflow.Bool() {
+		return Tags{Overflow: true}
+	}
+	return Tags{
+		TenantID:    dimension(attributes, TenantID),
+		Region:      dimension(attributes, Region),
+		ChannelType: dimension(attributes, ChannelType),
+	}
+}
+
+func dimension(attributes pcommon.Map, name string) string {
+	value, ok := attributes.Get(name)
+	if !ok || value.Str() == "" {
+		return Unknown
+	}
+	return value.Str()
+}
+
+// Encode writes the window into a fresh log record. The tags are the caller's to
+// put on the resource as well. A skew that nobody measured is present and empty.
+func (w *Window) Encode(record plog.LogRecord) {
+	record.SetEventName(ThroughputMetric)
+	record.SetTimestamp(pcommon.Timestamp(w.End * 1e6))
+
+	body := record.Body().SetEmptyMap()
+	body.EnsureCapacity(6)
+	body.PutStr(KeyMetric, ThroughputMetric)
+	w.Tags.PutTags(body.PutEmptyMap(KeyTags))
+	w.encodeFields(body.PutEmptyMap(KeyFields))
+	w.encodeTotals(body.PutEmptyMap(KeyTotals))
+	body.PutInt(KeyTimestamp, w.Start)
+	body.PutInt(KeyWindowEnd, w.End)
+}
+
+func (w *Window) encodeFields(fields pcommon.Map) {
+	fields.EnsureCapacity(14)
+	fields.PutInt(FieldActiveConnections, w.ActiveConnections)
+	fields.PutDouble(FieldMessagesPerSecond, w.MessagesPerSecond())
+	fields.PutInt(FieldPayloadBytesTotal, w.Counts.PayloadBytes)
+	fields.PutDouble(FieldDropRatePercent, w.DropRatePercent())
+	w.Counts.encode(fields)
+	if skew := fields.PutEmpty(FieldClockSkew); w.ClockSkewKnown {
+		skew.SetDouble(w.ClockSkew)
+	}
+	fields.PutBool(FieldComplete, w.Complete)
+}
+
+func (w *Window) encodeTotals(totals pcommon.Map) {
+	totals.EnsureCapacity(10)
+	totals.PutInt(TotalSince, w.Since)
+	totals.PutInt(TotalPayloadBytes, w.Totals.PayloadBytes)
+	w.Totals.encode(totals)
+}
+
+// encode writes the counts whose names are the same in fields and totals: all
+// but the payload's.
+func (c *Counts) encode(into pcommon.Map) {
+	into.PutInt(FieldMessagesSent, c.MessagesSent)
+	into.PutInt(FieldMessagesReceived, c.MessagesReceived)
+	into.PutInt(FieldConnectionsOpened, c.ConnectionsOpened)
+	into.PutInt(FieldConnectionsClosed, c.ConnectionsClosed)
+	into.PutInt(FieldConnectionsDropped, c.ConnectionsDropped)
+	into.PutInt(FieldBackpressureEvents, c.BackpressureEvents)
+	into.PutInt(FieldProtocolViolations, c.ProtocolViolations)
+	into.PutInt(FieldLateEvents, c.LateEvents)
+}
+
+// Record is a window record as read back: the envelope checked, the numbers as
+// the sender stated them. A number that an older sender does not know is absent
+// from Fields or Totals, and nothing else suffers from it.
+type Record struct {
+	Tags       Tags
+	Start, End int64 // unix ms
+	Since      int64 // unix ms; Start where the sender gives none
+	Fields     pcommon.Map
+	Totals     pcommon.Map
+}
+
+// IsWindow tells a window record from the event records around it.
+func IsWindow(record plog.LogRecord) bool { return record.EventName() == ThroughputMetric }
+
+// DecodeRecord reads a window record. The error names the key that is missing
+// or has another type than the contract gives it.
+func DecodeRecord(record plog.LogRecord) (Record, error) {
+	if record.Body().Type() != pcommon.ValueTypeMap {
+		return Record{}, fmt.Errorf("window record: body is %s, want a map", record.Body().Type())
+	}
+	body := record.Body().Map()
+	tags, err := mapAt(body, KeyTags)
+	if err != nil {
+		return Record{}, err
+	}
+	decoded := Record{Tags: TagsOf(tags)}
+	if decoded.Fields, err = mapAt(body, KeyFields); err != nil {
+		return Record{}, err
+	}
+	if decoded.Totals, err = mapAt(body, KeyTotals); err != nil {
+		return Record{}, err
+	}
+	var ok bool
+	if decoded.Start, ok = Int(body, KeyTimestamp); !ok {
+		return Record{}, errors.New("window record: timestamp: missing or no number")
+	}
+	if decoded.End, ok = Int(body, KeyWindowEnd); !ok {
+		return Record{}, errors.New("window record: window_end: missing or no number")
+	}
+	if decoded.End <= decoded.Start {
+		return Record{}, fmt.Errorf("window record: window_end %d is not after timestamp %d", decoded.End, decoded.Start)
+	}
+	if decoded.Since, ok = Int(decoded.Totals, TotalSince); !ok {
+		decoded.Since = decoded.Start
+	}
+	return decoded, nil
+}
+
+func mapAt(body pcommon.Map, key string) (pcommon.Map, error) {
+	value, ok := body.Get(key)
+	if !ok {
+		return pcommon.Map{}, fmt.Errorf("window record: %s: missing", key)
+	}
+	if value.Type() != pcommon.ValueTypeMap {
+		return pcommon.Map{}, fmt.Errorf("window record: %s is %s, want a map", key, value.Type())
+	}
+	return value.Map(), nil
+}
+
+// Number reads a number, whole or not: a record that went through JSON may hold
+// one as the other.
+func Number(m pcommon.Map, key string) (float64, bool) {
+	value, ok := m.Get(key)
+	if !ok {
+		return 0, false
+	}
+	switch value.Type() {
+	case pcommon.ValueTypeInt:
+		return float64(value.Int()), true
+	case pcommon.ValueTypeDouble:
+		return value.Double(), true
+	default:
+		return 0, false
+	}
+}
+
+// Int reads a whole number, which JSON may have turned into a double.
+func Int(m pcommon.Map, key string) (int64, bool) {
+	value, ok := m.Get(key)
+	if !ok {
+		return 0, false
+	}
+	switch value.Type() {
+	case pcommon.ValueTypeInt:
+		return value.Int(), true
+	case pcommon.ValueTypeDouble:
+		return int64(value.Double()), true
+	default:
+		return 0, false
+	}
+}
