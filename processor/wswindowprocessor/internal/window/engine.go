@@ -1,0 +1,291 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package window
+
+import (
+	"math"
+	"time"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// Config is what the Engine must know; every value is checked by the caller.
+type Config struct {
+	Size            time.Duration
+	Overlap         time.Duration
+	AllowedLateness time.Duration
+	IdleTimeout     time.Duration
+	MaxFuture       time.Duration
+	ChannelTTL      time.Duration
+	SeriesIdle      time.Duration
+	MaxSeries       int
+	MaxChannels     int
+}
+
+// Stats are the Engine's own numbers; the first group only grows.
+type Stats struct {
+	Windows         int64 // emitted
+	LateEvents      int64 // missed a window because it was emitted
+	FutureEvents    int64 // too far ahead for any window
+	ExpiredChannels int64 // closed by channel_ttl
+	RefusedChannels int64 // not followed because of max_channels
+
+	Channels int
+	Series   int // without the overflow set
+}
+
+// Engine turns events into windows. It is not safe for concurrent use.
+type Engine struct {
+	config Config
+	grid   grid
+
+	lateness, idle, maxFuture, ttl, seriesIdle int64 // ms
+	sweepEvery                                 int64 // windows between two looks for expired channels
+
+	streams  map[streamKey]*stream
+	series   map[wsevent.Tags]*series
+	channels int
+	stats    Stats
+
+	due []wsevent.Window
+}
+
+type streamKey struct {
+	tenant, region string
+	overflow       bool
+}
+
+// sweeps is how often a channel's TTL is looked at in the course of it: a channel
+// expires at most a 64th part of the TTL late.
+const sweeps = 64
+
+// New makes an Engine without state.
+func New(config Config) *Engine {
+	g := newGrid(config.Size.Milliseconds(), config.Overlap.Milliseconds())
+	return &Engine{
+		config:     config,
+		grid:       g,
+		lateness:   config.AllowedLateness.Milliseconds(),
+		idle:       config.IdleTimeout.Milliseconds(),
+		maxFuture:  config.MaxFuture.Milliseconds(),
+		ttl:        config.ChannelTTL.Milliseconds(),
+		seriesIdle: config.SeriesIdle.Milliseconds(),
+		sweepEvery: max(1, config.ChannelTTL.Milliseconds()/sweeps/g.step),
+		streams:    map[streamKey]*stream{{overflow: true}: {overflow: true}},
+		series:     map[wsevent.Tags]*series{},
+	}
+}
+
+// Stats gives the Engine's own numbers.
+func (e *Engine) Stats() Stats {
+	stats := e.stats
+	stats.Channels = e.channels
+	stats.Series = len(e.series)
+	if _, ok := e.series[overflow]; ok {
+		stats.Series--
+	}
+	return stats
+}
+
+// Drain gives the windows that have ended since the last call, in order of time
+// within each series. They are the caller's.
+func (e *Engine) Drain() []wsevent.Window {
+	due := e.due
+	e.due = nil
+	return due
+}
+
+// Observe counts events of one set of tags, in their order of arrival. Windows
+// that end by them are there to be drained. now is the wall clock, unix ms.
+func (e *Engine) Observe(tags wsevent.Tags, events []Event, now int64) {
+	home := e.streamOf(tags)
+	st := home
+	if _, known := e.series[tags]; home.overflow || !known && len(e.series) >= e.config.MaxSeries {
+		tags = overflow
+		st = e.streamOf(tags)
+	}
+	st.pass(now, e.idle)
+	e.advance(st)
+	var own *series
+	for i := range events {
+		event := &events[i]
+		if !event.Kind.counted() {
+			home.hear(event)
+			continue
+		}
+		t, future := e.arrive(st, event, now)
+		if own == nil {
+			own = e.seriesOf(tags, st, t)
+		}
+		switch {
+		case future:
+			e.stats.FutureEvents++
+			own.countInTotals(event)
+		case event.Channel != 0 && e.follow(own, event, t):
+			// The same event once more.
+		default:
+			own.count(event, e.grid, t, e.seriesIdle)
+		}
+	}
+}
+
+// arrive moves the watermark for an event, lets the windows end that this makes
+// due, and gives the event's time. An event too far ahead moves nothing; it is
+// taken to stand where the stream is.
+func (e *Engine) arrive(st *stream, event *Event, now int64) (t int64, future bool) {
+	t = event.Time
+	switch {
+	case !event.Kind.fromPlatform():
+		e.begin(st, min(t, now), now)
+		return t, t > st.watermark+e.maxFuture
+	case t > now+e.maxFuture:
+		e.begin(st, now, now)
+		return st.watermark, true
+	case !st.live:
+		e.enliven(st, t, now)
+	}
+	st.arrive(t, now)
+	e.advance(st)
+	return t, false
+}
+
+// begin gives a stream a watermark to start from, if it has none.
+func (e *Engine) begin(st *stream, t, now int64) {
+	if !st.begun {
+		st.begin(t, now)
+		st.next = e.firstOpen(st)
+	}
+}
+
+// enliven begins a stream's event time with the first event of the platform.
+// Where only records about the stream came before, our clock stood in for the
+// platform's. Should that have run ahead, it gives way, and what was counted by
+// it stays in the totals alone.
+func (e *Engine) enliven(st *stream, t, now int64) {
+	st.live = true
+	t = min(t, now)
+	e.begin(st, t, now)
+	if e.grid.first(t-e.lateness) >= st.next {
+		return
+	}
+	for _, s := range st.series {
+		s.foldPanes(e.grid)
+	}
+	st.begin(t, now)
+	st.next = e.firstOpen(st)
+	for _, s := range st.series {
+		s.last = st.next - 1
+	}
+}
+
+// firstOpen is the first window that the stream's watermark has not closed.
+func (e *Engine) firstOpen(st *stream) int64 { return e.grid.first(st.watermark - e.lateness) }
+
+// Advance lets the wall clock act: windows of quiet streams, and of streams that
+// run ahead of us, end by it.
+func (e *Engine) Advance(now int64) {
+	for _, st := range e.streams {
+		st.pass(now, e.idle)
+		e.advance(st)
+	}
+}
+
+// Flush ends every window that holds an event, as incomplete: nobody will be
+// there to see the rest of it.
+func (e *Engine) Flush() {
+	for _, st := range e.streams {
+		st.addGap(math.MinInt64, math.MaxInt64)
+		for e.pending(st) {
+			e.emit(st)
+		}
+	}
+}
+
+func (e *Engine) pending(st *stream) bool {
+	for _, s := range st.series {
+		if s.last >= st.next || s.untold() {
+			return true
+		}
+	}
+	return false
+}
+
+// advance emits the windows that the watermark has passed.
+func (e *Engine) advance(st *stream) {
+	for st.begun && e.grid.end(st.next)+e.lateness <= st.watermark {
+		if e.dormant(st) {
+			st.next = e.firstOpen(st)
+			return
+		}
+		e.emit(st)
+	}
+}
+
+// dormant says that no series of the stream has anything to tell from the next
+// window on, however far the watermark has gone.
+func (e *Engine) dormant(st *stream) bool {
+	for _, s := range st.series {
+		if !s.dormant(st.next, e.grid, e.seriesIdle) {
+			return false
+		}
+	}
+	return true
+}
+
+// emit ends the stream's next window in all its series.
+func (e *Engine) emit(st *stream) {
+	k := st.next
+	start, end := e.grid.start(k), e.grid.end(k)
+	all, none := st.listening(start, end)
+	for _, s := range st.series {
+		untold := s.untold()
+		counts := s.close(k, e.grid)
+		switch alive := s.active > 0 || s.recent(end, e.seriesIdle); {
+		case !untold && counts == wsevent.Counts{} && (none || !alive):
+			// Nothing to tell: blindness and silence are no zero.
+		case k < s.from:
+			s.unshown = s.unshown || counts != wsevent.Counts{}
+		default:
+			e.due = append(e.due, s.window(k, e.grid, counts, all))
+			e.stats.Windows++
+		}
+		e.stats.LateEvents += counts.LateEvents
+		e.channels -= s.free(k, e.grid)
+		if k%e.sweepEvery == 0 {
+			e.expire(s, e.grid.start(k+1)-e.ttl)
+		}
+	}
+	st.next++
+	st.forgetGaps(e.grid.start(st.next))
+}
+
+// overflow is the set of tags that everything is counted under past max_series.
+var overflow = wsevent.Tags{Overflow: true}
+
+// streamOf gives the stream of a set of tags. There are at most max_series, and
+// one for the overflow set, which all further ones share.
+func (e *Engine) streamOf(tags wsevent.Tags) *stream {
+	key := streamKey{tags.TenantID, tags.Region, tags.Overflow}
+	st, ok := e.streams[key]
+	switch {
+	case ok:
+		return st
+	case len(e.streams) > e.config.MaxSeries:
+		return e.streamOf(overflow)
+	default:
+		st = &stream{}
+		e.streams[key] = st
+		return st
+	}
+}
+
+func (e *Engine) seriesOf(tags wsevent.Tags, st *stream, t int64) *series {
+	s, ok := e.series[tags]
+	if !ok {
+		s = newSeries(tags, st, e.grid, t)
+		e.series[tags] = s
+		st.series = append(st.series, s)
+	}
+	return s
+}

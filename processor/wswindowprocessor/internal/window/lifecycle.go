@@ -1,0 +1,131 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package window
+
+// A channel is open from its first sign to its close, both included, and belongs
+// to every window that holds a moment of that stay. What counts is the order of
+// the events' times, not of their arrival: as long as the events of a channel are
+// out of order by less than a window's size, the result is the same.
+//
+// The series does not store which channels belong to which window. It stores,
+// for each window, by how many its active channels differ from those of the window
+// before, so that an event costs the same with ten channels and with a million,
+// and so does the close of a window.
+
+// follow lets an event act on its channel. It reports whether the event is the
+// same that was counted before: the open or the close of this channel at this
+// very moment.
+func (e *Engine) follow(s *series, event *Event, t int64) (repeated bool) {
+	c, known := s.channels[event.Channel]
+	switch {
+	case !known:
+		e.meet(s, event, t)
+		return false
+	case event.Kind == ConnectionClose:
+		repeated = c.closed() && c.lastSeen() == t
+		if !repeated {
+			e.close(s, &c, event.Channel, t)
+		}
+	case event.Kind == ConnectionOpen && c.opened() && c.firstSeen() == t:
+		return true
+	default:
+		e.see(s, &c, t, event.Kind == ConnectionOpen)
+	}
+	if !repeated {
+		s.channels[event.Channel] = c
+	}
+	return repeated
+}
+
+// meet takes in a channel that is not known. A close of one counts as a channel
+// that was open at that moment; when its windows are past there is nothing to keep.
+func (e *Engine) meet(s *series, event *Event, t int64) {
+	closed := event.Kind == ConnectionClose
+	if closed && e.grid.last(t) < s.stream.next {
+		return
+	}
+	if e.channels >= e.config.MaxChannels {
+		e.stats.RefusedChannels++
+		return
+	}
+	e.channels++
+	s.channels[event.Channel] = newChannel(t, event.Kind == ConnectionOpen, closed)
+	e.shift(s, e.grid.first(t), 1)
+	if closed {
+		e.leave(s, event.Channel, t)
+	}
+}
+
+// see notes a sign of life at t, which may be an open.
+func (e *Engine) see(s *series, c *channel, t int64, open bool) {
+	switch {
+	case c.closed() && t > c.lastSeen():
+		e.reopen(s, c, t, open)
+		return
+	case t < c.firstSeen(): // it overtook what opened it here
+		e.shift(s, e.grid.first(c.firstSeen()), -1)
+		e.shift(s, e.grid.first(t), 1)
+		c.from = pack(t, open)
+	case t == c.firstSeen() && open:
+		c.from = pack(t, true)
+	}
+	if !c.closed() && t > c.lastSeen() {
+		c.seen = pack(t, false)
+	}
+}
+
+// reopen begins a new stay of a closed channel, or goes on with the old one where
+// no window lies between the two.
+func (e *Engine) reopen(s *series, c *channel, t int64, open bool) {
+	left, back := e.grid.last(c.lastSeen())+1, e.grid.first(t)
+	if back <= left {
+		e.shift(s, left, 1)
+	} else {
+		e.shift(s, back, 1)
+		c.from = pack(t, open)
+	}
+	c.seen = pack(t, false)
+}
+
+// close ends a stay at t, unless a later sign of life has been seen already.
+func (e *Engine) close(s *series, c *channel, id uint64, t int64) {
+	if t < c.lastSeen() {
+		if t < c.firstSeen() {
+			e.see(s, c, t, false)
+		}
+		return
+	}
+	if c.closed() {
+		e.reopen(s, c, t, false)
+	}
+	c.seen = pack(t, true)
+	e.leave(s, id, t)
+}
+
+// leave takes a channel out of the windows behind its close.
+func (e *Engine) leave(s *series, id uint64, t int64) {
+	k := e.grid.last(t)
+	e.shift(s, k+1, -1)
+	slot := s.slot(max(k, s.stream.next))
+	slot.closed = append(slot.closed, id)
+}
+
+// shift changes the number of active channels from window k on. Windows that are
+// emitted stay as they are.
+func (e *Engine) shift(s *series, k int64, by int32) {
+	s.slot(max(k, s.stream.next)).change += by
+}
+
+// expire takes out the open channels that gave no sign of life since t.
+func (e *Engine) expire(s *series, t int64) {
+	for id, c := range s.channels {
+		if c.closed() || c.lastSeen() >= t {
+			continue
+		}
+		delete(s.channels, id)
+		e.channels--
+		s.active--
+		e.stats.ExpiredChannels++
+	}
+}

@@ -1,0 +1,211 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package window
+
+import (
+	"math/bits"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// series is one set of tags: what was counted in its open panes, which channels
+// it knows, and its running totals.
+type series struct {
+	tags     wsevent.Tags
+	stream   *stream
+	channels map[uint64]channel
+
+	slots  []slot // a ring: slot k lives at k modulo its length, a power of two
+	last   int64  // the highest slot in use
+	active int64  // channels that belong to the window before stream.next
+
+	latest  int64 // event time of the latest event
+	resumed int64 // event time of the event that ended the latest silence of series_idle
+	late    int64 // events that missed a window, told in the next one
+
+	from     int64 // the first window that may be emitted; none is emitted twice
+	since    int64 // unix ms: where the totals begin
+	reported bool  // since has been told, and stays
+	totals   wsevent.Counts
+	unshown  bool // the totals grew by events that are in no window to come
+}
+
+// slot is what belongs to one step of the grid.
+type slot struct {
+	panes  [2]wsevent.Counts
+	change int32    // active channels of this window, less those of the one before
+	closed []uint64 // channels whose last window this is
+}
+
+func newSeries(tags wsevent.Tags, s *stream, g grid, t int64) *series {
+	length := 1 << bits.Len64(uint64(g.whole)+2)
+	from := max(g.first(t), s.next)
+	return &series{
+		tags:     tags,
+		stream:   s,
+		channels: map[uint64]channel{},
+		slots:    make([]slot, length),
+		last:     s.next - 1,
+		latest:   t,
+		resumed:  t,
+		from:     from,
+		since:    g.start(from),
+	}
+}
+
+// slot gives the slot k, which must not lie before stream.next, for writing.
+func (s *series) slot(k int64) *slot {
+	if k-s.stream.next >= int64(len(s.slots)) {
+		s.grow(k)
+	}
+	s.last = max(s.last, k)
+	return s.at(k)
+}
+
+func (s *series) at(k int64) *slot { return &s.slots[k&int64(len(s.slots)-1)] }
+
+func (s *series) grow(k int64) {
+	length := int64(1) << bits.Len64(uint64(k-s.stream.next))
+	slots := make([]slot, length)
+	for i := s.stream.next; i <= s.last; i++ {
+		slots[i&(length-1)] = *s.at(i)
+	}
+	s.slots = slots
+}
+
+// count counts an event that stands at t: in its pane as long as a window that
+// holds it is open, and in the totals at once when its pane is already in them.
+func (s *series) count(event *Event, g grid, t, idle int64) {
+	next := s.stream.next
+	if g.first(t) < next {
+		s.late++
+	}
+	if t-s.latest > idle {
+		s.resumed = t
+	}
+	s.latest = max(s.latest, t)
+	pane := g.pane(t)
+	if pane < g.panesEnd(next-1) {
+		s.countInTotals(event)
+	}
+	if k := g.last(t); k >= next {
+		add(&s.slot(k).panes[pane&1], event)
+	}
+	if !s.reported {
+		s.from = min(s.from, max(g.first(t), next))
+		s.since = g.start(s.from)
+	}
+}
+
+// countInTotals counts an event that is in no open pane.
+func (s *series) countInTotals(event *Event) {
+	add(&s.totals, event)
+	s.unshown = true
+}
+
+func add(counts *wsevent.Counts, event *Event) {
+	switch event.Kind {
+	case ConnectionOpen:
+		counts.ConnectionsOpened++
+	case ConnectionClose:
+		counts.ConnectionsClosed++
+		if event.Abnormal {
+			counts.ConnectionsDropped++
+		}
+	case MessageSend:
+		counts.MessagesSent++
+		counts.PayloadBytes += event.Bytes
+	case MessageReceive:
+		counts.MessagesReceived++
+		counts.PayloadBytes += event.Bytes
+	case Backpressure:
+		counts.BackpressureEvents++
+	case Violation:
+		counts.ProtocolViolations++
+	}
+}
+
+// close ends window k, which must be stream.next: it gives what was counted in
+// it, carries the totals and the active channels on, and frees the slot.
+func (s *series) close(k int64, g grid) (counts wsevent.Counts) {
+	end := g.panesEnd(k)
+	for p := 2 * k; p < end; p++ {
+		counts.Add(&s.at(p >> 1).panes[p&1])
+	}
+	for p := g.panesEnd(k - 1); p < end; p++ {
+		s.totals.Add(&s.at(p >> 1).panes[p&1])
+	}
+	counts.LateEvents = s.late
+	s.totals.LateEvents += s.late
+	s.late = 0
+
+	s.active += int64(s.at(k).change)
+	return counts
+}
+
+// window is what is emitted of window k.
+func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) wsevent.Window {
+	s.from, s.reported, s.unshown = k+1, true, false
+	return wsevent.Window{
+		Tags:              s.tags,
+		Start:             g.start(k),
+		End:               g.end(k),
+		ActiveConnections: s.active,
+		Counts:            counts,
+		ClockSkew:         s.stream.skew,
+		ClockSkewKnown:    s.stream.skewKnown,
+		Complete:          complete,
+		Since:             s.since,
+		Totals:            s.totals,
+	}
+}
+
+// free empties slot k once its window is closed, and forgets the channels that
+// closed in it. It returns how many those were.
+func (s *series) free(k int64, g grid) (forgotten int) {
+	slot := s.at(k)
+	for _, id := range slot.closed {
+		if c, ok := s.channels[id]; ok && c.closed() && g.last(c.lastSeen()) <= k {
+			delete(s.channels, id)
+			forgotten++
+		}
+	}
+	slot.panes = [2]wsevent.Counts{}
+	slot.change = 0
+	if cap(slot.closed) > maxIdleClosed {
+		slot.closed = nil
+	}
+	slot.closed = slot.closed[:0]
+	return forgotten
+}
+
+// maxIdleClosed bounds the memory that a slot keeps for the next burst of closes.
+const maxIdleClosed = 64
+
+// recent says that there was an event within idle of a window's end.
+func (s *series) recent(end, idle int64) bool { return s.resumed < end && end-s.latest <= idle }
+
+// dormant says that window k and all behind it have nothing to tell.
+func (s *series) dormant(k int64, g grid, idle int64) bool {
+	return s.active == 0 && s.last < k && !s.untold() && g.end(k)-s.latest > idle
+}
+
+// untold says that something was counted that no window has shown yet.
+func (s *series) untold() bool { return s.unshown || s.late > 0 }
+
+// foldPanes gives up the open panes: what was counted in them stays in the
+// totals alone.
+func (s *series) foldPanes(g grid) {
+	summed := g.panesEnd(s.stream.next - 1)
+	for k := s.stream.next; k <= s.last; k++ {
+		panes := &s.at(k).panes
+		for i := range panes {
+			if 2*k+int64(i) >= summed {
+				s.totals.Add(&panes[i])
+				s.unshown = true
+			}
+			panes[i] = wsevent.Counts{}
+		}
+	}
+}
