@@ -1,0 +1,76 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command ccaassim is a contact-centre platform on loopback, for the quick start,
+// tests and benchmarks. Its README says what it serves.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	switch err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "ccaassim:", err)
+		os.Exit(1) //nolint:gocritic // nothing is deferred that matters now
+	}
+}
+
+// options are the flags.
+type options struct {
+	sim.Config
+	exit bool
+}
+
+func newOptions() *options {
+	o := &options{Config: sim.DefaultConfig()}
+	o.Listen = "127.0.0.1:8080"
+	return o
+}
+
+func (o *options) flags(output io.Writer) *flag.FlagSet {
+	set := flag.NewFlagSet("ccaassim", flag.ContinueOnError)
+	set.SetOutput(output)
+	o.RegisterFlags(set)
+	set.BoolVar(&o.exit, "exit", o.exit, "end once --events or --duration is reached, instead of staying to be asked for the truth")
+	return set
+}
+
+// run serves until it is told to stop, or is done and was to exit then.
+func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
+	o := newOptions()
+	set := o.flags(stderr)
+	if err := set.Parse(arguments); err != nil {
+		return err
+	}
+	if set.NArg() > 0 {
+		return fmt.Errorf("argument %q: there are only flags", set.Arg(0))
+	}
+	server, err := sim.Start(o.Config)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "ccaassim serves %s\n", server.URL())
+	var done <-chan struct{}
+	if o.exit {
+		done = server.Done()
+	}
+	select {
+	case <-ctx.Done():
+	case <-done:
+	}
+	return server.Close()
+}

@@ -1,0 +1,111 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// Paths of the platform's endpoints.
+const (
+	TokenPath     = "/oauth/token" //nolint:gosec // a path, not a credential
+	PreflightPath = "/api/v2/platform/version"
+	StreamPath    = "/api/v2/analytics/events/realtime"
+)
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+TokenPath, s.token)
+	mux.HandleFunc("GET "+PreflightPath, s.preflight)
+	mux.HandleFunc("GET "+StreamPath, s.upgrade)
+	mux.HandleFunc("GET /truth", s.serveTruth)
+	mux.HandleFunc("GET /healthz", s.health)
+	mux.HandleFunc("GET /trouble", s.serveTrouble)
+	mux.HandleFunc("POST /trouble", s.postTrouble)
+	return mux
+}
+
+// preflight tells which subprotocols the platform speaks.
+func (s *Server) preflight(w http.ResponseWriter, r *http.Request) {
+	s.tally.note(func(t *tally) { t.requests.Preflights++ })
+	if s.fail(w, func(t *Trouble) *Failure { return &t.PreflightFail }) || !s.authorized(w, r) {
+		return
+	}
+	protocols := append([]string{}, s.config.SupportedProtocols...)
+	if s.config.PreflightArray {
+		writeJSON(w, http.StatusOK, protocols)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"supportedProtocols": protocols})
+}
+
+// upgrade lets a client's socket in, with the first subprotocol it asks for that
+// is supported, or what trouble makes of it.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
+	s.tally.note(func(t *tally) { t.requests.Upgrades++ })
+	if s.fail(w, func(t *Trouble) *Failure { return &t.UpgradeFail }) || !s.authorized(w, r) {
+		return
+	}
+	asked := ""
+	for _, protocol := range websocket.Subprotocols(r) {
+		if slices.Contains(s.config.SupportedProtocols, protocol) {
+			asked = protocol
+			break
+		}
+	}
+	if asked == "" {
+		platformError(w, http.StatusBadRequest, "no subprotocol asked for is supported")
+		return
+	}
+	header := http.Header{}
+	if answer := s.trouble.now().answer(asked); answer != "" {
+		header.Set("Sec-Websocket-Protocol", answer)
+	}
+	upgrader := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
+	conn, err := upgrader.Upgrade(w, r, header)
+	if err != nil {
+		return // the upgrader has answered
+	}
+	s.hub.serve(newSocket(conn, time.Now(), s.config.WriteTimeout))
+}
+
+// fail answers with a failure, if trouble has one for this request.
+func (s *Server) fail(w http.ResponseWriter, of func(*Trouble) *Failure) bool {
+	f := s.trouble.failure(of)
+	if f.Status == 0 {
+		return false
+	}
+	if f.RetryAfter > 0 {
+		seconds := (f.RetryAfter + time.Second - 1) / time.Second
+		w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+	}
+	platformError(w, f.Status, http.StatusText(f.Status))
+	return true
+}
+
+// authorized answers 401 unless the request bears a good token.
+func (s *Server) authorized(w http.ResponseWriter, r *http.Request) bool {
+	if s.tokens.holds(r, time.Now()) {
+		return true
+	}
+	w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+	platformError(w, http.StatusUnauthorized, "no bearer token, or it is unknown or expired")
+	return false
+}
+
+func platformError(w http.ResponseWriter, status int, message string) {
+	writeJSON(w, status, map[string]any{"status": status, "message": message})
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client may be gone
+}

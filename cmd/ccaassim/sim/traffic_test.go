@@ -1,0 +1,163 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// wireEvent is an event as a client reads it.
+type wireEvent struct {
+	Type        string          `json:"type"`
+	Timestamp   json.RawMessage `json:"timestamp"`
+	ChannelID   string          `json:"channelId"`
+	UserID      string          `json:"userId"`
+	ID          string          `json:"id"`
+	TenantID    string          `json:"tenantId"`
+	Region      string          `json:"region"`
+	ChannelType string          `json:"channelType"`
+	PayloadSize int64           `json:"payloadSize"`
+	Code        int             `json:"code"`
+	Reason      string          `json:"reason"`
+}
+
+func (e *wireEvent) series() Series {
+	return Series{TenantID: e.TenantID, Region: e.Region, ChannelType: e.ChannelType}
+}
+
+// parseFrame reads a frame of any form.
+func parseFrame(t *testing.T, frame []byte) []wireEvent {
+	t.Helper()
+	var events []wireEvent
+	if bytes.HasPrefix(frame, []byte("[")) {
+		require.NoError(t, json.Unmarshal(frame, &events))
+		return events
+	}
+	for line := range bytes.Lines(frame) {
+		var e wireEvent
+		require.NoError(t, json.Unmarshal(line, &e), string(line))
+		events = append(events, e)
+	}
+	return events
+}
+
+// tallyOf counts events as a client would, slowly and apart from the simulator's
+// own counting.
+func tallyOf(events []wireEvent) map[Series]Counts {
+	counts := map[Series]Counts{}
+	for _, e := range events {
+		c := counts[e.series()]
+		switch e.Type {
+		case wsevent.ConnectionOpen:
+			c.ConnectionsOpened++
+		case wsevent.ConnectionClose:
+			c.ConnectionsClosed++
+			if e.Code != 1000 && e.Code != 1001 {
+				c.ConnectionsDropped++
+			}
+		case wsevent.MessageSend:
+			c.MessagesSent++
+		case wsevent.MessageReceive:
+			c.MessagesReceived++
+		}
+		c.PayloadBytes += e.PayloadSize
+		counts[e.series()] = c
+	}
+	return counts
+}
+
+// countsOf are the counts of the truth, without series that only have sessions.
+func countsOf(truth Truth) map[Series]Counts {
+	counts := map[Series]Counts{}
+	for _, s := range truth.Series {
+		if s.Counts != (Counts{}) {
+			counts[s.Series] = s.Counts
+		}
+	}
+	return counts
+}
+
+// receive reads events until there are enough.
+func receive(t *testing.T, conn *websocket.Conn, enough int) []wireEvent {
+	t.Helper()
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(20*time.Second)))
+	var events []wireEvent
+	for len(events) < enough {
+		_, frame, err := conn.ReadMessage()
+		require.NoError(t, err, "after %d events", len(events))
+		events = append(events, parseFrame(t, frame)...)
+	}
+	return events
+}
+
+func TestTruthEqualsWhatTheClientReceived(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*Config){
+		"real time":  func(c *Config) { c.Rate = 5000 },
+		"full speed": func(c *Config) { c.FullSpeed = true },
+		"array":      func(c *Config) { c.Rate, c.Frame, c.FrameEvents = 0, FrameArray, 100 },
+		"lines":      func(c *Config) { c.Rate, c.Frame, c.FrameEvents = 0, FrameLines, 7 },
+		"mixed":      func(c *Config) { c.Rate, c.Frame, c.FrameEvents = 0, FrameMixed, 50 },
+		"tls":        func(c *Config) { c.Rate, c.TLS = 0, true },
+		"announced":  func(c *Config) { c.Rate, c.Announce = 0, true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const count = 2000
+			server := start(t, func(c *Config) {
+				c.Events, c.DropRate = count, 20
+				change(c)
+			})
+			conn := newClient(t, server).dial(t)
+			events := receive(t, conn, count)
+			<-server.Done()
+
+			truth := server.Truth()
+			assert.True(t, truth.Done)
+			assert.Equal(t, int64(count), truth.Events)
+			assert.Equal(t, tallyOf(events), countsOf(truth))
+			assert.Positive(t, truth.Total.ConnectionsDropped)
+			ids := map[string]bool{}
+			for _, e := range events {
+				ids[e.ID] = true
+			}
+			assert.Len(t, ids, count, "ids are unique")
+		})
+	}
+}
+
+func TestSendPushesFramesAsTheyAre(t *testing.T) {
+	t.Parallel()
+	server := start(t, func(c *Config) { c.Silent = true })
+	require.Error(t, server.Send([]byte("{}")), "nobody is there")
+	conn := newClient(t, server).dial(t)
+	require.NoError(t, server.WaitConnected(t.Context()))
+
+	for _, size := range []int{0, 1, 125, 126, 65535, 65536, 200_000} {
+		text := strings.Repeat("x", size)
+		require.NoError(t, server.Send([]byte(text)))
+		kind, frame, err := conn.ReadMessage()
+		require.NoError(t, err)
+		assert.Equal(t, websocket.TextMessage, kind)
+		assert.Equal(t, text, string(frame))
+	}
+	require.NoError(t, server.SendBinary([]byte{0, 1, 2}))
+	kind, frame, err := conn.ReadMessage()
+	require.NoError(t, err)
+	assert.Equal(t, websocket.BinaryMessage, kind)
+	assert.Equal(t, []byte{0, 1, 2}, frame)
+	assert.Empty(t, slices.Collect(maps.Keys(countsOf(server.Truth()))), "pushed frames are no events")
+}

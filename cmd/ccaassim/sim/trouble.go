@@ -1,0 +1,160 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"errors"
+	"net/http"
+	"time"
+)
+
+// Trouble is everything that can go wrong on request. It can be changed while the
+// simulator runs; the flags of the same names explain each field.
+type Trouble struct {
+	BurstEvery    time.Duration
+	BurstDuration time.Duration
+	BurstDropRate float64
+	BurstTenant   string
+	BurstRegion   string
+
+	Malformed      float64
+	MalformedKinds []string
+	OversizedBytes int
+	Duplicates     float64
+	Jitter         time.Duration
+	Skew           time.Duration
+	SkewRegion     string
+
+	AnswerSubprotocol string
+	TokenFail         Failure
+	PreflightFail     Failure
+	UpgradeFail       Failure
+
+	Silence      bool
+	SilenceAfter time.Duration
+	SilenceFor   time.Duration
+	ResetEvery   time.Duration
+	CloseEvery   time.Duration
+	CloseCode    int
+	CloseReason  string
+}
+
+// Answers to the subprotocol asked for, other than a literal one.
+const (
+	AnswerSame = "same"
+	AnswerNone = "none"
+)
+
+// DefaultTrouble is none, with the details that trouble has once it is wanted.
+func DefaultTrouble() Trouble {
+	return Trouble{
+		BurstDuration:     20 * time.Second,
+		BurstDropRate:     30,
+		MalformedKinds:    MalformedKinds(),
+		OversizedBytes:    1<<20 + 1,
+		AnswerSubprotocol: AnswerSame,
+		CloseCode:         1001,
+		CloseReason:       "maintenance",
+	}
+}
+
+// Validate says everything that is wrong with the trouble, by flag.
+func (t *Trouble) Validate() error {
+	return errors.Join(
+		need(t.BurstEvery >= 0, "burst-every", t.BurstEvery, "0 (off) or more"),
+		need(t.BurstDuration > 0, "burst-duration", t.BurstDuration, "more than 0"),
+		need(t.BurstEvery == 0 || t.BurstDuration <= t.BurstEvery, "burst-duration", t.BurstDuration, "no more than --burst-every"),
+		percent("burst-drop-rate", t.BurstDropRate),
+		share("malformed", t.Malformed),
+		t.validateKinds(),
+		need(t.OversizedBytes > 0 && t.OversizedBytes <= 64<<20, "oversized-bytes", t.OversizedBytes, "1 to 64 MiB"),
+		share("duplicates", t.Duplicates),
+		need(t.Jitter >= 0 && t.Jitter <= time.Minute, "jitter", t.Jitter, "0 to 1m"),
+		need(t.AnswerSubprotocol != "", "answer-subprotocol", t.AnswerSubprotocol, "same, none or a subprotocol"),
+		t.TokenFail.validate("token-fail"),
+		t.PreflightFail.validate("preflight-fail"),
+		t.UpgradeFail.validate("upgrade-fail"),
+		need(t.SilenceAfter >= 0, "silence-after", t.SilenceAfter, "0 (off) or more"),
+		need(t.SilenceFor >= 0, "silence-for", t.SilenceFor, "0 (for good) or more"),
+		need(t.ResetEvery >= 0, "reset-every", t.ResetEvery, "0 (off) or more"),
+		need(t.CloseEvery >= 0, "close-every", t.CloseEvery, "0 (off) or more"),
+		need(t.CloseCode >= 1000 && t.CloseCode <= 4999, "close-code", t.CloseCode, "1000 to 4999"),
+		need(len(t.CloseReason) <= 123, "close-reason", t.CloseReason, "123 bytes at most, as RFC 6455 has it"),
+	)
+}
+
+func (t *Trouble) validateKinds() error {
+	problems := []error{need(len(t.MalformedKinds) > 0, "malformed-kinds", t.MalformedKinds, "at least one kind")}
+	for _, name := range t.MalformedKinds {
+		if _, err := parseMalformation(name); err != nil {
+			problems = append(problems, need(false, "malformed-kinds", name, err.Error()))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// malformations are the kinds asked for; Validate has seen their names.
+func (t *Trouble) malformations() []malformation {
+	kinds := make([]malformation, 0, len(t.MalformedKinds))
+	for _, name := range t.MalformedKinds {
+		if kind, err := parseMalformation(name); err == nil {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
+}
+
+// calm tells that events depart as they happen, once, and alone.
+func (t *Trouble) calm() bool { return t.Jitter == 0 && t.Duplicates == 0 && t.Malformed == 0 }
+
+func (t *Trouble) skews(region string) bool { return t.SkewRegion == "" || t.SkewRegion == region }
+
+func (t *Trouble) burst() burstPlan {
+	return burstPlan{
+		every:    t.BurstEvery,
+		duration: t.BurstDuration,
+		share:    t.BurstDropRate / 100,
+		tenant:   t.BurstTenant,
+		region:   t.BurstRegion,
+	}
+}
+
+// silent tells whether a socket of an age is dead to its client.
+func (t *Trouble) silent(age time.Duration) bool {
+	if t.Silence {
+		return true
+	}
+	return t.SilenceAfter > 0 && age >= t.SilenceAfter && (t.SilenceFor == 0 || age < t.SilenceAfter+t.SilenceFor)
+}
+
+// answer is the subprotocol to answer with; empty for none.
+func (t *Trouble) answer(asked string) string {
+	switch t.AnswerSubprotocol {
+	case AnswerSame:
+		return asked
+	case AnswerNone:
+		return ""
+	default:
+		return t.AnswerSubprotocol
+	}
+}
+
+// Failure is an HTTP status in place of an answer: the next Times requests, or
+// all of them. The zero Failure is none.
+type Failure struct {
+	Status     int
+	Times      int           // 0: every time
+	RetryAfter time.Duration // 0: no such header
+}
+
+func (f Failure) validate(flag string) error {
+	if f == (Failure{}) {
+		return nil
+	}
+	return errors.Join(
+		need(f.Status >= 300 && http.StatusText(f.Status) != "", flag, f, "an HTTP status from 300 on"),
+		need(f.Times >= 0, flag, f, "a count of 0 (always) or more"),
+		need(f.RetryAfter >= 0, flag, f, "a retry-after of 0 or more"),
+	)
+}

@@ -1,0 +1,110 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+// Truth is what was sent, exactly: counted when the write to a socket returned.
+// An event is sent, unsure (its write failed half way, so the client may have
+// it), or missed (lossy: it happened while no socket was there); never two of
+// these. Malformed objects and duplicates are no events and count for themselves.
+type Truth struct {
+	Started    int64            `json:"started"` // unix ms of the first traffic, 0 before
+	Done       bool             `json:"done"`    // the bound is reached, nothing more is sent
+	Events     int64            `json:"events"`  // sent
+	Frames     int64            `json:"frames"`  // sent, the malformed ones too
+	Bytes      int64            `json:"bytes"`   // sent, on the wire
+	Duplicates int64            `json:"duplicates"`
+	Violations map[string]int64 `json:"violations"` // malformed frames and objects sent, by kind
+	Total      Counts           `json:"total"`      // of Series
+	Series     []SeriesTruth    `json:"series"`     // of events sent; only those that have any, or an open session
+	Unsure     Outcome          `json:"unsure"`
+	Missed     Missed           `json:"missed"`
+	Sockets    SocketTruth      `json:"sockets"`
+	Requests   RequestTruth     `json:"requests"`
+}
+
+// Counts are the numbers of one series, as its windows and metrics have them.
+type Counts struct {
+	ConnectionsOpened  int64 `json:"connections_opened"`
+	ConnectionsClosed  int64 `json:"connections_closed"`
+	ConnectionsDropped int64 `json:"connections_dropped"` // closed abnormally; also in ConnectionsClosed
+	MessagesSent       int64 `json:"messages_sent"`
+	MessagesReceived   int64 `json:"messages_received"`
+	PayloadBytes       int64 `json:"payload_bytes"`
+}
+
+// SeriesTruth is the truth of one series.
+type SeriesTruth struct {
+	Series
+	Counts
+	Open int64 `json:"open"` // sessions open on the platform, however the client came to know
+}
+
+// Outcome is what became of events that were not surely sent.
+type Outcome struct {
+	Events int64          `json:"events"`
+	Series []SeriesCounts `json:"series,omitempty"`
+}
+
+// SeriesCounts are the counts of one series.
+type SeriesCounts struct {
+	Series
+	Counts
+}
+
+// Missed are the events that happened while no socket was there, and when.
+type Missed struct {
+	Outcome
+	Spells []Spell `json:"spells,omitempty"`
+}
+
+// Spell is a stretch of time in which events were missed, from the first to the
+// last of them.
+type Spell struct {
+	Start  int64 `json:"start"` // unix ms
+	End    int64 `json:"end"`
+	Events int64 `json:"events"`
+}
+
+// SocketTruth is what became of sockets.
+type SocketTruth struct {
+	Accepted  int64 `json:"accepted"`
+	Connected int64 `json:"connected"` // now
+	Resets    int64 `json:"resets"`    // torn down by us, without a close frame
+	Closed    int64 `json:"closed"`    // closed by us, with a close frame
+	Left      int64 `json:"left"`      // ended by the client, or given up
+}
+
+// RequestTruth counts HTTP requests, the failed ones too.
+type RequestTruth struct {
+	Tokens       int64 `json:"tokens"`
+	TokensIssued int64 `json:"tokens_issued"`
+	Preflights   int64 `json:"preflights"`
+	Upgrades     int64 `json:"upgrades"`
+}
+
+func (c *Counts) add(other *Counts) {
+	c.ConnectionsOpened += other.ConnectionsOpened
+	c.ConnectionsClosed += other.ConnectionsClosed
+	c.ConnectionsDropped += other.ConnectionsDropped
+	c.MessagesSent += other.MessagesSent
+	c.MessagesReceived += other.MessagesReceived
+	c.PayloadBytes += other.PayloadBytes
+}
+
+func (c *Counts) count(e *event) {
+	switch e.kind {
+	case connectionOpen:
+		c.ConnectionsOpened++
+	case connectionClose:
+		c.ConnectionsClosed++
+		if e.ending.abnormal {
+			c.ConnectionsDropped++
+		}
+	case messageSend:
+		c.MessagesSent++
+	case messageReceive:
+		c.MessagesReceived++
+	}
+	c.PayloadBytes += int64(e.payload)
+}
