@@ -106,8 +106,8 @@ func (w *Window) DropRatePercent() float64 {
 	return float64(w.Counts.ConnectionsDropped) / float64(w.ActiveConnections) * 100
 }
 
-// PutTags writes the tags as attributes.
-func (t Tags) PutTags(attributes pcommon.Map) {
+// Put writes the tags as attributes.
+func (t Tags) Put(attributes pcommon.Map) {
 	if t.Overflow {
 		attributes.EnsureCapacity(1)
 		attributes.PutBool(Overflow, true)
@@ -149,7 +149,7 @@ func (w *Window) Encode(record plog.LogRecord) {
 	body := record.Body().SetEmptyMap()
 	body.EnsureCapacity(6)
 	body.PutStr(KeyMetric, ThroughputMetric)
-	w.Tags.PutTags(body.PutEmptyMap(KeyTags))
+	w.Tags.Put(body.PutEmptyMap(KeyTags))
 	w.encodeFields(body.PutEmptyMap(KeyFields))
 	w.encodeTotals(body.PutEmptyMap(KeyTotals))
 	body.PutInt(KeyTimestamp, w.Start)

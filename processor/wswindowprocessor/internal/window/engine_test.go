@@ -203,6 +203,16 @@ func TestAMessageOvertakenByItsCloseOpensNothing(t *testing.T) {
 	}, brief(e.Drain()))
 }
 
+func TestALateMessageOpensNothing(t *testing.T) {
+	t.Parallel()
+	e := New(defaults())
+	live(e, acme, at(ConnectionOpen, 1_000, 1), at(ConnectionClose, 2_000, 1), at(MessageSend, 40_000, 2))
+	e.Observe(acme, []Event{at(MessageSend, 1_500, 1)}, base+41_000) // its channel is closed and forgotten
+	e.Observe(acme, []Event{at(ConnectionOpen, 5_000, 3)}, base+41_000)
+	assert.Equal(t, 2, e.Stats().Channels, "an open, however late, is one")
+	assert.Equal(t, int64(0), e.Stats().LateEvents, "told with the next window")
+}
+
 func TestAChannelExpires(t *testing.T) {
 	t.Parallel()
 	config := defaults()
@@ -260,7 +270,7 @@ func TestABlindStreamIsNoZero(t *testing.T) {
 	assert.Equal(t, []string{
 		"40: active=1 sent=0 received=0 opened=0 closed=0 dropped=0 incomplete",
 	}, brief(e.Drain()))
-	e.Advance(base + 72_000)
+	e.Advance(base + 71_000)
 	assert.Equal(t, []string{"50: active=1 sent=0 received=0 opened=0 closed=0 dropped=0"}, brief(e.Drain()))
 }
 

@@ -39,10 +39,12 @@ func (e *Engine) follow(s *series, event *Event, t int64) (repeated bool) {
 }
 
 // meet takes in a channel that is not known. A close of one counts as a channel
-// that was open at that moment; when its windows are past there is nothing to keep.
+// that was open at that moment. When all windows of that moment are past, only an
+// open still says something: a message may belong to a channel that has closed
+// since and is forgotten, and would stay open here for the whole TTL.
 func (e *Engine) meet(s *series, event *Event, t int64) {
 	closed := event.Kind == ConnectionClose
-	if closed && e.grid.last(t) < s.stream.next {
+	if event.Kind != ConnectionOpen && e.grid.last(t) < s.stream.next {
 		return
 	}
 	if e.channels >= e.config.MaxChannels {

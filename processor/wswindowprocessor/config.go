@@ -1,0 +1,112 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wswindowprocessor // import "github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
+)
+
+// Config is the configuration of the processor. Windows are cut in event time;
+// see the README for what each key means to them.
+type Config struct {
+	// Size is the length of a window.
+	Size time.Duration `mapstructure:"size"`
+	// Overlap is how much of a window the next one covers too. A window starts
+	// every size - overlap, on multiples of that from the epoch.
+	Overlap time.Duration `mapstructure:"overlap"`
+	// AllowedLateness is how long a window waits for events behind its end.
+	AllowedLateness time.Duration `mapstructure:"allowed_lateness"`
+	// IdleTimeout is after how long without an event a stream's time goes on by
+	// the wall clock.
+	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
+	// MaxFuture is how far ahead of the wall clock an event may be to enter a window.
+	MaxFuture time.Duration `mapstructure:"max_future"`
+	// MaxSeries bounds the sets of tenant, region and channel type.
+	MaxSeries int `mapstructure:"max_series"`
+	// MaxChannels bounds the channels that are followed at a time.
+	MaxChannels int `mapstructure:"max_channels"`
+	// ChannelTTL is after how long without a sign a channel is taken for closed.
+	ChannelTTL time.Duration `mapstructure:"channel_ttl"`
+	// SeriesIdle is how long a series without open channels is reported behind
+	// its last event.
+	SeriesIdle time.Duration `mapstructure:"series_idle"`
+	// PassThrough hands the event records on. Without it only windows leave.
+	PassThrough bool `mapstructure:"pass_through"`
+}
+
+// maxWindowsPerEvent bounds size / (size - overlap): every window that an event
+// is in costs memory in every series.
+const maxWindowsPerEvent = 100
+
+var _ component.Config = (*Config)(nil)
+
+// Validate says which key cannot be as it is.
+func (c *Config) Validate() error {
+	var errs []error
+	refuse := func(key string, value any, rule string) {
+		errs = append(errs, fmt.Errorf("%s: %v: %s", key, value, rule))
+	}
+	wholeMilliseconds := func(key string, value time.Duration) {
+		if value%time.Millisecond != 0 {
+			refuse(key, value, "must be whole milliseconds")
+		}
+	}
+	wholeMilliseconds("size", c.Size)
+	wholeMilliseconds("overlap", c.Overlap)
+	switch {
+	case c.Size < 100*time.Millisecond:
+		refuse("size", c.Size, "must be at least 100ms")
+	case c.Overlap < 0 || c.Overlap >= c.Size:
+		refuse("overlap", c.Overlap, fmt.Sprintf("must be at least 0s and less than size (%v)", c.Size))
+	case c.Size/(c.Size-c.Overlap) > maxWindowsPerEvent:
+		refuse("overlap", c.Overlap, fmt.Sprintf("puts an event in more than %d windows; size - overlap must be at least %v",
+			maxWindowsPerEvent, c.Size/maxWindowsPerEvent))
+	}
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"allowed_lateness", c.AllowedLateness},
+		{"idle_timeout", c.IdleTimeout},
+		{"max_future", c.MaxFuture},
+		{"series_idle", c.SeriesIdle},
+	} {
+		if d.value < 0 {
+			refuse(d.key, d.value, "must not be negative")
+		}
+	}
+	if c.MaxFuture > 24*time.Hour {
+		refuse("max_future", c.MaxFuture, "must be at most 24h: windows are kept open for all of it")
+	}
+	if c.ChannelTTL <= 0 {
+		refuse("channel_ttl", c.ChannelTTL, "must be positive")
+	}
+	if c.MaxSeries < 1 {
+		refuse("max_series", c.MaxSeries, "must be at least 1")
+	}
+	if c.MaxChannels < 1 {
+		refuse("max_channels", c.MaxChannels, "must be at least 1")
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) window() window.Config {
+	return window.Config{
+		Size:            c.Size,
+		Overlap:         c.Overlap,
+		AllowedLateness: c.AllowedLateness,
+		IdleTimeout:     c.IdleTimeout,
+		MaxFuture:       c.MaxFuture,
+		ChannelTTL:      c.ChannelTTL,
+		SeriesIdle:      c.SeriesIdle,
+		MaxSeries:       c.MaxSeries,
+		MaxChannels:     c.MaxChannels,
+	}
+}

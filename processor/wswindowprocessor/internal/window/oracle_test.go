@@ -1,0 +1,316 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package window
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// arrival is an event as it came in.
+type arrival struct {
+	tags  wsevent.Tags
+	event Event
+	now   int64
+}
+
+// oracle computes windows the slow way: it keeps every arrival, and asks of each
+// window anew which of them it holds. It shares no code with the Engine.
+type oracle struct {
+	config   Config
+	arrivals []arrival
+	reached  []int64 // per arrival: its stream's watermark once it was there
+}
+
+func newOracle(config Config, arrivals []arrival) *oracle {
+	o := &oracle{config: config, arrivals: arrivals}
+	type clock struct{ newest, watermark, mark, arrived int64 }
+	clocks := map[string]*clock{}
+	for _, a := range arrivals {
+		key := a.tags.TenantID + "/" + a.tags.Region
+		c, ok := clocks[key]
+		if !ok {
+			c = &clock{newest: -1 << 62, watermark: -1 << 62, mark: -1 << 62, arrived: a.now}
+			clocks[key] = c
+		}
+		if quiet := a.now - c.arrived; quiet >= config.IdleTimeout.Milliseconds() {
+			c.watermark = max(c.watermark, min(max(c.newest, c.mark+quiet), a.now))
+		}
+		c.watermark = max(c.watermark, min(c.newest, a.now))
+		if !o.future(a) {
+			c.newest = max(c.newest, a.event.Time)
+			c.watermark = max(c.watermark, min(c.newest, a.now))
+			c.mark, c.arrived = c.watermark, a.now
+		}
+		o.reached = append(o.reached, c.watermark)
+	}
+	return o
+}
+
+func (o *oracle) future(a arrival) bool {
+	return a.event.Time > a.now+o.config.MaxFuture.Milliseconds()
+}
+
+// known gives the distinct events of a series that came before the window that
+// ends at end was closed.
+func (o *oracle) known(tags wsevent.Tags, end int64) (known []Event, future []Event, late int64) {
+	step := (o.config.Size - o.config.Overlap).Milliseconds()
+	lateness := o.config.AllowedLateness.Milliseconds()
+	seen := map[string]bool{}
+	for i, a := range o.arrivals {
+		if a.tags != tags || o.reached[i] >= end+lateness {
+			continue
+		}
+		if o.future(a) {
+			future = append(future, a.event)
+			continue
+		}
+		if a.event.Kind <= ConnectionClose {
+			name := fmt.Sprint(a.event.Kind, a.event.Channel, a.event.Time)
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+		}
+		known = append(known, a.event)
+		// The earliest window that holds the event.
+		first := a.event.Time / step * step
+		for first-step > a.event.Time-o.config.Size.Milliseconds() {
+			first -= step
+		}
+		if o.reached[i] >= first+o.config.Size.Milliseconds()+lateness {
+			late++
+		}
+	}
+	return known, future, late
+}
+
+// active counts the channels that were open at some moment of [start, end).
+func active(events []Event, start, end int64) (count int64) {
+	lives := map[uint64][]Event{}
+	for _, event := range events {
+		lives[event.Channel] = append(lives[event.Channel], event)
+	}
+	for _, life := range lives {
+		slices.SortStableFunc(life, func(a, b Event) int {
+			closes := func(e Event) int {
+				if e.Kind == ConnectionClose {
+					return 1
+				}
+				return 0
+			}
+			return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(closes(a), closes(b)))
+		})
+		open, since, belongs := false, int64(0), false
+		for _, event := range life {
+			if !open {
+				open, since = true, event.Time
+			}
+			if event.Kind == ConnectionClose {
+				open = false
+				belongs = belongs || since < end && event.Time >= start
+			}
+		}
+		if belongs || open && since < end {
+			count++
+		}
+	}
+	return count
+}
+
+func count(events []Event, from, to int64) (counts wsevent.Counts) {
+	for _, event := range events {
+		if event.Time < from || event.Time >= to {
+			continue
+		}
+		switch event.Kind {
+		case ConnectionOpen:
+			counts.ConnectionsOpened++
+		case ConnectionClose:
+			counts.ConnectionsClosed++
+			if event.Abnormal {
+				counts.ConnectionsDropped++
+			}
+		case MessageSend:
+			counts.MessagesSent++
+			counts.PayloadBytes += event.Bytes
+		case MessageReceive:
+			counts.MessagesReceived++
+			counts.PayloadBytes += event.Bytes
+		}
+	}
+	return counts
+}
+
+// check holds what the Engine emitted against the oracle.
+func (o *oracle) check(t *testing.T, windows []wsevent.Window) {
+	t.Helper()
+	const always = int64(1) << 61
+	emitted := map[string]bool{}
+	for _, w := range windows {
+		name := fmt.Sprint(w.Tags, w.Start)
+		require.False(t, emitted[name], "%s is emitted once", name)
+		emitted[name] = true
+
+		known, future, late := o.known(w.Tags, w.End)
+		want := count(known, w.Start, w.End)
+		want.LateEvents = w.Counts.LateEvents // told in the next window; the totals hold them to account
+		require.Equal(t, want, w.Counts, name)
+		require.Equal(t, active(known, w.Start, w.End), w.ActiveConnections, name)
+		totals, ahead := count(known, -always, w.End), count(future, -always, always)
+		totals.Add(&ahead)
+		totals.LateEvents = late
+		require.Equal(t, totals, w.Totals, name)
+		require.True(t, w.Complete)
+	}
+
+	step, size := (o.config.Size - o.config.Overlap).Milliseconds(), o.config.Size.Milliseconds()
+	for i, a := range o.arrivals {
+		for start := a.event.Time / step * step; start > a.event.Time-size; start -= step {
+			if !o.future(a) && o.reached[i] < start+size+o.config.AllowedLateness.Milliseconds() {
+				require.True(t, emitted[fmt.Sprint(a.tags, start)], "an event of %d has its window at %d", a.event.Time, start)
+			}
+		}
+	}
+}
+
+// traffic makes the arrivals of some minutes: channels that open, talk and
+// close, some of them seen only from the middle, shuffled within the lateness.
+func traffic(random *rand.Rand, config Config, skew int64) []arrival {
+	var arrivals []arrival
+	send := func(tags wsevent.Tags, kind Kind, id uint64, t int64, delay int64) {
+		arrivals = append(arrivals, arrival{
+			tags:  tags,
+			event: Event{Kind: kind, Time: t + skew, Channel: id, Bytes: random.Int64N(1000), Abnormal: random.IntN(3) == 0},
+			now:   t + delay,
+		})
+	}
+	lateness := config.AllowedLateness.Milliseconds()
+	delay := func() int64 { return random.Int64N(max(1, lateness)) }
+	for id := range uint64(60) {
+		tags := wsevent.Tags{
+			TenantID:    []string{"a", "b"}[random.IntN(2)],
+			Region:      "r",
+			ChannelType: []string{"web", "voice"}[random.IntN(2)],
+		}
+		opened := base + random.Int64N(120_000)
+		closed := opened + random.Int64N(90_000)
+		known := random.IntN(4) > 0 // else seen from a message, or only by its close
+		if known {
+			send(tags, ConnectionOpen, id+1, opened, delay())
+		}
+		for range random.IntN(12) {
+			moment := opened + random.Int64N(closed-opened+1)
+			wait := delay()
+			if known && random.IntN(25) == 0 {
+				wait += random.Int64N(40_000) // a straggler
+			}
+			send(tags, MessageSend+Kind(random.IntN(2)), id+1, moment, wait)
+		}
+		if random.IntN(6) > 0 { // else it stays open
+			send(tags, ConnectionClose, id+1, closed, delay())
+			if random.IntN(5) == 0 {
+				again := arrivals[len(arrivals)-1]
+				again.now += 3
+				arrivals = append(arrivals, again)
+			}
+		}
+		if random.IntN(20) == 0 {
+			send(tags, MessageSend, id+1, base+400*24*3_600_000, base+60_000-(base+400*24*3_600_000))
+		}
+	}
+	slices.SortStableFunc(arrivals, func(a, b arrival) int { return cmp.Compare(a.now, b.now) })
+	return arrivals
+}
+
+func TestWindowsEqualASlowComputation(t *testing.T) {
+	t.Parallel()
+	for _, shape := range []struct {
+		name                    string
+		size, overlap, lateness time.Duration
+		skew                    int64 // ms that the platform is ahead
+	}{
+		{"as shipped", 10 * time.Second, time.Second, 2 * time.Second, 0},
+		{"tumbling", 10 * time.Second, 0, 2 * time.Second, 0},
+		{"sliding", 10 * time.Second, 9 * time.Second, 2 * time.Second, 0},
+		{"half", 10 * time.Second, 5 * time.Second, 2 * time.Second, 0},
+		{"uneven", 10 * time.Second, 7 * time.Second, 2 * time.Second, 0},
+		{"no lateness", 10 * time.Second, time.Second, 0, 0},
+		{"platform ahead", 10 * time.Second, time.Second, 2 * time.Second, 90_000},
+		{"platform behind", 10 * time.Second, time.Second, 2 * time.Second, -90_000},
+		{"a replay", 10 * time.Second, time.Second, 2 * time.Second, -7 * 24 * 3_600_000},
+	} {
+		t.Run(shape.name, func(t *testing.T) {
+			t.Parallel()
+			config := defaults()
+			config.Size, config.Overlap, config.AllowedLateness = shape.size, shape.overlap, shape.lateness
+			for seed := range uint64(20) {
+				arrivals := traffic(rand.New(rand.NewPCG(seed, 7)), config, shape.skew)
+				e := New(config)
+				var windows []wsevent.Window
+				for _, a := range arrivals {
+					e.Observe(a.tags, []Event{a.event}, a.now)
+					windows = append(windows, e.Drain()...)
+				}
+				e.Advance(arrivals[len(arrivals)-1].now + 200_000)
+				windows = append(windows, e.Drain()...)
+				require.NotEmpty(t, windows)
+				newOracle(config, arrivals).check(t, windows)
+				if t.Failed() {
+					t.Fatalf("seed %d", seed)
+				}
+			}
+		})
+	}
+}
+
+// The windows must not depend on how arrivals are cut into batches, nor on how
+// often the wall clock is looked at.
+func TestWindowsDoNotDependOnBatches(t *testing.T) {
+	t.Parallel()
+	config := defaults()
+	config.Overlap = time.Second
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 11))
+		arrivals := traffic(random, config, 0)
+		single, batched := New(config), New(config)
+		for i := 0; i < len(arrivals); {
+			batch := []Event{arrivals[i].event}
+			j := i + 1
+			for j < len(arrivals) && arrivals[j].tags == arrivals[i].tags && random.IntN(5) > 0 {
+				batch = append(batch, arrivals[j].event)
+				j++
+			}
+			now := arrivals[j-1].now
+			for _, event := range batch {
+				single.Observe(arrivals[i].tags, []Event{event}, now)
+			}
+			batched.Observe(arrivals[i].tags, batch, now)
+			if random.IntN(3) == 0 {
+				batched.Advance(now)
+			}
+			i = j
+		}
+		end := arrivals[len(arrivals)-1].now + 100_000
+		single.Advance(end)
+		batched.Advance(end)
+		assert.Equal(t, sorted(single.Drain()), sorted(batched.Drain()), "seed %d", seed)
+	}
+}
+
+func sorted(windows []wsevent.Window) []wsevent.Window {
+	slices.SortFunc(windows, func(a, b wsevent.Window) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(fmt.Sprint(a.Tags), fmt.Sprint(b.Tags)))
+	})
+	return windows
+}

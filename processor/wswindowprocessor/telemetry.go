@@ -1,0 +1,59 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wswindowprocessor // import "github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
+
+import (
+	"context"
+	"errors"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
+)
+
+// observe registers what is read from the engine when own telemetry is
+// collected, and so costs an event nothing.
+func (p *windowProcessor) observe() error {
+	limit := func(n int) metric.Int64Callback {
+		return func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(int64(n))
+			return nil
+		}
+	}
+	stat := func(read func(window.Stats) int64) metric.Int64Callback {
+		return func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(read(p.stats()))
+			return nil
+		}
+	}
+	t := p.telemetry
+	return errors.Join(
+		t.RegisterWsWindowWindowsCallback(stat(func(s window.Stats) int64 { return s.Windows })),
+		t.RegisterWsWindowExpiredChannelsCallback(stat(func(s window.Stats) int64 { return s.ExpiredChannels })),
+		t.RegisterWsWindowRefusedChannelsCallback(stat(func(s window.Stats) int64 { return s.RefusedChannels })),
+		t.RegisterWsWindowOpenChannelsCallback(stat(func(s window.Stats) int64 { return int64(s.Channels) })),
+		t.RegisterWsWindowSeriesCallback(stat(func(s window.Stats) int64 { return int64(s.Series) })),
+		t.RegisterWsWindowChannelsLimitCallback(limit(p.config.MaxChannels)),
+		t.RegisterWsWindowSeriesLimitCallback(limit(p.config.MaxSeries)),
+		t.RegisterWsWindowWaitingWindowsCallback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(int64(p.waitingWindows()))
+			return nil
+		}),
+		t.RegisterWsWindowMissedEventsCallback(p.observeMissed),
+	)
+}
+
+func (p *windowProcessor) observeMissed(_ context.Context, o metric.Int64Observer) error {
+	stats := p.stats()
+	o.Observe(stats.LateEvents, metric.WithAttributes(attribute.String("reason", "late")))
+	o.Observe(stats.FutureEvents, metric.WithAttributes(attribute.String("reason", "future")))
+	return nil
+}
+
+func (p *windowProcessor) stats() window.Stats {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.engine.Stats()
+}
