@@ -1,0 +1,176 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wsmetricsconnector
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/golden"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/pdatatest/pmetrictest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/connector"
+	"go.opentelemetry.io/collector/connector/connectortest"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+func aWindow() wsevent.Window {
+	return wsevent.Window{
+		Tags:              wsevent.Tags{TenantID: "acme_corp", Region: "us-east-1", ChannelType: "webmessaging"},
+		Start:             1_715_623_400_000,
+		End:               1_715_623_410_000,
+		ActiveConnections: 142,
+		Counts: wsevent.Counts{
+			MessagesSent: 200, MessagesReceived: 185, PayloadBytes: 1_048_576,
+			ConnectionsOpened: 7, ConnectionsClosed: 5, ConnectionsDropped: 1,
+		},
+		ClockSkew:      -12.5,
+		ClockSkewKnown: true,
+		Complete:       true,
+		Since:          1_715_623_000_000,
+		Totals: wsevent.Counts{
+			MessagesSent: 9_000, MessagesReceived: 8_000, PayloadBytes: 50_000_000,
+			ConnectionsOpened: 300, ConnectionsClosed: 158, ConnectionsDropped: 4,
+			BackpressureEvents: 2, ProtocolViolations: 3, LateEvents: 6,
+		},
+	}
+}
+
+func record(window wsevent.Window) plog.Logs {
+	logs := plog.NewLogs()
+	window.Encode(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty())
+	return logs
+}
+
+func newLogs(t *testing.T, next consumer.Metrics) connector.Logs {
+	t.Helper()
+	c, err := NewFactory().CreateLogsToMetrics(t.Context(), connectortest.NewNopSettings(metadata.Type), createDefaultConfig(), next)
+	require.NoError(t, err)
+	require.NoError(t, c.Start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { assert.NoError(t, c.Shutdown(t.Context())) })
+	return c
+}
+
+func TestWindowsBecomeTheMetricsOfTheContract(t *testing.T) {
+	t.Parallel()
+	overflow := aWindow()
+	overflow.Tags = wsevent.Tags{Overflow: true}
+	overflow.ClockSkewKnown = false
+	overflow.Complete = false
+	for name, window := range map[string]wsevent.Window{"window": aWindow(), "overflow": overflow} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sink := new(consumertest.MetricsSink)
+			require.NoError(t, newLogs(t, sink).ConsumeLogs(t.Context(), record(window)))
+			require.Len(t, sink.AllMetrics(), 1)
+			want, err := golden.ReadMetrics(filepath.Join("testdata", name+".yaml"))
+			require.NoError(t, err)
+			require.NoError(t, pmetrictest.CompareMetrics(want, sink.AllMetrics()[0]))
+		})
+	}
+}
+
+func TestNothingElseBecomesAMetric(t *testing.T) {
+	t.Parallel()
+	sink := new(consumertest.MetricsSink)
+	c := newLogs(t, sink)
+	logs := plog.NewLogs()
+	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	records.AppendEmpty().SetEventName(wsevent.MessageSend)
+	records.AppendEmpty().Body().SetStr("ws_throughput")
+	require.NoError(t, c.ConsumeLogs(t.Context(), logs))
+	assert.Empty(t, sink.AllMetrics())
+}
+
+func TestABadRecordDoesNotStopItsNeighbours(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(plog.LogRecord){
+		"text":        func(r plog.LogRecord) { r.Body().SetStr("{}") },
+		"no tags":     func(r plog.LogRecord) { r.Body().Map().Remove(wsevent.KeyTags) },
+		"no fields":   func(r plog.LogRecord) { r.Body().Map().Remove(wsevent.KeyFields) },
+		"no totals":   func(r plog.LogRecord) { r.Body().Map().Remove(wsevent.KeyTotals) },
+		"flat fields": func(r plog.LogRecord) { r.Body().Map().PutStr(wsevent.KeyFields, "x") },
+		"no start":    func(r plog.LogRecord) { r.Body().Map().Remove(wsevent.KeyTimestamp) },
+		"no end":      func(r plog.LogRecord) { r.Body().Map().Remove(wsevent.KeyWindowEnd) },
+		"backwards":   func(r plog.LogRecord) { r.Body().Map().PutInt(wsevent.KeyWindowEnd, 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sink := new(consumertest.MetricsSink)
+			c := newLogs(t, sink)
+			logs := record(aWindow())
+			spoil(logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0))
+			record(aWindow()).ResourceLogs().MoveAndAppendTo(logs.ResourceLogs())
+			require.NoError(t, c.ConsumeLogs(t.Context(), logs))
+			require.Len(t, sink.AllMetrics(), 1)
+			assert.Equal(t, len(definitions), sink.DataPointCount(), "one window's points")
+		})
+	}
+}
+
+func TestANumberThatASenderDoesNotKnowIsLeftOut(t *testing.T) {
+	t.Parallel()
+	sink := new(consumertest.MetricsSink)
+	c := newLogs(t, sink)
+	logs := record(aWindow())
+	body := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().Map()
+	fields, _ := body.Get(wsevent.KeyFields)
+	fields.Map().Remove(wsevent.FieldActiveConnections)
+	totals, _ := body.Get(wsevent.KeyTotals)
+	totals.Map().Remove(wsevent.FieldLateEvents)
+	require.NoError(t, c.ConsumeLogs(t.Context(), logs))
+	assert.Equal(t, len(definitions)-2, sink.DataPointCount())
+	for _, metric := range sink.AllMetrics()[0].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+		assert.NotContains(t, []string{"ws.active_connections", "ws.late_events"}, metric.Name())
+	}
+}
+
+func TestARefusalGoesBackToTheSender(t *testing.T) {
+	t.Parallel()
+	c := newLogs(t, consumertest.NewErr(errors.New("full")))
+	require.ErrorContains(t, c.ConsumeLogs(t.Context(), record(aWindow())), "full")
+}
+
+func TestARecordThatWentThroughJSONGivesTheSameMetrics(t *testing.T) {
+	t.Parallel()
+	direct, json := new(consumertest.MetricsSink), new(consumertest.MetricsSink)
+	require.NoError(t, newLogs(t, direct).ConsumeLogs(t.Context(), record(aWindow())))
+	text, err := (&plog.JSONMarshaler{}).MarshalLogs(record(aWindow()))
+	require.NoError(t, err)
+	logs, err := (&plog.JSONUnmarshaler{}).UnmarshalLogs(text)
+	require.NoError(t, err)
+	require.NoError(t, newLogs(t, json).ConsumeLogs(t.Context(), logs))
+	require.NoError(t, pmetrictest.CompareMetrics(direct.AllMetrics()[0], json.AllMetrics()[0]))
+}
+
+func BenchmarkBuild(b *testing.B) {
+	const n = 1_000
+	logs := plog.NewLogs()
+	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	windows := make([]wsevent.Record, n)
+	for i := range windows {
+		window := aWindow()
+		record := records.AppendEmpty()
+		window.Encode(record)
+		var err error
+		windows[i], err = wsevent.DecodeRecord(record)
+		require.NoError(b, err)
+	}
+	b.ReportAllocs()
+	var metrics pmetric.Metrics
+	for b.Loop() {
+		metrics = build(windows)
+	}
+	require.Equal(b, n*len(definitions), metrics.DataPointCount())
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/window")
+}
