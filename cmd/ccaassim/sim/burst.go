@@ -10,6 +10,7 @@ type burstPlan struct {
 	every, duration time.Duration
 	share           float64 // of the connections open when the burst begins
 	tenant, region  string  // empty: all
+	asked           int     // bursts asked for up to now, each to begin at once
 }
 
 // burst drops a share of the open sessions, evenly over its duration. Its events
@@ -17,18 +18,22 @@ type burstPlan struct {
 type burst struct {
 	plan    burstPlan
 	begins  time.Duration // of the next burst; meaningless without plan.every
-	victims []*session
+	left    int           // sessions yet to drop
 	at, gap time.Duration // of the next drop, and between drops
 }
 
 // follow takes up another plan. Bursts begin at multiples of plan.every.
-func (b *burst) follow(plan burstPlan, now time.Duration) {
+func (b *burst) follow(plan burstPlan, g *generator) {
 	if plan == b.plan {
 		return
 	}
+	asked := plan.asked > b.plan.asked
 	b.plan = plan
 	if plan.every > 0 {
-		b.begins = (now/plan.every + 1) * plan.every
+		b.begins = (g.now/plan.every + 1) * plan.every
+	}
+	if asked {
+		b.begin(g, g.now)
 	}
 }
 
@@ -38,29 +43,54 @@ func (b *burst) next(g *generator) (event, bool) {
 		b.begin(g, b.begins)
 		b.begins += b.plan.every
 	}
-	for len(b.victims) > 0 && b.at <= g.arrival {
-		victim, at := b.victims[0], b.at
-		b.victims, b.at = b.victims[1:], b.at+b.gap
-		if victim.place >= 0 { // else it has ended by itself
-			return g.closing(at, victim, g.failure()), true
-		}
+	if b.left == 0 || b.at > g.arrival {
+		return event{}, false
 	}
-	return event{}, false
+	place, ok := b.victim(g)
+	if !ok { // they have all ended by themselves
+		b.left = 0
+		return event{}, false
+	}
+	at := b.at
+	b.left--
+	b.at += b.gap
+	return g.closing(at, place, g.failure()), true
 }
 
-// begin chooses the victims of a burst that starts at a moment.
+// begin sets out to drop sessions from a moment on.
 func (b *burst) begin(g *generator, at time.Duration) {
-	var exposed []*session
-	for _, s := range g.open {
-		series := g.series[s.series]
-		if (b.plan.tenant == "" || b.plan.tenant == series.TenantID) &&
-			(b.plan.region == "" || b.plan.region == series.Region) {
-			exposed = append(exposed, s)
+	exposed := int64(0)
+	for n, open := range g.population {
+		if b.plan.strikes(g.series[n]) {
+			exposed += open
 		}
 	}
-	g.random.Shuffle(len(exposed), func(i, j int) { exposed[i], exposed[j] = exposed[j], exposed[i] })
-	count := int(float64(len(exposed))*b.plan.share + 0.5)
-	b.victims = exposed[:count]
+	b.left = int(float64(exposed)*b.plan.share + 0.5)
 	b.at = at
-	b.gap = b.plan.duration / time.Duration(max(count, 1))
+	b.gap = b.plan.duration / time.Duration(max(b.left, 1))
+}
+
+// victim finds an open session for the burst to drop: by luck while that is
+// likely, else from a random place on.
+func (b *burst) victim(g *generator) (place int, ok bool) {
+	if len(g.open) == 0 {
+		return 0, false
+	}
+	struck := func(place int) bool { return b.plan.strikes(g.series[g.open[place].series]) }
+	const luck = 16
+	for range luck {
+		if place = g.pick(); struck(place) {
+			return place, true
+		}
+	}
+	for offset := range g.open {
+		if at := (place + offset) % len(g.open); struck(at) {
+			return at, true
+		}
+	}
+	return 0, false
+}
+
+func (p *burstPlan) strikes(s Series) bool {
+	return (p.tenant == "" || p.tenant == s.TenantID) && (p.region == "" || p.region == s.Region)
 }

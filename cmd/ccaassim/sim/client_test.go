@@ -38,7 +38,7 @@ type client struct {
 	tls    *tls.Config
 }
 
-func newClient(t *testing.T, server *Server) *client {
+func newClient(t testing.TB, server *Server) *client {
 	t.Helper()
 	c := &client{server: server}
 	if pem := server.Certificate(); pem != nil {
@@ -53,7 +53,7 @@ func newClient(t *testing.T, server *Server) *client {
 }
 
 // do makes a request and gives its status, header and JSON body.
-func (c *client) do(t *testing.T, method, path, token, body string) (int, http.Header, string) {
+func (c *client) do(t testing.TB, method, path, token, body string) (int, http.Header, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, c.server.URL()+path, strings.NewReader(body))
 	require.NoError(t, err)
@@ -72,7 +72,7 @@ func (c *client) do(t *testing.T, method, path, token, body string) (int, http.H
 }
 
 // token gets a token.
-func (c *client) token(t *testing.T) string {
+func (c *client) token(t testing.TB) string {
 	t.Helper()
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"someone"}, "client_secret": {"secret"}, "scope": {"a:b c:d"}}
 	status, _, body := c.do(t, http.MethodPost, TokenPath, "", form.Encode())
@@ -85,7 +85,7 @@ func (c *client) token(t *testing.T) string {
 }
 
 // dial upgrades, with the Genesys subprotocol.
-func (c *client) dial(t *testing.T) *websocket.Conn {
+func (c *client) dial(t testing.TB) *websocket.Conn {
 	t.Helper()
 	conn, _, err := c.tryDial(t.Context(), c.token(t), SubprotocolGenesys)
 	require.NoError(t, err)

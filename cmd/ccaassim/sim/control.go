@@ -49,6 +49,14 @@ func (s *Server) postTrouble(w http.ResponseWriter, r *http.Request) {
 	s.serveTrouble(w, r)
 }
 
+// postNow is trouble that happens once, at once.
+func (s *Server) postNow(do func()) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		do()
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
 func troubleFlags(t *Trouble) *flag.FlagSet {
 	set := flag.NewFlagSet("trouble", flag.ContinueOnError)
 	set.SetOutput(io.Discard)

@@ -5,7 +5,6 @@ package sim
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -40,7 +39,7 @@ func (e *encoder) event(to []byte, ev *event, stamp int64) []byte {
 	to = append(to, `,"channelId":"`...)
 	to = appendUUID(to, ev.channel)
 	to = append(to, `","userId":"`...)
-	to = appendUUID(to, ev.user)
+	to = appendUser(to, ev.user)
 	to = append(to, e.tails[ev.series]...)
 	switch ev.kind {
 	case messageSend, messageReceive:
@@ -75,14 +74,33 @@ func (e *encoder) stamp(to []byte, stamp int64) []byte {
 
 // appendUUID writes an identity as a version 4 UUID.
 func appendUUID(to []byte, id identity) []byte {
-	var raw [16]byte
-	binary.BigEndian.PutUint64(raw[:8], id.high&^0xf000|0x4000)
-	binary.BigEndian.PutUint64(raw[8:], id.low&^(0b11<<62)|0b10<<62)
-	to = append(hex.AppendEncode(to, raw[:4]), '-')
-	to = append(hex.AppendEncode(to, raw[4:6]), '-')
-	to = append(hex.AppendEncode(to, raw[6:8]), '-')
-	to = append(hex.AppendEncode(to, raw[8:10]), '-')
-	return hex.AppendEncode(to, raw[10:])
+	first, second := hex8(uint32(id.high>>32)), hex8(uint32(id.high&^0xf000|0x4000))
+	third, fourth := hex8(uint32(id.low>>32&^(0b11<<30)|0b10<<30)), hex8(uint32(id.low))
+	to = binary.BigEndian.AppendUint64(to, first)
+	to = binary.BigEndian.AppendUint32(append(to, '-'), uint32(second>>32))
+	to = binary.BigEndian.AppendUint32(append(to, '-'), uint32(second))
+	to = binary.BigEndian.AppendUint32(append(to, '-'), uint32(third>>32))
+	to = binary.BigEndian.AppendUint32(append(to, '-'), uint32(third))
+	return binary.BigEndian.AppendUint64(to, fourth)
+}
+
+// appendUser writes a user's id, 12 hex digits.
+func appendUser(to []byte, user uint64) []byte {
+	to = binary.BigEndian.AppendUint64(to, hex8(uint32(user)))
+	return binary.BigEndian.AppendUint32(to, uint32(hex8(uint32(user>>32))))
+}
+
+// hex8 is a number in 8 hex digits, the first in the highest byte. Ids are two
+// thirds of what an event costs to encode, so all digits are made at once: each
+// nibble is spread to a byte of its own, then lifted to '0' or to 'a' - 10.
+func hex8(number uint32) uint64 {
+	const ones = 0x0101010101010101
+	spread := uint64(number)
+	spread = spread&0xffff0000<<16 | spread&0xffff
+	spread = spread&0x0000ff000000ff00<<8 | spread&0x000000ff000000ff
+	spread = spread&0x00f000f000f000f0<<4 | spread&0x000f000f000f000f
+	letters := (spread + 6*ones) >> 4 & ones
+	return spread + '0'*ones + letters*('a'-10-'0')
 }
 
 // quoted is a string as JSON.

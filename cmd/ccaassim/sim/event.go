@@ -47,11 +47,11 @@ type event struct {
 	at      time.Duration // traffic time: since the traffic began
 	id      identity
 	channel identity
-	user    identity
-	series  int // index into the series
-	payload int // bytes, of messages
-	kind    kind
+	user    uint64
 	ending  *ending // of closes
+	series  int32   // index into the series
+	payload int32   // bytes, of messages
+	kind    kind
 }
 
 // Series names one set of dimensions.

@@ -70,6 +70,7 @@ func (t *Trouble) RegisterFlags(set *flag.FlagSet) {
 	set.Var(&t.TokenFail, "token-fail", "answer token requests with status[:times[:retry-after]]")
 	set.Var(&t.PreflightFail, "preflight-fail", "answer pre-flights with status[:times[:retry-after]]")
 	set.Var(&t.UpgradeFail, "upgrade-fail", "answer upgrades with status[:times[:retry-after]]")
+	set.BoolVar(&t.RetryAfterDate, "retry-after-date", t.RetryAfterDate, "write Retry-After as a date, not as seconds")
 
 	set.BoolVar(&t.Silence, "silence", t.Silence, "keep sockets open and send nothing, not even pongs")
 	set.DurationVar(&t.SilenceAfter, "silence-after", t.SilenceAfter, "age at which a socket falls silent; 0: never")
@@ -78,6 +79,7 @@ func (t *Trouble) RegisterFlags(set *flag.FlagSet) {
 	set.DurationVar(&t.CloseEvery, "close-every", t.CloseEvery, "close each socket with a close frame at about this age; 0: never")
 	set.IntVar(&t.CloseCode, "close-code", t.CloseCode, "code of that close frame")
 	set.StringVar(&t.CloseReason, "close-reason", t.CloseReason, "reason of that close frame")
+	set.BoolVar(&t.CloseExpired, "close-expired", t.CloseExpired, "close each socket with code 1008 when its token expires")
 }
 
 // list is a flag of names separated by commas.

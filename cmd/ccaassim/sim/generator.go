@@ -26,9 +26,9 @@ type traffic struct {
 
 // session is one connection of the platform while it is open.
 type session struct {
-	channel, user identity
-	series        int
-	place         int // index among the open ones, -1 once closed
+	channel identity
+	user    uint64
+	series  int32
 }
 
 // generator yields the events of a population of sessions, in order of their
@@ -39,7 +39,8 @@ type generator struct {
 	traffic
 	random     *rand.Rand
 	cumulative []float64 // weights, summed up
-	open       []*session
+	open       []session // in no order
+	population []int64   // open sessions by series
 	announced  int
 	burst      burst
 	arrival    time.Duration // of the next event that is not part of a burst
@@ -48,13 +49,18 @@ type generator struct {
 }
 
 func newGenerator(t traffic, random *rand.Rand) *generator {
-	g := &generator{traffic: t, random: random, cumulative: make([]float64, len(t.weights))}
+	g := &generator{
+		traffic:    t,
+		random:     random,
+		cumulative: make([]float64, len(t.weights)),
+		open:       make([]session, 0, t.sessions+t.sessions/8),
+		population: make([]int64, len(t.series)),
+	}
 	sum := 0.0
 	for i, weight := range t.weights {
 		sum += weight
 		g.cumulative[i] = sum
 	}
-	g.open = make([]*session, 0, t.sessions+t.sessions/8)
 	if !t.announce {
 		for range t.sessions {
 			g.admit()
@@ -62,15 +68,6 @@ func newGenerator(t traffic, random *rand.Rand) *generator {
 	}
 	g.arrival = g.gap(0)
 	return g
-}
-
-// population is the number of open sessions by series.
-func (g *generator) population() []int64 {
-	counts := make([]int64, len(g.series))
-	for _, s := range g.open {
-		counts[s.series]++
-	}
-	return counts
 }
 
 // next is the next event, false when the traffic is at its bound.
@@ -116,47 +113,47 @@ func (g *generator) opening(at time.Duration) event {
 	return g.event(at, connectionOpen, g.admit())
 }
 
-func (g *generator) closing(at time.Duration, s *session, end *ending) event {
-	e := g.event(at, connectionClose, s)
+func (g *generator) closing(at time.Duration, place int, end *ending) event {
+	e := g.event(at, connectionClose, place)
 	e.ending = end
-	g.dismiss(s)
+	g.dismiss(place)
 	return e
 }
 
-func (g *generator) message(at time.Duration, s *session) event {
+func (g *generator) message(at time.Duration, place int) event {
 	k := messageReceive
 	if g.random.Uint64()&1 == 0 {
 		k = messageSend
 	}
-	e := g.event(at, k, s)
-	e.payload = min(24+int(g.random.ExpFloat64()*220), 1<<16)
+	e := g.event(at, k, place)
+	e.payload = int32(min(24+g.random.ExpFloat64()*220, 1<<16))
 	return e
 }
 
-func (g *generator) event(at time.Duration, k kind, s *session) event {
+// event is an event of the session at a place among the open ones.
+func (g *generator) event(at time.Duration, k kind, place int) event {
+	s := &g.open[place]
 	return event{at: at, kind: k, id: g.identity(), channel: s.channel, user: s.user, series: s.series}
 }
 
 // admit adds a session to the open ones.
-func (g *generator) admit() *session {
+func (g *generator) admit() (place int) {
 	draw := g.random.Float64() * g.cumulative[len(g.cumulative)-1]
 	series, _ := slices.BinarySearch(g.cumulative, draw)
-	s := &session{channel: g.identity(), user: g.identity(), series: series, place: len(g.open)}
-	g.open = append(g.open, s)
-	return s
+	g.open = append(g.open, session{channel: g.identity(), user: g.random.Uint64(), series: int32(series)})
+	g.population[series]++
+	return len(g.open) - 1
 }
 
 // dismiss takes a session from the open ones.
-func (g *generator) dismiss(s *session) {
-	last := g.open[len(g.open)-1]
-	g.open[s.place] = last
-	last.place = s.place
-	g.open[len(g.open)-1] = nil
-	g.open = g.open[:len(g.open)-1]
-	s.place = -1
+func (g *generator) dismiss(place int) {
+	g.population[g.open[place].series]--
+	last := len(g.open) - 1
+	g.open[place] = g.open[last]
+	g.open = g.open[:last]
 }
 
-func (g *generator) pick() *session { return g.open[g.random.IntN(len(g.open))] }
+func (g *generator) pick() (place int) { return g.random.IntN(len(g.open)) }
 
 func (g *generator) identity() identity {
 	return identity{high: g.random.Uint64(), low: g.random.Uint64()}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // hub knows the sockets that are there, and ends them when trouble wants it.
@@ -83,18 +85,26 @@ func (h *hub) signal() {
 // sentence plans a socket's end from its age and the present trouble; the caller
 // holds mu.
 func (h *hub) sentence(s *socket, t *Trouble) {
-	age := time.Since(s.accepted)
-	about := func(every time.Duration) time.Duration { // half as much again, at most
-		return max(0, time.Duration((0.5+h.random.Float64())*float64(every))-age)
+	about := func(every time.Duration) time.Time { // half as long again, at most, or half as long
+		return s.accepted.Add(time.Duration((0.5 + h.random.Float64()) * float64(every)))
 	}
-	switch {
-	case t.ResetEvery > 0:
-		s.plan(about(t.ResetEvery), s.reset)
-	case t.CloseEvery > 0:
-		s.plan(about(t.CloseEvery), func() { s.close(t.CloseCode, t.CloseReason) })
-	default:
-		s.plan(0, nil)
+	var when time.Time
+	var end func()
+	earlier := func(moment time.Time, means func()) {
+		if end == nil || moment.Before(when) {
+			when, end = moment, means
+		}
 	}
+	if t.ResetEvery > 0 {
+		earlier(about(t.ResetEvery), s.reset)
+	}
+	if t.CloseEvery > 0 {
+		earlier(about(t.CloseEvery), func() { s.close(t.CloseCode, t.CloseReason) })
+	}
+	if t.CloseExpired {
+		earlier(s.expiry, func() { s.close(websocket.ClosePolicyViolation, "token expired") })
+	}
+	s.plan(time.Until(when), end)
 }
 
 // reconsider applies changed trouble to the sockets that are there.

@@ -36,16 +36,17 @@ func (t *tokens) issue(now time.Time) string {
 	return token
 }
 
-// holds tells whether a request bears a token that was issued and has not expired.
-func (t *tokens) holds(r *http.Request, now time.Time) bool {
+// holds tells whether a request bears a token that was issued and has not
+// expired, and when it will.
+func (t *tokens) holds(r *http.Request, now time.Time) (expiry time.Time, ok bool) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
-		return false
+		return time.Time{}, false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	expiry, ok := t.expiry[token]
-	return ok && now.Before(expiry)
+	expiry, ok = t.expiry[token]
+	return expiry, ok && now.Before(expiry)
 }
 
 // knows tells whether client credentials, Basic or in the form, are let in.

@@ -29,13 +29,22 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /trouble", s.serveTrouble)
 	mux.HandleFunc("POST /trouble", s.postTrouble)
+	mux.HandleFunc("POST /trouble/burst", s.postNow(s.Burst))
+	mux.HandleFunc("POST /trouble/reset", s.postNow(s.Reset))
+	mux.HandleFunc("POST /trouble/close", s.postNow(func() {
+		t := s.trouble.now()
+		s.CloseSockets(t.CloseCode, t.CloseReason)
+	}))
 	return mux
 }
 
 // preflight tells which subprotocols the platform speaks.
 func (s *Server) preflight(w http.ResponseWriter, r *http.Request) {
 	s.tally.note(func(t *tally) { t.requests.Preflights++ })
-	if s.fail(w, func(t *Trouble) *Failure { return &t.PreflightFail }) || !s.authorized(w, r) {
+	if s.fail(w, func(t *Trouble) *Failure { return &t.PreflightFail }) {
+		return
+	}
+	if _, ok := s.authorized(w, r); !ok {
 		return
 	}
 	protocols := append([]string{}, s.config.SupportedProtocols...)
@@ -50,16 +59,14 @@ func (s *Server) preflight(w http.ResponseWriter, r *http.Request) {
 // is supported, or what trouble makes of it.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	s.tally.note(func(t *tally) { t.requests.Upgrades++ })
-	if s.fail(w, func(t *Trouble) *Failure { return &t.UpgradeFail }) || !s.authorized(w, r) {
+	if s.fail(w, func(t *Trouble) *Failure { return &t.UpgradeFail }) {
 		return
 	}
-	asked := ""
-	for _, protocol := range websocket.Subprotocols(r) {
-		if slices.Contains(s.config.SupportedProtocols, protocol) {
-			asked = protocol
-			break
-		}
+	expiry, ok := s.authorized(w, r)
+	if !ok {
+		return
 	}
+	asked := s.supported(websocket.Subprotocols(r))
 	if asked == "" {
 		platformError(w, http.StatusBadRequest, "no subprotocol asked for is supported")
 		return
@@ -73,7 +80,17 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the upgrader has answered
 	}
-	s.hub.serve(newSocket(conn, time.Now(), s.config.WriteTimeout))
+	s.hub.serve(newSocket(conn, time.Now(), expiry, s.config.WriteTimeout))
+}
+
+// supported is the first subprotocol asked for that the platform speaks, or empty.
+func (s *Server) supported(asked []string) string {
+	for _, protocol := range asked {
+		if slices.Contains(s.config.SupportedProtocols, protocol) {
+			return protocol
+		}
+	}
+	return ""
 }
 
 // fail answers with a failure, if trouble has one for this request.
@@ -82,22 +99,27 @@ func (s *Server) fail(w http.ResponseWriter, of func(*Trouble) *Failure) bool {
 	if f.Status == 0 {
 		return false
 	}
-	if f.RetryAfter > 0 {
-		seconds := (f.RetryAfter + time.Second - 1) / time.Second
-		w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+	switch {
+	case f.RetryAfter == 0:
+	case s.trouble.now().RetryAfterDate:
+		w.Header().Set("Retry-After", time.Now().Add(f.RetryAfter+time.Second-1).UTC().Format(http.TimeFormat))
+	default:
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((f.RetryAfter+time.Second-1)/time.Second), 10))
 	}
 	platformError(w, f.Status, http.StatusText(f.Status))
 	return true
 }
 
-// authorized answers 401 unless the request bears a good token.
-func (s *Server) authorized(w http.ResponseWriter, r *http.Request) bool {
-	if s.tokens.holds(r, time.Now()) {
-		return true
+// authorized answers 401 unless the request bears a good token; it gives the
+// token's expiry.
+func (s *Server) authorized(w http.ResponseWriter, r *http.Request) (time.Time, bool) {
+	expiry, ok := s.tokens.holds(r, time.Now())
+	if ok {
+		return expiry, true
 	}
 	w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	platformError(w, http.StatusUnauthorized, "no bearer token, or it is unknown or expired")
-	return false
+	return time.Time{}, false
 }
 
 func platformError(w http.ResponseWriter, status int, message string) {

@@ -99,7 +99,7 @@ func (s *Server) prepare(now time.Time) {
 	if s.config.fullSpeed() {
 		generator.duration = 0 // of real time then, which the pump keeps
 	}
-	s.tally = newTally(generator.series, generator.population())
+	s.tally = newTally(generator.series, generator.population)
 	s.hub = newHub(s.tally, s.trouble, source(2))
 	s.pump = &pump{
 		composer:  newComposer(generator, source(3), s.config.Frame, s.config.FrameEvents),
@@ -196,6 +196,15 @@ func (s *Server) WaitConnected(ctx context.Context) error {
 // tells a reconnect from the socket before.
 func (s *Server) WaitAccepted(ctx context.Context, sockets int64) error {
 	return s.hub.wait(ctx, func() bool { return s.Truth().Sockets.Accepted >= sockets })
+}
+
+// Burst drops connections in bulk, once, as the burst flags say; it begins with
+// the next event.
+func (s *Server) Burst() {
+	_ = s.trouble.change(func(t *Trouble) error { // what is there is valid
+		t.bursts++
+		return nil
+	})
 }
 
 // Reset tears every connected socket down without a close frame.

@@ -32,6 +32,7 @@ type socket struct {
 	conn     *websocket.Conn
 	net      net.Conn
 	accepted time.Time
+	expiry   time.Time // of the token it was let in with
 	timeout  time.Duration
 
 	writing sync.Mutex // held over a write, so that frames never mix
@@ -42,8 +43,8 @@ type socket struct {
 	fate    *time.Timer // ends the socket when its time has come
 }
 
-func newSocket(conn *websocket.Conn, now time.Time, timeout time.Duration) *socket {
-	return &socket{conn: conn, net: conn.NetConn(), accepted: now, timeout: timeout}
+func newSocket(conn *websocket.Conn, now, expiry time.Time, timeout time.Duration) *socket {
+	return &socket{conn: conn, net: conn.NetConn(), accepted: now, expiry: expiry, timeout: timeout}
 }
 
 // write sends whole frames, and gives the socket up when it cannot. With

@@ -3,7 +3,10 @@
 
 package sim
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // fate is what became of a chunk.
 type fate uint8
@@ -40,7 +43,7 @@ type tally struct {
 }
 
 func newTally(series []Series, warm []int64) *tally {
-	t := &tally{series: series, warm: warm}
+	t := &tally{series: series, warm: slices.Clone(warm)}
 	for f := range t.counts {
 		t.counts[f] = make([]Counts, len(series))
 	}
@@ -114,7 +117,7 @@ func (t *tally) truth() Truth {
 		Violations: map[string]int64{},
 		Series:     []SeriesTruth{},
 		Unsure:     t.outcome(unsure),
-		Missed:     Missed{Outcome: t.outcome(missed), Spells: append([]Spell(nil), t.spells...)},
+		Missed:     Missed{Outcome: t.outcome(missed), Spells: slices.Clone(t.spells)},
 		Sockets:    t.sockets,
 		Requests:   t.requests,
 	}

@@ -17,6 +17,7 @@ type Trouble struct {
 	BurstDropRate float64
 	BurstTenant   string
 	BurstRegion   string
+	bursts        int // asked for by Server.Burst
 
 	Malformed      float64
 	MalformedKinds []string
@@ -30,6 +31,7 @@ type Trouble struct {
 	TokenFail         Failure
 	PreflightFail     Failure
 	UpgradeFail       Failure
+	RetryAfterDate    bool
 
 	Silence      bool
 	SilenceAfter time.Duration
@@ -38,6 +40,7 @@ type Trouble struct {
 	CloseEvery   time.Duration
 	CloseCode    int
 	CloseReason  string
+	CloseExpired bool
 }
 
 // Answers to the subprotocol asked for, other than a literal one.
@@ -117,6 +120,7 @@ func (t *Trouble) burst() burstPlan {
 		share:    t.BurstDropRate / 100,
 		tenant:   t.BurstTenant,
 		region:   t.BurstRegion,
+		asked:    t.bursts,
 	}
 }
 
