@@ -110,7 +110,7 @@ func (c *Config) Validate() error {
 	return errors.Join(
 		c.validateListen(),
 		need(c.TokenTTL > 0, "token-ttl", c.TokenTTL, "more than 0"),
-		need(!c.TLS || c.TLSCAFile != "" || !c.ListenAnywhere, "tls-ca-file", c.TLSCAFile, "a file, or clients cannot trust the certificate"),
+		need(c.TLS || c.TLSCAFile == "", "tls-ca-file", c.TLSCAFile, "--tls with it"),
 		c.validateTraffic(),
 		c.validateFrames(),
 		c.Trouble.Validate(),
@@ -137,7 +137,8 @@ func (c *Config) validateTraffic() error {
 		need(named(c.Regions), "regions", c.Regions, "names, none empty"),
 		need(named(c.ChannelTypes), "channel-types", c.ChannelTypes, "names, none empty"),
 		need(c.Rate >= 0 && c.Rate <= 1e7, "rate", c.Rate, "0 (full speed) to 1e7 events per second"),
-		need(c.Sessions > 0, "sessions", c.Sessions, "at least 1"),
+		need(c.series() <= 1_000_000, "tenants, --regions, --channel-types", c.series(), "1000000 series at most"),
+		need(c.Sessions > 0 && c.Sessions <= 20_000_000, "sessions", c.Sessions, "1 to 20000000"),
 		need(c.SessionMessages >= 0, "session-messages", c.SessionMessages, "0 or more"),
 		percent("drop-rate", c.DropRate),
 		need(c.Events >= 0, "events", c.Events, "0 (no bound) or more"),
@@ -177,6 +178,15 @@ func (c *Config) traffic(start time.Time) traffic {
 		t.shape = dailyShape(start)
 	}
 	return t
+}
+
+// series is the number of combinations of the dimensions.
+func (c *Config) series() int {
+	tenants := c.TenantCount
+	if tenants == 0 {
+		tenants = len(c.Tenants)
+	}
+	return tenants * len(c.Regions) * len(c.ChannelTypes)
 }
 
 func (c *Config) tenants() []string {

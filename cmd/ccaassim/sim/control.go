@@ -20,6 +20,14 @@ func (s *Server) serveTruth(w http.ResponseWriter, _ *http.Request) {
 
 // health is GET /healthz.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	select {
+	case <-s.done:
+		if s.failed != nil {
+			platformError(w, http.StatusInternalServerError, s.failed.Error())
+			return
+		}
+	default:
+	}
 	writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
 }
 
