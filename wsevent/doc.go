@@ -9,4 +9,4 @@
 // region, channel type) stand on the resource, everything else on the record. A
 // window record is a log record whose body is a finished throughput window. Both
 // are plain OTLP, so a pipeline may be cut anywhere between two components.
-package wsevent // import "github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+package wsevent

@@ -5,4 +5,4 @@
 
 // Package wsmetricsconnector turns window records, and nothing else, into
 // metrics. It keeps no state: a window says everything that its metrics need.
-package wsmetricsconnector // import "github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector"
+package wsmetricsconnector

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package wsmetricsconnector // import "github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector"
+package wsmetricsconnector
 
 import (
 	"go.opentelemetry.io/collector/pdata/pcommon"

@@ -10,4 +10,4 @@
 //
 // This package is the plumbing: it reads the few facts a window needs out of the
 // records, and writes the windows out. The counting is in internal/window.
-package wswindowprocessor // import "github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
+package wswindowprocessor

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package wswindowprocessor // import "github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
+package wswindowprocessor
 
 import (
 	"context"

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package wswindowprocessor // import "github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
+package wswindowprocessor
 
 import (
 	"context"
@@ -65,12 +65,11 @@ func (p *windowProcessor) Capabilities() consumer.Capabilities {
 }
 
 // Start begins to look at the wall clock.
-func (p *windowProcessor) Start(context.Context, component.Host) error {
+func (p *windowProcessor) Start(ctx context.Context, _ component.Host) error {
 	if err := p.observe(); err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	p.stop = stop
+	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Start
 	p.done.Go(func() { p.run(ctx) })
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -198,7 +199,7 @@ func TestEventsAreRefusedWhenTooManyWindowsWait(t *testing.T) {
 		p := start(t, config, sink)
 		for i := range 5_000 {
 			logs := event(wsevent.ConnectionOpen, "a")
-			logs.ResourceLogs().At(0).Resource().Attributes().PutStr(wsevent.TenantID, fmt.Sprint(i))
+			logs.ResourceLogs().At(0).Resource().Attributes().PutStr(wsevent.TenantID, strconv.Itoa(i))
 			require.NoError(t, p.ConsumeLogs(t.Context(), logs))
 		}
 		time.Sleep(time.Minute)

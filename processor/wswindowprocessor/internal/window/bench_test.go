@@ -59,11 +59,11 @@ func BenchmarkObserve(b *testing.B) {
 				}
 			}
 			b.ReportAllocs()
-			n, now := 0, base
+			n := 0
 			for b.Loop() {
 				batch := batches[n%len(batches)]
 				// 20,000 events a second: a window ends every 1,800 batches.
-				now = base + int64(n)*5
+				now := base + int64(n)*5
 				for i := range batch {
 					batch[i].Time = now
 				}

@@ -16,4 +16,4 @@
 //
 // The package is pure: time is an argument, in unix milliseconds, and nothing
 // here starts a goroutine or takes a lock.
-package window // import "github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
+package window

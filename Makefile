@@ -1,0 +1,89 @@
+# Everything that can be done with this repository. `make help` lists it.
+
+GO          ?= go
+BUILD_TAGS  := remove_all_sd,distribution
+LINT        := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+OUTPUT      := build/otelcol-ccaas
+# The race detector needs a C compiler; a machine without one tests without it.
+RACE        := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
+CONFIGS     := $(wildcard config/*.yaml)
+BENCH_TIME  ?= 1s
+
+.PHONY: build
+build: bin/otelcol-ccaas bin/ccaassim ## build the collector and the simulator into bin/
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+# Go itself knows best what is up to date, so the binaries are always offered to it.
+.PHONY: bin/otelcol-ccaas
+bin/otelcol-ccaas: $(OUTPUT)/main.go
+	@cp distribution/gates.go $(OUTPUT)/
+	cd $(OUTPUT) && $(GO) build -trimpath -tags $(BUILD_TAGS) -ldflags "-s -w" -o ../../$@ .
+
+.PHONY: bin/ccaassim
+bin/ccaassim:
+	$(GO) build -trimpath -o $@ ./cmd/ccaassim
+
+$(OUTPUT)/main.go: builder-config.yaml go.mod go.sum
+	@mkdir -p build
+	$(GO) tool builder --config builder-config.yaml --skip-compilation --skip-strict-versioning
+	@touch $@
+
+.PHONY: run
+run: build ## the quick start: simulator and collector, stopped by Ctrl-C
+	@sh config/quickstart.sh
+
+.PHONY: test
+test: lint generated unit validate ## lint, unit and component tests, configuration checks
+
+.PHONY: unit
+unit: ## unit and component tests
+	$(GO) test $(RACE) ./...
+
+.PHONY: validate
+validate: build ## every configuration and every YAML block in a README is loaded by the built collector
+	$(GO) test -tags e2e -run '^TestValidate' -count=1 ./e2e/...
+
+.PHONY: e2e
+e2e: build bin/prometheus ## the built binaries against real servers
+	$(GO) test -tags e2e -count=1 -timeout 20m ./e2e/...
+
+bin/prometheus: go.mod go.sum
+	$(GO) build -trimpath -tags remove_all_sd -ldflags "-s -w" -o $@ github.com/prometheus/prometheus/cmd/prometheus
+	@touch $@
+
+.PHONY: bench
+bench: build ## all benchmarks, then CPU time per event over the whole path
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./cmd/...
+	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x ./e2e/...
+
+FUZZ_TIME ?= 30s
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZ_TIME
+	@grep -rHoE --include='*_test.go' '^func (Fuzz[A-Za-z0-9]+)' . | sed -E 's/:func /:/' | while IFS=: read -r file target; do \
+		echo "$$target in $$(dirname $$file)"; \
+		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) "$$(dirname $$file)" || exit 1; \
+	done
+
+.PHONY: lint
+lint: ## golangci-lint, including the e2e tests
+	$(LINT) run ./...
+
+.PHONY: generate
+generate: ## metadata, documentation and status blocks of the components
+	$(GO) generate ./...
+
+.PHONY: generated
+generated: ## fail when a generated file or go.mod is not what would be generated
+	@sh -c 'before=$$(mktemp -d) && trap "rm -rf $$before" EXIT && \
+		cp -R receiver processor connector go.mod go.sum "$$before" && \
+		$(GO) generate ./... && $(GO) mod tidy && \
+		for path in receiver processor connector go.mod go.sum; do \
+			diff -r "$$before/$$path" $$path || { echo "generated files are not current: run make generate, go mod tidy, and commit"; exit 1; }; \
+		done'
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin build
