@@ -59,11 +59,13 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	if set.NArg() > 0 {
 		return fmt.Errorf("argument %q: there are only flags", set.Arg(0))
 	}
-	server, err := sim.Start(o.Config)
+	server, err := sim.Start(o.Config) //nolint:contextcheck // it runs until Close, whatever ctx says
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "ccaassim serves %s\n", server.URL())
+	if _, err := fmt.Fprintf(stdout, "ccaassim serves %s\n", server.URL()); err != nil {
+		return errors.Join(err, server.Close()) //nolint:contextcheck // as below
+	}
 	var done <-chan struct{}
 	if o.exit {
 		done = server.Done()
@@ -72,5 +74,5 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	case <-ctx.Done():
 	case <-done:
 	}
-	return server.Close()
+	return server.Close() //nolint:contextcheck // ctx has ended by then
 }

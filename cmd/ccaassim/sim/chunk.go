@@ -22,11 +22,11 @@ func (c *chunk) reset() {
 func (c *chunk) add(f frame, at clock, e *encoder, t *Trouble) {
 	var separator, end []byte
 	start := c.begin()
-	switch {
-	case f.form == FrameArray:
+	switch f.form {
+	case FrameArray:
 		c.bytes = append(c.bytes, '[')
 		separator, end = []byte(","), []byte("]")
-	case f.form == FrameLines:
+	case FrameLines:
 		separator = []byte("\n")
 	}
 	operation := opText

@@ -65,7 +65,7 @@ func (c *client) do(t testing.TB, method, path, token, body string) (int, http.H
 	}
 	response, err := c.http.Do(request)
 	require.NoError(t, err)
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return response.StatusCode, response.Header, string(content)
@@ -93,15 +93,23 @@ func (c *client) dial(t testing.TB) *websocket.Conn {
 	return conn
 }
 
-func (c *client) tryDial(ctx context.Context, token string, subprotocols ...string) (*websocket.Conn, *http.Response, error) {
+// handshake is the platform's answer to an upgrade.
+type handshake struct {
+	status      int
+	subprotocol string
+}
+
+func (c *client) tryDial(ctx context.Context, token string, subprotocols ...string) (*websocket.Conn, handshake, error) {
 	dialer := websocket.Dialer{Subprotocols: subprotocols, TLSClientConfig: c.tls.Clone()}
 	header := http.Header{}
 	if token != "" {
 		header.Set("Authorization", "Bearer "+token)
 	}
 	conn, response, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(c.server.URL(), "http")+StreamPath, header)
+	var answer handshake
 	if response != nil {
 		_ = response.Body.Close()
+		answer = handshake{status: response.StatusCode, subprotocol: response.Header.Get("Sec-Websocket-Protocol")}
 	}
-	return conn, response, err
+	return conn, answer, err
 }

@@ -10,4 +10,4 @@
 // them into frames, an encoder writes their bytes. The other half is plumbing: a
 // pump sends the frames in real time, or as fast as they are accepted, to the
 // sockets that the platform endpoints let in, and a tally counts what was written.
-package sim // import "github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
+package sim

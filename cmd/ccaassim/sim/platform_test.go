@@ -68,7 +68,7 @@ func TestTokensByBasicAuthenticationWithGrantedScopes(t *testing.T) {
 	request.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("client:secret")))
 	response, err := c.http.Do(request)
 	require.NoError(t, err)
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	var token map[string]any
 	require.NoError(t, json.NewDecoder(response.Body).Decode(&token))
 	assert.Equal(t, "wide:open a:b", token["scope"])
@@ -108,9 +108,9 @@ func TestUpgradeAnswersWithTheSubprotocolAskedFor(t *testing.T) {
 	c := newClient(t, server)
 	token := c.token(t)
 	for _, protocol := range []string{SubprotocolGenesys, SubprotocolNICE} {
-		conn, response, err := c.tryDial(t.Context(), token, protocol)
+		conn, answer, err := c.tryDial(t.Context(), token, protocol)
 		require.NoError(t, err)
-		assert.Equal(t, protocol, response.Header.Get("Sec-Websocket-Protocol"))
+		assert.Equal(t, protocol, answer.subprotocol)
 		require.NoError(t, conn.Close())
 	}
 	for name, bad := range map[string]struct {
@@ -121,9 +121,9 @@ func TestUpgradeAnswersWithTheSubprotocolAskedFor(t *testing.T) {
 		"wrong token":   {"made-up", SubprotocolGenesys, http.StatusUnauthorized},
 		"not supported": {token, "v9.unheard-of", http.StatusBadRequest},
 	} {
-		_, response, err := c.tryDial(t.Context(), bad.token, bad.protocol)
+		_, answer, err := c.tryDial(t.Context(), bad.token, bad.protocol)
 		require.Error(t, err, name)
-		assert.Equal(t, bad.status, response.StatusCode, name)
+		assert.Equal(t, bad.status, answer.status, name)
 	}
 	assert.Equal(t, int64(5), server.Truth().Requests.Upgrades)
 }
@@ -133,11 +133,11 @@ func TestUpgradeAnswersWithAnotherSubprotocolOrNone(t *testing.T) {
 	server := start(t, func(c *Config) { c.Silent = true })
 	c := newClient(t, server)
 	token := c.token(t)
-	for answer, want := range map[string]string{"v0.surprise": "v0.surprise", AnswerNone: ""} {
-		require.NoError(t, server.Trouble(func(t *Trouble) { t.AnswerSubprotocol = answer }))
-		conn, response, err := c.tryDial(t.Context(), token, SubprotocolGenesys)
+	for setting, want := range map[string]string{"v0.surprise": "v0.surprise", AnswerNone: ""} {
+		require.NoError(t, server.Trouble(func(t *Trouble) { t.AnswerSubprotocol = setting }))
+		conn, answer, err := c.tryDial(t.Context(), token, SubprotocolGenesys)
 		require.NoError(t, err)
-		assert.Equal(t, want, response.Header.Get("Sec-Websocket-Protocol"))
+		assert.Equal(t, want, answer.subprotocol)
 		require.NoError(t, conn.Close())
 	}
 }
@@ -189,9 +189,9 @@ func TestFailuresHappenAsOftenAsAsked(t *testing.T) {
 		assert.Equal(t, http.StatusForbidden, status)
 		assert.Empty(t, header.Get("Retry-After"))
 	}
-	_, response, err := c.tryDial(t.Context(), token, SubprotocolGenesys)
+	_, answer, err := c.tryDial(t.Context(), token, SubprotocolGenesys)
 	require.Error(t, err)
-	assert.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+	assert.Equal(t, http.StatusServiceUnavailable, answer.status)
 	conn, _, err := c.tryDial(t.Context(), token, SubprotocolGenesys)
 	require.NoError(t, err)
 	require.NoError(t, conn.Close())

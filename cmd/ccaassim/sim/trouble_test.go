@@ -310,7 +310,7 @@ func readRecord(t *testing.T, path string) map[string][]wireEvent {
 	t.Helper()
 	file, err := os.Open(path)
 	require.NoError(t, err)
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	events := map[string][]wireEvent{}
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		var line struct {
