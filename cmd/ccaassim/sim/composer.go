@@ -9,7 +9,7 @@ import (
 )
 
 // frameWait bounds how far apart the events of one frame depart, so that a slow
-// stream is not held back to fill its frames.
+// stream is not held back to fill its frames. At full speed nothing is.
 const frameWait = 100 * time.Millisecond
 
 // frame is what leaves in one WebSocket message.
@@ -27,6 +27,7 @@ type composer struct {
 	random    *rand.Rand
 	form      FrameForm
 	perFrame  int
+	wait      time.Duration
 
 	ahead   event // the generator's next, not yet departing
 	more    bool  // whether ahead is there
@@ -37,7 +38,7 @@ type composer struct {
 }
 
 func newComposer(g *generator, random *rand.Rand, form FrameForm, perFrame int) *composer {
-	c := &composer{generator: g, random: random, form: form, perFrame: perFrame}
+	c := &composer{generator: g, random: random, form: form, perFrame: perFrame, wait: frameWait}
 	c.ahead, c.more = g.next()
 	return c
 }
@@ -56,7 +57,7 @@ func (c *composer) next(t *Trouble) (frame, bool) {
 		if !ok {
 			break
 		}
-		if i.departs > first.departs+frameWait || i.malformed.alone() {
+		if i.departs > first.departs+c.wait || i.malformed.alone() {
 			c.held, c.holding = i, true
 			break
 		}

@@ -168,9 +168,11 @@ func (c *Config) traffic(start time.Time) traffic {
 		dropShare:       c.DropRate / 100,
 		announce:        c.Announce,
 		events:          c.Events,
-		duration:        c.Duration,
 	}
 	t.series, t.weights = crossSeries(c.tenants(), c.Regions, c.ChannelTypes)
+	if !c.fullSpeed() { // else it is real time, which the pump keeps
+		t.duration = c.Duration
+	}
 	if t.rate == 0 {
 		t.rate = 1000 // what traffic time is reckoned with at full speed
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -96,13 +97,14 @@ func (s *Server) listen() error {
 func (s *Server) prepare(now time.Time) {
 	source := func(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(s.config.Seed, stream)) }
 	generator := newGenerator(s.config.traffic(now), source(1))
-	if s.config.fullSpeed() {
-		generator.duration = 0 // of real time then, which the pump keeps
-	}
 	s.tally = newTally(generator.series, generator.population)
 	s.hub = newHub(s.tally, s.trouble, source(2))
+	composer := newComposer(generator, source(3), s.config.Frame, s.config.FrameEvents)
+	if s.config.fullSpeed() {
+		composer.wait = math.MaxInt64 / 2
+	}
 	s.pump = &pump{
-		composer:  newComposer(generator, source(3), s.config.Frame, s.config.FrameEvents),
+		composer:  composer,
 		encoder:   newEncoder(generator.series, s.config.Timestamp),
 		hub:       s.hub,
 		tally:     s.tally,

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +128,9 @@ func TestTruthEqualsWhatTheClientReceived(t *testing.T) {
 
 			truth := server.Truth()
 			assert.True(t, truth.Done)
+			if name == "array" {
+				assert.Equal(t, int64(count/100), truth.Frames, "frames are full at full speed")
+			}
 			assert.Equal(t, int64(count), truth.Events)
 			assert.Equal(t, tallyOf(events), countsOf(truth))
 			assert.Positive(t, truth.Total.ConnectionsDropped)
@@ -160,4 +164,32 @@ func TestSendPushesFramesAsTheyAre(t *testing.T) {
 	assert.Equal(t, websocket.BinaryMessage, kind)
 	assert.Equal(t, []byte{0, 1, 2}, frame)
 	assert.Empty(t, slices.Collect(maps.Keys(countsOf(server.Truth()))), "pushed frames are no events")
+}
+
+func TestFullSpeedLastsAsLongAsAsked(t *testing.T) {
+	t.Parallel()
+	server := start(t, func(c *Config) { c.FullSpeed, c.Duration, c.Rate = true, 100*time.Millisecond, 0.001 })
+	conn := newClient(t, server).dial(t)
+	began := time.Now()
+	events := receive(t, conn, 100)
+	for done := false; !done; {
+		select {
+		case <-server.Done():
+			done = true
+		default:
+			_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+			if int64(len(events)) < server.Truth().Events {
+				events = append(events, receive(t, conn, 1)...)
+			}
+		}
+	}
+	assert.GreaterOrEqual(t, time.Since(began), 90*time.Millisecond)
+	last := int64(0)
+	for _, e := range events {
+		at, err := strconv.ParseInt(string(e.Timestamp), 10, 64)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, at, last, "the clock does not run back")
+		last = at
+	}
+	assert.InDelta(t, time.Now().UnixMilli(), last, 20_000)
 }
