@@ -1,0 +1,139 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// patience is how long a test waits for what must come; it never decides how
+// soon something has to.
+const patience = 90 * time.Second
+
+// process is a started binary, and what it has printed.
+type process struct {
+	*exec.Cmd
+	output output
+}
+
+// output collects what a process prints on both of its streams.
+type output struct {
+	mutex  sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	return o.buffer.Write(p)
+}
+
+func (o *output) String() string {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	return o.buffer.String()
+}
+
+func binary(t testing.TB, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "bin", name))
+	require.NoError(t, err)
+	require.FileExists(t, path, "make e2e builds it")
+	return path
+}
+
+// start runs a binary of bin/ until the test ends. What it printed is shown when
+// the test has failed.
+func start(t testing.TB, name string, environment []string, arguments ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.CommandContext(context.Background(), binary(t, name), arguments...)} //nolint:usetesting // the process is stopped by the cleanup below, not killed by the context before it
+	p.Env = append(os.Environ(), environment...)
+	p.Stdout, p.Stderr = &p.output, &p.output
+	require.NoError(t, p.Start())
+	t.Cleanup(func() {
+		p.stop(t)
+		if t.Failed() {
+			text := p.output.String()
+			t.Logf("%s printed:\n%s", name, text[max(0, len(text)-8_000):])
+		}
+	})
+	return p
+}
+
+// stop asks a process to end and waits until it has. It may have ended already.
+func (p *process) stop(t testing.TB) {
+	t.Helper()
+	if p.ProcessState != nil {
+		return
+	}
+	_ = p.Process.Signal(syscall.SIGTERM)
+	timer := time.AfterFunc(patience, func() { _ = p.Process.Kill() })
+	defer timer.Stop()
+	err := p.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Errorf("%s: %v", p.Path, err)
+	}
+}
+
+// cpu is the user and system time that a running process has used.
+func (p *process) cpu(t testing.TB) time.Duration {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Process.Pid))
+	require.NoError(t, err)
+	var user, system int64
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	_, err = fmt.Sscan(string(fields[11])+" "+string(fields[12]), &user, &system)
+	require.NoError(t, err)
+	return time.Duration(user+system) * (time.Second / 100) // USER_HZ is 100 on Linux
+}
+
+// freePort is a port of loopback that nobody listens on.
+func freePort(t testing.TB) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// get reads a page; a server that is not there is an error like any other.
+func get(url string) (status int, body string, err error) {
+	response, err := http.Get(url) //nolint:gosec // a test's own server
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(text), err
+}
+
+// eventually waits until check has nothing to complain of.
+func eventually(t testing.TB, check func() error) {
+	t.Helper()
+	var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		if err = check(); err == nil {
+			return
+		}
+	}
+	require.NoError(t, err)
+}

@@ -1,0 +1,83 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// prometheus is a running Prometheus server.
+type prometheus struct{ url string }
+
+// startPrometheus starts one that takes OTLP and scrapes an address.
+func startPrometheus(t testing.TB, scrape string) prometheus {
+	t.Helper()
+	folder := t.TempDir()
+	config := filepath.Join(folder, "prometheus.yml")
+	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `
+scrape_configs:
+  - job_name: scrape
+    scrape_interval: 500ms
+    static_configs: [{ targets: ["%s"] }]
+`, scrape), 0o600))
+	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	start(t, "prometheus", nil, "--config.file", config, "--storage.tsdb.path", filepath.Join(folder, "data"),
+		"--web.listen-address", address, "--web.enable-otlp-receiver")
+	server := prometheus{url: "http://" + address}
+	eventually(t, func() error {
+		status, _, err := get(server.url + "/-/ready")
+		if err == nil && status != 200 {
+			err = fmt.Errorf("Prometheus is not ready: %d", status)
+		}
+		return err
+	})
+	return server
+}
+
+// sample is one series of an instant query's answer.
+type sample struct {
+	labels map[string]string
+	value  float64
+}
+
+func (p prometheus) query(expression string) ([]sample, error) {
+	_, body, err := get(p.url + "/api/v1/query?query=" + url.QueryEscape(expression))
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Error string `json:"error"`
+		Data  struct {
+			Result []struct {
+				Metric map[string]string `json:"metric"`
+				Value  [2]any            `json:"value"`
+			} `json:"result"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		return nil, fmt.Errorf("%s: %w", body, err)
+	}
+	if answer.Error != "" {
+		return nil, fmt.Errorf("%s: %s", expression, answer.Error)
+	}
+	var samples []sample
+	for _, result := range answer.Data.Result {
+		value, err := strconv.ParseFloat(result.Value[1].(string), 64)
+		if err != nil {
+			return nil, err
+		}
+		samples = append(samples, sample{labels: result.Metric, value: value})
+	}
+	return samples, nil
+}
