@@ -1,0 +1,97 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
+)
+
+// BenchmarkWholePath floods the built collector from the simulator, and reports
+// the CPU time that the collector's process used for an event, user and system,
+// socket included. The simulator's own CPU time is not in it.
+func BenchmarkWholePath(b *testing.B) {
+	const events = 3_000_000
+	for _, variant := range []struct {
+		name        string
+		raw         bool
+		environment string
+		frame       sim.FrameForm
+		frameEvents int
+	}{
+		{"raw=false/frame=1/GOGC=100", false, "GOGC=100", sim.FrameObject, 1},
+		{"raw=false/frame=1/GOGC=800", false, "GOGC=800", sim.FrameObject, 1},
+		{"raw=true/frame=1/GOGC=800", true, "GOGC=800", sim.FrameObject, 1},
+		{"raw=false/frame=20/GOGC=800", false, "GOGC=800", sim.FrameArray, 20},
+	} {
+		b.Run(variant.name, func(b *testing.B) {
+			for b.Loop() {
+				platform, err := sim.Start(benchConfig(events, variant.frame, variant.frameEvents))
+				require.NoError(b, err)
+				scrape := fmt.Sprintf("127.0.0.1:%d", freePort(b))
+				collector := start(b, "otelcol-ccaas", []string{
+					"ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1),
+					"SCRAPE=" + scrape,
+					"INCLUDE_RAW=" + strconv.FormatBool(variant.raw),
+					variant.environment,
+				}, "--config", "testdata/bench.yaml")
+				require.NoError(b, platform.WaitConnected(b.Context()))
+				before, begin := collector.cpu(b), time.Now()
+				<-platform.Done()
+				wall := time.Since(begin)
+				waitForTotal(b, "http://"+scrape+"/metrics", platform.Truth())
+				used := collector.cpu(b) - before
+				b.ReportMetric(float64(used.Nanoseconds())/events, "cpu-ns/event")
+				b.ReportMetric(events/wall.Seconds(), "events/s")
+				collector.stop(b)
+				require.NoError(b, platform.Close())
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+func benchConfig(events int64, frame sim.FrameForm, frameEvents int) sim.Config {
+	config := sim.DefaultConfig()
+	config.FullSpeed, config.Events, config.Sessions = true, events, 10_000
+	config.Rate = 20_000
+	config.Frame, config.FrameEvents = frame, frameEvents
+	return config
+}
+
+var totals = regexp.MustCompile(`(?m)^ws_messages_(?:sent|received)_total\{.*\} (\S+)`)
+
+// waitForTotal waits until every message is in a window that was exported.
+func waitForTotal(b *testing.B, url string, truth sim.Truth) {
+	b.Helper()
+	want := truth.Total.MessagesSent + truth.Total.MessagesReceived
+	eventually(b, func() error {
+		_, page, err := get(url)
+		if err != nil {
+			return err
+		}
+		var got int64
+		for _, match := range totals.FindAllStringSubmatch(page, -1) {
+			value, err := strconv.ParseFloat(match[1], 64)
+			if err != nil {
+				return err
+			}
+			got += int64(value)
+		}
+		if got != want {
+			return fmt.Errorf("%d messages are in windows, %d were sent", got, want)
+		}
+		return nil
+	})
+}
