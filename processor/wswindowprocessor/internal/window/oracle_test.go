@@ -205,6 +205,7 @@ func traffic(random *rand.Rand, config Config, skew int64) []arrival {
 		}
 		opened := base + random.Int64N(120_000)
 		closed := opened + random.Int64N(90_000)
+		returns := random.IntN(4) == 0
 		known := random.IntN(4) > 0 // else seen from a message, or only by its close
 		if known {
 			send(tags, ConnectionOpen, id+1, opened, delay())
@@ -212,17 +213,25 @@ func traffic(random *rand.Rand, config Config, skew int64) []arrival {
 		for range random.IntN(12) {
 			moment := opened + random.Int64N(closed-opened+1)
 			wait := delay()
-			if known && random.IntN(25) == 0 {
+			if known && !returns && random.IntN(25) == 0 {
 				wait += random.Int64N(40_000) // a straggler
 			}
 			send(tags, MessageSend+Kind(random.IntN(2)), id+1, moment, wait)
 		}
 		if random.IntN(6) > 0 { // else it stays open
 			send(tags, ConnectionClose, id+1, closed, delay())
-			if random.IntN(5) == 0 {
+			if !returns && random.IntN(5) == 0 {
 				again := arrivals[len(arrivals)-1]
 				again.now += 3
 				arrivals = append(arrivals, again)
+			}
+			if returns { // with the same id, at once or much later
+				back := closed + 1 + random.Int64N(1+random.Int64N(40_000))
+				send(tags, []Kind{ConnectionOpen, MessageSend}[random.IntN(2)], id+1, back, delay())
+				send(tags, MessageReceive, id+1, back+random.Int64N(20_000), delay())
+				if random.IntN(2) == 0 {
+					send(tags, ConnectionClose, id+1, back+random.Int64N(40_000), delay())
+				}
 			}
 		}
 		if random.IntN(20) == 0 {
