@@ -1,0 +1,159 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// connection makes records of what a session lives through: of what it reads, and
+// of the stream itself. All of it goes through one outbox, in order.
+type connection struct {
+	number    int
+	outbox    *outbox
+	decoder   *frame.Decoder // for pieces; frames are decoded in the outbox
+	streams   *streams
+	status    *status
+	telemetry *metadata.TelemetryBuilder
+	logger    *zap.Logger
+
+	at     time.Time       // of the frame being read
+	heard  time.Time       // the last sign of life; before the first, when we began
+	down   session.Cause   // why there is no socket; empty: there is, or was no attempt yet
+	warned map[string]bool // reasons of violations that the log has told of
+}
+
+var _ session.Handler = (*connection)(nil)
+
+// Connected tells that the stream lives, and of the time in which it did not.
+func (c *connection) Connected(at time.Time) {
+	ctx := context.Background()
+	c.telemetry.CcaasWsConnects.Add(ctx, 1)
+	c.telemetry.CcaasWsConnections.Add(ctx, 1)
+	c.status.set(c.number, nil)
+	streams := c.streams.carried(at)
+	if c.down != "" {
+		c.telemetry.CcaasWsGapTime.Add(ctx, at.Sub(c.heard).Seconds())
+		for _, one := range streams {
+			c.outbox.stream(wsevent.StreamGap, one, at, func(record plog.LogRecord) {
+				record.Attributes().PutInt(wsevent.GapStart, c.heard.UnixMilli())
+				record.Attributes().PutInt(wsevent.GapEnd, at.UnixMilli())
+				record.Attributes().PutStr(wsevent.StreamCause, string(c.down))
+			})
+		}
+	}
+	for _, one := range streams {
+		c.outbox.stream(wsevent.StreamConnected, one, at, func(plog.LogRecord) {})
+	}
+	c.logger.Info("Connected", zap.Duration("gap", c.gap(at)))
+	c.down, c.heard = "", at
+}
+
+func (c *connection) gap(now time.Time) time.Duration {
+	if c.down == "" {
+		return 0
+	}
+	return now.Sub(c.heard)
+}
+
+// Failed tells of an attempt that came to nothing. The stream is told of it once
+// it lives again, by its gap.
+func (c *connection) Failed(failure *session.Failure, wait time.Duration) {
+	c.telemetry.CcaasWsConnectFailures.Add(context.Background(), 1, cause(failure.Cause))
+	if c.down == "" {
+		c.down = failure.Cause
+	}
+	c.status.set(c.number, trouble(failure, time.Since(c.heard)))
+	fields := []zap.Field{zap.Error(failure), zap.String("cause", string(failure.Cause)), zap.Duration("next_attempt_in", wait)}
+	if failure.RetryAfter > 0 {
+		fields = append(fields, zap.Duration("retry_after", failure.RetryAfter))
+	}
+	if failure.Lasting {
+		c.logger.Error("Cannot connect, and trying again will not mend it; trying again slowly", fields...)
+		return
+	}
+	c.logger.Warn("Cannot connect; trying again", fields...)
+}
+
+// Disconnected tells that the stream is down.
+func (c *connection) Disconnected(end *session.End, wait time.Duration) {
+	ctx := context.Background()
+	c.telemetry.CcaasWsConnections.Add(ctx, -1)
+	c.telemetry.CcaasWsDisconnects.Add(ctx, 1, cause(end.Cause))
+	c.down, c.heard = end.Cause, end.Heard
+	for _, one := range c.streams.carried(end.At) {
+		c.outbox.stream(wsevent.StreamDisconnected, one, end.At, func(record plog.LogRecord) {
+			record.Attributes().PutStr(wsevent.StreamCause, string(end.Cause))
+			if end.Code != 0 {
+				record.Attributes().PutInt(wsevent.CloseCode, int64(end.Code))
+			}
+		})
+	}
+	if end.Cause == session.Shutdown {
+		c.logger.Info("Disconnected", zap.String("cause", string(end.Cause)))
+		return
+	}
+	c.logger.Warn("Disconnected; connecting again", zap.String("cause", string(end.Cause)), zap.NamedError("detail", end.Err),
+		zap.Time("last_sign_of_life", end.Heard), zap.Duration("next_attempt_in", wait))
+}
+
+// Text takes a frame.
+func (c *connection) Text(text []byte, at time.Time) {
+	c.at = at
+	c.outbox.frame(text, at)
+}
+
+// Violation takes what cannot be a frame.
+func (c *connection) Violation(reason string, piece []byte, at time.Time) {
+	violation := frame.Violation{Reason: reason, Raw: piece}
+	if reason == wsevent.ViolationFrameTooLarge {
+		c.decoder.Decode(piece, (*beginning)(&violation))
+	}
+	c.outbox.violation(&violation, at)
+}
+
+// saw is told of the streams of events.
+func (c *connection) saw(tenant, region string) {
+	c.streams.see(stream{tenant: tenant, region: region}, c.at)
+}
+
+// violated is told of violations. The log tells of the first of each reason, the
+// records of all.
+func (c *connection) violated(v *frame.Violation) {
+	if c.warned[v.Reason] {
+		return
+	}
+	c.warned[v.Reason] = true
+	c.logger.Warn("The platform sends what is no event; each piece is a protocol.violation record, further ones of this reason are not logged",
+		zap.String("reason", v.Reason), zap.String("detail", v.Detail))
+}
+
+// beginning reads the dimensions that the beginning of a frame still shows.
+type beginning frame.Violation
+
+// Event is a whole one in a larger frame.
+func (b *beginning) Event(e *frame.Event) { b.take(e.TenantID, e.Region, e.ChannelType) }
+
+// Violation is the one that was cut.
+func (b *beginning) Violation(v *frame.Violation) { b.take(v.TenantID, v.Region, v.ChannelType) }
+
+func (b *beginning) take(tenant, region, channelType []byte) {
+	b.TenantID, b.Region, b.ChannelType = slices.Clone(tenant), slices.Clone(region), slices.Clone(channelType)
+}
+
+func cause(of session.Cause) metric.AddOption {
+	return metric.WithAttributes(attribute.String("cause", string(of)))
+}

@@ -1,0 +1,112 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/receiver/receiverhelper"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
+)
+
+// dataFormat is what the Collector's own telemetry calls what we receive.
+const dataFormat = "json"
+
+// Waits between offers of a batch that downstream refuses.
+const (
+	firstOfferAgain = 50 * time.Millisecond
+	lastOfferAgain  = 5 * time.Second
+)
+
+// delivery takes batches downstream, and stays with a batch until downstream has
+// taken it or says that it never will.
+type delivery struct {
+	next      consumer.Logs
+	report    *receiverhelper.ObsReport
+	telemetry *metadata.TelemetryBuilder
+	logger    *zap.Logger
+}
+
+// deliver returns when the batch is somewhere: downstream, or among the dropped.
+func (d *delivery) deliver(ctx context.Context, b *batch) {
+	d.count(ctx, &b.read)
+	waits := backoff.ExponentialBackOff{
+		InitialInterval: firstOfferAgain, MaxInterval: lastOfferAgain,
+		Multiplier: backoff.DefaultMultiplier, RandomizationFactor: backoff.DefaultRandomizationFactor,
+	}
+	for refused := false; ; refused = true {
+		err := d.offer(ctx, b)
+		switch {
+		case err == nil && refused:
+			d.logger.Info("Downstream takes events again")
+			return
+		case err == nil:
+			return
+		case consumererror.IsPermanent(err):
+			d.drop(b, "permanent", err)
+			return
+		case !refused && ctx.Err() == nil:
+			d.logger.Warn("Downstream refuses events; nothing more is read until it takes them", zap.Error(err))
+		}
+		if !pause(ctx, waits.NextBackOff()) {
+			d.drop(b, "shutdown", err)
+			return
+		}
+	}
+}
+
+// offer hands a batch over once. Where downstream took a part of it, the batch
+// becomes the rest.
+func (d *delivery) offer(ctx context.Context, b *batch) error {
+	ctx = d.report.StartLogsOp(ctx)
+	size := b.size
+	err := d.next.ConsumeLogs(ctx, b.logs)
+	d.report.EndLogsOp(ctx, dataFormat, size, err)
+	if rest := (consumererror.Logs{}); errors.As(err, &rest) {
+		b.logs = rest.Data()
+		b.size = b.logs.LogRecordCount()
+	}
+	return err
+}
+
+func (d *delivery) drop(b *batch, reason string, err error) {
+	d.telemetry.CcaasWsDroppedRecords.Add(context.Background(), int64(b.size),
+		metric.WithAttributes(attribute.String("reason", reason)))
+	d.logger.Error("Records that were read are lost, downstream does not take them",
+		zap.String("reason", reason), zap.Int("records", b.size), zap.Error(err))
+}
+
+// count tells what was read into a batch.
+func (d *delivery) count(ctx context.Context, read *tally) {
+	d.telemetry.CcaasWsFrames.Add(ctx, read.frames)
+	d.telemetry.CcaasWsIo.Add(ctx, read.bytes)
+	d.telemetry.CcaasWsEvents.Add(ctx, read.events)
+	if read.stoodStill > 0 {
+		d.telemetry.CcaasWsBackpressureTime.Add(ctx, read.stoodStill.Seconds())
+	}
+	for reason, n := range read.violations {
+		d.telemetry.CcaasWsViolations.Add(ctx, n, metric.WithAttributes(attribute.String("reason", reason)))
+	}
+}
+
+// pause waits, unless ctx ends.
+func pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return ctx.Err() == nil
+	}
+}

@@ -1,0 +1,54 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configtls"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/receiver"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
+)
+
+// NewFactory makes the factory of the ccaas_ws receiver.
+func NewFactory() receiver.Factory {
+	return receiver.NewFactory(
+		metadata.Type,
+		createDefaultConfig,
+		receiver.WithLogs(createLogs, metadata.LogsStability),
+	)
+}
+
+func createDefaultConfig() component.Config {
+	return &Config{
+		Platform:     platform.GenesysCloud,
+		API:          realtimeEvents,
+		OAuth2:       OAuth2Config{Scopes: []string{"analytics:realtime:view", "digital:engagement:metrics:read"}},
+		Subprotocol:  autoSubprotocol,
+		Preflight:    PreflightConfig{Enabled: true, Path: "/api/v2/platform/version"},
+		Connections:  1,
+		Heartbeat:    HeartbeatConfig{Interval: 15 * time.Second, Timeout: 35 * time.Second},
+		MaxFrameSize: 1 << 20,
+		Reconnect: ReconnectConfig{
+			InitialInterval:     time.Second,
+			MaxInterval:         time.Minute,
+			Multiplier:          2,
+			RandomizationFactor: 0.5,
+		},
+		Batch:      BatchConfig{MaxEvents: 1000, Timeout: 100 * time.Millisecond},
+		IncludeRaw: true,
+		Fields:     frame.DefaultFields(),
+		TLS:        configtls.NewDefaultClientConfig(),
+	}
+}
+
+func createLogs(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Logs) (receiver.Logs, error) {
+	return newReceiver(set, cfg.(*Config), next)
+}

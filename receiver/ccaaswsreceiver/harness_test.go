@@ -1,0 +1,263 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/receivertest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 20 * time.Second
+
+// downstream keeps what it is given, as a consumer that can be told to refuse.
+type downstream struct {
+	mutex   sync.Mutex
+	batches []plog.Logs
+	offers  int
+	refuse  error         // what to answer, while set
+	hold    chan struct{} // to be closed before anything is taken, while set
+}
+
+func (d *downstream) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
+
+func (d *downstream) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+	d.mutex.Lock()
+	d.offers++
+	refuse, hold := d.refuse, d.hold
+	d.mutex.Unlock()
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if refuse != nil {
+		return refuse
+	}
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.batches = append(d.batches, logs)
+	return nil
+}
+
+func (d *downstream) answer(refuse error) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.refuse = refuse
+}
+
+func (d *downstream) offered() int {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return d.offers
+}
+
+// taken is one record with what stands on its resource.
+type taken struct {
+	plog.LogRecord
+	tenant, region, channelType string
+}
+
+func (r taken) text(name string) string {
+	value, _ := r.Attributes().Get(name)
+	return value.AsString()
+}
+
+func (r taken) integer(t testing.TB, name string) int64 {
+	t.Helper()
+	value, ok := r.Attributes().Get(name)
+	require.True(t, ok, name)
+	return value.Int()
+}
+
+// records are those taken so far, in their order; of the names given, or all.
+func (d *downstream) records(names ...string) []taken {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	var all []taken
+	for _, batch := range d.batches {
+		all = append(all, recordsOf(batch)...)
+	}
+	if len(names) == 0 {
+		return all
+	}
+	return slices.DeleteFunc(all, func(r taken) bool { return !slices.Contains(names, r.EventName()) })
+}
+
+func recordsOf(logs plog.Logs) []taken {
+	var all []taken
+	for _, resource := range logs.ResourceLogs().All() {
+		attributes := resource.Resource().Attributes()
+		for _, scope := range resource.ScopeLogs().All() {
+			for _, record := range scope.LogRecords().All() {
+				all = append(all, taken{
+					LogRecord: record, tenant: str(attributes, wsevent.TenantID),
+					region: str(attributes, wsevent.Region), channelType: str(attributes, wsevent.ChannelType),
+				})
+			}
+		}
+	}
+	return all
+}
+
+func str(attributes pcommon.Map, name string) string {
+	value, ok := attributes.Get(name)
+	if !ok {
+		return "absent"
+	}
+	return value.Str()
+}
+
+// events are the names of the records of a platform's own events.
+func events() []string {
+	return []string{wsevent.ConnectionOpen, wsevent.ConnectionClose, wsevent.MessageSend, wsevent.MessageReceive}
+}
+
+// wait waits until downstream has a record of each name given, as often as given.
+func (d *downstream) wait(t testing.TB, names ...string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		missing := slices.Clone(names)
+		for _, record := range d.records() {
+			if at := slices.Index(missing, record.EventName()); at >= 0 {
+				missing = slices.Delete(missing, at, at+1)
+			}
+		}
+		return len(missing) == 0
+	}, patience, time.Millisecond, "records of %v", names)
+}
+
+// bench is a receiver under test, with all that it says.
+type bench struct {
+	*wsReceiver
+	downstream *downstream
+	host       *host
+	logs       *observer.ObservedLogs
+	telemetry  *componenttest.Telemetry
+}
+
+// host keeps the statuses that are reported.
+type host struct {
+	mutex    sync.Mutex
+	statuses []*componentstatus.Event
+}
+
+func (h *host) GetExtensions() map[component.ID]component.Component { return nil }
+
+func (h *host) Report(event *componentstatus.Event) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	h.statuses = append(h.statuses, event)
+}
+
+func (h *host) last() componentstatus.Status {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	if len(h.statuses) == 0 {
+		return componentstatus.StatusNone
+	}
+	return h.statuses[len(h.statuses)-1].Status()
+}
+
+const (
+	secret   = "hush-9f3c"
+	clientID = "someone"
+)
+
+// configFor is a configuration for a platform at an address, in a hurry.
+func configFor(url string) *Config {
+	config := createDefaultConfig().(*Config)
+	config.Endpoint = url
+	config.TenantID = "acme_corp"
+	config.Region = "eu-west-1"
+	config.OAuth2.ClientID, config.OAuth2.ClientSecret = clientID, secret
+	config.Reconnect.InitialInterval, config.Reconnect.MaxInterval = 5*time.Millisecond, 40*time.Millisecond
+	config.Batch.Timeout = 5 * time.Millisecond
+	return config
+}
+
+// newBench makes a receiver, without starting it.
+func newBench(t testing.TB, config *Config) *bench {
+	t.Helper()
+	require.NoError(t, config.Validate())
+	core, logs := observer.New(zapcore.DebugLevel)
+	b := &bench{downstream: &downstream{}, host: &host{}, logs: logs, telemetry: componenttest.NewTelemetry()}
+	set := receivertest.NewNopSettings(metadata.Type)
+	set.TelemetrySettings = b.telemetry.NewTelemetrySettings()
+	set.Logger = zap.New(core)
+	made, err := newReceiver(receiver.Settings(set), config, b.downstream)
+	require.NoError(t, err)
+	b.wsReceiver = made
+	return b
+}
+
+// run starts a receiver for the length of a test, and sees to it that no secret
+// was told.
+func run(t testing.TB, config *Config) *bench {
+	t.Helper()
+	b := newBench(t, config)
+	require.NoError(t, b.Start(t.Context(), b.host))
+	t.Cleanup(func() {
+		require.NoError(t, b.Shutdown(context.Background())) //nolint:usetesting // the test's context has ended
+		for _, entry := range b.logs.All() {
+			require.NotContains(t, fmt.Sprint(entry.Message, entry.ContextMap()), secret)
+		}
+	})
+	return b
+}
+
+// platform runs a simulator for the length of a test: silent, unless changed.
+func platformFor(t testing.TB, change func(*sim.Config)) *sim.Server {
+	t.Helper()
+	config := sim.DefaultConfig()
+	config.Silent = true
+	config.ClientID, config.ClientSecret = clientID, secret
+	if change != nil {
+		change(&config)
+	}
+	server, err := sim.Start(config)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	return server
+}
+
+func waitConnected(t testing.TB, server *sim.Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, server.WaitConnected(ctx))
+}
+
+func waitAccepted(t testing.TB, server *sim.Server, sockets int64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, server.WaitAccepted(ctx, sockets))
+}
+
+var errRefused = errors.New("downstream is full")

@@ -1,0 +1,57 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package platform
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestGenesysCloud(t *testing.T) {
+	t.Parallel()
+	profile, ok := Lookup(GenesysCloud)
+	require.True(t, ok)
+	assert.Equal(t, "v2.realtime-events", profile.Subprotocol)
+	assert.Len(t, profile.Regions(), 18)
+
+	for region, api := range map[string]string{
+		"us-east-1":      "api.mypurecloud.com",
+		"us_east_1":      "api.mypurecloud.com",
+		"eu-central-1":   "api.mypurecloud.de",
+		"us_east_2":      "api.use2.us-gov-pure.cloud",
+		"eusc_de_east_1": "api.edee1.eusc-pure.cloud",
+	} {
+		hosts, known := profile.Hosts(region)
+		require.True(t, known, region)
+		assert.Equal(t, api, hosts.API)
+	}
+	hosts, _ := profile.Hosts("ap-southeast-2")
+	assert.Equal(t, "login.mypurecloud.com.au", hosts.Login)
+
+	_, known := profile.Hosts("atlantis-1")
+	assert.False(t, known)
+	assert.Equal(t, "us-east-1", profile.Region("us_east_1"), "as events spell it")
+	assert.Equal(t, "my_lab", profile.Region("my_lab"), "not ours to respell")
+}
+
+func TestOtherPlatforms(t *testing.T) {
+	t.Parallel()
+	nice, ok := Lookup(NICECXone)
+	require.True(t, ok)
+	assert.Equal(t, "nice.digital.v1", nice.Subprotocol)
+	assert.Empty(t, nice.Regions())
+
+	custom, ok := Lookup(Custom)
+	require.True(t, ok)
+	assert.Empty(t, custom.Subprotocol)
+
+	_, ok = Lookup("carrier_pigeon")
+	assert.False(t, ok)
+	for _, name := range Names() {
+		_, ok := Lookup(name)
+		assert.True(t, ok, name)
+	}
+}

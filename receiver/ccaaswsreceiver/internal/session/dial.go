@@ -1,0 +1,90 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// dial upgrades to a WebSocket, and fails unless the platform agrees to exactly
+// what was asked for.
+func (s *Session) dial(ctx context.Context, token string) (*socket, *Failure) {
+	what := "upgrade GET " + address(s.settings.Socket)
+	asked := s.settings.Subprotocol
+	header := http.Header{}
+	authorize(header, token)
+
+	var line *wire
+	var release func() bool
+	dialer := *s.settings.Dialer
+	if asked != "" {
+		dialer.Subprotocols = []string{asked}
+	}
+	connect := netDialer(s.settings.Dialer)
+	dialer.NetDialContext = func(dialing context.Context, network, address string) (net.Conn, error) {
+		conn, err := connect(dialing, network, address)
+		if err != nil {
+			return nil, err
+		}
+		// The handshake heeds its deadline, but not the end of its context.
+		release = context.AfterFunc(ctx, func() { _ = conn.Close() })
+		line = &wire{Conn: conn, allowance: maxHandshakeSize}
+		return line, nil
+	}
+	conn, response, err := dialer.DialContext(ctx, s.settings.Socket.String(), header)
+	if release != nil {
+		release()
+	}
+	if err != nil {
+		return nil, upgradeFailure(what, response, err)
+	}
+	if failure := agreed(what, asked, conn.Subprotocol(), response.Header); failure != nil {
+		_ = conn.WriteControl(websocket.CloseMessage,
+			websocket.FormatCloseMessage(websocket.CloseProtocolError, "not what was asked for"), time.Now().Add(writeWait))
+		_ = conn.Close()
+		return nil, failure
+	}
+	line.watch(s.settings.Heartbeat.Timeout)
+	return newSocket(conn, line, s.settings.Heartbeat.Interval, s.settings.MaxFrameSize), nil
+}
+
+func upgradeFailure(what string, response *http.Response, err error) *Failure {
+	switch {
+	case response == nil:
+		return unanswered(what, err)
+	case !errors.Is(err, websocket.ErrBadHandshake):
+		return lasting(BadAnswer, fmt.Errorf("%s: %w", what, err))
+	case response.StatusCode == http.StatusSwitchingProtocols:
+		return lasting(BadAnswer, fmt.Errorf("%s: the answer is no WebSocket upgrade of RFC 6455: %w", what, err))
+	default:
+		return answered(what, response, time.Now())
+	}
+}
+
+// agreed compares what was asked for with the answer. Compression is never asked
+// for: its decompressed size is not bounded.
+func agreed(what, asked, answer string, header http.Header) *Failure {
+	if answer != asked {
+		return lasting(Subprotocol, fmt.Errorf("%s: we asked for %s, the platform answered with %s; check platform, or set subprotocol",
+			what, subprotocolName(asked), subprotocolName(answer)))
+	}
+	if extensions := header.Get("Sec-Websocket-Extensions"); extensions != "" {
+		return lasting(BadAnswer, fmt.Errorf("%s: the platform answered with the extension %.64q, which nobody asked for", what, extensions))
+	}
+	return nil
+}
+
+func subprotocolName(name string) string {
+	if name == "" {
+		return "no subprotocol"
+	}
+	return fmt.Sprintf("subprotocol %.64q", name)
+}

@@ -1,0 +1,127 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Cause is why there is no live socket, in one word of a short list.
+type Cause string
+
+// How a socket ended.
+const (
+	ClosedByPeer  Cause = "closed_by_peer"  // with a close frame
+	Reset         Cause = "reset"           // without one
+	Silence       Cause = "silence"         // nothing heard for too long
+	FrameTooLarge Cause = "frame_too_large" // far beyond the limit, so we left
+	ProtocolError Cause = "protocol_error"  // the peer broke RFC 6455
+	Shutdown      Cause = "shutdown"        // we left
+)
+
+// Why none came up.
+const (
+	Unreachable  Cause = "unreachable"  // no address, no connection, no TLS, no answer
+	Unauthorized Cause = "unauthorized" // 401, 403, or the token endpoint's word for it
+	NotFound     Cause = "not_found"
+	Throttled    Cause = "throttled"   // 429
+	Unavailable  Cause = "unavailable" // 5xx and the like
+	Refused      Cause = "refused"     // any other status
+	BadAnswer    Cause = "bad_answer"  // an answer that is not the contract's
+	Subprotocol  Cause = "subprotocol" // no common one, or another than asked for
+)
+
+// Failure is an attempt at a socket that came to nothing.
+type Failure struct {
+	Cause Cause
+	// Lasting failures are those of configuration: trying again mends nothing, a
+	// person must. They are tried again slowly.
+	Lasting bool
+	// RetryAfter is the least wait that the platform asks for.
+	RetryAfter time.Duration
+
+	err error
+}
+
+func (f *Failure) Error() string { return f.err.Error() }
+
+func (f *Failure) Unwrap() error { return f.err }
+
+func temporary(cause Cause, err error) *Failure { return &Failure{Cause: cause, err: err} }
+
+func lasting(cause Cause, err error) *Failure {
+	return &Failure{Cause: cause, Lasting: true, err: err}
+}
+
+// unanswered is a request that got no answer. The URL that net/http puts before
+// its errors is left out: what names it, and without its query.
+func unanswered(what string, err error) *Failure {
+	if inURL := (*url.Error)(nil); errors.As(err, &inURL) {
+		err = inURL.Err
+	}
+	if badCertificate := (*tls.CertificateVerificationError)(nil); errors.As(err, &badCertificate) {
+		return lasting(Unreachable, fmt.Errorf("%s: %w; put the CA that signed it into tls.ca_file", what, err))
+	}
+	return temporary(Unreachable, fmt.Errorf("%s: %w", what, err))
+}
+
+// answered is a request that got an answer with another status than it should.
+func answered(what string, response *http.Response, now time.Time) *Failure {
+	failure := &Failure{}
+	var hint string
+	switch status := response.StatusCode; {
+	case status == http.StatusUnauthorized:
+		failure.Cause, failure.Lasting = Unauthorized, true
+		hint = "; the token is not accepted: check oauth2.client_id, client_secret and token_url"
+	case status == http.StatusForbidden:
+		failure.Cause, failure.Lasting = Unauthorized, true
+		hint = "; the OAuth client may not do this: grant it the scopes of oauth2.scopes"
+	case status == http.StatusNotFound:
+		failure.Cause, failure.Lasting = NotFound, true
+		hint = "; check region or endpoint, and preflight.path"
+	case status == http.StatusTooManyRequests:
+		failure.Cause = Throttled
+	case status == http.StatusRequestTimeout || status >= http.StatusInternalServerError:
+		failure.Cause = Unavailable
+	case status >= http.StatusBadRequest:
+		failure.Cause, failure.Lasting = Refused, true
+	case status >= http.StatusMultipleChoices:
+		failure.Cause, failure.Lasting = Refused, true
+		hint = "; redirects are not followed: set endpoint to where it leads"
+	default:
+		failure.Cause, failure.Lasting = BadAnswer, true
+		hint = "; this is no WebSocket endpoint of the platform: check endpoint"
+	}
+	if !failure.Lasting {
+		failure.RetryAfter = retryAfter(response.Header.Get("Retry-After"), now)
+	}
+	failure.err = fmt.Errorf("%s: %d %s%s", what, response.StatusCode, http.StatusText(response.StatusCode), hint)
+	return failure
+}
+
+// maxRetryAfter bounds what a platform may ask for.
+const maxRetryAfter = 10 * time.Minute
+
+// retryAfter reads the header of that name, in seconds or as a date; 0 where it
+// says nothing of use.
+func retryAfter(header string, now time.Time) time.Duration {
+	seconds, err := strconv.ParseUint(header, 10, 32)
+	if err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	if errors.Is(err, strconv.ErrRange) {
+		return maxRetryAfter
+	}
+	date, err := http.ParseTime(header)
+	if err != nil {
+		return 0
+	}
+	return min(max(date.Sub(now), 0), maxRetryAfter)
+}

@@ -1,0 +1,50 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"errors"
+	"net"
+	"time"
+)
+
+// maxHandshakeSize bounds what a platform may send before the socket is up, and
+// with it the headers of its answer.
+const maxHandshakeSize = 1 << 20
+
+var errHandshakeTooLarge = errors.New("the answer has more than 1 MiB of headers")
+
+// wire is the connection under a socket. It knows when something was last heard,
+// and gives up after a time of silence. Only time spent waiting for the peer
+// counts as silence: while we do not read, nothing is expected.
+type wire struct {
+	net.Conn
+	allowance int           // bytes, before watch
+	timeout   time.Duration // of silence; 0 before watch
+	heard     time.Time
+}
+
+// watch ends the handshake, and begins to look out for silence.
+func (w *wire) watch(timeout time.Duration) {
+	w.timeout = timeout
+}
+
+// Read is where all that the peer sends comes by, control frames too.
+func (w *wire) Read(p []byte) (int, error) {
+	if w.timeout > 0 {
+		if err := w.SetReadDeadline(time.Now().Add(w.timeout)); err != nil {
+			return 0, err
+		}
+	}
+	n, err := w.Conn.Read(p)
+	if n > 0 {
+		w.heard = time.Now()
+	}
+	if w.timeout == 0 {
+		if w.allowance -= n; w.allowance < 0 {
+			return n, errHandshakeTooLarge
+		}
+	}
+	return n, err
+}

@@ -1,0 +1,197 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+)
+
+const (
+	// maxBatchBytes is what fills a batch whose records are large.
+	maxBatchBytes = 4 << 20
+	// tellBackpressure is how long reading stands still before it is told.
+	tellBackpressure = 100 * time.Millisecond
+)
+
+// batch is what the courier takes downstream.
+type batch struct {
+	logs plog.Logs
+	size int // records
+	read tally
+}
+
+// tally counts what was read into a batch.
+type tally struct {
+	frames, bytes, events int64
+	violations            map[string]int64 // by reason; nil: none
+	stoodStill            time.Duration
+}
+
+// outbox stands between the reader of a socket, which puts records into it, and a
+// courier, which takes them downstream in order. It holds one batch that is being
+// filled, while the courier carries another. When both hands are full, putting
+// blocks, and with it reading: nothing is dropped and nothing piles up.
+//
+// The lock is taken once per frame and once per batch, and never held while
+// downstream works.
+type outbox struct {
+	limits  BatchConfig
+	decoder *frame.Decoder
+	told    func(*frame.Violation) // of every violation, for the log
+
+	mutex  sync.Mutex
+	room   *sync.Cond // for the reader: the batch was taken
+	work   *sync.Cond // for the courier: the batch is full or due, or the last
+	timer  *time.Timer
+	filled *records
+	read   tally
+	due    bool
+	closed bool
+}
+
+func newOutbox(limits BatchConfig, decoder *frame.Decoder, into *records, told func(*frame.Violation)) *outbox {
+	o := &outbox{limits: limits, decoder: decoder, filled: into, told: told}
+	o.room = sync.NewCond(&o.mutex)
+	o.work = sync.NewCond(&o.mutex)
+	o.timer = time.AfterFunc(time.Hour, o.fallDue)
+	o.timer.Stop() // until there is a record
+	return o
+}
+
+// frame puts what a frame holds.
+func (o *outbox) frame(text []byte, at time.Time) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.filled.arriving(at)
+	o.read.frames++
+	o.read.bytes += int64(len(text))
+	o.decoder.Decode(text, (*sink)(o))
+}
+
+// violation puts a frame that cannot be decoded.
+func (o *outbox) violation(v *frame.Violation, at time.Time) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.filled.arriving(at)
+	(*sink)(o).Violation(v)
+}
+
+// stream puts a record about the stream itself; fill completes it.
+func (o *outbox) stream(name string, of stream, at time.Time, fill func(plog.LogRecord)) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.makeRoom()
+	fill(o.filled.stream(name, of.tenant, of.region, at))
+	o.added()
+}
+
+// close says that nothing more will be put. What is there still goes downstream.
+func (o *outbox) close() {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.closed = true
+	o.work.Signal()
+}
+
+// carry takes batches downstream until the last is there. Batches are due even
+// while the reader waits for a frame.
+func (o *outbox) carry(ctx context.Context, deliver func(context.Context, *batch)) {
+	for b := o.next(); b != nil; b = o.next() {
+		deliver(ctx, b)
+	}
+}
+
+func (o *outbox) fallDue() {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.due = true
+	o.work.Signal()
+}
+
+// next waits for a batch that is full or due; nil after the last.
+func (o *outbox) next() *batch {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	for {
+		for !o.full() && !o.due && !o.closed {
+			o.work.Wait()
+		}
+		o.due = false
+		if o.filled.count > 0 {
+			break
+		}
+		if o.closed {
+			return nil
+		}
+	}
+	o.timer.Stop()
+	b := &batch{size: o.filled.count, logs: o.filled.take(), read: o.read}
+	o.read = tally{}
+	o.room.Signal()
+	return b
+}
+
+func (o *outbox) full() bool {
+	return o.filled.count >= o.limits.MaxEvents || o.filled.bytes() >= maxBatchBytes
+}
+
+// makeRoom waits until the batch can take another record, and tells how long
+// reading stood still for it.
+func (o *outbox) makeRoom() {
+	if !o.full() {
+		return
+	}
+	began := time.Now()
+	for o.full() {
+		o.room.Wait()
+	}
+	now := time.Now()
+	stood := now.Sub(began)
+	o.read.stoodStill += stood
+	if stood >= tellBackpressure {
+		o.filled.backpressure(stood, now)
+		o.added()
+	}
+}
+
+// added looks after the batch when it has got a record.
+func (o *outbox) added() {
+	if o.filled.count == 1 {
+		o.timer.Reset(o.limits.Timeout)
+	}
+	if o.full() {
+		o.work.Signal()
+	}
+}
+
+// sink is the side of the outbox that a decoder sees; the lock is held.
+type sink outbox
+
+// Event puts an event.
+func (s *sink) Event(e *frame.Event) {
+	o := (*outbox)(s)
+	o.makeRoom()
+	o.read.events++
+	o.filled.event(e)
+	o.added()
+}
+
+// Violation puts a violation.
+func (s *sink) Violation(v *frame.Violation) {
+	o := (*outbox)(s)
+	o.makeRoom()
+	if o.read.violations == nil {
+		o.read.violations = map[string]int64{}
+	}
+	o.read.violations[v.Reason]++
+	o.filled.violation(v)
+	o.added()
+	o.told(v)
+}

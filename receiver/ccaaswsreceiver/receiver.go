@@ -1,0 +1,221 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/receiverhelper"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+)
+
+const (
+	// requestTimeout bounds a request and an upgrade.
+	requestTimeout = 30 * time.Second
+	// flushTimeout bounds what the last batches may take at shutdown.
+	flushTimeout = 5 * time.Second
+	// socketBuffer is read from the connection at once.
+	socketBuffer = 64 << 10
+)
+
+// wsReceiver runs a session for each connection, and a courier for each session.
+type wsReceiver struct {
+	config    *Config
+	profile   platform.Profile
+	set       receiver.Settings
+	telemetry *metadata.TelemetryBuilder
+	delivery  delivery
+
+	client  *http.Client
+	stop    context.CancelFunc // of the sessions
+	giveUp  context.CancelFunc // of the couriers
+	running sync.WaitGroup
+}
+
+func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*wsReceiver, error) {
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	report, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{
+		ReceiverID:             set.ID,
+		Transport:              "websocket",
+		LongLivedCtx:           true,
+		ReceiverCreateSettings: set,
+	})
+	if err != nil {
+		return nil, err
+	}
+	profile, known := platform.Lookup(config.Platform)
+	if !known {
+		return nil, fmt.Errorf("platform: %q: unknown", config.Platform)
+	}
+	return &wsReceiver{
+		config:    config,
+		profile:   profile,
+		set:       set,
+		telemetry: telemetry,
+		delivery:  delivery{next: next, report: report, telemetry: telemetry, logger: set.Logger},
+	}, nil
+}
+
+// Start begins to connect. That the platform is not there is no error of Start.
+func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
+	settings, err := r.session(ctx)
+	if err != nil {
+		return err
+	}
+	shown := newStatus(func(event *componentstatus.Event) { componentstatus.ReportStatus(host, event) })
+
+	connections := make([]*connection, r.config.Connections)
+	for number := range connections {
+		if connections[number], err = r.connection(number, shown); err != nil {
+			return err
+		}
+	}
+
+	var connecting, delivering context.Context
+	connecting, r.stop = context.WithCancel(context.Background())   // they outlive Start
+	delivering, r.giveUp = context.WithCancel(context.Background()) // and the couriers outlive the sessions
+	for _, conn := range connections {
+		r.running.Go(func() { conn.outbox.carry(delivering, r.delivery.deliver) })
+		r.running.Go(func() {
+			defer conn.outbox.close()
+			session.New(*settings, conn).Run(connecting)
+		})
+	}
+	return nil
+}
+
+// Shutdown says goodbye to the platform, and takes downstream what was read.
+func (r *wsReceiver) Shutdown(ctx context.Context) error {
+	if r.stop == nil {
+		return nil
+	}
+	r.stop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.running.Wait()
+	}()
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		r.giveUp()
+		<-ended
+	}
+	r.giveUp()
+	r.client.CloseIdleConnections()
+	return nil
+}
+
+// connection makes one of the connections.
+func (r *wsReceiver) connection(number int, shown *status) (*connection, error) {
+	decoder, err := frame.NewDecoder(r.config.Fields)
+	if err != nil {
+		return nil, fmt.Errorf("fields: %w", err)
+	}
+	pieces, err := frame.NewDecoder(r.config.Fields)
+	if err != nil {
+		return nil, fmt.Errorf("fields: %w", err)
+	}
+	conn := &connection{
+		number:    number,
+		decoder:   pieces,
+		status:    shown,
+		telemetry: r.telemetry,
+		logger:    r.set.Logger.With(zap.Int("connection", number)),
+		heard:     time.Now(),
+		warned:    map[string]bool{},
+	}
+	into := newRecords(recordSettings{
+		platform:        r.profile.Name,
+		tenant:          r.config.TenantID,
+		region:          r.profile.Region(r.config.Region),
+		includeRaw:      r.config.IncludeRaw,
+		abnormalReasons: r.profile.AbnormalReasons,
+		version:         r.set.BuildInfo.Version,
+	}, conn.saw)
+	conn.streams = newStreams(stream{tenant: into.set.tenant, region: into.set.region})
+	conn.outbox = newOutbox(r.config.Batch, decoder, into, conn.violated)
+	return conn, nil
+}
+
+// session works out how the platform is reached.
+func (r *wsReceiver) session(ctx context.Context) (*session.Settings, error) {
+	at, err := r.config.target(&r.profile)
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := r.config.proxy()
+	if err != nil {
+		return nil, err
+	}
+	security, err := r.config.TLS.LoadTLSConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	transport := &http.Transport{
+		Proxy:                  proxy,
+		TLSClientConfig:        security.Clone(),
+		ForceAttemptHTTP2:      true,
+		TLSHandshakeTimeout:    requestTimeout,
+		IdleConnTimeout:        requestTimeout,
+		MaxResponseHeaderBytes: 1 << 20,
+	}
+	r.client = &http.Client{
+		Transport: transport,
+		Timeout:   requestTimeout,
+		// A redirect would carry the token elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	settings := &session.Settings{
+		Preflight:   at.preflight,
+		Client:      r.client,
+		Socket:      at.socket,
+		Subprotocol: r.config.Subprotocol,
+		Dialer: &websocket.Dialer{
+			Proxy:            proxy,
+			TLSClientConfig:  security,
+			HandshakeTimeout: requestTimeout,
+			ReadBufferSize:   socketBuffer,
+		},
+		Heartbeat:    session.Heartbeat(r.config.Heartbeat),
+		MaxFrameSize: r.config.MaxFrameSize,
+		Pace: session.Pace{
+			Initial:    r.config.Reconnect.InitialInterval,
+			Max:        r.config.Reconnect.MaxInterval,
+			Multiplier: r.config.Reconnect.Multiplier,
+			Jitter:     r.config.Reconnect.RandomizationFactor,
+		},
+	}
+	if settings.Subprotocol == autoSubprotocol {
+		settings.Subprotocol = r.profile.Subprotocol
+	}
+	if at.token != nil {
+		settings.Tokens = session.NewTokens(session.Credentials{
+			ClientID:     r.config.OAuth2.ClientID,
+			ClientSecret: string(r.config.OAuth2.ClientSecret),
+			TokenURL:     at.token,
+			Scopes:       r.config.OAuth2.Scopes,
+		}, r.client)
+	}
+	return settings, nil
+}

@@ -1,0 +1,327 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// maxViolationBody is where the body of a violation record is cut.
+const maxViolationBody = 4 << 10
+
+// recordSettings are what records have in common.
+type recordSettings struct {
+	platform        string
+	tenant, region  string // where the event names none
+	includeRaw      bool
+	abnormalReasons []string
+	version         string // of the scope
+}
+
+// records turns events into the log records of a batch. The records of one set of
+// dimensions share a resource, and the strings of all of them an arena.
+type records struct {
+	set     recordSettings
+	tenant  []byte // set.tenant
+	region  []byte // set.region
+	unknown []byte
+
+	logs   plog.Logs
+	count  int
+	arena  arena
+	series seriesTable
+	now    pcommon.Timestamp // of arrival
+
+	// opened is told of the dimensions of the events of a batch, once for each.
+	opened func(tenant, region string)
+}
+
+func newRecords(set recordSettings, opened func(tenant, region string)) *records {
+	if set.tenant == "" {
+		set.tenant = wsevent.Unknown
+	}
+	if set.region == "" {
+		set.region = wsevent.Unknown
+	}
+	r := &records{
+		set:     set,
+		tenant:  []byte(set.tenant),
+		region:  []byte(set.region),
+		unknown: []byte(wsevent.Unknown),
+		opened:  opened,
+	}
+	r.begin()
+	return r
+}
+
+// begin starts a batch.
+func (r *records) begin() {
+	r.logs = plog.NewLogs()
+	r.count = 0
+	r.arena.chunk = nil // made by the first record: an idle receiver holds none
+	r.series.begin()
+}
+
+// take gives the batch away, and starts the next.
+func (r *records) take() plog.Logs {
+	logs := r.logs
+	r.begin()
+	return logs
+}
+
+// bytes is about how large the batch is.
+func (r *records) bytes() int {
+	if r.count == 0 {
+		return 0
+	}
+	return r.arena.used
+}
+
+// arriving sets the time of arrival of the records that follow.
+func (r *records) arriving(at time.Time) { r.now = pcommon.NewTimestampFromTime(at) }
+
+// event adds the record of an event.
+func (r *records) event(e *frame.Event) {
+	s := r.seriesOf(e.TenantID, e.Region, e.ChannelType)
+	if !s.carries {
+		s.carries = true
+		r.opened(s.tenant, s.region)
+	}
+	record := r.add(s)
+	record.SetEventName(eventName(e.Type))
+	record.SetTimestamp(pcommon.Timestamp(e.Time)) //nolint:gosec // the decoder lets no negative time pass
+	if r.set.includeRaw {
+		record.Body().SetStr(r.arena.keep(e.Raw))
+	}
+	r.attributes(record.Attributes(), e)
+}
+
+func (r *records) attributes(to pcommon.Map, e *frame.Event) {
+	closing := e.Type == frame.ConnectionClose
+	n := 4
+	if closing {
+		n += 3
+	}
+	to.EnsureCapacity(n)
+	r.putID(to, wsevent.ChannelID, e.ChannelID)
+	r.putID(to, wsevent.UserID, e.UserID)
+	r.putID(to, wsevent.EventID, e.ID)
+	if e.HasPayloadSize {
+		to.PutInt(wsevent.PayloadSize, e.PayloadSize)
+	}
+	if !closing {
+		return
+	}
+	if e.HasCloseCode {
+		to.PutInt(wsevent.CloseCode, e.CloseCode)
+	}
+	r.putID(to, wsevent.CloseReason, e.CloseReason)
+	to.PutBool(wsevent.CloseAbnormal, abnormal(e, r.set.abnormalReasons))
+}
+
+func (r *records) putID(to pcommon.Map, name string, value []byte) {
+	if len(value) > 0 {
+		to.PutStr(name, r.arena.keep(value))
+	}
+}
+
+// abnormal tells a dropped connection from one that was closed: by its code, or
+// where it has none, by its reason.
+func abnormal(e *frame.Event, reasons []string) bool {
+	if e.HasCloseCode {
+		return e.CloseCode != 1000 && e.CloseCode != 1001
+	}
+	for _, reason := range reasons {
+		if string(e.CloseReason) == reason {
+			return true
+		}
+	}
+	return false
+}
+
+func eventName(t frame.Type) string {
+	switch t {
+	case frame.ConnectionOpen:
+		return wsevent.ConnectionOpen
+	case frame.ConnectionClose:
+		return wsevent.ConnectionClose
+	case frame.MessageSend:
+		return wsevent.MessageSend
+	default:
+		return wsevent.MessageReceive
+	}
+}
+
+// violation adds the record of a piece of a frame that is no event.
+func (r *records) violation(v *frame.Violation) {
+	record := r.add(r.seriesOf(legible(v.TenantID), legible(v.Region), legible(v.ChannelType)))
+	record.SetEventName(wsevent.ProtocolViolation)
+	record.SetTimestamp(r.now)
+	record.Attributes().PutStr(wsevent.ViolationReason, v.Reason)
+	piece := cut(v.Raw, maxViolationBody)
+	if utf8.Valid(piece) {
+		record.Body().SetStr(r.arena.keep(piece))
+	} else {
+		record.Body().SetEmptyBytes().FromRaw(piece)
+	}
+}
+
+// cut shortens a piece without cutting a character in two.
+func cut(piece []byte, most int) []byte {
+	if len(piece) <= most {
+		return piece
+	}
+	end := most
+	for end > most-utf8.UTFMax && !utf8.RuneStart(piece[end]) {
+		end--
+	}
+	return piece[:end]
+}
+
+// legible is a dimension of a violation, unless it is broken too.
+func legible(value []byte) []byte {
+	if !utf8.Valid(value) {
+		return nil
+	}
+	return value
+}
+
+// stream adds a record about the stream itself, which is of a tenant and region
+// and of no channel type.
+func (r *records) stream(name, tenant, region string, at time.Time) plog.LogRecord {
+	record := r.add(r.seriesOf([]byte(tenant), []byte(region), nil))
+	record.SetEventName(name)
+	record.SetTimestamp(pcommon.NewTimestampFromTime(at))
+	record.SetObservedTimestamp(pcommon.NewTimestampFromTime(at))
+	return record
+}
+
+// backpressure adds the record of a time in which reading stood still. It is of
+// the connection, and told once, in the configured stream.
+func (r *records) backpressure(stood time.Duration, at time.Time) {
+	record := r.stream(wsevent.StreamBackpressure, r.set.tenant, r.set.region, at)
+	record.Attributes().PutDouble(wsevent.BackpressureDuration, float64(stood)/float64(time.Millisecond))
+}
+
+// add appends a record to a series of the batch.
+func (r *records) add(s *series) plog.LogRecord {
+	if r.count == 0 {
+		r.arena.begin()
+	}
+	if s.size == 0 {
+		s.records = r.resource(s)
+		s.records.EnsureCapacity(s.likely)
+	}
+	s.size++
+	r.count++
+	record := s.records.AppendEmpty()
+	record.SetObservedTimestamp(r.now)
+	return record
+}
+
+// resource adds the resource of a series to the batch.
+func (r *records) resource(s *series) plog.LogRecordSlice {
+	resource := r.logs.ResourceLogs().AppendEmpty()
+	attributes := resource.Resource().Attributes()
+	attributes.EnsureCapacity(4)
+	attributes.PutStr(wsevent.Platform, r.set.platform)
+	attributes.PutStr(wsevent.TenantID, s.tenant)
+	attributes.PutStr(wsevent.Region, s.region)
+	attributes.PutStr(wsevent.ChannelType, s.channelType)
+	scope := resource.ScopeLogs().AppendEmpty()
+	scope.Scope().SetName(metadata.ScopeName)
+	scope.Scope().SetVersion(r.set.version)
+	return scope.LogRecords()
+}
+
+// seriesOf finds the series of three dimensions, of which any may be absent.
+func (r *records) seriesOf(tenant, region, channelType []byte) *series {
+	return r.series.find(orElse(tenant, r.tenant), orElse(region, r.region), orElse(channelType, r.unknown))
+}
+
+func orElse(value, otherwise []byte) []byte {
+	if len(value) == 0 {
+		return otherwise
+	}
+	return value
+}
+
+// Bounds of the table of series; past either it begins anew with the next batch.
+const (
+	maxSeries      = 4096
+	maxSeriesBytes = 1 << 20
+)
+
+// series is a set of dimensions, and where its records of the present batch are.
+type series struct {
+	key                         string
+	tenant, region, channelType string
+
+	records plog.LogRecordSlice
+	size    int // records in this batch
+	likely  int // records in the last one
+	carries bool
+}
+
+// seriesTable knows the sets of dimensions that were seen, so that finding one
+// again allocates nothing.
+type seriesTable struct {
+	all   map[string]*series
+	bytes int
+	open  []*series // those of the present batch
+	last  *series
+	key   []byte
+}
+
+// begin closes the series of the batch before.
+func (t *seriesTable) begin() {
+	for _, s := range t.open {
+		s.records, s.likely, s.size, s.carries = plog.LogRecordSlice{}, s.size, 0, false
+	}
+	clear(t.open)
+	t.open = t.open[:0]
+	if t.all == nil || len(t.all) > maxSeries || t.bytes > maxSeriesBytes {
+		t.all, t.bytes, t.last, t.open = map[string]*series{}, 0, nil, nil
+	}
+}
+
+// separator stands between dimensions in a key. No UTF-8 text holds it.
+const separator = "\xff"
+
+func (t *seriesTable) find(tenant, region, channelType []byte) *series {
+	key := append(t.key[:0], tenant...)
+	key = append(append(key, separator...), region...)
+	key = append(append(key, separator...), channelType...)
+	t.key = key
+	s := t.last
+	if s == nil || s.key != string(key) {
+		if s = t.all[string(key)]; s == nil {
+			s = t.intern(key)
+		}
+		t.last = s
+	}
+	if s.size == 0 {
+		t.open = append(t.open, s)
+	}
+	return s
+}
+
+func (t *seriesTable) intern(key []byte) *series {
+	s := &series{key: string(key)}
+	tenant, rest, _ := strings.Cut(s.key, separator)
+	region, channelType, _ := strings.Cut(rest, separator)
+	s.tenant, s.region, s.channelType = tenant, region, channelType
+	t.all[s.key] = s
+	t.bytes += len(key)
+	return s
+}

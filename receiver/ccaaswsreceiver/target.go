@@ -1,0 +1,170 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
+)
+
+// target is where the platform is.
+type target struct {
+	socket    *url.URL
+	preflight *url.URL // nil: there is none
+	token     *url.URL // nil: no token is asked for
+}
+
+// target works out the addresses from platform, region, endpoint and the rest.
+func (c *Config) target(profile *platform.Profile) (*target, error) {
+	socket, login, err := c.hosts(profile)
+	if err != nil {
+		return nil, err
+	}
+	at := &target{socket: socket}
+	if c.Preflight.Enabled {
+		if at.preflight, err = httpSide(socket).Parse(c.Preflight.Path); err != nil {
+			return nil, fmt.Errorf("preflight.path: %w", err)
+		}
+		if at.preflight.Host != socket.Host {
+			return nil, fmt.Errorf("preflight.path: %q: must be a path, not an address", c.Preflight.Path)
+		}
+	}
+	if at.token, err = c.tokenURL(login); err != nil {
+		return nil, err
+	}
+	return at, nil
+}
+
+// hosts gives the address of the socket, and where tokens are had unless
+// configured otherwise.
+func (c *Config) hosts(profile *platform.Profile) (socket, login *url.URL, err error) {
+	if c.Endpoint != "" {
+		if socket, err = c.endpoint(); err != nil {
+			return nil, nil, fmt.Errorf("endpoint: %w", err)
+		}
+		return socket, httpSide(socket), nil
+	}
+	regions := profile.Regions()
+	switch {
+	case len(regions) == 0:
+		return nil, nil, fmt.Errorf("endpoint: missing; the hosts of platform %q are not known for api %q, so give the gateway's address, as in wss://events.example.com",
+			profile.Name, c.API)
+	case c.Region == "":
+		return nil, nil, fmt.Errorf("region: missing; give one of %s, or an endpoint", strings.Join(regions, ", "))
+	}
+	hosts, known := profile.Hosts(c.Region)
+	if !known {
+		return nil, nil, fmt.Errorf("region: %q: platform %q has no such region; give one of %s, or an endpoint",
+			c.Region, profile.Name, strings.Join(regions, ", "))
+	}
+	return &url.URL{Scheme: "wss", Host: hosts.API, Path: platform.StreamPath}, &url.URL{Scheme: "https", Host: hosts.Login}, nil
+}
+
+// endpoint reads a host or a URL into the address of the socket. A path of its
+// own replaces the contract's.
+func (c *Config) endpoint() (*url.URL, error) {
+	text := c.Endpoint
+	if !strings.Contains(text, "://") {
+		text = "wss://" + text
+		if c.TLS.Insecure {
+			text = "ws://" + c.Endpoint
+		}
+	}
+	address, err := c.address(text)
+	if err != nil {
+		return nil, err
+	}
+	switch address.Scheme {
+	case "https":
+		address.Scheme = "wss"
+	case "http":
+		address.Scheme = "ws"
+	}
+	if address.Path == "" || address.Path == "/" {
+		address.Path = platform.StreamPath
+	}
+	return address, nil
+}
+
+// tokenURL is where tokens are had; nil where none are asked for.
+func (c *Config) tokenURL(login *url.URL) (*url.URL, error) {
+	switch {
+	case c.OAuth2.ClientID == "" && c.OAuth2.ClientSecret != "":
+		return nil, errors.New("oauth2.client_id: missing, while oauth2.client_secret is set")
+	case c.OAuth2.ClientID == "" && c.Platform != platform.Custom && !loopback(login.Hostname()):
+		return nil, fmt.Errorf("oauth2.client_id: missing; platform %q asks for a token (a gateway that asks for none: platform: custom)", c.Platform)
+	case c.OAuth2.ClientID == "":
+		return nil, nil
+	case c.OAuth2.ClientSecret == "":
+		return nil, errors.New("oauth2.client_secret: missing, while oauth2.client_id is set")
+	case c.OAuth2.TokenURL == "":
+		return login.JoinPath(platform.TokenPath), nil
+	}
+	address, err := c.address(c.OAuth2.TokenURL)
+	if err != nil {
+		return nil, fmt.Errorf("oauth2.token_url: %w", err)
+	}
+	return httpSide(address).Parse(address.RequestURI())
+}
+
+// address reads a URL, without repeating one that may hold a secret.
+func (c *Config) address(text string) (*url.URL, error) {
+	address, err := url.Parse(text)
+	switch {
+	case err != nil || address.Hostname() == "":
+		return nil, errors.New("not an address; give a host, or a URL such as wss://events.example.com")
+	case address.User != nil:
+		return nil, errors.New("has a user name; credentials go into oauth2")
+	case address.Fragment != "":
+		return nil, fmt.Errorf("%q: has a fragment (#…), which means nothing here", address.Fragment)
+	}
+	switch address.Scheme {
+	case "wss", "https":
+		return address, nil
+	case "ws", "http":
+		if loopback(address.Hostname()) || c.TLS.Insecure {
+			return address, nil
+		}
+		return nil, fmt.Errorf("%s://%s: would send the token in the clear; use wss, or say tls.insecure: true", address.Scheme, address.Host)
+	default:
+		return nil, fmt.Errorf("%s://%s: must be wss, ws, https or http", address.Scheme, address.Host)
+	}
+}
+
+// proxy is how requests and sockets find their proxy.
+func (c *Config) proxy() (func(*http.Request) (*url.URL, error), error) {
+	if c.ProxyURL == "" {
+		return http.ProxyFromEnvironment, nil
+	}
+	address, err := url.Parse(string(c.ProxyURL))
+	if err != nil || address.Host == "" { // the text may hold a password: it is not repeated
+		return nil, errors.New("proxy_url: not a URL; give one such as http://proxy.example.com:3128")
+	}
+	switch address.Scheme {
+	case "http", "https", "socks5":
+		return http.ProxyURL(address), nil
+	default:
+		return nil, fmt.Errorf("proxy_url: scheme %q: must be http, https or socks5", address.Scheme)
+	}
+}
+
+// httpSide is the root of the host of a socket, for HTTP.
+func httpSide(address *url.URL) *url.URL {
+	scheme := "https"
+	if address.Scheme == "ws" || address.Scheme == "http" {
+		scheme = "http"
+	}
+	return &url.URL{Scheme: scheme, Host: address.Host}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
