@@ -21,6 +21,7 @@ type Config struct {
 	SeriesIdle      time.Duration
 	MaxSeries       int
 	MaxChannels     int
+	Saved           bool // somebody calls SaveChanges
 }
 
 // Stats are the Engine's own numbers; the first group only grows.
@@ -44,16 +45,16 @@ type Engine struct {
 	sweepEvery                                 int64 // windows between two looks for expired channels
 
 	streams  map[streamKey]*stream
+	numbered []*stream // the same, in order of their numbers
 	series   map[wsevent.Tags]*series
 	channels int
 	stats    Stats
 
 	due []wsevent.Window
-}
 
-type streamKey struct {
-	tenant, region string
-	overflow       bool
+	changes  []change                       // since SaveChanges
+	round    func() (*series, uint64, bool) // of SaveChannels
+	endRound func()
 }
 
 // sweeps is how often a channel's TTL is looked at in the course of it: a channel
@@ -63,7 +64,7 @@ const sweeps = 64
 // New makes an Engine without state.
 func New(config Config) *Engine {
 	g := newGrid(config.Size.Milliseconds(), config.Overlap.Milliseconds())
-	return &Engine{
+	e := &Engine{
 		config:     config,
 		grid:       g,
 		lateness:   config.AllowedLateness.Milliseconds(),
@@ -72,9 +73,11 @@ func New(config Config) *Engine {
 		ttl:        config.ChannelTTL.Milliseconds(),
 		seriesIdle: config.SeriesIdle.Milliseconds(),
 		sweepEvery: max(1, config.ChannelTTL.Milliseconds()/sweeps/g.step),
-		streams:    map[streamKey]*stream{{overflow: true}: {overflow: true}},
+		streams:    map[streamKey]*stream{},
 		series:     map[wsevent.Tags]*series{},
 	}
+	e.addStream(streamKey{overflow: true})
+	return e
 }
 
 // Stats gives the Engine's own numbers.
@@ -101,10 +104,11 @@ func (e *Engine) Drain() []wsevent.Window {
 func (e *Engine) Observe(tags wsevent.Tags, events []Event, now int64) {
 	home := e.streamOf(tags)
 	st := home
-	if _, known := e.series[tags]; home.overflow || !known && len(e.series) >= e.config.MaxSeries {
+	if _, known := e.series[tags]; home.key.overflow || !known && len(e.series) >= e.config.MaxSeries {
 		tags = overflow
 		st = e.streamOf(tags)
 	}
+	st.unsaved = true
 	st.pass(now, e.idle)
 	e.advance(st)
 	var own *series
@@ -112,6 +116,7 @@ func (e *Engine) Observe(tags wsevent.Tags, events []Event, now int64) {
 		event := &events[i]
 		if !event.Kind.counted() {
 			home.hear(event)
+			home.unsaved = true
 			continue
 		}
 		t, future := e.arrive(st, event, now)
@@ -251,12 +256,13 @@ func (e *Engine) emit(st *stream) {
 			e.stats.Windows++
 		}
 		e.stats.LateEvents += counts.LateEvents
-		e.channels -= s.free(k, e.grid)
+		e.free(s, k)
 		if k%e.sweepEvery == 0 {
 			e.expire(s, e.grid.start(k+1)-e.ttl)
 		}
 	}
 	st.next++
+	st.unsaved = true
 	st.forgetGaps(e.grid.start(st.next))
 }
 
@@ -274,16 +280,22 @@ func (e *Engine) streamOf(tags wsevent.Tags) *stream {
 	case len(e.streams) > e.config.MaxSeries:
 		return e.streamOf(overflow)
 	default:
-		st = &stream{}
-		e.streams[key] = st
-		return st
+		return e.addStream(key)
 	}
+}
+
+func (e *Engine) addStream(key streamKey) *stream {
+	st := &stream{key: key, number: len(e.numbered)}
+	e.streams[key] = st
+	e.numbered = append(e.numbered, st)
+	return st
 }
 
 func (e *Engine) seriesOf(tags wsevent.Tags, st *stream, t int64) *series {
 	s, ok := e.series[tags]
 	if !ok {
 		s = newSeries(tags, st, e.grid, t)
+		s.number = len(st.series)
 		e.series[tags] = s
 		st.series = append(st.series, s)
 	}

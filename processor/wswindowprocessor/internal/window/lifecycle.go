@@ -18,6 +18,7 @@ package window
 // very moment.
 func (e *Engine) follow(s *series, event *Event, t int64) (repeated bool) {
 	c, known := s.channels[event.Channel]
+	before := c
 	switch {
 	case !known:
 		e.meet(s, event, t)
@@ -33,9 +34,30 @@ func (e *Engine) follow(s *series, event *Event, t int64) (repeated bool) {
 		e.see(s, &c, t, event.Kind == ConnectionOpen)
 	}
 	if !repeated {
-		s.channels[event.Channel] = c
+		e.keep(s, event.Channel, before, c)
 	}
 	return repeated
+}
+
+// keep puts a channel as it is now. That it was seen once more is not worth
+// saving at once; a round through all channels will.
+func (e *Engine) keep(s *series, id uint64, before, c channel) {
+	if before.from != c.from || before.closed() != c.closed() {
+		e.changed(s, id)
+	}
+	s.channels[id] = c
+}
+
+func (e *Engine) changed(s *series, id uint64) {
+	if e.config.Saved {
+		e.changes = append(e.changes, change{s, id})
+	}
+}
+
+func (e *Engine) forget(s *series, id uint64) {
+	delete(s.channels, id)
+	e.channels--
+	e.changed(s, id)
 }
 
 // meet takes in a channel that is not known. A close of one counts as a channel
@@ -52,7 +74,7 @@ func (e *Engine) meet(s *series, event *Event, t int64) {
 		return
 	}
 	e.channels++
-	s.channels[event.Channel] = newChannel(t, event.Kind == ConnectionOpen, closed)
+	e.keep(s, event.Channel, channel{}, newChannel(t, event.Kind == ConnectionOpen, closed))
 	e.shift(s, e.grid.first(t), 1)
 	if closed {
 		e.leave(s, event.Channel, t)
@@ -119,14 +141,24 @@ func (e *Engine) shift(s *series, k int64, by int32) {
 	s.slot(max(k, s.stream.next)).change += by
 }
 
+// free empties slot k once its window is closed, and forgets the channels whose
+// last window it was.
+func (e *Engine) free(s *series, k int64) {
+	for _, id := range s.at(k).closed {
+		if c, ok := s.channels[id]; ok && c.closed() && e.grid.last(c.lastSeen()) <= k {
+			e.forget(s, id)
+		}
+	}
+	s.free(k)
+}
+
 // expire takes out the open channels that gave no sign of life since t.
 func (e *Engine) expire(s *series, t int64) {
 	for id, c := range s.channels {
 		if c.closed() || c.lastSeen() >= t {
 			continue
 		}
-		delete(s.channels, id)
-		e.channels--
+		e.forget(s, id)
 		s.active--
 		e.stats.ExpiredChannels++
 	}

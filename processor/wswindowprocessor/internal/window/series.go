@@ -14,6 +14,7 @@ import (
 type series struct {
 	tags     wsevent.Tags
 	stream   *stream
+	number   int // among the series of its stream
 	channels map[uint64]channel
 
 	slots  []slot // a ring: slot k lives at k modulo its length, a power of two
@@ -161,23 +162,15 @@ func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) w
 	}
 }
 
-// free empties slot k once its window is closed, and forgets the channels that
-// closed in it. It returns how many those were.
-func (s *series) free(k int64, g grid) (forgotten int) {
+// free empties slot k once its window is closed.
+func (s *series) free(k int64) {
 	slot := s.at(k)
-	for _, id := range slot.closed {
-		if c, ok := s.channels[id]; ok && c.closed() && g.last(c.lastSeen()) <= k {
-			delete(s.channels, id)
-			forgotten++
-		}
-	}
 	slot.panes = [2]wsevent.Counts{}
 	slot.change = 0
 	if cap(slot.closed) > maxIdleClosed {
 		slot.closed = nil
 	}
 	slot.closed = slot.closed[:0]
-	return forgotten
 }
 
 // maxIdleClosed bounds the memory that a slot keeps for the next burst of closes.

@@ -3,12 +3,20 @@
 
 package window
 
+type streamKey struct {
+	tenant, region string
+	overflow       bool
+}
+
 // stream is what the series of one (tenant, region) share: how far its event
 // time has come, and when nobody was listening.
 type stream struct {
-	overflow bool
-	series   []*series
-	next     int64 // the first window that is not emitted yet
+	key     streamKey
+	number  int // under which it is saved
+	unsaved bool
+
+	series []*series
+	next   int64 // the first window that is not emitted yet
 
 	// The watermark never falls and never passes the wall clock.
 	begun     bool // the fields below hold something
