@@ -47,7 +47,7 @@ func TestEverythingSentArrives(t *testing.T) {
 		c.Silent = false
 		c.FullSpeed = true
 		c.Events = 20_000
-		c.Frame, c.FrameEvents = sim.FrameArray, 8
+		c.Frame, c.FrameEvents = sim.FrameMixed, 8
 	})
 	b := run(t, configFor(server.URL()))
 	require.Eventually(t, func() bool { return len(b.downstream.records(events()...)) == 20_000 }, patience, 10*time.Millisecond)

@@ -1,0 +1,105 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/assert"
+)
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2024, time.May, 13, 18, 3, 20, 0, time.UTC)
+	for header, want := range map[string]time.Duration{
+		"":                              0,
+		"0":                             0,
+		"7":                             7 * time.Second,
+		"601":                           10 * time.Minute,
+		"99999999999999999999999999999": 10 * time.Minute,
+		"-5":                            0,
+		"1.5":                           0,
+		"soon":                          0,
+		"Mon, 13 May 2024 18:03:25 GMT": 5 * time.Second,
+		"Mon, 13 May 2024 18:03:15 GMT": 0,
+		"Tue, 13 May 2025 18:03:15 GMT": 10 * time.Minute,
+	} {
+		assert.Equal(t, want, retryAfter(header, now), "%q", header)
+	}
+}
+
+func TestAnswered(t *testing.T) {
+	t.Parallel()
+	header := http.Header{"Retry-After": {"7"}}
+	for status, want := range map[int]Failure{
+		200: {Cause: BadAnswer, Lasting: true},
+		302: {Cause: Refused, Lasting: true},
+		400: {Cause: Refused, Lasting: true},
+		401: {Cause: Unauthorized, Lasting: true},
+		403: {Cause: Unauthorized, Lasting: true},
+		404: {Cause: NotFound, Lasting: true},
+		408: {Cause: Unavailable, RetryAfter: 7 * time.Second},
+		429: {Cause: Throttled, RetryAfter: 7 * time.Second},
+		500: {Cause: Unavailable, RetryAfter: 7 * time.Second},
+		503: {Cause: Unavailable, RetryAfter: 7 * time.Second},
+	} {
+		got := answered("pre-flight", &http.Response{StatusCode: status, Header: header}, time.Now())
+		assert.ErrorContains(t, got, fmt.Sprintf("pre-flight: %d", status))
+		got.err = nil
+		assert.Equal(t, want, *got, status)
+	}
+}
+
+func TestUnanswered(t *testing.T) {
+	t.Parallel()
+	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	failure := unanswered("pre-flight", &url.Error{Op: "Get", URL: "https://api?key=hush", Err: refused})
+	assert.Equal(t, Unreachable, failure.Cause)
+	assert.False(t, failure.Lasting)
+	assert.NotContains(t, failure.Error(), "hush")
+	assert.ErrorIs(t, failure, syscall.ECONNREFUSED)
+
+	untrusted := &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
+	failure = unanswered("pre-flight", untrusted)
+	assert.True(t, failure.Lasting)
+	assert.ErrorContains(t, failure, "tls.ca_file")
+}
+
+func TestCauseOf(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		err   error
+		cause Cause
+		code  int
+	}{
+		{&websocket.CloseError{Code: 1001, Text: "maintenance"}, ClosedByPeer, 1001},
+		{&websocket.CloseError{Code: 4001}, ClosedByPeer, 4001},
+		{&websocket.CloseError{Code: websocket.CloseNoStatusReceived}, ClosedByPeer, 0},
+		{&websocket.CloseError{Code: websocket.CloseAbnormalClosure, Text: io.ErrUnexpectedEOF.Error()}, Reset, 0},
+		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, Reset, 0},
+		{&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, Silence, 0},
+		{os.ErrDeadlineExceeded, Silence, 0},
+		{tls.AlertError(80), Reset, 0},
+		{net.ErrClosed, Reset, 0},
+		{errFrameTooLarge, FrameTooLarge, 0},
+		{websocket.ErrReadLimit, FrameTooLarge, 0},
+		{errors.New("websocket: bad opcode 3"), ProtocolError, 0},
+	} {
+		cause, code := causeOf(test.err)
+		assert.Equal(t, test.cause, cause, "%v", test.err)
+		assert.Equal(t, test.code, code, "%v", test.err)
+	}
+}
