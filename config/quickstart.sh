@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 address=127.0.0.1:${CCAASSIM_PORT:-8080}
-bin/ccaassim --listen "$address" --rate 60 --sessions 300 \
+bin/ccaassim --listen "$address" --rate 60 --sessions 300 --announce \
 	--burst-every 2m --burst-duration 20s --burst-drop-rate 20 --burst-region eu-west-1 --malformed 0.002 &
 simulator=$!
 trap 'kill "$simulator" 2>/dev/null || true; wait "$simulator" 2>/dev/null || true' EXIT

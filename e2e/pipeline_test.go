@@ -109,19 +109,20 @@ func (p prometheus) disagreement(truth sim.Truth, job string) error {
 func TestPrometheusHasWhatThePlatformSent(t *testing.T) {
 	t.Parallel()
 	for _, form := range []struct {
-		platform string
-		frame    sim.FrameForm
-		time     sim.TimestampForm
+		platform    string
+		frame       sim.FrameForm
+		frameEvents int
+		time        sim.TimestampForm
 	}{
-		{"genesys_cloud", sim.FrameObject, sim.TimestampMilliseconds},
-		{"nice_cxone", sim.FrameMixed, sim.TimestampRFC3339},
+		{"genesys_cloud", sim.FrameObject, 1, sim.TimestampMilliseconds},
+		{"nice_cxone", sim.FrameMixed, 8, sim.TimestampRFC3339},
 	} {
 		t.Run(form.platform, func(t *testing.T) {
 			t.Parallel()
 			platform := startPlatform(t, func(c *sim.Config) {
 				c.Rate, c.Events, c.Announce, c.Sessions = 400, 4_000, true, 150
 				c.Tenants = []string{"acme_corp", "globex"}
-				c.Frame, c.FrameEvents, c.Timestamp = form.frame, 8, form.time
+				c.Frame, c.FrameEvents, c.Timestamp = form.frame, form.frameEvents, form.time
 				c.DropRate = 10
 			})
 			p := startPipeline(t, platform, "PLATFORM="+form.platform)
