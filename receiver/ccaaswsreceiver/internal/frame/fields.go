@@ -1,0 +1,127 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package frame // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+
+// Fields says where in an event's object each field stands. A path is made of
+// keys with dots between them, and of indices: `data.case.id`,
+// `participants[0].id`. An empty path is a field that the platform does not send.
+type Fields struct {
+	// Type is connection.open, connection.close, message.send or message.receive.
+	Type string `mapstructure:"type"`
+	// Timestamp is the platform's time, as ParseTimestamp reads it, or an epoch number.
+	Timestamp string `mapstructure:"timestamp"`
+	// ChannelID names the connection.
+	ChannelID string `mapstructure:"channel_id"`
+	// UserID names who is at the other end of it.
+	UserID string `mapstructure:"user_id"`
+	// TenantID is the customer of the platform.
+	TenantID string `mapstructure:"tenant_id"`
+	// Region is the platform's region.
+	Region string `mapstructure:"region"`
+	// ChannelType is the kind of conversation: webmessaging, voice, …
+	ChannelType string `mapstructure:"channel_type"`
+	// PayloadSize is the size of a message, in bytes.
+	PayloadSize string `mapstructure:"payload_size"`
+	// ID names the event.
+	ID string `mapstructure:"id"`
+	// CloseCode is the code a connection was closed with (RFC 6455 section 7.4).
+	CloseCode string `mapstructure:"close_code"`
+	// CloseReason is the reason a connection was closed for.
+	CloseReason string `mapstructure:"close_reason"`
+}
+
+// DefaultFields are the fields of the default profile. As long as a field stays
+// at its default, its spelling in snake case (`channel_id`) is read as well.
+func DefaultFields() Fields {
+	return Fields{
+		Type:        "type",
+		Timestamp:   "timestamp",
+		ChannelID:   "channelId",
+		UserID:      "userId",
+		TenantID:    "tenantId",
+		Region:      "region",
+		ChannelType: "channelType",
+		PayloadSize: "payloadSize",
+		ID:          "id",
+		CloseCode:   "code",
+		CloseReason: "reason",
+	}
+}
+
+// field is one of Fields.
+type field uint8
+
+const (
+	noField field = iota
+	typeField
+	timestampField
+	channelIDField
+	userIDField
+	tenantIDField
+	regionField
+	channelTypeField
+	payloadSizeField
+	idField
+	closeCodeField
+	closeReasonField
+)
+
+// bit is the field in a set of fields. noField is in none.
+func (f field) bit() fieldSet { return fieldSet(1<<f) >> 1 }
+
+// fieldSet is a set of fields.
+type fieldSet uint16
+
+// required are the fields that no event is without.
+const required = fieldSet(1<<typeField|1<<timestampField|1<<channelIDField) >> 1
+
+// dimensions are the fields that a violation has as well.
+const dimensions = fieldSet(1<<tenantIDField|1<<regionField|1<<channelTypeField) >> 1
+
+// setting is what is configured for a field.
+type setting struct {
+	field field
+	key   string // in the configuration, and the path in snake case where snake is true
+	path  string
+	snake bool
+}
+
+// settings are the fields in the order in which they are looked for.
+func (f *Fields) settings() []setting {
+	return []setting{
+		{field: typeField, key: "type", path: f.Type},
+		{field: timestampField, key: "timestamp", path: f.Timestamp},
+		{field: channelIDField, key: "channel_id", path: f.ChannelID, snake: true},
+		{field: userIDField, key: "user_id", path: f.UserID, snake: true},
+		{field: tenantIDField, key: "tenant_id", path: f.TenantID, snake: true},
+		{field: regionField, key: "region", path: f.Region},
+		{field: channelTypeField, key: "channel_type", path: f.ChannelType, snake: true},
+		{field: payloadSizeField, key: "payload_size", path: f.PayloadSize, snake: true},
+		{field: idField, key: "id", path: f.ID},
+		{field: closeCodeField, key: "close_code", path: f.CloseCode},
+		{field: closeReasonField, key: "close_reason", path: f.CloseReason},
+	}
+}
+
+// text is where in an event the field is, if it is text there.
+func (e *Event) text(f field) *[]byte {
+	switch f {
+	case channelIDField:
+		return &e.ChannelID
+	case userIDField:
+		return &e.UserID
+	case tenantIDField:
+		return &e.TenantID
+	case regionField:
+		return &e.Region
+	case channelTypeField:
+		return &e.ChannelType
+	case idField:
+		return &e.ID
+	case closeReasonField:
+		return &e.CloseReason
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,113 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package frame
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestFields(t *testing.T) {
+	t.Parallel()
+	const envelope = `{"v":1,"data":{"kind":"message.send","when":"2024-05-13T18:03:20Z","case":{"id":"c-1","tags":[["x","y"],["z"]]}},` +
+		`"participants":[{"id":"p-0"},{"id":"p-1","region":"eu"}]}`
+	fields := DefaultFields()
+	fields.Type, fields.Timestamp, fields.ChannelID = "data.kind", "data.when", "data.case.id"
+	fields.UserID, fields.Region = "participants[0].id", "participants[1].region"
+	fields.TenantID, fields.ChannelType, fields.ID = "data.case.tags[0][1]", "data.case.tags[1][0]", "data.case.id"
+
+	c := &collector{}
+	newDecoder(t, fields).Decode([]byte("["+envelope+","+envelope+"]"), c)
+	require.Empty(t, c.violations)
+	require.Len(t, c.events, 2)
+	assert.Equal(t, Event{
+		Type: MessageSend, Time: 1715623400e9, ChannelID: []byte("c-1"), UserID: []byte("p-0"), ID: []byte("c-1"),
+		TenantID: []byte("y"), Region: []byte("eu"), ChannelType: []byte("z"), Raw: []byte(envelope),
+	}, c.events[1])
+}
+
+func TestFieldsRemapped(t *testing.T) {
+	t.Parallel()
+	const required = `"type":"message.send","timestamp":1,`
+	for _, test := range []struct {
+		name  string
+		remap func(*Fields)
+		frame string
+		want  string // user and channel, or the violation
+	}{
+		{"read only there", func(f *Fields) { f.UserID = "agent" }, `{` + required + `"channelId":"c","userId":"no","user_id":5,"agent":"u"}`, "u c"},
+		{"default spelled out in snake case", func(f *Fields) { f.UserID = "user_id" }, `{` + required + `"channelId":"c","userId":5,"user_id":"u"}`, "u c"},
+		{"not sent", func(f *Fields) { f.UserID = "" }, `{` + required + `"channelId":"c","userId":5}`, " c"},
+		{"one place for two", func(f *Fields) { f.ChannelID = "id" }, `{` + required + `"id":"c","channelId":5}`, " c"},
+		{"one place for two, wrong", func(f *Fields) { f.ChannelID = "id" }, `{` + required + `"id":[]}`, "wrong_type"},
+		{"other's snake case", func(f *Fields) { f.ChannelID = "user_id" }, `{` + required + `"user_id":"c","userId":"u"}`, "u c"},
+		{"inside other's snake case", func(f *Fields) { f.ChannelID = "user_id.x" }, `{` + required + `"user_id":{"x":"c"},"userId":"u"}`, "u c"},
+		{"key that is not ASCII", func(f *Fields) { f.UserID = "clé" }, `{` + required + `"channelId":"c","clé":"u"}`, "u c"},
+		{"key that is escaped", func(f *Fields) { f.UserID = "clé" }, `{` + required + `"channelId":"c","cl\u00e9":"u"}`, "u c"},
+		{"field twice, by its way", func(f *Fields) { f.UserID = "a.b" }, `{` + required + `"channelId":"c","a":{"b":"u"},"a":{"b":"u"}}`, "duplicate_key"},
+		{"field twice, in one", func(f *Fields) { f.UserID = "a.b" }, `{` + required + `"channelId":"c","a":{"b":"u","b":"u"}}`, "duplicate_key"},
+		{"nothing on the way", func(f *Fields) { f.UserID = "a.b" }, `{` + required + `"channelId":"c","a":null}`, " c"},
+		{"something else on the way", func(f *Fields) { f.UserID = "a.b" }, `{` + required + `"channelId":"c","a":[1]}`, " c"},
+		{"object for an array", func(f *Fields) { f.UserID = "a[0]" }, `{` + required + `"channelId":"c","a":{"0":5}}`, " c"},
+		{"array too short", func(f *Fields) { f.UserID = "a[1]" }, `{` + required + `"channelId":"c","a":[5]}`, " c"},
+		{"array longer", func(f *Fields) { f.UserID = "a[1]" }, `{` + required + `"channelId":"c","a":[ 5 , "u" , 6 ] }`, "u c"},
+		{"empty array", func(f *Fields) { f.UserID = "a[0]" }, `{` + required + `"channelId":"c","a":[ ]}`, " c"},
+		{"array not closed", func(f *Fields) { f.UserID = "a[0]" }, `{` + required + `"channelId":"c","a":["u"`, "not_json"},
+		{"array without comma", func(f *Fields) { f.UserID = "a[0]" }, `{` + required + `"channelId":"c","a":["u" 1]}`, "not_json"},
+		{"array with comma at the end", func(f *Fields) { f.UserID = "a[0]" }, `{` + required + `"channelId":"c","a":["u",]}`, "not_json"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			fields, c := DefaultFields(), &collector{}
+			test.remap(&fields)
+			d := newDecoder(t, fields)
+			for range 2 {
+				d.Decode([]byte(test.frame), c)
+			}
+			for _, v := range c.violations {
+				assert.Equal(t, test.want, v.Reason, v.Detail)
+			}
+			for _, e := range c.events {
+				assert.Equal(t, test.want, string(e.UserID)+" "+string(e.ChannelID))
+			}
+			assert.Equal(t, 2, len(c.events)+len(c.violations))
+		})
+	}
+}
+
+func TestFieldsRefused(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		set  func(*Fields)
+		want string
+	}{
+		{func(f *Fields) { f.ChannelID = "a..b" }, `fields::channel_id: "a..b": empty step`},
+		{func(f *Fields) { f.UserID = "a." }, `fields::user_id: "a.": empty step`},
+		{func(f *Fields) { f.TenantID = ".a" }, `fields::tenant_id: ".a": empty step`},
+		{func(f *Fields) { f.Region = "[0].a" }, `fields::region: "[0].a": an index without a key before it`},
+		{func(f *Fields) { f.ChannelType = "a[]" }, `fields::channel_type: "a[]": "a[]": an index is [0] to [65535]`},
+		{func(f *Fields) { f.ChannelType = "a[x].b" }, `fields::channel_type: "a[x].b": "a[x]": an index is [0] to [65535]`},
+		{func(f *Fields) { f.ChannelType = "a[-1]" }, `fields::channel_type: "a[-1]": "a[-1]": an index is [0] to [65535]`},
+		{func(f *Fields) { f.ChannelType = "a[65536]" }, `an index is [0] to [65535]`},
+		{func(f *Fields) { f.ChannelType = "a[1" }, `an index is [0] to [65535]`},
+		{func(f *Fields) { f.PayloadSize = "a[1]b" }, `fields::payload_size: "a[1]b": "a[1]b": a dot belongs after an index`},
+		{func(f *Fields) { f.ID = "a\"b" }, `fields::id: "a\"b": a key with quotes, backslashes or control characters cannot be read`},
+		{func(f *Fields) { f.ID = "a\xff" }, `fields::id: "a\xff": not UTF-8`},
+		{func(f *Fields) { f.Type = "" }, `fields::type: "": no event is without it, so it needs a path`},
+		{func(f *Fields) { f.Timestamp = "" }, `fields::timestamp: "": no event is without it, so it needs a path`},
+		{func(f *Fields) { f.ChannelID = "" }, `fields::channel_id: "": no event is without it, so it needs a path`},
+		{func(f *Fields) { f.CloseCode = strings.Repeat("a.", 64) + "a" }, `deeper than 64 steps`},
+		{func(f *Fields) { f.CloseReason = "type.a" }, `fields::close_reason: "type.a": fields::type reads a value at "type", so nothing can be read inside it`},
+		{func(f *Fields) { f.CloseReason = "type[0]" }, `fields::close_reason: "type[0]": fields::type reads a value at "type", so nothing can be read inside it`},
+		{func(f *Fields) { f.ChannelID, f.UserID = "a.b", "a" }, `fields::user_id: "a": a value is read here, but another field is read inside it`},
+	} {
+		fields := DefaultFields()
+		test.set(&fields)
+		_, err := NewDecoder(fields)
+		assert.ErrorContains(t, err, test.want)
+	}
+}
