@@ -60,6 +60,37 @@ const (
 	BackpressureDuration = "ccaas.backpressure.duration" // double, ms
 	ViolationReason      = "ccaas.violation.reason"      // one of the Violation constants
 	ClockSkewOffset      = "ccaas.clock.skew"            // double, ms; positive: the platform is ahead
+	StreamRoundTrip      = "ccaas.stream.round_trip"     // double, ms, of a ping on the stream's connection
+)
+
+// Attributes of clock.skew and clock.drift records, next to ClockSkewOffset.
+const (
+	ClockError      = "ccaas.clock.error"       // double, ms: how far off the skew may be
+	ClockSamples    = "ccaas.clock.samples"     // int, events that the skew rests on
+	ClockDriftRate  = "ccaas.clock.drift_rate"  // double, ppm; absent until it is known
+	ClockHostOffset = "ccaas.clock.host_offset" // double, ms, by the reference; positive: we are ahead of true time
+	ClockPhase      = "ccaas.clock.phase"       // one of the Phase constants, on clock.drift
+	ClockCulprit    = "ccaas.clock.culprit"     // one of the Culprit constants, on clock.drift; absent without a reference
+)
+
+// Attributes that the drift processor adds to event records.
+const (
+	ClockMisaligned = "ccaas.clock.misaligned" // bool, true while the stream's clock is far off; else absent
+	ClockOriginal   = "ccaas.clock.original"   // int, unix ns: the platform's time, where Timestamp is a corrected one
+)
+
+// Phases of a clock.drift episode.
+const (
+	PhaseOnset   = "onset"
+	PhaseLasting = "lasting"
+	PhaseEnd     = "end"
+)
+
+// Whose clock is wrong.
+const (
+	CulpritHost     = "host"
+	CulpritPlatform = "platform"
+	CulpritBoth     = "both"
 )
 
 // Reasons of a protocol.violation record. They are few and fixed, so that they

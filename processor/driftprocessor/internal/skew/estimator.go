@@ -1,0 +1,210 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package skew
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// maxSeconds bounds what is kept of a stream, and is how many seconds with
+	// events the envelope is taken over.
+	maxSeconds = 64
+	// maxRate is how fast two clocks may part, as a share of the time gone by: what
+	// NTP takes for the worst crystal. A lag is that much less certain as it ages.
+	maxRate = 500e-6
+	// leastStep and mostStep bound the change that is taken for a step of a clock.
+	// Less than that is followed, as the envelope moves on.
+	leastStep = 100 * time.Millisecond
+	mostStep  = 1500 * time.Millisecond
+	// jitterOver is how many seconds the average jitter is taken over.
+	jitterOver = 16
+	// smoothing is the time constant of the offset that is told.
+	smoothing = 4 * time.Second
+	// hold is how long a level is believed without an event that agrees with it.
+	hold = 5 * time.Minute
+)
+
+// Estimate is what is known of a platform's clock.
+type Estimate struct {
+	Offset  time.Duration // positive: the platform is ahead of us
+	Error   time.Duration // how far off Offset may well be
+	Samples int64         // events it rests on
+	Rate    float64       // ppm; positive: the platform's clock gains on ours
+	// RateKnown is set once the clock has been watched for long enough.
+	RateKnown bool
+}
+
+// Estimator follows the clock of one stream. Events are added with Observe, and
+// Tick is called every second.
+type Estimator struct {
+	open    second   // the one that is not over
+	seconds []second // the latest that had events, in order
+
+	known  bool
+	level  time.Duration // the envelope: the lowest lag that the stream has now
+	agreed time.Duration // when the event was that told it
+	jitter time.Duration // how far above the level the lowest lag of a second is, on average
+	inside int           // seconds that agree with the level
+	floor  time.Duration // a lag below is not believed before it is a plateau
+
+	samples  int64
+	smoothed time.Duration // level, without its small jumps
+	ticked   time.Duration
+	rate     rate
+	trip     roundTrip
+}
+
+// NewEstimator makes an Estimator that knows nothing.
+func NewEstimator() *Estimator {
+	return &Estimator{open: emptySecond(), floor: math.MinInt64}
+}
+
+// Observe adds the lag of an event: our time of its arrival less its own time.
+func (e *Estimator) Observe(lag time.Duration) {
+	e.open.events++
+	if lag < e.floor {
+		e.open.below++
+		e.open.under = min(e.open.under, lag)
+		return
+	}
+	e.open.near = min(e.open.near, lag)
+}
+
+// RoundTrip adds a round trip on the stream's connection. Half of the shortest
+// is taken for the delay of the fastest events, which otherwise cannot be told from
+// the platform being behind.
+func (e *Estimator) RoundTrip(trip, now time.Duration) { e.trip.add(trip, now) }
+
+// Tick closes the second.
+func (e *Estimator) Tick(now time.Duration) {
+	if e.open.events > 0 {
+		e.close(now)
+		e.look(now)
+	}
+	if e.known && now-e.agreed > hold {
+		*e = Estimator{open: e.open, seconds: e.seconds[:0], floor: math.MinInt64, trip: e.trip}
+	}
+	if e.known {
+		e.smooth(now)
+	}
+	e.ticked = now
+}
+
+// Estimate tells the offset, if there is one to tell.
+func (e *Estimator) Estimate(now time.Duration) (Estimate, bool) {
+	if !e.known {
+		return Estimate{}, false
+	}
+	oneWay := e.trip.shortest() / 2
+	unsure := float64(e.jitter)/math.Sqrt(float64(e.inside)) + maxRate*float64(now-e.agreed)
+	estimate := Estimate{
+		Offset:  oneWay - e.smoothed,
+		Error:   oneWay + time.Duration(unsure) + (e.smoothed - e.level).Abs(),
+		Samples: e.samples,
+	}
+	estimate.Rate, estimate.RateKnown = e.rate.ppm()
+	return estimate, true
+}
+
+func (e *Estimator) close(now time.Duration) {
+	if len(e.seconds) == maxSeconds {
+		e.seconds = e.seconds[:copy(e.seconds, e.seconds[1:])]
+	}
+	e.open.closed = now
+	e.seconds = append(e.seconds, e.open)
+	e.open = emptySecond()
+}
+
+// look moves the level to where the seconds say it is.
+func (e *Estimator) look(now time.Duration) {
+	for i := range scales {
+		recent := scales[i].recent(e.seconds, now)
+		bottom, ok := scales[i].plateau(recent)
+		if !ok {
+			continue
+		}
+		if !e.known || e.isStep(bottom, recent) {
+			e.settle(bottom, recent, scales[i].within, now)
+		}
+		break
+	}
+	if e.known {
+		e.envelope(now)
+	}
+}
+
+// step is the change of lag that is taken for a step of a clock.
+func (e *Estimator) step() time.Duration {
+	return min(max(leastStep, 3*e.jitter), mostStep)
+}
+
+// isStep tells whether a plateau is another level. Below the present one it is: no
+// event arrives before it has left. Above, it may be a delay as well, as long as any
+// of the recent seconds had an event without it.
+func (e *Estimator) isStep(bottom time.Duration, recent []second) bool {
+	if bottom < e.floor {
+		return true
+	}
+	for i := range recent {
+		if recent[i].lag() <= e.level+e.step() {
+			return false
+		}
+	}
+	return true
+}
+
+// settle begins anew with a plateau.
+func (e *Estimator) settle(bottom time.Duration, recent []second, within, now time.Duration) {
+	kept := e.seconds[:0]
+	for _, s := range recent { // which is a part of e.seconds, further on
+		if lag := s.lag(); lag >= bottom && lag-bottom <= within {
+			s.near, s.under, s.below = lag, nothing, 0
+			kept = append(kept, s)
+		}
+	}
+	e.seconds = kept
+	e.known, e.level, e.agreed, e.jitter = true, bottom, now, within/3
+	e.smoothed, e.ticked = bottom, now
+	e.rate = rate{}
+}
+
+// envelope takes the level from the lowest of the seconds that agree with it,
+// where an old one counts as higher by what the clocks may have parted since.
+func (e *Estimator) envelope(now time.Duration) {
+	best, found := second{}, nothing
+	top := e.level + e.step()
+	e.inside, e.samples = 0, 0
+	for i := range e.seconds {
+		s := &e.seconds[i]
+		if s.mostlyBelow() || s.near < e.floor || s.near > top {
+			continue
+		}
+		e.inside++
+		e.samples += s.events - s.below
+		aged := s.near + time.Duration(maxRate*float64(now-s.closed))
+		if aged <= found {
+			best, found = *s, aged
+		}
+	}
+	if e.inside == 0 {
+		e.inside = 1
+		return
+	}
+	e.level, e.agreed = best.near, best.closed
+	if latest := e.seconds[len(e.seconds)-1].near; latest >= e.level && latest <= top {
+		e.jitter += (latest - e.level - e.jitter) / jitterOver
+	}
+	e.floor = e.level - e.step()
+}
+
+// smooth lets the offset that is told follow the level.
+func (e *Estimator) smooth(now time.Duration) {
+	passed := now - e.ticked
+	if passed > 0 {
+		e.smoothed += time.Duration(float64(e.level-e.smoothed) * float64(passed) / float64(passed+smoothing))
+	}
+	e.rate.add(-e.smoothed, now)
+}

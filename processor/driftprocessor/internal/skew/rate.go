@@ -1,0 +1,45 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package skew
+
+import "time"
+
+const (
+	rateEvery  = 10 * time.Second // between two points
+	ratePoints = 60               // that are kept
+	rateLeast  = 12               // that say something
+)
+
+// rate is how fast an offset changes: the slope of the line through it over the
+// last ten minutes.
+type rate struct {
+	points []point
+}
+
+type point struct{ at, offset time.Duration }
+
+func (r *rate) add(offset, now time.Duration) {
+	if n := len(r.points); n > 0 && now-r.points[n-1].at < rateEvery {
+		return
+	}
+	if len(r.points) == ratePoints {
+		r.points = r.points[:copy(r.points, r.points[1:])]
+	}
+	r.points = append(r.points, point{now, offset})
+}
+
+// ppm is the least squares slope. The means are taken as differences to the first
+// point, so that hours of offset leave the digits to the microseconds.
+func (r *rate) ppm() (float64, bool) {
+	if len(r.points) < rateLeast {
+		return 0, false
+	}
+	first, n := r.points[0], float64(len(r.points))
+	var x, y, xx, xy float64
+	for _, p := range r.points {
+		at, offset := float64(p.at-first.at), float64(p.offset-first.offset)
+		x, y, xx, xy = x+at, y+offset, xx+at*at, xy+at*offset
+	}
+	return (xy - x*y/n) / (xx - x*x/n) * 1e6, true
+}

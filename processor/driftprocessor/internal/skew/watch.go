@@ -1,0 +1,79 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package skew
+
+import "time"
+
+// Culprit is whose clock is wrong.
+type Culprit string
+
+// The culprits. Both also stands for two small errors that only add up to one
+// beyond tolerance.
+const (
+	Host     Culprit = "host"
+	Platform Culprit = "platform"
+	Both     Culprit = "both"
+)
+
+// Blame tells whose clock is wrong, given how far the platform is ahead of us and
+// how far we are ahead of the true time.
+func Blame(skew, host, tolerance time.Duration) Culprit {
+	hostWrong := host.Abs() > tolerance
+	platformWrong := (skew + host).Abs() > tolerance
+	switch {
+	case hostWrong && !platformWrong:
+		return Host
+	case platformWrong && !hostWrong:
+		return Platform
+	default:
+		return Both
+	}
+}
+
+// Verdict is what a Watch makes of a reading of our own clock.
+type Verdict int
+
+// The verdicts.
+const (
+	Aligned    Verdict = iota // our clock is right
+	Misaligned                // it is wrong, and may be set right yet
+	GivenUp                   // it has been wrong since our start: to start again is no help
+	Restart                   // it has been wrong for long enough: let it be set before a new start
+)
+
+// Watch follows our own clock by a reference.
+type Watch struct {
+	Limit    time.Duration // beyond is misaligned
+	Patience time.Duration // how long it may stay so; 0: for ever
+
+	wasAligned bool // a restart has a clock to win
+	wrong      bool
+	since      time.Duration
+	restarted  bool
+}
+
+// Read takes a reading: how far our clock is ahead, and how far off that may be. A
+// clock that has never been right since our start is not worth a restart: the last
+// one, if there was one, did not set it. So restarts cannot follow each other
+// unless the clock was right in between.
+func (w *Watch) Read(offset, uncertainty, now time.Duration) Verdict {
+	if offset.Abs()-uncertainty <= w.Limit {
+		w.wasAligned, w.wrong = true, false
+		return Aligned
+	}
+	if !w.wrong {
+		w.wrong, w.since = true, now
+	}
+	switch {
+	case w.Patience == 0 || w.restarted:
+		return Misaligned
+	case !w.wasAligned:
+		return GivenUp
+	case now-w.since >= w.Patience:
+		w.restarted = true
+		return Restart
+	default:
+		return Misaligned
+	}
+}

@@ -1,0 +1,153 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package driftprocessor
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// mark is what is to be done to the events of one resource of a batch.
+type mark struct {
+	resource   int
+	correction time.Duration
+	flag       bool
+}
+
+// measure takes the lags of the events of a batch. It gives the marks to be
+// made, and the number of events whose stream is one too many.
+func (p *driftProcessor) measure(logs plog.Logs) (marks []mark, refused int64) {
+	now, elapsed := pcommon.NewTimestampFromTime(time.Now()), p.now()
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	resources := logs.ResourceLogs()
+	for i := range resources.Len() {
+		resource := resources.At(i)
+		s := p.streams.of(resource.Resource().Attributes(), elapsed)
+		if s == nil {
+			refused += countEvents(resource)
+			continue
+		}
+		for _, scope := range resource.ScopeLogs().All() {
+			s.measure(scope.LogRecords(), now, elapsed)
+		}
+		if s.flag || s.correction != 0 {
+			marks = append(marks, mark{i, s.correction, s.flag})
+		}
+	}
+	return marks, refused
+}
+
+// measure takes the lags of records.
+func (s *stream) measure(records plog.LogRecordSlice, now pcommon.Timestamp, elapsed time.Duration) {
+	for i := range records.Len() {
+		record := records.At(i)
+		if !isEvent(record.EventName()) {
+			s.hear(record, elapsed)
+			continue
+		}
+		sent, arrived := record.Timestamp(), record.ObservedTimestamp()
+		if sent == 0 {
+			continue
+		}
+		if arrived == 0 {
+			arrived = now
+		}
+		if s.correction != 0 { // it may have been corrected, and be offered again
+			sent = original(record)
+		}
+		s.estimator.Observe(time.Duration(arrived) - time.Duration(sent)) //nolint:gosec // no time before 2262 overflows
+		s.busy = true
+	}
+}
+
+// hear takes what a record says about the stream's connection.
+func (s *stream) hear(record plog.LogRecord, elapsed time.Duration) {
+	if trip, ok := wsevent.Number(record.Attributes(), wsevent.StreamRoundTrip); ok {
+		s.estimator.RoundTrip(time.Duration(trip*float64(time.Millisecond)), elapsed)
+	}
+}
+
+// isEvent tells the events of the platform, stamped by its clock, from records about
+// the stream, stamped by ours.
+func isEvent(name string) bool {
+	switch name {
+	case wsevent.MessageSend, wsevent.MessageReceive, wsevent.ConnectionOpen, wsevent.ConnectionClose:
+		return true
+	default:
+		return false
+	}
+}
+
+// original is the platform's time of an event, whether it was corrected or not.
+func original(record plog.LogRecord) pcommon.Timestamp {
+	if at, ok := record.Attributes().Get(wsevent.ClockOriginal); ok {
+		return pcommon.Timestamp(at.Int()) //nolint:gosec // written as a Timestamp
+	}
+	return record.Timestamp()
+}
+
+// mark corrects and flags events. Logs that are not ours to change are copied.
+func (p *driftProcessor) mark(ctx context.Context, logs plog.Logs, marks []mark) plog.Logs {
+	if !p.Capabilities().MutatesData {
+		copied := plog.NewLogs()
+		logs.CopyTo(copied)
+		logs = copied
+	}
+	var flagged, corrected int64
+	for _, m := range marks {
+		for record := range events(logs.ResourceLogs().At(m.resource)) {
+			if m.flag {
+				record.Attributes().PutBool(wsevent.ClockMisaligned, true)
+				flagged++
+			}
+			if m.correction != 0 && correct(record, m.correction) {
+				corrected++
+			}
+		}
+	}
+	p.telemetry.DriftFlaggedEvents.Add(ctx, flagged)
+	p.telemetry.DriftCorrectedEvents.Add(ctx, corrected)
+	return logs
+}
+
+// correct shifts the time of an event, unless that was done before: a batch that was
+// refused is offered again as it was left.
+func correct(record plog.LogRecord, by time.Duration) bool {
+	at := int64(record.Timestamp()) //nolint:gosec // below
+	if at <= max(0, int64(by)) {    // no time, or one that cannot be put right
+		return false
+	}
+	if _, done := record.Attributes().Get(wsevent.ClockOriginal); done {
+		return false
+	}
+	record.Attributes().PutInt(wsevent.ClockOriginal, at)
+	record.SetTimestamp(pcommon.Timestamp(at - int64(by))) //nolint:gosec // positive
+	return true
+}
+
+func countEvents(resource plog.ResourceLogs) (n int64) {
+	for range events(resource) {
+		n++
+	}
+	return n
+}
+
+// events are those of the platform.
+func events(resource plog.ResourceLogs) func(yield func(plog.LogRecord) bool) {
+	return func(yield func(plog.LogRecord) bool) {
+		for _, scope := range resource.ScopeLogs().All() {
+			for _, record := range scope.LogRecords().All() {
+				if isEvent(record.EventName()) && !yield(record) {
+					return
+				}
+			}
+		}
+	}
+}

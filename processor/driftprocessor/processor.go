@@ -1,0 +1,107 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package driftprocessor
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/processor"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor/internal/metadata"
+)
+
+// driftProcessor measures the clocks of the streams that pass, and tells what it
+// finds in records of its own.
+//
+// One lock guards the streams; it is taken per batch, never per event. Once a second
+// one goroutine draws the conclusions (see watch.go), by which the next batches are
+// flagged and corrected (see mark.go). Another asks the reference (see reference.go).
+type driftProcessor struct {
+	config    *Config
+	next      consumer.Logs
+	logger    *zap.Logger
+	telemetry *metadata.TelemetryBuilder
+	ask       func(context.Context) (reading, error) // the reference
+
+	mutex   sync.Mutex
+	streams streams
+	host    hostClock
+
+	began time.Time // the zero of the measurement's time, which does not jump
+	stop  context.CancelFunc
+	done  sync.WaitGroup
+}
+
+func newProcessor(set processor.Settings, config *Config, next consumer.Logs) (*driftProcessor, error) {
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	return &driftProcessor{
+		config:    config,
+		next:      next,
+		logger:    set.Logger,
+		telemetry: telemetry,
+		ask:       ntpServer(config.Reference.NTP).ask,
+		streams:   newStreams(config),
+		host:      newHostClock(config),
+		began:     time.Now(),
+	}, nil
+}
+
+// Capabilities says that records are changed only when their time may be
+// corrected. To flag some, which is rare, a copy is made: a processor that says it
+// changes data would have every batch copied wherever pipelines part.
+func (p *driftProcessor) Capabilities() consumer.Capabilities {
+	return consumer.Capabilities{MutatesData: p.config.Correct}
+}
+
+// Start begins to look at the clocks.
+func (p *driftProcessor) Start(ctx context.Context, host component.Host) error {
+	if err := p.observe(); err != nil {
+		return err
+	}
+	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Start
+	p.done.Go(func() { p.watch(ctx) })
+	if p.config.Reference.NTP != "" {
+		p.done.Go(func() { p.askReference(ctx, host) })
+	}
+	return nil
+}
+
+// Shutdown ends what Start began. There is nothing to flush: events are never
+// held, and what was measured was told within the last interval.
+func (p *driftProcessor) Shutdown(context.Context) error {
+	if p.stop != nil {
+		p.stop()
+		p.done.Wait()
+	}
+	p.telemetry.Shutdown()
+	return nil
+}
+
+// ConsumeLogs measures a batch, and hands it on.
+func (p *driftProcessor) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+	marks, refused := p.measure(logs)
+	if refused > 0 {
+		p.telemetry.DriftRefusedEvents.Add(ctx, refused)
+	}
+	if len(marks) > 0 {
+		logs = p.mark(ctx, logs, marks)
+	}
+	return p.next.ConsumeLogs(ctx, logs)
+}
+
+// now is the time of the measurement. It does not jump when our own clock is set.
+func (p *driftProcessor) now() time.Duration { return time.Since(p.began) }
+
+var errHostClock = errors.New("our own clock is misaligned by reference.ntp for longer than restart_after; " +
+	"the collector stops so that the clock can be set before it is started again")

@@ -1,0 +1,145 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package driftprocessor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/beevik/ntp"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor/internal/skew"
+)
+
+const (
+	// askEvery is how often the reference is asked; askSeldom, how often at the
+	// least when it does not answer. NTP servers are other people's.
+	askEvery  = 64 * time.Second
+	askSeldom = 1024 * time.Second
+	// askTimeout bounds a question.
+	askTimeout = 5 * time.Second
+	// readingLives is how long an answer is believed.
+	readingLives = 3 * askEvery
+)
+
+// reading is what the reference says of our own clock.
+type reading struct {
+	offset      time.Duration // positive: we are ahead
+	uncertainty time.Duration
+}
+
+// ntpServer is a reference that speaks NTP.
+type ntpServer string
+
+func (address ntpServer) ask(ctx context.Context) (reading, error) {
+	response, err := ntp.QueryWithOptions(string(address), ntp.QueryOptions{
+		Timeout: askTimeout,
+		Dialer:  func(_, remote string) (net.Conn, error) { return dial(ctx, remote) },
+	})
+	if err == nil {
+		err = response.Validate()
+	}
+	if err != nil {
+		return reading{}, fmt.Errorf("reference.ntp: %s: %w", address, err)
+	}
+	return reading{offset: -response.ClockOffset, uncertainty: response.RootDistance}, nil
+}
+
+// dial makes a connection that ends with ctx.
+func dial(ctx context.Context, remote string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: askTimeout}
+	conn, err := dialer.DialContext(ctx, "udp", remote)
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { _ = conn.Close() })
+	return conn, nil
+}
+
+// hostClock is what is known of our own clock.
+type hostClock struct {
+	watch   skew.Watch
+	verdict skew.Verdict
+	last    reading
+	at      time.Duration
+	known   bool
+}
+
+func newHostClock(config *Config) hostClock {
+	return hostClock{watch: skew.Watch{Limit: config.Misaligned, Patience: config.RestartAfter}}
+}
+
+// read takes a reading; news is set when the verdict is another than before.
+func (h *hostClock) read(r reading, now time.Duration) (verdict skew.Verdict, news bool) {
+	before := h.verdict
+	h.last, h.at, h.known = r, now, true
+	h.verdict = h.watch.Read(r.offset, r.uncertainty, now)
+	return h.verdict, h.verdict != before
+}
+
+// offset is how far our clock is ahead, if that is known.
+func (h *hostClock) offset(now time.Duration) (time.Duration, bool) {
+	return h.last.offset, h.known && now-h.at <= readingLives
+}
+
+// askReference asks the reference until ctx ends.
+func (p *driftProcessor) askReference(ctx context.Context, host component.Host) {
+	failures := 0
+	for {
+		r, err := p.askOnce(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			p.telemetry.DriftReferenceFailures.Add(ctx, 1)
+			if failures == 0 {
+				p.logger.Warn("The reference does not tell the time; whose clock is wrong stays open until it does", zap.Error(err))
+			}
+			failures++
+		default:
+			failures = 0
+			p.judgeHost(r, host)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(min(askEvery<<min(failures, 4), askSeldom)):
+		}
+	}
+}
+
+func (p *driftProcessor) askOnce(ctx context.Context) (reading, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*askTimeout) // it also ends the connection
+	defer cancel()
+	return p.ask(ctx)
+}
+
+func (p *driftProcessor) judgeHost(r reading, host component.Host) {
+	p.mutex.Lock()
+	verdict, news := p.host.read(r, p.now())
+	p.mutex.Unlock()
+	if !news {
+		return
+	}
+	fields := []zap.Field{zap.Duration("host_offset", r.offset), zap.Duration("uncertainty", r.uncertainty)}
+	switch verdict {
+	case skew.Aligned:
+		p.logger.Info("Our own clock is right again", fields...)
+	case skew.Misaligned:
+		p.logger.Warn("Our own clock is misaligned", append(fields, zap.Duration("restart_after", p.config.RestartAfter))...)
+	case skew.GivenUp:
+		p.logger.Error("Our own clock has been misaligned since the start, so another start would not help; "+
+			"restart_after has no effect until it was right once. Set the clock", fields...)
+	case skew.Restart:
+		p.logger.Error("STOPPING THE COLLECTOR: "+errHostClock.Error(), fields...)
+		componentstatus.ReportStatus(host, componentstatus.NewFatalErrorEvent(
+			errors.Join(errHostClock, fmt.Errorf("host_offset: %v", r.offset))))
+	}
+}
