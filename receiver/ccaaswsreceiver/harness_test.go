@@ -84,8 +84,7 @@ type taken struct {
 }
 
 func (r taken) text(name string) string {
-	value, _ := r.Attributes().Get(name)
-	return value.AsString()
+	return str(r.Attributes(), name)
 }
 
 func (r taken) integer(t testing.TB, name string) int64 {
@@ -128,9 +127,9 @@ func recordsOf(logs plog.Logs) []taken {
 func str(attributes pcommon.Map, name string) string {
 	value, ok := attributes.Get(name)
 	if !ok {
-		return "absent"
+		return ""
 	}
-	return value.Str()
+	return value.AsString()
 }
 
 // events are the names of the records of a platform's own events.

@@ -132,8 +132,8 @@ func (o *outbox) next() *batch {
 		}
 	}
 	o.timer.Stop()
-	b := &batch{size: o.filled.count, logs: o.filled.take(), read: o.read}
-	o.read = tally{}
+	b := &batch{size: o.filled.count, read: o.read}
+	b.logs, o.read = o.filled.take(), tally{}
 	o.room.Signal()
 	return b
 }

@@ -1,0 +1,170 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/receiver/receivertest"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
+)
+
+// benchEvent is an event of about 258 bytes, one of many tenants' and channels'.
+func benchEvent(n int) []byte {
+	return fmt.Appendf(nil, `{"type":"message.send","timestamp":%d,"channelId":"3f2504e0-4f89-41d3-9a0c-%012x","userId":"9b1deb4d-3b7d-4bad-%04x",`+
+		`"region":"us-east-1","tenantId":"tenant_%02d","channelType":"webmessaging","payloadSize":%d,"id":"1b9d6bcd-bbfd-4b2d-%012x"}`,
+		1715623400123+n, n, n%0xffff, n%8, n%1000, n)
+}
+
+func benchRecords(b *testing.B, includeRaw bool, share int) {
+	const perBatch = 1000
+	all := make([]frame.Event, perBatch)
+	for i := range all {
+		raw := benchEvent(i * share)
+		keep := eventKeeper{}
+		decoder, err := frame.NewDecoder(frame.DefaultFields())
+		require.NoError(b, err)
+		decoder.Decode(raw, &keep)
+		all[i] = keep.event
+	}
+	r := newRecords(recordSettings{platform: "genesys_cloud", includeRaw: includeRaw}, func(string, string) {})
+	r.arriving(time.Now())
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		r.event(&all[n])
+		if n++; n == perBatch {
+			r.take()
+			n = 0
+		}
+	}
+}
+
+// eventKeeper keeps the one event of a frame, whose slices alias it.
+type eventKeeper struct{ event frame.Event }
+
+func (k *eventKeeper) Event(e *frame.Event) {
+	k.event = frame.Event{
+		Type: e.Type, Time: e.Time, HasPayloadSize: e.HasPayloadSize, PayloadSize: e.PayloadSize,
+		ChannelID: bytes.Clone(e.ChannelID), UserID: bytes.Clone(e.UserID), ID: bytes.Clone(e.ID), Raw: bytes.Clone(e.Raw),
+		TenantID: bytes.Clone(e.TenantID), Region: bytes.Clone(e.Region), ChannelType: bytes.Clone(e.ChannelType),
+	}
+}
+
+func (*eventKeeper) Violation(*frame.Violation) {}
+
+// BenchmarkRecords is what the record of an event costs, from the decoded event.
+func BenchmarkRecords(b *testing.B) {
+	b.Run("raw", func(b *testing.B) { benchRecords(b, true, 1) })
+	b.Run("bare", func(b *testing.B) { benchRecords(b, false, 1) })
+	b.Run("bare/one-tenant", func(b *testing.B) { benchRecords(b, false, 8) })
+}
+
+// counter is a consumer that only counts.
+type counter struct{ records atomic.Int64 }
+
+func (*counter) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
+
+func (c *counter) ConsumeLogs(_ context.Context, logs plog.Logs) error {
+	c.records.Add(int64(logs.LogRecordCount()))
+	return nil
+}
+
+// BenchmarkReceive is the whole of the receiver, from a socket that is full of
+// frames to its consumer. CPU time is the process's: the sender's writes of bytes
+// made beforehand are in it.
+func BenchmarkReceive(b *testing.B) {
+	for _, perFrame := range []int{1, 100} {
+		for _, includeRaw := range []bool{true, false} {
+			b.Run(fmt.Sprintf("events_per_frame=%d/include_raw=%t", perFrame, includeRaw), func(b *testing.B) {
+				benchReceive(b, perFrame, includeRaw)
+			})
+		}
+	}
+}
+
+func benchReceive(b *testing.B, perFrame int, includeRaw bool) {
+	const perChunk = 1000
+	chunk := benchChunk(perChunk, perFrame)
+	begin := make(chan int)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		for range <-begin {
+			if _, err := conn.NetConn().Write(chunk); err != nil {
+				return
+			}
+		}
+		_, _, _ = conn.NextReader()
+		_ = conn.Close()
+	}))
+	defer server.Close()
+
+	config := createDefaultConfig().(*Config)
+	config.Platform, config.Endpoint, config.Preflight.Enabled, config.IncludeRaw = "custom", server.URL, false, includeRaw
+	sink := &counter{}
+	receiver, err := newReceiver(receivertest.NewNopSettings(metadata.Type), config, sink)
+	require.NoError(b, err)
+	require.NoError(b, receiver.Start(b.Context(), componenttest.NewNopHost()))
+	defer func() { require.NoError(b, receiver.Shutdown(context.Background())) }()
+	for sink.records.Load() == 0 { // the record that says that it is connected
+		time.Sleep(time.Millisecond)
+	}
+
+	chunks := (b.N + perChunk - 1) / perChunk
+	want := int64(chunks*perChunk) + 1
+	b.ReportAllocs()
+	b.ResetTimer()
+	before := cpu()
+	begin <- chunks
+	for sink.records.Load() < want {
+		time.Sleep(time.Millisecond)
+	}
+	b.ReportMetric(float64(cpu()-before)/float64(chunks*perChunk), "cpu-ns/event")
+	b.ReportMetric(float64(len(chunk))/perChunk, "B/event")
+}
+
+// benchChunk is the wire form of many frames.
+func benchChunk(events, perFrame int) []byte {
+	var chunk []byte
+	for first := 0; first < events; first += perFrame {
+		var objects [][]byte
+		for i := range perFrame {
+			objects = append(objects, benchEvent(first+i))
+		}
+		body := bytes.Join(objects, []byte(","))
+		if perFrame > 1 {
+			body = append(append([]byte("["), body...), ']')
+		}
+		chunk = append(chunk, 0x81, 126, byte(len(body)>>8), byte(len(body)))
+		chunk = append(chunk, body...)
+	}
+	return chunk
+}
+
+// cpu is the CPU time that the process has used.
+func cpu() time.Duration {
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}

@@ -1,0 +1,156 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
+)
+
+// load reads one of the configurations in testdata.
+func load(t *testing.T, name string) *Config {
+	t.Helper()
+	file, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
+	require.NoError(t, err)
+	one, err := file.Sub(component.NewIDWithName(metadata.Type, name).String())
+	require.NoError(t, err)
+	require.NotEmpty(t, one.AllKeys(), name)
+	config := createDefaultConfig().(*Config)
+	require.NoError(t, one.Unmarshal(config))
+	return config
+}
+
+func TestGoodConfig(t *testing.T) {
+	t.Parallel()
+	defaults := createDefaultConfig().(*Config)
+	defaults.Region, defaults.TenantID = "us-east-1", "acme_corp"
+	defaults.OAuth2.ClientID, defaults.OAuth2.ClientSecret = "dedicated-client", "hush"
+	config := load(t, "genesys")
+	require.NoError(t, config.Validate())
+	assert.Equal(t, defaults, config)
+
+	config = load(t, "everything")
+	require.NoError(t, config.Validate())
+	fields := frame.DefaultFields()
+	fields.ChannelID = "conversation.id"
+	security := createDefaultConfig().(*Config).TLS
+	security.MinVersion = "1.3"
+	assert.Equal(t, &Config{
+		Platform: "nice_cxone",
+		API:      "realtime_events",
+		Region:   "na1",
+		Endpoint: "wss://gateway.example.com:8443/events?stream=a",
+		TenantID: "acme_corp",
+		OAuth2: OAuth2Config{
+			ClientID: "dedicated-client", ClientSecret: "hush",
+			TokenURL: "https://login.example.com/token?realm=ccaas", Scopes: []string{"analytics:realtime:view"},
+		},
+		Subprotocol:  "nice.digital.v2",
+		Preflight:    PreflightConfig{Path: "/version"},
+		Connections:  3,
+		Heartbeat:    HeartbeatConfig{Interval: 5 * time.Second, Timeout: 12 * time.Second},
+		MaxFrameSize: 65536,
+		Reconnect: ReconnectConfig{
+			InitialInterval: 2 * time.Second, MaxInterval: 30 * time.Second, Multiplier: 1.5, RandomizationFactor: 0.2,
+		},
+		Batch:    BatchConfig{MaxEvents: 500, Timeout: 50 * time.Millisecond},
+		Fields:   fields,
+		TLS:      security,
+		ProxyURL: "http://proxy.example.com:3128",
+	}, config)
+}
+
+func TestTarget(t *testing.T) {
+	t.Parallel()
+	const stream, version = "/api/v2/analytics/events/realtime", "/api/v2/platform/version"
+	for name, want := range map[string][3]string{ // socket, pre-flight, token
+		"genesys":       {"wss://api.mypurecloud.com" + stream, "https://api.mypurecloud.com" + version, "https://login.mypurecloud.com/oauth/token"},
+		"underscores":   {"wss://api.mypurecloud.com" + stream, "https://api.mypurecloud.com" + version, "https://login.mypurecloud.com/oauth/token"},
+		"everything":    {"wss://gateway.example.com:8443/events?stream=a", "", "https://login.example.com/token?realm=ccaas"},
+		"loopback":      {"ws://127.0.0.1:8080" + stream, "http://127.0.0.1:8080" + version, ""},
+		"loopback_host": {"wss://localhost:8080" + stream, "https://localhost:8080" + version, ""},
+		"loopback_v6":   {"ws://[::1]:8080" + stream, "http://[::1]:8080" + version, ""},
+		"custom":        {"wss://gateway.example.com" + stream, "https://gateway.example.com" + version, ""},
+		"insecure":      {"ws://gateway.example.com:8080" + stream, "http://gateway.example.com:8080" + version, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := load(t, name)
+			require.NoError(t, config.Validate())
+			profile, _ := platform.Lookup(config.Platform)
+			at, err := config.target(&profile)
+			require.NoError(t, err)
+			got := [3]string{at.socket.String()}
+			if at.preflight != nil {
+				got[1] = at.preflight.String()
+			}
+			if at.token != nil {
+				got[2] = at.token.String()
+			}
+			assert.Equal(t, want, got)
+		})
+	}
+	config := configFor("https://gateway.example.com")
+	profile, _ := platform.Lookup(config.Platform)
+	at, err := config.target(&profile)
+	require.NoError(t, err)
+	assert.Equal(t, "https://gateway.example.com/oauth/token", at.token.String(), "the token is had where the endpoint is")
+}
+
+func TestBadConfig(t *testing.T) {
+	t.Parallel()
+	for name, says := range map[string][]string{
+		"no_region":            {"region: missing", "us-east-1"},
+		"unknown_region":       {`region: "atlantis-1"`, "eu-west-1", "endpoint"},
+		"nice_needs_endpoint":  {"endpoint: missing", "nice_cxone", "wss://"},
+		"unknown_platform":     {`platform: "carrier_pigeon": must be one of genesys_cloud, nice_cxone, custom`},
+		"api_to_come":          {`api: "notifications": not available yet; use realtime_events`},
+		"unknown_api":          {`api: "smoke_signals": must be realtime_events`},
+		"no_client":            {"oauth2.client_id: missing"},
+		"no_secret":            {"oauth2.client_secret: missing"},
+		"no_client_id":         {"oauth2.client_id: missing"},
+		"in_the_clear":         {"endpoint: ws://gateway.example.com: would send the token in the clear; use wss, or say tls.insecure: true"},
+		"token_in_the_clear":   {"oauth2.token_url: http://login.example.com", "in the clear"},
+		"password_in_endpoint": {"endpoint: has a user name"},
+		"strange_scheme":       {"endpoint: ftp://gateway.example.com: must be wss"},
+		"no_host":              {"endpoint: not an address"},
+		"proxy":                {"proxy_url: not a URL"},
+		"proxy_scheme":         {`proxy_url: scheme "ftp"`},
+		"preflight_elsewhere":  {`preflight.path: "//elsewhere/version": must be a path`},
+		"fields":               {"fields: ", "timestamp"},
+		"numbers": {
+			`subprotocol: "v2 events": must be`, `preflight.path: "version": must be a path that begins with /`,
+			"connections: 0: must be 1 to 100", "heartbeat.timeout: 30s: must be more than heartbeat.interval (30s)",
+			"max_frame_size: 12: must be 1024 to 67108864 bytes", "reconnect.max_interval: 1m0s: must be at least reconnect.initial_interval (2m0s)",
+			"reconnect.multiplier: 0.5: must be at least 1", "reconnect.randomization_factor: 1: must be 0 or more, and less than 1",
+			"batch.max_events: 0: must be 1 to 100000", "batch.timeout: 0s: must be more than 0",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := load(t, name).Validate()
+			for _, one := range says {
+				require.ErrorContains(t, err, one)
+			}
+			assert.NotContains(t, err.Error(), "hush")
+		})
+	}
+}
+
+func TestKeysOfLaterTimesAreUnknown(t *testing.T) {
+	t.Parallel()
+	file, err := confmaptest.LoadConf(filepath.Join("testdata", "unknown.yaml"))
+	require.NoError(t, err)
+	require.ErrorContains(t, file.Unmarshal(createDefaultConfig().(*Config)), "rotation")
+}
