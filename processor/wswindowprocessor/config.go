@@ -39,6 +39,12 @@ type Config struct {
 	SeriesIdle time.Duration `mapstructure:"series_idle"`
 	// PassThrough hands the event records on. Without it only windows leave.
 	PassThrough bool `mapstructure:"pass_through"`
+	// Storage is the extension that keeps the state over restarts; none keeps it in
+	// memory alone.
+	Storage *component.ID `mapstructure:"storage"`
+	// CheckpointInterval is the longest time between two checkpoints. There is also
+	// one whenever a window ends.
+	CheckpointInterval time.Duration `mapstructure:"checkpoint_interval"`
 }
 
 // maxWindowsPerEvent bounds size / (size - overlap): every window that an event
@@ -88,6 +94,9 @@ func (c *Config) Validate() error {
 	if c.ChannelTTL <= 0 {
 		refuse("channel_ttl", c.ChannelTTL, "must be positive")
 	}
+	if c.CheckpointInterval < time.Second {
+		refuse("checkpoint_interval", c.CheckpointInterval, "must be at least 1s")
+	}
 	if c.MaxSeries < 1 {
 		refuse("max_series", c.MaxSeries, "must be at least 1")
 	}
@@ -108,5 +117,6 @@ func (c *Config) window() window.Config {
 		SeriesIdle:      c.SeriesIdle,
 		MaxSeries:       c.MaxSeries,
 		MaxChannels:     c.MaxChannels,
+		Saved:           c.Storage != nil,
 	}
 }

@@ -26,17 +26,31 @@ const (
 	maxEmitted = 1_000
 )
 
-// run emits windows as they end, until ctx does.
+// emitter is what belongs to the goroutine that runs, and to Start and Shutdown
+// while it does not.
+type emitter struct {
+	keeper   *keeper   // nil without a storage
+	leftover plog.Logs // windows of before a restart, which go first
+	tried    time.Time // the latest checkpoint
+	refused  bool      // downstream took no windows the last time
+	failed   bool      // the latest checkpoint did not reach the storage
+}
+
+// run emits windows as they end, until ctx does. Where there is a storage, a
+// window is on it before it leaves, so that totals never run backwards.
 func (p *windowProcessor) run(ctx context.Context) {
-	refused := false
 	for {
+		now := time.Now()
+		p.look(now)
+		if p.due(now) {
+			_ = p.save(ctx, now, false) // told there
+		}
 		pause := lookEvery
-		err := p.emit(ctx, time.Now())
+		err := p.emit(ctx, now)
 		if err != nil {
 			pause = retryEvery
 		}
-		p.tellRefusal(refused, err)
-		refused = err != nil
+		p.tellRefusal(err)
 		select {
 		case <-ctx.Done():
 			return
@@ -45,52 +59,81 @@ func (p *windowProcessor) run(ctx context.Context) {
 	}
 }
 
+// look lets the wall clock act on the windows.
+func (p *windowProcessor) look(now time.Time) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.engine.Advance(now.UnixMilli())
+	p.drain()
+}
+
 // tellRefusal logs the begin and the end of a time in which downstream takes no
 // windows, not every attempt.
-func (p *windowProcessor) tellRefusal(before bool, err error) {
+func (p *windowProcessor) tellRefusal(err error) {
 	switch {
-	case !before && err != nil:
+	case !p.emitter.refused && err != nil:
 		p.logger.Warn("Downstream refuses windows; they wait and are offered again",
 			zap.Int("waiting", p.waitingWindows()), zap.Duration("every", retryEvery), zap.Error(err))
-	case before && err == nil:
+	case p.emitter.refused && err == nil:
 		p.logger.Info("Downstream takes windows again")
 	}
+	p.emitter.refused = err != nil
 }
 
 // emit sends the windows that wait, the oldest first. Those that downstream
 // refuses go on waiting; those it refuses for good are counted and left behind.
 func (p *windowProcessor) emit(ctx context.Context, now time.Time) error {
+	if p.emitter.leftover.LogRecordCount() > 0 {
+		logs := plog.NewLogs()
+		p.emitter.leftover.CopyTo(logs)
+		if err := p.send(ctx, logs); err != nil {
+			return err
+		}
+		p.emitter.leftover = plog.NewLogs()
+	}
 	for {
-		windows := p.due(now)
+		windows := p.oldest(maxEmitted)
 		if len(windows) == 0 {
+			p.allTaken(ctx)
 			return nil
 		}
-		switch err := p.next.ConsumeLogs(ctx, encode(windows, now)); {
-		case err == nil:
-		case consumererror.IsPermanent(err):
-			p.telemetry.WsWindowRefusedWindows.Add(ctx, int64(len(windows)))
-			p.logger.Error("Downstream refused windows for good; the totals in the next ones include them",
-				zap.Int("windows", len(windows)), zap.Error(err))
-		default:
+		if err := p.send(ctx, encode(windows, now)); err != nil {
 			return err
 		}
 		p.sent(len(windows))
 	}
 }
 
-// due gives the oldest windows that wait, having looked at the wall clock.
-func (p *windowProcessor) due(now time.Time) []wsevent.Window {
+// send offers windows to downstream. An error says that they have to wait.
+func (p *windowProcessor) send(ctx context.Context, logs plog.Logs) error {
+	count := logs.LogRecordCount()
+	err := p.next.ConsumeLogs(ctx, logs)
+	if !consumererror.IsPermanent(err) {
+		return err
+	}
+	p.telemetry.WsWindowRefusedWindows.Add(ctx, int64(count))
+	p.logger.Error("Downstream refused windows for good; the totals in the next ones include them",
+		zap.Int("windows", count), zap.Error(err))
+	return nil
+}
+
+// oldest gives up to n of the windows that wait. With a storage that works, only
+// those that are on it may leave.
+func (p *windowProcessor) oldest(n int) []wsevent.Window {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.engine.Advance(now.UnixMilli())
-	p.waiting = append(p.waiting, p.engine.Drain()...)
-	return p.waiting[:min(len(p.waiting), maxEmitted)]
+	ready := len(p.waiting)
+	if p.emitter.keeper != nil && !p.emitter.failed {
+		ready = p.saved
+	}
+	return p.waiting[:min(ready, n)]
 }
 
 func (p *windowProcessor) sent(n int) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.waiting = p.waiting[n:]
+	p.saved = max(0, p.saved-n)
 	if len(p.waiting) == 0 {
 		p.waiting = nil
 	}

@@ -25,16 +25,17 @@ func NewFactory() processor.Factory {
 
 func createDefaultConfig() component.Config {
 	return &Config{
-		Size:            10 * time.Second,
-		Overlap:         time.Second,
-		AllowedLateness: 2 * time.Second,
-		IdleTimeout:     2 * time.Second,
-		MaxFuture:       5 * time.Minute,
-		MaxSeries:       2000,
-		MaxChannels:     1_000_000,
-		ChannelTTL:      4 * time.Hour,
-		SeriesIdle:      5 * time.Minute,
-		PassThrough:     true,
+		Size:               10 * time.Second,
+		Overlap:            time.Second,
+		AllowedLateness:    2 * time.Second,
+		IdleTimeout:        2 * time.Second,
+		MaxFuture:          5 * time.Minute,
+		MaxSeries:          2000,
+		MaxChannels:        1_000_000,
+		ChannelTTL:         4 * time.Hour,
+		SeriesIdle:         5 * time.Minute,
+		PassThrough:        true,
+		CheckpointInterval: 10 * time.Second,
 	}
 }
 

@@ -5,8 +5,10 @@ package wswindowprocessor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -28,8 +30,10 @@ const maxWaiting = 20_000
 // windowProcessor lets event records pass, and adds window records.
 //
 // One lock guards the engine; it is taken per batch, never per event. Windows
-// that have ended wait in order, and leave from one goroutine (see emit.go).
+// that have ended wait in order, and leave from one goroutine (see emit.go), which
+// also saves the state (see checkpoint.go).
 type windowProcessor struct {
+	id        component.ID
 	config    *Config
 	next      consumer.Logs
 	logger    *zap.Logger
@@ -39,9 +43,12 @@ type windowProcessor struct {
 	mutex   sync.Mutex
 	engine  *window.Engine
 	waiting []wsevent.Window
+	saved   int // how many of waiting are in a checkpoint
 
-	stop context.CancelFunc
-	done sync.WaitGroup
+	savedAt atomic.Int64 // unix ms of the latest checkpoint, for own telemetry
+	emitter emitter
+	stop    context.CancelFunc
+	done    sync.WaitGroup
 }
 
 func newProcessor(set processor.Settings, config *Config, next consumer.Logs) (*windowProcessor, error) {
@@ -50,12 +57,14 @@ func newProcessor(set processor.Settings, config *Config, next consumer.Logs) (*
 		return nil, err
 	}
 	return &windowProcessor{
+		id:        set.ID,
 		config:    config,
 		next:      next,
 		logger:    set.Logger,
 		telemetry: telemetry,
 		batches:   sync.Pool{New: func() any { return new(batch) }},
 		engine:    window.New(config.window()),
+		emitter:   emitter{leftover: plog.NewLogs()},
 	}, nil
 }
 
@@ -64,17 +73,23 @@ func (p *windowProcessor) Capabilities() consumer.Capabilities {
 	return consumer.Capabilities{MutatesData: false}
 }
 
-// Start begins to look at the wall clock.
-func (p *windowProcessor) Start(ctx context.Context, _ component.Host) error {
+// Start restores the state, and begins to look at the wall clock.
+func (p *windowProcessor) Start(ctx context.Context, host component.Host) error {
 	if err := p.observe(); err != nil {
 		return err
+	}
+	if p.config.Storage != nil {
+		if err := p.open(ctx, host, time.Now()); err != nil {
+			return err
+		}
 	}
 	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Start
 	p.done.Go(func() { p.run(ctx) })
 	return nil
 }
 
-// Shutdown tells the windows that are still open, as incomplete.
+// Shutdown saves the state; without a storage it tells the windows that are still
+// open, as incomplete.
 func (p *windowProcessor) Shutdown(ctx context.Context) error {
 	defer p.telemetry.Shutdown()
 	if p.stop == nil {
@@ -82,9 +97,14 @@ func (p *windowProcessor) Shutdown(ctx context.Context) error {
 	}
 	p.stop()
 	p.done.Wait()
-
+	if p.emitter.keeper != nil {
+		saved := p.save(ctx, time.Now(), true)
+		_ = p.emit(ctx, time.Now()) // what downstream does not take is on the storage
+		return errors.Join(saved, p.emitter.keeper.client.Close(ctx))
+	}
 	p.mutex.Lock()
 	p.engine.Flush()
+	p.drain()
 	p.mutex.Unlock()
 	if err := p.emit(ctx, time.Now()); err != nil {
 		return fmt.Errorf("%d windows that ended are lost, downstream does not take them: %w", p.waitingWindows(), err)
@@ -118,6 +138,11 @@ func (p *windowProcessor) count(b *batch, now int64) {
 		p.engine.Observe(g.tags, b.events[begin:g.end], now)
 		begin = g.end
 	}
+	p.drain()
+}
+
+// drain moves windows that have ended to those that wait.
+func (p *windowProcessor) drain() {
 	p.waiting = append(p.waiting, p.engine.Drain()...)
 }
 

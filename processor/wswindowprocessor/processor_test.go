@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,9 +162,10 @@ func TestABatchThatIsOfferedAgainCountsOnce(t *testing.T) {
 func TestWindowsWaitForDownstreamInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		refusing := true
+		var refusing atomic.Bool
+		refusing.Store(true)
 		sink := &moody{refuse: func(logs plog.Logs) error {
-			if refusing && isWindows(logs) {
+			if refusing.Load() && isWindows(logs) {
 				return errors.New("full")
 			}
 			return nil
@@ -173,7 +175,7 @@ func TestWindowsWaitForDownstreamInOrder(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		assert.Empty(t, windows(t, &sink.LogsSink))
-		refusing = false
+		refusing.Store(false)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		found := windows(t, &sink.LogsSink)

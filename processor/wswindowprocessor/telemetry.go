@@ -6,6 +6,7 @@ package wswindowprocessor
 import (
 	"context"
 	"errors"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -42,6 +43,7 @@ func (p *windowProcessor) observe() error {
 			return nil
 		}),
 		t.RegisterWsWindowMissedEventsCallback(p.observeMissed),
+		t.RegisterWsWindowCheckpointAgeCallback(p.observeAge),
 	)
 }
 
@@ -49,6 +51,15 @@ func (p *windowProcessor) observeMissed(_ context.Context, o metric.Int64Observe
 	stats := p.stats()
 	o.Observe(stats.LateEvents, metric.WithAttributes(attribute.String("reason", "late")))
 	o.Observe(stats.FutureEvents, metric.WithAttributes(attribute.String("reason", "future")))
+	return nil
+}
+
+// observeAge says nothing before the first checkpoint, and so never without a
+// storage.
+func (p *windowProcessor) observeAge(_ context.Context, o metric.Float64Observer) error {
+	if saved := p.savedAt.Load(); saved != 0 {
+		o.Observe(time.Since(time.UnixMilli(saved)).Seconds())
+	}
 	return nil
 }
 

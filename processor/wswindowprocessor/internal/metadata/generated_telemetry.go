@@ -25,19 +25,23 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                   metric.Meter
-	mu                      sync.Mutex
-	registrations           []metric.Registration
-	WsWindowChannelsLimit   metric.Int64ObservableGauge
-	WsWindowExpiredChannels metric.Int64ObservableCounter
-	WsWindowMissedEvents    metric.Int64ObservableCounter
-	WsWindowOpenChannels    metric.Int64ObservableGauge
-	WsWindowRefusedChannels metric.Int64ObservableCounter
-	WsWindowRefusedWindows  metric.Int64Counter
-	WsWindowSeries          metric.Int64ObservableGauge
-	WsWindowSeriesLimit     metric.Int64ObservableGauge
-	WsWindowWaitingWindows  metric.Int64ObservableGauge
-	WsWindowWindows         metric.Int64ObservableCounter
+	meter                      metric.Meter
+	mu                         sync.Mutex
+	registrations              []metric.Registration
+	WsWindowChannelsLimit      metric.Int64ObservableGauge
+	WsWindowCheckpointAge      metric.Float64ObservableGauge
+	WsWindowCheckpointDuration metric.Float64Histogram
+	WsWindowCheckpointFailures metric.Int64Counter
+	WsWindowCheckpointSize     metric.Int64Histogram
+	WsWindowExpiredChannels    metric.Int64ObservableCounter
+	WsWindowMissedEvents       metric.Int64ObservableCounter
+	WsWindowOpenChannels       metric.Int64ObservableGauge
+	WsWindowRefusedChannels    metric.Int64ObservableCounter
+	WsWindowRefusedWindows     metric.Int64Counter
+	WsWindowSeries             metric.Int64ObservableGauge
+	WsWindowSeriesLimit        metric.Int64ObservableGauge
+	WsWindowWaitingWindows     metric.Int64ObservableGauge
+	WsWindowWindows            metric.Int64ObservableCounter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -57,6 +61,21 @@ func (builder *TelemetryBuilder) RegisterWsWindowChannelsLimitCallback(cb metric
 		cb(ctx, &observerInt64{inst: builder.WsWindowChannelsLimit, obs: o})
 		return nil
 	}, builder.WsWindowChannelsLimit)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterWsWindowCheckpointAgeCallback sets callback for observable WsWindowCheckpointAge metric.
+func (builder *TelemetryBuilder) RegisterWsWindowCheckpointAgeCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.WsWindowCheckpointAge, obs: o})
+		return nil
+	}, builder.WsWindowCheckpointAge)
 	if err != nil {
 		return err
 	}
@@ -196,6 +215,16 @@ func (oi *observerInt64) Observe(value int64, opts ...metric.ObserveOption) {
 	oi.obs.ObserveInt64(oi.inst, value, opts...)
 }
 
+type observerFloat64 struct {
+	embedded.Float64Observer
+	inst metric.Float64Observable
+	obs  metric.Observer
+}
+
+func (oi *observerFloat64) Observe(value float64, opts ...metric.ObserveOption) {
+	oi.obs.ObserveFloat64(oi.inst, value, opts...)
+}
+
 // Shutdown unregister all registered callbacks for async instruments.
 func (builder *TelemetryBuilder) Shutdown() {
 	builder.mu.Lock()
@@ -218,6 +247,32 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_ws_window_channels_limit",
 		metric.WithDescription("The most channels that are followed (max_channels). [Alpha]"),
 		metric.WithUnit("{channel}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.WsWindowCheckpointAge, err = builder.meter.Float64ObservableGauge(
+		"otelcol_ws_window_checkpoint_age",
+		metric.WithDescription("How old the latest checkpoint is. [Alpha]"),
+		metric.WithUnit("s"),
+	)
+	errs = errors.Join(errs, err)
+	builder.WsWindowCheckpointDuration, err = builder.meter.Float64Histogram(
+		"otelcol_ws_window_checkpoint_duration",
+		metric.WithDescription("How long checkpoints take, from collecting to written. [Alpha]"),
+		metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries([]float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5}...),
+	)
+	errs = errors.Join(errs, err)
+	builder.WsWindowCheckpointFailures, err = builder.meter.Int64Counter(
+		"otelcol_ws_window_checkpoint_failures",
+		metric.WithDescription("Checkpoints that the storage did not take. [Alpha]"),
+		metric.WithUnit("{checkpoint}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.WsWindowCheckpointSize, err = builder.meter.Int64Histogram(
+		"otelcol_ws_window_checkpoint_size",
+		metric.WithDescription("Bytes that checkpoints write. [Alpha]"),
+		metric.WithUnit("By"),
+		metric.WithExplicitBucketBoundaries([]float64{1000, 10000, 100000, 1e+06, 1e+07, 1e+08}...),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowExpiredChannels, err = builder.meter.Int64ObservableCounter(

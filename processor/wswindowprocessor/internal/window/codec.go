@@ -31,6 +31,18 @@ func seal(piece []byte) []byte {
 	return piece
 }
 
+// Seal closes what the caller wants to keep beside the pieces, in the same way.
+func Seal(content []byte) []byte { return seal(append(newPiece(), content...)) }
+
+// Unseal checks a sealed piece and gives its content.
+func Unseal(piece []byte) ([]byte, error) {
+	r, err := unseal(piece)
+	if err != nil {
+		return nil, err
+	}
+	return r.rest, nil
+}
+
 func newPiece() []byte { return make([]byte, sealSize, 256) }
 
 // unseal checks a piece and gives a reader of its content.

@@ -28,14 +28,33 @@ type change struct {
 }
 
 // SaveStreams gives the streams that changed since they were last saved, each
-// under a number that it keeps.
-func (e *Engine) SaveStreams(save func(number int, piece []byte)) {
+// under a number that it keeps. The generation can be read back (Generation), and
+// tells of two pieces which is the newer.
+func (e *Engine) SaveStreams(generation int64, save func(number int, piece []byte)) {
 	for number, st := range e.numbered {
 		if st.unsaved {
 			st.unsaved = false
-			save(number, seal(e.putStream(newPiece(), st)))
+			save(number, seal(e.putStream(putInt(newPiece(), generation), st)))
 		}
 	}
+}
+
+// Generation gives the generation of a stream's piece.
+func Generation(piece []byte) (int64, error) {
+	r, err := unseal(piece)
+	if err != nil {
+		return 0, err
+	}
+	return r.int(), nil
+}
+
+// SaveAgain takes everything for unsaved: what was given last did not reach the
+// disk. Changes that are lost with it are in the next round.
+func (e *Engine) SaveAgain() {
+	for _, st := range e.numbered {
+		st.unsaved = true
+	}
+	e.EndRound()
 }
 
 // SaveChanges gives the channels that changed since the last call, nil for none.
@@ -200,7 +219,7 @@ func (e *Engine) RestoreStream(number int, piece []byte) error {
 	if err != nil {
 		return err
 	}
-	size, step := r.int(), r.int()
+	_, size, step := r.int(), r.int(), r.int()
 	st := &stream{number: number, key: streamKey{tenant: r.string(), region: r.string(), overflow: r.bool()}}
 	st.next, st.begun, st.live = r.int(), r.bool(), r.bool()
 	st.watermark, st.newest = r.int(), r.int()

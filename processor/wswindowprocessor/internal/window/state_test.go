@@ -28,7 +28,7 @@ func (s *store) save(e *Engine, part int, now int64) {
 	if s.streams == nil {
 		s.streams = map[int][]byte{}
 	}
-	e.SaveStreams(func(number int, piece []byte) { s.streams[number] = piece })
+	e.SaveStreams(1, func(number int, piece []byte) { s.streams[number] = piece })
 	if piece := e.SaveChanges(); piece != nil {
 		s.changes = append(s.changes, piece)
 	}
@@ -178,7 +178,7 @@ func FuzzRestore(f *testing.F) {
 	config.Saved = true
 	e := New(config)
 	live(e, acme, at(ConnectionOpen, 1_000, 1), at(MessageSend, 3_000, 1), drop(4_000, 2))
-	e.SaveStreams(func(_ int, piece []byte) { f.Add(piece[sealSize:], []byte{}) })
+	e.SaveStreams(1, func(_ int, piece []byte) { f.Add(piece[sealSize:], []byte{}) })
 	f.Add([]byte{}, e.SaveChanges()[sealSize:])
 	f.Fuzz(func(t *testing.T, stream, channels []byte) {
 		e := New(config)

@@ -1,0 +1,335 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wswindowprocessor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/processor/processortest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// disk is a storage extension and its only client. It can be copied, which is
+// what a kill leaves, and it can be full.
+type disk struct {
+	component.StartFunc
+	component.ShutdownFunc
+	mutex sync.Mutex
+	data  map[string][]byte
+	full  bool
+}
+
+func newDisk() *disk { return &disk{data: map[string][]byte{}} }
+
+func (d *disk) copy() *disk {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return &disk{data: maps.Clone(d.data)}
+}
+
+func (d *disk) holds(key string) bool {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	_, ok := d.data[key]
+	return ok
+}
+
+func (d *disk) setFull(full bool) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.full = full
+}
+
+func (d *disk) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
+	return d, nil
+}
+
+func (d *disk) Close(context.Context) error { return nil }
+
+func (d *disk) Get(_ context.Context, key string) ([]byte, error) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return d.data[key], nil
+}
+
+func (d *disk) Set(ctx context.Context, key string, value []byte) error {
+	return d.Batch(ctx, storage.SetOperation(key, value))
+}
+
+func (d *disk) Delete(ctx context.Context, key string) error {
+	return d.Batch(ctx, storage.DeleteOperation(key))
+}
+
+func (d *disk) Batch(_ context.Context, operations ...*storage.Operation) error {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if d.full {
+		return storage.ErrStorageFull
+	}
+	for _, operation := range operations {
+		switch operation.Type {
+		case storage.Get:
+			operation.Value = d.data[operation.Key]
+		case storage.Set:
+			d.data[operation.Key] = slices.Clone(operation.Value)
+		case storage.Delete:
+			delete(d.data, operation.Key)
+		}
+	}
+	return nil
+}
+
+// host has a disk.
+type host struct{ disk *disk }
+
+var diskID = component.MustNewID("disk")
+
+func (h host) GetExtensions() map[component.ID]component.Component {
+	return map[component.ID]component.Component{diskID: h.disk}
+}
+
+func onDisk() *Config {
+	config := createDefaultConfig().(*Config)
+	config.Overlap = 0
+	config.Storage = &diskID
+	return config
+}
+
+// startOn starts a processor with a disk. It ends with the test, its storage
+// then being whatever the disk has become.
+func startOn(t *testing.T, d *disk, next consumer.Logs) (*windowProcessor, *observer.ObservedLogs) {
+	t.Helper()
+	core, logs := observer.New(zap.InfoLevel)
+	set := processortest.NewNopSettings(metadata.Type)
+	set.Logger = zap.New(core)
+	p, err := newProcessor(set, onDisk(), next)
+	require.NoError(t, err)
+	require.NoError(t, p.Start(t.Context(), host{d}))
+	return p, logs
+}
+
+func consume(t *testing.T, p *windowProcessor, batches ...plog.Logs) {
+	t.Helper()
+	for _, logs := range batches {
+		require.NoError(t, p.ConsumeLogs(t.Context(), logs))
+	}
+}
+
+// last is the latest window that arrived.
+func last(t *testing.T, sink *consumertest.LogsSink) wsevent.Record {
+	t.Helper()
+	found := windows(t, sink)
+	require.NotEmpty(t, found)
+	return found[len(found)-1]
+}
+
+func TestAKillGoesBackToWhatWasTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		before, after := new(consumertest.LogsSink), new(consumertest.LogsSink)
+		d := newDisk()
+		p, _ := startOn(t, d, before)
+		consume(t, p, event(wsevent.ConnectionOpen, "a"), event(wsevent.ConnectionOpen, "b"), event(wsevent.MessageSend, "a"))
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		told := last(t, before)
+		killed := d.copy() // all that a kill leaves
+		require.NoError(t, p.Shutdown(t.Context()))
+
+		p, logs := startOn(t, killed, after)
+		assert.Equal(t, 1, logs.FilterMessageSnippet("Went on").Len())
+		consume(t, p, event(wsevent.ConnectionClose, "b"), event(wsevent.MessageSend, "a"))
+		time.Sleep(25 * time.Second)
+		synctest.Wait()
+		now := last(t, after)
+		assert.InDelta(t, 1, field(t, now.Fields, wsevent.FieldActiveConnections), 0, "a is still open, b is not")
+		assert.InDelta(t, 2, field(t, now.Totals, wsevent.FieldMessagesSent), 0)
+		assert.InDelta(t, 2, field(t, now.Totals, wsevent.FieldConnectionsOpened), 0)
+		assert.Equal(t, told.Since, now.Since)
+		for _, w := range windows(t, after) {
+			assert.Greater(t, w.Start, told.Start, "no window is told twice")
+			assert.GreaterOrEqual(t, field(t, w.Totals, wsevent.FieldMessagesSent), field(t, told.Totals, wsevent.FieldMessagesSent))
+		}
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
+func TestAWindowGoesOnOverARestart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		before, after := new(consumertest.LogsSink), new(consumertest.LogsSink)
+		d := newDisk()
+		p, _ := startOn(t, d, before)
+		consume(t, p, event(wsevent.MessageSend, "a"))
+		time.Sleep(time.Second)
+		require.NoError(t, p.Shutdown(t.Context()))
+		assert.Empty(t, windows(t, before), "the open window is on disk, not told in half")
+		time.Sleep(time.Second)
+
+		p, _ = startOn(t, d, after)
+		consume(t, p, event(wsevent.MessageSend, "a"))
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		found := windows(t, after)
+		require.NotEmpty(t, found)
+		assert.InDelta(t, 2, field(t, found[0].Fields, wsevent.FieldMessagesSent), 0)
+		complete, _ := found[0].Fields.Get(wsevent.FieldComplete)
+		assert.False(t, complete.Bool(), "for a second nobody was there")
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
+func TestWindowsThatWaitSurviveAKill(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refusing := &moody{refuse: func(logs plog.Logs) error {
+			if isWindows(logs) {
+				return errors.New("full")
+			}
+			return nil
+		}}
+		d := newDisk()
+		p, _ := startOn(t, d, refusing)
+		consume(t, p, event(wsevent.MessageSend, "a"))
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		killed := d.copy()
+		require.NoError(t, p.Shutdown(t.Context()), "they are on disk")
+
+		after := new(consumertest.LogsSink)
+		p, _ = startOn(t, killed, after)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		found := windows(t, after)
+		require.NotEmpty(t, found)
+		assert.InDelta(t, 1, field(t, found[0].Fields, wsevent.FieldMessagesSent), 0)
+		assert.False(t, killed.holds(windowsKey), "and off it once they are taken")
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
+func TestAFullDiskStopsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sink := new(consumertest.LogsSink)
+		d := newDisk()
+		p, logs := startOn(t, d, sink)
+		d.setFull(true)
+		consume(t, p, event(wsevent.ConnectionOpen, "a"))
+		time.Sleep(45 * time.Second)
+		synctest.Wait()
+		assert.NotEmpty(t, windows(t, sink))
+		assert.Equal(t, 1, logs.FilterMessageSnippet("cannot be saved").Len(), "told once")
+		d.setFull(false)
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		assert.Equal(t, 1, logs.FilterMessageSnippet("saved again").Len())
+		require.NoError(t, p.Shutdown(t.Context()))
+
+		after := new(consumertest.LogsSink)
+		p, _ = startOn(t, d, after)
+		time.Sleep(25 * time.Second)
+		synctest.Wait()
+		assert.InDelta(t, 1, field(t, last(t, after).Fields, wsevent.FieldActiveConnections), 0)
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
+// Whatever single key is damaged or lost, the processor starts, says which it is,
+// keeps it, and counts on.
+func TestADamagedKeyIsSetAside(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		p, _ := startOn(t, d, new(consumertest.LogsSink))
+		for i := range 50 {
+			consume(t, p, event(wsevent.ConnectionOpen, fmt.Sprint("channel-", i)))
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		whole := d.copy()
+		require.NoError(t, p.Shutdown(t.Context()))
+
+		for key, value := range whole.data {
+			for name, spoiled := range map[string][]byte{
+				"cut":     value[:len(value)/2],
+				"flipped": append(slices.Clone(value[:len(value)-1]), value[len(value)-1]^1),
+			} {
+				d := whole.copy()
+				d.data[key] = spoiled
+				sink := new(consumertest.LogsSink)
+				p, logs := startOn(t, d, sink)
+				told := logs.FilterMessageSnippet("damaged").All()
+				require.Len(t, told, 1, "%s %s", key, name)
+				assert.Contains(t, told[0].ContextMap()["error"], key)
+				assert.Equal(t, spoiled, d.copy().data[damagedKey(key)])
+				consume(t, p, event(wsevent.MessageSend, "channel-49"))
+				time.Sleep(25 * time.Second)
+				synctest.Wait()
+				opened := field(t, last(t, sink).Totals, wsevent.FieldConnectionsOpened)
+				assert.GreaterOrEqual(t, opened, 30.0, "%s %s: it, or the one before it, is used", key, name)
+				require.NoError(t, p.Shutdown(t.Context()))
+			}
+		}
+	})
+}
+
+func TestAStorageThatIsNone(t *testing.T) {
+	t.Parallel()
+	p, err := newProcessor(processortest.NewNopSettings(metadata.Type), onDisk(), consumertest.NewNop())
+	require.NoError(t, err)
+	err = p.Start(t.Context(), noHost{})
+	require.ErrorContains(t, err, "storage: disk: there is no such extension")
+	require.NoError(t, p.Shutdown(t.Context()))
+}
+
+type noHost struct{}
+
+func (noHost) GetExtensions() map[component.ID]component.Component { return nil }
+
+// A checkpoint with a million channels writes a part of them.
+func BenchmarkCheckpoint(b *testing.B) {
+	for _, channels := range []int{1_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("channels=%d", channels), func(b *testing.B) {
+			p, err := newProcessor(processortest.NewNopSettings(metadata.Type), onDisk(), consumertest.NewNop())
+			require.NoError(b, err)
+			logs := plog.NewLogs()
+			for i := range channels {
+				event(wsevent.ConnectionOpen, fmt.Sprint("channel-", i)).ResourceLogs().MoveAndAppendTo(logs.ResourceLogs())
+			}
+			require.NoError(b, p.ConsumeLogs(b.Context(), logs))
+			p.emitter.keeper = newKeeper(newDisk())
+			require.NoError(b, p.save(b.Context(), time.Now(), true))
+			size, n := 0, 0
+			b.ReportAllocs()
+			for b.Loop() {
+				c := p.emitter.keeper.collect(p.engine, false, time.Now().UnixMilli())
+				require.NoError(b, p.emitter.keeper.write(b.Context(), c, plog.NewLogs()))
+				size += c.size
+				n++
+			}
+			p.engine.EndRound()
+			b.ReportMetric(float64(size)/float64(n), "B/checkpoint")
+		})
+	}
+}
