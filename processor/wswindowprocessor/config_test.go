@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
-	"go.opentelemetry.io/collector/confmap/xconfmap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
 )
@@ -53,7 +52,7 @@ func TestConfig(t *testing.T) {
 			require.NoError(t, err)
 			config := createDefaultConfig()
 			require.NoError(t, section.Unmarshal(config))
-			err = xconfmap.Validate(config)
+			err = config.(*Config).Validate()
 			if expected.config != nil {
 				require.NoError(t, err)
 				assert.Equal(t, expected.config, config)
