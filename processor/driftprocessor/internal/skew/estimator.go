@@ -5,6 +5,7 @@ package skew
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -15,12 +16,18 @@ const (
 	// maxRate is how fast two clocks may part, as a share of the time gone by: what
 	// NTP takes for the worst crystal. A lag is that much less certain as it ages.
 	maxRate = 500e-6
+	// mostPPM is the drift rate beyond which a level is no clock but a replay that
+	// is only a little faster than the events once were.
+	mostPPM = 3_000
 	// leastStep and mostStep bound the change that is taken for a step of a clock.
 	// Less than that is followed, as the envelope moves on.
 	leastStep = 100 * time.Millisecond
 	mostStep  = 1500 * time.Millisecond
 	// jitterOver is how many seconds the average jitter is taken over.
 	jitterOver = 16
+	// bulk is how far below the median lag a lag is believed to be of the same clock
+	// as the others, while nothing better is known.
+	bulk = 5 * time.Second
 	// smoothing is the time constant of the offset that is told.
 	smoothing = 4 * time.Second
 	// hold is how long a level is believed without an event that agrees with it.
@@ -40,8 +47,9 @@ type Estimate struct {
 // Estimator follows the clock of one stream. Events are added with Observe, and
 // Tick is called every second.
 type Estimator struct {
-	open    second   // the one that is not over
-	seconds []second // the latest that had events, in order
+	open    second           // the one that is not over
+	latest  [8]time.Duration // the last lags in it
+	seconds []second         // the latest that had events, in order
 
 	known  bool
 	level  time.Duration // the envelope: the lowest lag that the stream has now
@@ -64,6 +72,7 @@ func NewEstimator() *Estimator {
 
 // Observe adds the lag of an event: our time of its arrival less its own time.
 func (e *Estimator) Observe(lag time.Duration) {
+	e.latest[e.open.events%int64(len(e.latest))] = lag
 	e.open.events++
 	if lag < e.floor {
 		e.open.below++
@@ -95,18 +104,19 @@ func (e *Estimator) Tick(now time.Duration) {
 
 // Estimate tells the offset, if there is one to tell.
 func (e *Estimator) Estimate(now time.Duration) (Estimate, bool) {
-	if !e.known {
+	ppm, rateKnown := e.rate.ppm()
+	if !e.known || math.Abs(ppm) > mostPPM {
 		return Estimate{}, false
 	}
 	oneWay := e.trip.shortest() / 2
 	unsure := float64(e.jitter)/math.Sqrt(float64(e.inside)) + maxRate*float64(now-e.agreed)
-	estimate := Estimate{
-		Offset:  oneWay - e.smoothed,
-		Error:   oneWay + time.Duration(unsure) + (e.smoothed - e.level).Abs(),
-		Samples: e.samples,
-	}
-	estimate.Rate, estimate.RateKnown = e.rate.ppm()
-	return estimate, true
+	return Estimate{
+		Offset:    oneWay - e.smoothed,
+		Error:     oneWay + time.Duration(unsure) + (e.smoothed - e.level).Abs(),
+		Samples:   e.samples,
+		Rate:      ppm,
+		RateKnown: rateKnown,
+	}, true
 }
 
 func (e *Estimator) close(now time.Duration) {
@@ -115,7 +125,19 @@ func (e *Estimator) close(now time.Duration) {
 	}
 	e.open.closed = now
 	e.seconds = append(e.seconds, e.open)
+	if !e.known {
+		e.floor = e.median() - bulk
+	}
 	e.open = emptySecond()
+}
+
+// median is that of the last lags. The clock that most events are stamped by is
+// near it, where the lowest lag of all may be of a stray one years ahead.
+func (e *Estimator) median() time.Duration {
+	lags := e.latest // a copy
+	known := lags[:min(e.open.events, int64(len(lags)))]
+	slices.Sort(known)
+	return known[len(known)/2]
 }
 
 // look moves the level to where the seconds say it is.

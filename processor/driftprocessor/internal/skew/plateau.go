@@ -24,7 +24,7 @@ type scale struct {
 // second is for streams whose delays vary more than that.
 var scales = [...]scale{
 	{span: 8 * time.Second, least: 3, most: 8, share: 0.5, agree: 3, within: 200 * time.Millisecond},
-	{span: 24 * time.Second, least: 8, most: 24, share: 0.6, agree: 6, within: time.Second},
+	{span: 24 * time.Second, least: 12, most: 24, share: 0.6, agree: 10, within: time.Second},
 }
 
 // recent is the part of seconds, which are in order, that the scale looks at.
