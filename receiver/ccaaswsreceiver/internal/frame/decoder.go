@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package frame // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+package frame
 
 import (
 	"unicode/utf8"
@@ -12,9 +12,10 @@ import (
 // Decoder decodes the frames of one connection. It remembers the order of keys
 // from object to object, and its memory is the events'.
 type Decoder struct {
-	root  *place
-	frame []byte
-	sink  Sink
+	fields Fields
+	root   *place
+	frame  []byte
+	sink   Sink
 
 	// The piece being decoded.
 	event   Event
@@ -35,7 +36,7 @@ type Decoder struct {
 
 // NewDecoder gives a decoder for frames whose events have the given fields.
 func NewDecoder(fields Fields) (*Decoder, error) {
-	d := &Decoder{}
+	d := &Decoder{fields: fields}
 	root, err := newTree(&fields, &d.event)
 	if err != nil {
 		return nil, err
@@ -158,7 +159,7 @@ func (d *Decoder) notObject(start int, inArray bool) (end int, ok bool) {
 func (d *Decoder) finish(raw []byte) {
 	switch {
 	case d.high&highs != 0 && !utf8.Valid(raw):
-		d.reason, d.detail = wsevent.ViolationInvalidUTF8, ""
+		d.invalidUTF8(raw)
 	case d.reason == "" && d.given&required != required:
 		d.missing()
 	}
@@ -170,14 +171,16 @@ func (d *Decoder) finish(raw []byte) {
 	d.sink.Event(&d.event)
 }
 
+// missing notes a field that no event is without.
 func (d *Decoder) missing() {
+	const nothing = "nothing is given at "
 	switch missing := required &^ d.given; {
 	case missing&typeField.bit() != 0:
-		d.fault(wsevent.ViolationMissingType, "")
+		d.fault(wsevent.ViolationMissingType, nothing+d.fields.Type)
 	case missing&channelIDField.bit() != 0:
-		d.fault(wsevent.ViolationMissingChannelID, "")
+		d.fault(wsevent.ViolationMissingChannelID, nothing+d.fields.ChannelID)
 	default:
-		d.fault(wsevent.ViolationMissingTimestamp, "")
+		d.fault(wsevent.ViolationMissingTimestamp, nothing+d.fields.Timestamp)
 	}
 }
 

@@ -96,7 +96,7 @@ func TestDecodeForgets(t *testing.T) {
 		last := got.events[len(got.events)-1]
 		assert.Equal(t, Event{Type: ConnectionOpen, Time: 1e9, ChannelID: []byte("c"), Raw: last.Raw}, last)
 		empty := got.violations[len(got.violations)-1]
-		assert.Equal(t, Violation{Reason: wsevent.ViolationMissingType, Raw: []byte("{}")}, empty)
+		assert.Equal(t, Violation{Reason: wsevent.ViolationMissingType, Detail: "nothing is given at type", Raw: []byte("{}")}, empty)
 	}
 }
 
@@ -186,10 +186,11 @@ var badPieces = []struct {
 	{name: "not a number", piece: with(`"a":NaN`), reason: wsevent.ViolationNotJSON},
 	{name: "misspelt word", piece: with(`"a":nul`), reason: wsevent.ViolationNotJSON},
 	{name: "capital word", piece: with(`"a":True`), reason: wsevent.ViolationNotJSON},
-	{name: "longer word", piece: with(`"a":truely`), reason: wsevent.ViolationNotJSON},
+	{name: "longer word", piece: with(`"a":trueish`), reason: wsevent.ViolationNotJSON},
 	{name: "no value", piece: with(`"a":`), reason: wsevent.ViolationNotJSON},
 	{name: "no colon", piece: with(`"a" 1`), reason: wsevent.ViolationNotJSON, detail: "colon"},
 	{name: "no comma", piece: with(`"a":1 "b":2`), reason: wsevent.ViolationNotJSON, detail: "comma"},
+	{name: "no comma before a dimension", piece: `{` + head + `,"tenantId":"acme","channelType":"voice" "region":"eu"}`, reason: wsevent.ViolationNotJSON},
 	{name: "two commas", piece: with(`"a":1,,"b":2`), reason: wsevent.ViolationNotJSON},
 	{name: "comma at the end", piece: `{"type":"message.send",}`, reason: wsevent.ViolationNotJSON},
 	{name: "no quotes", piece: `{type:message.send}`, reason: wsevent.ViolationNotJSON},
@@ -210,15 +211,16 @@ var badPieces = []struct {
 	{name: "truncated at once", piece: `{`, reason: wsevent.ViolationNotJSON, loose: true},
 
 	{name: "invalid UTF-8", piece: with("\"userId\":\"\xff\xfe\xc3(\""), reason: wsevent.ViolationInvalidUTF8},
-	{name: "invalid UTF-8 nobody reads", piece: with("\"a\":\"\xff\""), reason: wsevent.ViolationInvalidUTF8},
+	{name: "invalid UTF-8 nobody reads", piece: with("\"a\":\"\xff\""), reason: wsevent.ViolationInvalidUTF8, detail: "byte 113: not UTF-8"},
 	{name: "invalid UTF-8 in a key", piece: with("\"a\xc3\":1"), reason: wsevent.ViolationInvalidUTF8},
 	{name: "UTF-8 of a surrogate", piece: with("\"a\":\"\xed\xa0\x80\""), reason: wsevent.ViolationInvalidUTF8},
 	{name: "invalid UTF-8 and not JSON", piece: with("\"a\":\"\xff\",,"), reason: wsevent.ViolationInvalidUTF8},
 	{name: "bytes", piece: "\xff\xfe", reason: wsevent.ViolationInvalidUTF8, loose: true},
 
-	{name: "too deep", piece: with(`"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64)), reason: wsevent.ViolationTooDeep},
+	{name: "too deep", piece: with(`"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64)), reason: wsevent.ViolationTooDeep, detail: "nested deeper than 64 levels"},
 	{name: "too deep, objects", piece: with(`"a":` + strings.Repeat(`{"a":`, 64) + "1" + strings.Repeat("}", 64)), reason: wsevent.ViolationTooDeep},
 	{name: "far too deep", piece: with(`"a":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)), reason: wsevent.ViolationTooDeep},
+	{name: "too deep and wrong", piece: `{"type":5,"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + "}", reason: wsevent.ViolationTooDeep},
 	{name: "too deep for a field", piece: with(`"id":` + strings.Repeat("[", 64) + strings.Repeat("]", 64)), reason: wsevent.ViolationTooDeep},
 	{name: "too deep and not closed", piece: `{"a":` + strings.Repeat(`[{"a":`, 10_000), reason: wsevent.ViolationTooDeep, loose: true},
 

@@ -6,7 +6,7 @@
 //
 // A frame is one JSON object, an array of objects, or objects separated by
 // newlines. What cannot be an event becomes a Violation, and its neighbours go on.
-package frame // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+package frame
 
 // Type is the type of an event.
 type Type uint8

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package frame // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+package frame
 
 import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -124,7 +124,9 @@ func (d *Decoder) value(at *place, pos, depth int) (end int, ok bool) {
 // fieldValue reads the value at pos for the field that stands there.
 func (d *Decoder) fieldValue(at *place, pos, depth int) (end int, ok bool) {
 	if d.seen&at.bit != 0 {
-		d.fault(wsevent.ViolationDuplicateKey, at.path+": the field is given twice")
+		if d.reason == "" {
+			d.fault(wsevent.ViolationDuplicateKey, at.path+": the field is given twice")
+		}
 		return d.skip(pos, depth)
 	}
 	d.seen |= at.bit
@@ -138,8 +140,8 @@ func (d *Decoder) fieldValue(at *place, pos, depth int) (end int, ok bool) {
 		}
 	case c == '-' || isDigit(c):
 		var n number
-		if n, end, ok = d.number(pos); ok {
-			problem = d.takeNumber(at, n, d.frame[pos:end])
+		if end, ok = d.number(&n, pos); ok {
+			problem = d.takeNumber(at, &n, d.frame[pos:end])
 		}
 	default:
 		if end, ok = d.skip(pos, depth); ok && (c != 'n' || at.field == timestampField) {

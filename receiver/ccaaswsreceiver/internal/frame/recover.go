@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package frame // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+package frame
 
 import (
 	"bytes"
@@ -26,11 +26,12 @@ func (d *Decoder) resume(start int, inArray bool) (end int, whole bool) {
 	if len(raw) == 0 { // two commas, or a comma before the bracket
 		raw = d.frame[start : start+1]
 	}
+	d.reason, d.detail = wsevent.ViolationNotJSON, byteDetail(d.stopped-start, d.cause)
 	switch {
 	case !utf8.Valid(withoutPartialRune(raw)):
-		d.reason, d.detail = wsevent.ViolationInvalidUTF8, ""
-	case d.reason != wsevent.ViolationTooDeep:
-		d.reason, d.detail = wsevent.ViolationNotJSON, "byte "+strconv.Itoa(d.stopped-start)+": "+d.cause
+		d.invalidUTF8(raw)
+	case d.cause == tooDeep:
+		d.reason = wsevent.ViolationTooDeep
 	}
 	if whole && raw[0] == '{' {
 		d.salvage(start, end)
@@ -38,6 +39,22 @@ func (d *Decoder) resume(start int, inArray bool) (end int, whole bool) {
 	d.reject(raw)
 	return end, whole
 }
+
+// invalidUTF8 makes the piece a violation for that, whatever else is wrong with it.
+func (d *Decoder) invalidUTF8(raw []byte) {
+	at := 0
+	for at < len(raw) {
+		r, size := utf8.DecodeRune(raw[at:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		at += size
+	}
+	d.reason, d.detail = wsevent.ViolationInvalidUTF8, byteDetail(at, "not UTF-8")
+}
+
+// byteDetail says where in a piece something is wrong.
+func byteDetail(at int, what string) string { return "byte " + strconv.Itoa(at) + ": " + what }
 
 // trimSpace takes away the white space that a piece ends in.
 func trimSpace(raw []byte) []byte { return bytes.TrimRight(raw, " \n\r\t") }
@@ -179,7 +196,7 @@ func (d *Decoder) salvage(start, end int) {
 		case '}':
 			level--
 		case '"':
-			if level == 1 && pos > stopped {
+			if level == 1 && pos >= stopped {
 				d.salvageMember(pos)
 			}
 			pos = closingQuote(d.frame, pos)

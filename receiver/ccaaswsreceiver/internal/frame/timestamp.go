@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package frame // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+package frame
 
 import (
 	"errors"
@@ -47,7 +47,7 @@ func ParseTimestamp(text []byte) (int64, error) {
 //	above       nanoseconds
 //
 // The decimal point is moved, and nothing is ever rounded through a float.
-func (n number) epoch() (int64, error) {
+func (n *number) epoch() (int64, error) {
 	if n.mantissa == 0 {
 		return 0, nil
 	}

@@ -91,7 +91,7 @@ func TestParseTimestamp(t *testing.T) {
 	} {
 		got, err := ParseTimestamp([]byte(text))
 		if want < 0 {
-			assert.Error(t, err, text)
+			require.Error(t, err, text)
 			continue
 		}
 		require.NoError(t, err, text)

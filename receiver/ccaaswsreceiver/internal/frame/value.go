@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package frame // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+package frame
 
 import (
 	"strings"
@@ -47,7 +47,7 @@ func (d *Decoder) takeName(at *place, text []byte) {
 }
 
 // takeNumber takes a number for a field, or says why it cannot.
-func (d *Decoder) takeNumber(at *place, n number, digits []byte) (problem string) {
+func (d *Decoder) takeNumber(at *place, n *number, digits []byte) (problem string) {
 	switch at.field {
 	case timestampField:
 		return d.takeTime(n.epoch())
@@ -62,7 +62,7 @@ func (d *Decoder) takeNumber(at *place, n number, digits []byte) (problem string
 			return at.field.want()
 		}
 	case channelIDField, userIDField, idField:
-		if !n.plain {
+		if n.negative || n.fractional {
 			return at.field.want()
 		}
 		d.takeName(at, digits)
@@ -77,13 +77,15 @@ func (d *Decoder) takeTime(nanoseconds int64, err error) (problem string) {
 		return err.Error()
 	}
 	d.event.Time = nanoseconds
-	d.event.Time = nanoseconds
 	d.given |= timestampField.bit()
 	return ""
 }
 
 // refuse notes that a field's value is not what it should be.
 func (d *Decoder) refuse(at *place, value []byte, problem string) {
+	if d.reason != "" { // which spares the words
+		return
+	}
 	reason := wsevent.ViolationWrongType
 	switch {
 	case at.field == timestampField:
