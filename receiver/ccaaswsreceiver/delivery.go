@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package ccaaswsreceiver // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
+package ccaaswsreceiver
 
 import (
 	"context"
@@ -53,13 +53,13 @@ func (d *delivery) deliver(ctx context.Context, b *batch) {
 		case err == nil:
 			return
 		case consumererror.IsPermanent(err):
-			d.drop(b, "permanent", err)
+			d.drop(ctx, b, "permanent", err)
 			return
 		case !refused && ctx.Err() == nil:
 			d.logger.Warn("Downstream refuses events; nothing more is read until it takes them", zap.Error(err))
 		}
 		if !pause(ctx, waits.NextBackOff()) {
-			d.drop(b, "shutdown", err)
+			d.drop(ctx, b, "shutdown", err)
 			return
 		}
 	}
@@ -79,8 +79,8 @@ func (d *delivery) offer(ctx context.Context, b *batch) error {
 	return err
 }
 
-func (d *delivery) drop(b *batch, reason string, err error) {
-	d.telemetry.CcaasWsDroppedRecords.Add(context.Background(), int64(b.size),
+func (d *delivery) drop(ctx context.Context, b *batch, reason string, err error) {
+	d.telemetry.CcaasWsDroppedRecords.Add(ctx, int64(b.size),
 		metric.WithAttributes(attribute.String("reason", reason)))
 	d.logger.Error("Records that were read are lost, downstream does not take them",
 		zap.String("reason", reason), zap.Int("records", b.size), zap.Error(err))

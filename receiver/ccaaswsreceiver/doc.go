@@ -9,4 +9,4 @@
 // This package is the plumbing: configuration, lifecycle, records and their way
 // downstream. What a platform is stands in internal/platform, how a socket is kept
 // alive in internal/session, what a frame says in internal/frame.
-package ccaaswsreceiver // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
+package ccaaswsreceiver

@@ -19,7 +19,6 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
-	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -209,7 +208,7 @@ func newBench(t testing.TB, config *Config) *bench {
 	set := receivertest.NewNopSettings(metadata.Type)
 	set.TelemetrySettings = b.telemetry.NewTelemetrySettings()
 	set.Logger = zap.New(core)
-	made, err := newReceiver(receiver.Settings(set), config, b.downstream)
+	made, err := newReceiver(set, config, b.downstream)
 	require.NoError(t, err)
 	b.wsReceiver = made
 	return b
@@ -222,7 +221,7 @@ func run(t testing.TB, config *Config) *bench {
 	b := newBench(t, config)
 	require.NoError(t, b.Start(t.Context(), b.host))
 	t.Cleanup(func() {
-		require.NoError(t, b.Shutdown(context.Background())) //nolint:usetesting // the test's context has ended
+		require.NoError(t, b.Shutdown(context.Background()))
 		for _, entry := range b.logs.All() {
 			require.NotContains(t, fmt.Sprint(entry.Message, entry.ContextMap()), secret)
 		}

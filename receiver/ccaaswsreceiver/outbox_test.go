@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -77,7 +78,7 @@ func carrying(t *testing.T, limits BatchConfig, delay time.Duration, work func(*
 func ids(first, n int) []string {
 	var all []string
 	for id := range n {
-		all = append(all, fmt.Sprint(first+id))
+		all = append(all, strconv.Itoa(first+id))
 	}
 	return all
 }

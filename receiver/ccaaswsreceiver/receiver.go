@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package ccaaswsreceiver // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
+package ccaaswsreceiver
 
 import (
 	"context"
@@ -90,8 +90,8 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 	}
 
 	var connecting, delivering context.Context
-	connecting, r.stop = context.WithCancel(context.Background())   // they outlive Start
-	delivering, r.giveUp = context.WithCancel(context.Background()) // and the couriers outlive the sessions
+	connecting, r.stop = context.WithCancel(context.WithoutCancel(ctx))   // the sessions outlive Start,
+	delivering, r.giveUp = context.WithCancel(context.WithoutCancel(ctx)) // and the couriers outlive the sessions
 	for _, conn := range connections {
 		r.running.Go(func() { conn.outbox.carry(delivering, r.delivery.deliver) })
 		r.running.Go(func() {

@@ -30,7 +30,7 @@ func TestFrameBecomesRecords(t *testing.T) {
 	assert.Equal(t, []string{"globex", "us-east-1", "webmessaging"}, []string{opened.tenant, opened.region, opened.channelType})
 	assert.Equal(t, time.UnixMilli(1715623400123).UTC(), opened.Timestamp().AsTime())
 	assert.WithinDuration(t, time.Now(), opened.ObservedTimestamp().AsTime(), time.Hour)
-	assert.Equal(t, open, opened.Body().Str())
+	assert.Equal(t, open, opened.Body().Str()) //nolint:testifylint // to the byte
 	assert.Equal(t, map[string]any{"ccaas.channel.id": "c-1", "ccaas.user.id": "u-1", "ccaas.event.id": "e-1"}, opened.Attributes().AsRaw())
 
 	closed := b.downstream.records(wsevent.ConnectionClose)[0]

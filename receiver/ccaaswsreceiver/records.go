@@ -1,9 +1,10 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package ccaaswsreceiver // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
+package ccaaswsreceiver
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -141,12 +142,7 @@ func abnormal(e *frame.Event, reasons []string) bool {
 	if e.HasCloseCode {
 		return e.CloseCode != 1000 && e.CloseCode != 1001
 	}
-	for _, reason := range reasons {
-		if string(e.CloseReason) == reason {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(reasons, string(e.CloseReason))
 }
 
 func eventName(t frame.Type) string {
@@ -299,10 +295,10 @@ func (t *seriesTable) begin() {
 const separator = "\xff"
 
 func (t *seriesTable) find(tenant, region, channelType []byte) *series {
-	key := append(t.key[:0], tenant...)
-	key = append(append(key, separator...), region...)
-	key = append(append(key, separator...), channelType...)
-	t.key = key
+	t.key = append(t.key[:0], tenant...)
+	t.key = append(append(t.key, separator...), region...)
+	t.key = append(append(t.key, separator...), channelType...)
+	key := t.key
 	s := t.last
 	if s == nil || s.key != string(key) {
 		if s = t.all[string(key)]; s == nil {

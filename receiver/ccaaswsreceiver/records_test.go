@@ -5,6 +5,7 @@ package ccaaswsreceiver
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -57,7 +58,7 @@ func TestEventRecord(t *testing.T) {
 	assert.Equal(t, wsevent.MessageSend, record.EventName())
 	assert.Equal(t, pcommon.Timestamp(1715623400123456789), record.Timestamp())
 	assert.Equal(t, arrival, record.ObservedTimestamp().AsTime())
-	assert.Equal(t, `{"type":"message.send"}`, record.Body().Str())
+	assert.Equal(t, `{"type":"message.send"}`, record.Body().Str()) //nolint:testifylint // to the byte
 	assert.Equal(t, map[string]any{
 		"ccaas.channel.id": "c-1", "ccaas.user.id": "u-1", "ccaas.event.id": "e-1", "ccaas.payload.size": int64(512),
 	}, record.Attributes().AsRaw())
@@ -115,7 +116,7 @@ func TestViolationRecord(t *testing.T) {
 	assert.Equal(t, arrival, all[0].Timestamp().AsTime())
 	assert.Equal(t, arrival, all[0].ObservedTimestamp().AsTime())
 	assert.Equal(t, map[string]any{"ccaas.violation.reason": "unknown_type"}, all[0].Attributes().AsRaw())
-	assert.Equal(t, `{"type":"x"}`, all[0].Body().Str())
+	assert.Equal(t, `{"type":"x"}`, all[0].Body().Str()) //nolint:testifylint // to the byte
 
 	assert.Equal(t, []string{"acme_corp", "eu-west-1", "unknown"}, []string{all[1].tenant, all[1].region, all[1].channelType})
 	assert.Equal(t, []byte("\xff\xfe{"), all[1].Body().Bytes().AsRaw())
@@ -208,10 +209,10 @@ func TestStreams(t *testing.T) {
 	assert.Equal(t, []stream{{"globex", "eu-west-1"}}, s.carried(arrival.Add(25*time.Hour)), "forgotten after a day")
 
 	for i := range maxStreams + 10 {
-		s.see(stream{"tenant", fmt.Sprint(i)}, arrival.Add(24*time.Hour+time.Duration(i)))
+		s.see(stream{"tenant", strconv.Itoa(i)}, arrival.Add(24*time.Hour+time.Duration(i)))
 	}
 	carried := s.carried(arrival.Add(25 * time.Hour))
 	assert.Len(t, carried, maxStreams)
 	assert.NotContains(t, carried, stream{"globex", "eu-west-1"}, "the one not seen for longest makes room")
-	assert.Contains(t, carried, stream{"tenant", fmt.Sprint(maxStreams + 9)})
+	assert.Contains(t, carried, stream{"tenant", strconv.Itoa(maxStreams + 9)})
 }

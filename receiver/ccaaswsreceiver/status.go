@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package ccaaswsreceiver // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
+package ccaaswsreceiver
 
 import (
 	"sync"

@@ -3,7 +3,7 @@
 
 // Package platform says what the receiver has to know of a platform before it
 // can talk to it: hosts, paths, subprotocols, words. It is data alone.
-package platform // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
+package platform
 
 import (
 	"maps"

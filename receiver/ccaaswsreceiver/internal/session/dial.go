@@ -39,7 +39,7 @@ func (s *Session) dial(ctx context.Context, token string) (*socket, *Failure) {
 		line = &wire{Conn: conn, allowance: maxHandshakeSize}
 		return line, nil
 	}
-	conn, response, err := dialer.DialContext(ctx, s.settings.Socket.String(), header)
+	conn, response, err := dialer.DialContext(ctx, s.settings.Socket.String(), header) //nolint:bodyclose // gorilla has read what there is
 	if release != nil {
 		release()
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestRetryAfter(t *testing.T) {
@@ -57,7 +58,7 @@ func TestAnswered(t *testing.T) {
 		503: {Cause: Unavailable, RetryAfter: 7 * time.Second},
 	} {
 		got := answered("pre-flight", &http.Response{StatusCode: status, Header: header}, time.Now())
-		assert.ErrorContains(t, got, fmt.Sprintf("pre-flight: %d", status))
+		require.ErrorContains(t, got, fmt.Sprintf("pre-flight: %d", status))
 		got.err = nil
 		assert.Equal(t, want, *got, status)
 	}
@@ -70,12 +71,12 @@ func TestUnanswered(t *testing.T) {
 	assert.Equal(t, Unreachable, failure.Cause)
 	assert.False(t, failure.Lasting)
 	assert.NotContains(t, failure.Error(), "hush")
-	assert.ErrorIs(t, failure, syscall.ECONNREFUSED)
+	require.ErrorIs(t, failure, syscall.ECONNREFUSED)
 
 	untrusted := &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
 	failure = unanswered("pre-flight", untrusted)
 	assert.True(t, failure.Lasting)
-	assert.ErrorContains(t, failure, "tls.ca_file")
+	require.ErrorContains(t, failure, "tls.ca_file")
 }
 
 func TestCauseOf(t *testing.T) {

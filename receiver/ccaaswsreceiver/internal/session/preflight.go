@@ -6,6 +6,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -61,7 +62,7 @@ func supportedProtocols(body []byte) ([]string, error) {
 		SupportedProtocols *[]string `json:"supportedProtocols"`
 	}
 	if json.Unmarshal(body, &object) != nil || object.SupportedProtocols == nil {
-		return nil, fmt.Errorf(`the answer is neither {"supportedProtocols":[…]} nor a list of protocols`)
+		return nil, errors.New(`the answer is neither {"supportedProtocols":[…]} nor a list of protocols`)
 	}
 	return *object.SupportedProtocols, nil
 }

@@ -4,7 +4,7 @@
 // Package session keeps one socket to a platform alive: get a token, ask what the
 // platform speaks, dial, read, and after a while dial again. It knows no platform
 // and no record; both are its caller's.
-package session // import "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+package session
 
 import (
 	"context"

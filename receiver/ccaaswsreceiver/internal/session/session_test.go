@@ -90,28 +90,34 @@ func TestFailuresOfConfiguration(t *testing.T) {
 	}{
 		"no common protocol": {
 			&fake{preflight: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `["v1.realtime-events"]`) }},
-			Subprotocol, []string{"no common protocol", `"v1.realtime-events"`, `"v2.realtime-events"`},
+			Subprotocol,
+			[]string{"no common protocol", `"v1.realtime-events"`, `"v2.realtime-events"`},
 		},
 		"no protocol at all": {
 			&fake{preflight: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"supportedProtocols":[]}`) }},
-			Subprotocol, []string{"speaks nothing"},
+			Subprotocol,
+			[]string{"speaks nothing"},
 		},
 		"pre-flight that is something else": {
 			&fake{preflight: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `<html>login</html>`) }},
-			BadAnswer, []string{"preflight.path", "supportedProtocols"},
+			BadAnswer,
+			[]string{"preflight.path", "supportedProtocols"},
 		},
 		"another subprotocol": {
 			&fake{upgrade: upgradeWith("Sec-WebSocket-Protocol: v3.realtime-events")},
-			Subprotocol, []string{`"v2.realtime-events"`, `"v3.realtime-events"`},
+			Subprotocol,
+			[]string{`"v2.realtime-events"`, `"v3.realtime-events"`},
 		},
 		"no subprotocol": {
 			&fake{upgrade: upgradeWith()},
-			Subprotocol, []string{`"v2.realtime-events"`, "no subprotocol"},
+			Subprotocol,
+			[]string{`"v2.realtime-events"`, "no subprotocol"},
 		},
 		"compression nobody asked for": {
 			&fake{upgrade: upgradeWith("Sec-WebSocket-Protocol: "+protocol,
 				"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover")},
-			BadAnswer, []string{"permessage-deflate"},
+			BadAnswer,
+			[]string{"permessage-deflate"},
 		},
 		"pre-flight 401":          {&fake{preflight: answer(401)}, Unauthorized, []string{"pre-flight GET http://platform/version: 401 Unauthorized", "oauth2"}},
 		"pre-flight 403":          {&fake{preflight: answer(403)}, Unauthorized, []string{"403 Forbidden", "scopes"}},
@@ -142,7 +148,7 @@ func TestFailuresOfConfiguration(t *testing.T) {
 			assert.Equal(t, test.cause, failure.Cause, failure)
 			assert.True(t, failure.Lasting)
 			for _, says := range test.says {
-				assert.ErrorContains(t, failure, says)
+				require.ErrorContains(t, failure, says)
 			}
 			assert.NotContains(t, failure.Error(), token)
 			assert.NotContains(t, failure.Error(), "hush")
