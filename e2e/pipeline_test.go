@@ -24,10 +24,11 @@ import (
 
 // pipeline is a collector with the whole path, and what it is connected to.
 type pipeline struct {
-	collector  *process
-	prometheus prometheus
-	health     string
-	events     string // file
+	collector   *process
+	environment []string
+	prometheus  prometheus
+	health      string
+	events      string // file
 }
 
 // startPipeline starts a collector that watches the simulator.
@@ -40,14 +41,22 @@ func startPipeline(t testing.TB, platform *sim.Server, environment ...string) pi
 		health:     "http://" + health,
 		events:     filepath.Join(t.TempDir(), "events.jsonl"),
 	}
-	p.collector = start(t, "otelcol-ccaas", append([]string{
+	p.environment = append([]string{
 		"ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1),
 		"SCRAPE=" + scrape,
 		"HEALTH=" + health,
+		"STATE=" + t.TempDir(),
 		"EVENTS_FILE=" + p.events,
 		"OTLP_METRICS=" + p.prometheus.url + "/api/v1/otlp/v1/metrics",
-	}, environment...), "--config", "testdata/pipeline.yaml")
+	}, environment...)
+	p.restart(t)
 	return p
+}
+
+// restart starts a collector where the one before it has ended.
+func (p *pipeline) restart(t testing.TB) {
+	t.Helper()
+	p.collector = start(t, "otelcol-ccaas", p.environment, "--config", "testdata/pipeline.yaml")
 }
 
 func startPlatform(t testing.TB, change func(*sim.Config)) *sim.Server {
@@ -106,6 +115,20 @@ func (p prometheus) disagreement(truth sim.Truth, job string) error {
 	return errors.Join(errs...)
 }
 
+// disagreementOnOpen says when Prometheus has another number of active
+// connections than the platform.
+func (p prometheus) disagreementOnOpen(truth sim.Truth) error {
+	open := int64(0)
+	for _, series := range truth.Series {
+		open += series.Open
+	}
+	samples, err := p.query(`sum(ws_active_connections{job=""})`)
+	if err == nil && (len(samples) != 1 || int64(samples[0].value) != open) {
+		err = fmt.Errorf("active connections %v, the platform has %d open", samples, open)
+	}
+	return err
+}
+
 func TestPrometheusHasWhatThePlatformSent(t *testing.T) {
 	t.Parallel()
 	for _, form := range []struct {
@@ -135,17 +158,7 @@ func TestPrometheusHasWhatThePlatformSent(t *testing.T) {
 			require.NoError(t, err)
 			assert.Len(t, names, 14, "every metric but the skew, which nobody measures here: %v", names)
 
-			open := int64(0)
-			for _, series := range truth.Series {
-				open += series.Open
-			}
-			eventually(t, func() error {
-				samples, err := p.prometheus.query(`sum(ws_active_connections{job=""})`)
-				if err == nil && (len(samples) != 1 || int64(samples[0].value) != open) {
-					err = fmt.Errorf("active connections %v, the platform has %d open", samples, open)
-				}
-				return err
-			})
+			eventually(t, func() error { return p.prometheus.disagreementOnOpen(truth) })
 			incomplete, err := p.prometheus.query(`sum(min_over_time(ws_window_complete_ratio{job=""}[5m])) < count(ws_window_complete_ratio{job=""})`)
 			require.NoError(t, err)
 			assert.Empty(t, incomplete, "the stream was never away")
