@@ -174,15 +174,6 @@ func TestPassingFailures(t *testing.T) {
 		"pre-flight 500":     {&fake{preflight: answer(500)}, Unavailable},
 		"upgrade 502":        {&fake{upgrade: answer(502)}, Unavailable},
 		"token that is none": {&fake{token: answer(200)}, BadAnswer},
-		"headers without end": {&fake{upgrade: func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, _ := http.NewResponseController(w).Hijack()
-			defer func() { _ = conn.Close() }()
-			to := bufio.NewWriter(conn)
-			_, err := io.WriteString(to, "HTTP/1.1 101 Switching Protocols\r\n")
-			for err == nil {
-				_, err = io.WriteString(to, "X-More: and more\r\n")
-			}
-		}}, Unreachable},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -196,6 +187,24 @@ func TestPassingFailures(t *testing.T) {
 			assert.NotContains(t, to.failures[0].Error(), token)
 		})
 	}
+}
+
+func TestHeadersWithoutEnd(t *testing.T) {
+	t.Parallel()
+	f := &fake{upgrade: func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		defer func() { _ = conn.Close() }()
+		to := bufio.NewWriter(conn)
+		_, err := io.WriteString(to, "HTTP/1.1 101 Switching Protocols\r\n")
+		for err == nil {
+			_, err = io.WriteString(to, "X-More: and more\r\n")
+		}
+	}}
+	to := &witness{}
+	play(t, f, to, time.Second, nil)
+	require.NotEmpty(t, to.failures)
+	assert.Equal(t, Unreachable, to.failures[0].Cause)
+	require.ErrorIs(t, to.failures[0], errHandshakeTooLarge)
 }
 
 func TestRetryAfterOfEveryStep(t *testing.T) {
