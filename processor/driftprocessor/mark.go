@@ -62,7 +62,7 @@ func (s *stream) measure(records plog.LogRecordSlice, now pcommon.Timestamp, ela
 		if s.correction != 0 { // it may have been corrected, and be offered again
 			sent = original(record)
 		}
-		s.estimator.Observe(time.Duration(arrived) - time.Duration(sent)) //nolint:gosec // no time before 2262 overflows
+		s.estimator.Observe(time.Duration(arrived) - time.Duration(sent))
 		s.busy = true
 	}
 }
@@ -88,7 +88,7 @@ func isEvent(name string) bool {
 // original is the platform's time of an event, whether it was corrected or not.
 func original(record plog.LogRecord) pcommon.Timestamp {
 	if at, ok := record.Attributes().Get(wsevent.ClockOriginal); ok {
-		return pcommon.Timestamp(at.Int()) //nolint:gosec // written as a Timestamp
+		return pcommon.Timestamp(at.Int())
 	}
 	return record.Timestamp()
 }
@@ -120,15 +120,15 @@ func (p *driftProcessor) mark(ctx context.Context, logs plog.Logs, marks []mark)
 // correct shifts the time of an event, unless that was done before: a batch that was
 // refused is offered again as it was left.
 func correct(record plog.LogRecord, by time.Duration) bool {
-	at := int64(record.Timestamp()) //nolint:gosec // below
-	if at <= max(0, int64(by)) {    // no time, or one that cannot be put right
+	at := int64(record.Timestamp())
+	if at <= max(0, int64(by)) { // no time, or one that cannot be put right
 		return false
 	}
 	if _, done := record.Attributes().Get(wsevent.ClockOriginal); done {
 		return false
 	}
 	record.Attributes().PutInt(wsevent.ClockOriginal, at)
-	record.SetTimestamp(pcommon.Timestamp(at - int64(by))) //nolint:gosec // positive
+	record.SetTimestamp(pcommon.Timestamp(at - int64(by)))
 	return true
 }
 

@@ -83,7 +83,7 @@ func TestAnNTPServerTellsOurOffset(t *testing.T) {
 	for _, ahead := range []time.Duration{0, time.Hour, -90 * time.Second} {
 		r, err := startNTP(t, ahead, nil).ask(t.Context())
 		require.NoError(t, err)
-		assert.InDelta(t, -ahead, r.offset, float64(r.uncertainty+50*time.Millisecond), "we are ahead by what it is behind")
+		assert.InDelta(t, -ahead, r.offset, float64(r.uncertainty+time.Millisecond), "we are ahead by what it is behind")
 	}
 }
 
@@ -128,7 +128,7 @@ func TestAQuestionEndsWithItsContext(t *testing.T) {
 		cancel()
 	}()
 	_, err := server.ask(ctx) // it would wait for five seconds
-	assert.Error(t, err)
+	require.Error(t, err)
 	assert.Error(t, ctx.Err())
 }
 
@@ -247,7 +247,7 @@ func TestAClockThatStaysMisalignedStopsTheCollector(t *testing.T) {
 		event := <-host.events
 		assert.Equal(t, componentstatus.StatusFatalError, event.Status())
 		require.ErrorIs(t, event.Err(), errHostClock)
-		assert.ErrorContains(t, event.Err(), "host_offset: 1h0m0s")
+		require.ErrorContains(t, event.Err(), "host_offset: 1h0m0s")
 		assert.Equal(t, 1, b.logs.FilterMessageSnippet("STOPPING THE COLLECTOR").Len())
 		require.NoError(t, b.Shutdown(t.Context()))
 	})
