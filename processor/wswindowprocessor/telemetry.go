@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 // observe registers what is read from the engine when own telemetry is
@@ -44,6 +45,7 @@ func (p *windowProcessor) observe() error {
 		}),
 		t.RegisterWsWindowMissedEventsCallback(p.observeMissed),
 		t.RegisterWsWindowCheckpointAgeCallback(p.observeAge),
+		t.RegisterWsWindowWatermarkLagCallback(p.observeLag),
 	)
 }
 
@@ -59,6 +61,25 @@ func (p *windowProcessor) observeMissed(_ context.Context, o metric.Int64Observe
 func (p *windowProcessor) observeAge(_ context.Context, o metric.Float64Observer) error {
 	if saved := p.savedAt.Load(); saved != 0 {
 		o.Observe(time.Since(time.UnixMilli(saved)).Seconds())
+	}
+	return nil
+}
+
+// maxLags bounds the streams whose lag is reported.
+const maxLags = 100
+
+func (p *windowProcessor) observeLag(_ context.Context, o metric.Float64Observer) error {
+	p.mutex.Lock()
+	lags := p.engine.Lags(time.Now().UnixMilli(), maxLags)
+	p.mutex.Unlock()
+	for _, lag := range lags {
+		attributes := []attribute.KeyValue{attribute.Bool(wsevent.Overflow, true)}
+		if !lag.Overflow {
+			attributes = []attribute.KeyValue{
+				attribute.String(wsevent.TenantID, lag.TenantID), attribute.String(wsevent.Region, lag.Region),
+			}
+		}
+		o.Observe(float64(lag.Milliseconds)/1000, metric.WithAttributes(attributes...))
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ type TelemetryBuilder struct {
 	WsWindowSeries             metric.Int64ObservableGauge
 	WsWindowSeriesLimit        metric.Int64ObservableGauge
 	WsWindowWaitingWindows     metric.Int64ObservableGauge
+	WsWindowWatermarkLag       metric.Float64ObservableGauge
 	WsWindowWindows            metric.Int64ObservableCounter
 }
 
@@ -190,6 +191,21 @@ func (builder *TelemetryBuilder) RegisterWsWindowWaitingWindowsCallback(cb metri
 	return nil
 }
 
+// RegisterWsWindowWatermarkLagCallback sets callback for observable WsWindowWatermarkLag metric.
+func (builder *TelemetryBuilder) RegisterWsWindowWatermarkLagCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.WsWindowWatermarkLag, obs: o})
+		return nil
+	}, builder.WsWindowWatermarkLag)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
 // RegisterWsWindowWindowsCallback sets callback for observable WsWindowWindows metric.
 func (builder *TelemetryBuilder) RegisterWsWindowWindowsCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
@@ -321,6 +337,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_ws_window_waiting_windows",
 		metric.WithDescription("Windows that have ended and wait for downstream to take them. [Alpha]"),
 		metric.WithUnit("{window}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.WsWindowWatermarkLag, err = builder.meter.Float64ObservableGauge(
+		"otelcol_ws_window_watermark_lag",
+		metric.WithDescription("How far the watermark of a stream is behind the wall clock, of the 100 streams that are farthest behind. [Alpha]"),
+		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowWindows, err = builder.meter.Int64ObservableCounter(

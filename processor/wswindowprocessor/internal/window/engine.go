@@ -4,7 +4,9 @@
 package window
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -89,6 +91,27 @@ func (e *Engine) Stats() Stats {
 		stats.Series--
 	}
 	return stats
+}
+
+// Lag is how far a stream's watermark is behind the wall clock.
+type Lag struct {
+	TenantID, Region string
+	Overflow         bool
+	Milliseconds     int64
+}
+
+// Lags gives the streams that are farthest behind, at most n of them. A lag
+// beyond the seconds that events take is a slow platform clock, a replay, or a
+// consumer that does not keep up.
+func (e *Engine) Lags(now int64, n int) []Lag {
+	lags := make([]Lag, 0, len(e.numbered))
+	for _, st := range e.numbered {
+		if st.begun {
+			lags = append(lags, Lag{st.key.tenant, st.key.region, st.key.overflow, now - st.watermark})
+		}
+	}
+	slices.SortFunc(lags, func(a, b Lag) int { return cmp.Compare(b.Milliseconds, a.Milliseconds) })
+	return lags[:min(len(lags), n)]
 }
 
 // Drain gives the windows that have ended since the last call, in order of time
