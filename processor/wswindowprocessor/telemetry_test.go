@@ -20,7 +20,7 @@ import (
 func TestOwnTelemetry(t *testing.T) {
 	t.Parallel()
 	telemetry := componenttest.NewTelemetry()
-	t.Cleanup(func() { require.NoError(t, telemetry.Shutdown(t.Context())) })
+	defer func() { require.NoError(t, telemetry.Shutdown(t.Context())) }()
 	set := metadatatest.NewSettings(telemetry)
 	p, err := newProcessor(set, createDefaultConfig().(*Config), consumertest.NewNop())
 	require.NoError(t, err)
