@@ -25,8 +25,9 @@ const (
 	mostStep  = 1500 * time.Millisecond
 	// jitterOver is how many seconds the average jitter is taken over.
 	jitterOver = 16
-	// bulk is how far below the median lag a lag is believed to be of the same clock
-	// as the others, while nothing better is known.
+	// bulk is how far below the level, or while there is none the median, a lag may
+	// be of the same clock as the others. Further down it is a stray's, unless most
+	// are there.
 	bulk = 5 * time.Second
 	// smoothing is the time constant of the offset that is told.
 	smoothing = 4 * time.Second
@@ -56,7 +57,7 @@ type Estimator struct {
 	agreed time.Duration // when the event was that told it
 	jitter time.Duration // how far above the level the lowest lag of a second is, on average
 	inside int           // seconds that agree with the level
-	floor  time.Duration // a lag below is not believed before it is a plateau
+	floor  time.Duration // lags below are strays, unless most are
 
 	samples  int64
 	smoothed time.Duration // level, without its small jumps
@@ -167,7 +168,7 @@ func (e *Estimator) step() time.Duration {
 // event arrives before it has left. Above, it may be a delay as well, as long as any
 // of the recent seconds had an event without it.
 func (e *Estimator) isStep(bottom time.Duration, recent []second) bool {
-	if bottom < e.floor {
+	if bottom < e.level-e.step() {
 		return true
 	}
 	for i := range recent {
@@ -197,11 +198,11 @@ func (e *Estimator) settle(bottom time.Duration, recent []second, within, now ti
 // where an old one counts as higher by what the clocks may have parted since.
 func (e *Estimator) envelope(now time.Duration) {
 	best, found := second{}, nothing
-	top := e.level + e.step()
+	low, high := e.level-e.step(), e.level+e.step()
 	e.inside, e.samples = 0, 0
 	for i := range e.seconds {
 		s := &e.seconds[i]
-		if s.mostlyBelow() || s.near < e.floor || s.near > top {
+		if s.mostlyBelow() || s.near < low || s.near > high {
 			continue
 		}
 		e.inside++
@@ -216,10 +217,10 @@ func (e *Estimator) envelope(now time.Duration) {
 		return
 	}
 	e.level, e.agreed = best.near, best.closed
-	if latest := e.seconds[len(e.seconds)-1].near; latest >= e.level && latest <= top {
+	if latest := e.seconds[len(e.seconds)-1].near; latest >= e.level && latest <= high {
 		e.jitter += (latest - e.level - e.jitter) / jitterOver
 	}
-	e.floor = e.level - e.step()
+	e.floor = e.level - bulk
 }
 
 // smooth lets the offset that is told follow the level.
