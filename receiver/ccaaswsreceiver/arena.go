@@ -3,7 +3,7 @@
 
 package ccaaswsreceiver
 
-import "unsafe"
+import "strings"
 
 const (
 	smallestChunk = 4 << 10
@@ -11,31 +11,31 @@ const (
 )
 
 // arena keeps the strings of one batch together: one allocation for thousands of
-// ids and bodies. What has been written is never written again, so the strings
-// are as immutable as any; they live as long as one record of the batch does.
+// ids and bodies. They live as long as one record of the batch does.
 type arena struct {
-	chunk []byte
+	chunk strings.Builder
 	used  int // bytes of this batch
 }
 
 // begin makes room for a batch that is likely as large as the last one.
 func (a *arena) begin() {
 	likely := a.used + a.used/8
-	a.chunk = make([]byte, 0, min(max(likely, smallestChunk), largestChunk))
 	a.used = 0
+	a.chunk.Reset()
+	a.chunk.Grow(min(max(likely, smallestChunk), largestChunk))
 }
+
+// end lets go of the chunk. The strings in it stay as they are.
+func (a *arena) end() { a.chunk.Reset() }
 
 // keep copies text and gives the copy as a string.
 func (a *arena) keep(text []byte) string {
-	if len(text) == 0 {
-		return ""
+	if size := a.chunk.Cap(); size-a.chunk.Len() < len(text) {
+		a.chunk.Reset()
+		a.chunk.Grow(max(min(2*size, largestChunk), len(text)))
 	}
-	start := len(a.chunk)
-	if cap(a.chunk)-start < len(text) {
-		a.chunk = make([]byte, 0, max(min(2*cap(a.chunk), largestChunk), len(text)))
-		start = 0
-	}
-	a.chunk = append(a.chunk, text...)
+	start := a.chunk.Len()
+	a.chunk.Write(text)
 	a.used += len(text)
-	return unsafe.String(&a.chunk[start], len(text))
+	return a.chunk.String()[start:]
 }
