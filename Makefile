@@ -55,7 +55,7 @@ bin/prometheus: go.mod go.sum
 	@touch $@
 
 .PHONY: bench
-bench: build ## all benchmarks, then CPU time per event over the whole path
+bench: build bin/prometheus ## all benchmarks, then the whole path, then the table of budgets
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./cmd/...
 	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x ./e2e/...
 
