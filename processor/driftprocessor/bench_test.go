@@ -5,6 +5,7 @@ package driftprocessor
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -107,17 +108,40 @@ func BenchmarkMisaligned(b *testing.B) {
 func BenchmarkLook(b *testing.B) {
 	for _, streams := range []int{1, 2000} {
 		b.Run(fmt.Sprintf("streams=%d", streams), func(b *testing.B) {
-			logs := manyEvents(streams, 1, 0)
-			p := measured(b, createDefaultConfig().(*Config), logs)
+			p := measured(b, createDefaultConfig().(*Config), manyEvents(streams, 1, 0))
 			now := 10 * time.Second
 			for b.Loop() {
-				b.StopTimer()
-				p.measure(logs)
-				b.StartTimer()
+				for _, s := range p.streams.all {
+					s.estimator.Observe(0)
+					s.busy = true
+				}
 				now += time.Second
 				p.look(now)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*streams), "ns/stream")
 		})
+	}
+}
+
+// BenchmarkStreamMemory reports the heap of a stream that has been measured for a
+// while.
+func BenchmarkStreamMemory(b *testing.B) {
+	const streams = 2000
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		p := measured(b, createDefaultConfig().(*Config), manyEvents(streams, 1, 0))
+		for now := 10 * time.Second; now < 15*time.Minute; now += time.Second {
+			for _, s := range p.streams.all {
+				s.estimator.Observe(0)
+				s.busy = true
+			}
+			p.look(now)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/streams, "B/stream")
+		runtime.KeepAlive(p)
 	}
 }
