@@ -5,6 +5,7 @@ package driftprocessor
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -53,8 +54,8 @@ func (s *stream) measure(records plog.LogRecordSlice, now pcommon.Timestamp, ela
 			continue
 		}
 		sent, arrived := record.Timestamp(), record.ObservedTimestamp()
-		if sent == 0 {
-			continue
+		if sent == 0 || sent > math.MaxInt64 {
+			continue // it has no time, or one past the year 2262
 		}
 		if arrived == 0 {
 			arrived = now

@@ -5,7 +5,6 @@ package driftprocessor
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -102,6 +101,3 @@ func (p *driftProcessor) ConsumeLogs(ctx context.Context, logs plog.Logs) error 
 
 // now is the time of the measurement. It does not jump when our own clock is set.
 func (p *driftProcessor) now() time.Duration { return time.Since(p.began) }
-
-var errHostClock = errors.New("our own clock is misaligned by reference.ntp for longer than restart_after; " +
-	"the collector stops so that the clock can be set before it is started again")

@@ -29,6 +29,9 @@ const (
 	readingLives = 3 * askEvery
 )
 
+var errHostClock = errors.New("our own clock is misaligned by reference.ntp for longer than restart_after; " +
+	"the collector stops so that the clock can be set before it is started again")
+
 // reading is what the reference says of our own clock.
 type reading struct {
 	offset      time.Duration // positive: we are ahead

@@ -124,26 +124,33 @@ type teller struct {
 }
 
 func (t *teller) tell(ctx context.Context, now time.Duration) {
-	due := now >= t.due
-	if due {
-		t.due = now + t.p.config.Interval
-	}
+	due := t.isDue(now)
 	news := t.p.news(now, due)
-	if news.logs.LogRecordCount() == 0 {
-		return
+	var err error
+	if news.records > 0 {
+		err = t.p.next.ConsumeLogs(ctx, news.logs)
+		t.logRefusal(ctx, err, news.records)
 	}
-	err := t.p.next.ConsumeLogs(ctx, news.logs)
 	switch {
 	case err == nil:
-		t.p.accepted(news)
 	case consumererror.IsPermanent(err):
 		t.p.telemetry.DriftRefusedRecords.Add(ctx, int64(news.records))
-		t.p.accepted(news)
-	case due: // what came to nothing is tried with the next look
-		t.due = now
+	default:
+		return // and try again with the next look
 	}
+	t.p.accepted(news)
+	for t.isDue(now) {
+		t.due += t.p.config.Interval
+	}
+}
+
+// isDue rounds: looks come a little early or late.
+func (t *teller) isDue(now time.Duration) bool { return now+lookEvery/2 >= t.due }
+
+// logRefusal says that downstream has begun to refuse records, not each time.
+func (t *teller) logRefusal(ctx context.Context, err error, records int) {
 	if err != nil && !t.refused && ctx.Err() == nil {
-		t.p.logger.Warn("Downstream refuses clock records", zap.Int("records", news.records), zap.Error(err))
+		t.p.logger.Warn("Downstream refuses clock records", zap.Int("records", records), zap.Error(err))
 	}
 	t.refused = err != nil
 }

@@ -25,6 +25,8 @@ const (
 	mostStep  = 1500 * time.Millisecond
 	// jitterOver is how many seconds the average jitter is taken over.
 	jitterOver = 16
+	// longestLag leaves room to add and subtract.
+	longestLag = 50 * 365 * 24 * time.Hour
 	// bulk is how far below the level, or while there is none the median, a lag may
 	// be of the same clock as the others. Further down it is a stray's, unless most
 	// are there.
@@ -73,6 +75,7 @@ func NewEstimator() *Estimator {
 
 // Observe adds the lag of an event: our time of its arrival less its own time.
 func (e *Estimator) Observe(lag time.Duration) {
+	lag = max(-longestLag, min(lag, longestLag))
 	e.latest[e.open.events%int64(len(e.latest))] = lag
 	e.open.events++
 	if lag < e.floor {

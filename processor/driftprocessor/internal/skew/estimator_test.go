@@ -179,6 +179,7 @@ func TestAShortRoundTripIsForgottenInTheEnd(t *testing.T) {
 	t.Parallel()
 	var trip roundTrip
 	trip.add(-time.Second, 0)
+	trip.add(time.Hour, 0)
 	assert.Zero(t, trip.shortest())
 	trip.add(80*time.Millisecond, time.Second)
 	trip.add(200*time.Millisecond, 2*time.Second)
@@ -275,10 +276,11 @@ func FuzzEstimator(f *testing.F) {
 				now += time.Second
 				e.Tick(now)
 			}
-			// Mostly small lags, and now and then one of years.
-			lag := time.Duration(int32(binary.LittleEndian.Uint32(data[1:]))) << (data[5] % 30)
+			// Mostly small lags, and now and then one of years or of centuries.
+			lag := time.Duration(int32(binary.LittleEndian.Uint32(data[1:]))) << (data[5] % 33)
 			data = data[6:]
 			e.Observe(lag)
+			lag = max(-longestLag, min(lag, longestLag))
 			low, high, events = min(low, lag), max(high, lag), events+1
 
 			estimate, known := e.Estimate(now)

@@ -9,6 +9,9 @@ import "time"
 // way may have changed.
 const tripMemory = 10 * time.Minute
 
+// longestTrip is the longest one that is believed.
+const longestTrip = 10 * time.Second
+
 // roundTrip is the shortest round trip of the last tripMemory, or of up to twice
 // as long.
 type roundTrip struct {
@@ -17,7 +20,7 @@ type roundTrip struct {
 }
 
 func (r *roundTrip) add(trip, now time.Duration) {
-	if trip <= 0 {
+	if trip <= 0 || trip > longestTrip {
 		return
 	}
 	if now-r.since > tripMemory {
