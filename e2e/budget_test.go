@@ -57,7 +57,7 @@ var figure = regexp.MustCompile(`(\S+) (\S+)`)
 // report by "name unit".
 func windowFigures(b *testing.B) map[string]float64 {
 	b.Helper()
-	command := exec.CommandContext(b.Context(), "go", "test", "-run", "^$", "-bench", "Observe|ChannelMemory",
+	command := exec.CommandContext(b.Context(), "go", "test", "-run", "^$", "-bench", "Observe|ChannelMemory", "-benchtime", "2s",
 		"./processor/wswindowprocessor/internal/window")
 	command.Dir = ".."
 	out, err := command.CombinedOutput()

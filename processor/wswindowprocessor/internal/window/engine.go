@@ -54,6 +54,7 @@ type Engine struct {
 
 	due []wsevent.Window
 
+	touched  uint64                         // see touch
 	changes  []change                       // since SaveChanges
 	round    func() (*series, uint64, bool) // of SaveChannels
 	endRound func()
@@ -134,7 +135,8 @@ func (e *Engine) Observe(tags wsevent.Tags, events []Event, now int64) {
 	st.unsaved = true
 	st.pass(now, e.idle)
 	e.advance(st)
-	var own *series
+	own := e.series[tags]
+	e.touch(own, events)
 	for i := range events {
 		event := &events[i]
 		if !event.Kind.counted() {
@@ -155,6 +157,21 @@ func (e *Engine) Observe(tags wsevent.Tags, events []Event, now int64) {
 		default:
 			own.count(event, e.grid, t, e.seriesIdle)
 		}
+	}
+}
+
+// fitting is how many slots of a table stay in the processor's cache by
+// themselves.
+const fitting = 1 << 13
+
+// touch brings the channels of a batch into the cache. One at a time, each would
+// be waited for; here the processor fetches many at once.
+func (e *Engine) touch(s *series, events []Event) {
+	if s == nil || len(s.channels.slots) < fitting {
+		return
+	}
+	for i := range events {
+		e.touched += s.channels.touch(events[i].Channel)
 	}
 }
 

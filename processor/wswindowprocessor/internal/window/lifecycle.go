@@ -17,45 +17,46 @@ package window
 // same that was counted before: the open or the close of this channel at this
 // very moment.
 func (e *Engine) follow(s *series, event *Event, t int64) (repeated bool) {
-	c, known := s.channels[event.Channel]
-	before := c
-	switch {
-	case !known:
+	c := s.channels.find(event.Channel)
+	if c == nil {
 		e.meet(s, event, t)
 		return false
+	}
+	before := *c
+	switch {
 	case event.Kind == ConnectionClose:
-		repeated = c.closed() && c.lastSeen() == t
-		if !repeated {
-			e.close(s, &c, event.Channel, t)
+		if c.closed() && c.lastSeen() == t {
+			return true
 		}
+		e.close(s, c, event.Channel, t)
 	case event.Kind == ConnectionOpen && c.opened() && c.firstSeen() == t:
 		return true
 	default:
-		e.see(s, &c, t, event.Kind == ConnectionOpen)
+		e.see(s, c, t, event.Kind == ConnectionOpen)
 	}
-	if !repeated {
-		e.keep(s, event.Channel, before, c)
-	}
-	return repeated
-}
-
-// keep puts a channel as it is now. That it was seen once more is not worth
-// saving at once; a round through all channels will.
-func (e *Engine) keep(s *series, id uint64, before, c channel) {
+	// That it was seen once more is not worth saving at once; a round through all
+	// channels will.
 	if before.from != c.from || before.closed() != c.closed() {
-		e.changed(s, id)
+		e.changed(s, event.Channel)
 	}
-	s.channels[id] = c
+	return false
 }
 
+// changed remembers a channel that is not as it was saved.
 func (e *Engine) changed(s *series, id uint64) {
 	if e.config.Saved {
 		e.changes = append(e.changes, change{s, id})
 	}
 }
 
+// forget takes a channel out. Those that move by it may slip past a round through
+// all channels, and so count as changed.
 func (e *Engine) forget(s *series, id uint64) {
-	delete(s.channels, id)
+	s.channels.remove(id, func(moved uint64) {
+		if e.round != nil {
+			e.changed(s, moved)
+		}
+	})
 	e.channels--
 	e.changed(s, id)
 }
@@ -74,7 +75,8 @@ func (e *Engine) meet(s *series, event *Event, t int64) {
 		return
 	}
 	e.channels++
-	e.keep(s, event.Channel, channel{}, newChannel(t, event.Kind == ConnectionOpen, closed))
+	s.channels.put(event.Channel, newChannel(t, event.Kind == ConnectionOpen, closed))
+	e.changed(s, event.Channel)
 	e.shift(s, e.grid.first(t), 1)
 	if closed {
 		e.leave(s, event.Channel, t)
@@ -145,7 +147,7 @@ func (e *Engine) shift(s *series, k int64, by int32) {
 // last window it was.
 func (e *Engine) free(s *series, k int64) {
 	for _, id := range s.at(k).closed {
-		if c, ok := s.channels[id]; ok && c.closed() && e.grid.last(c.lastSeen()) <= k {
+		if c := s.channels.find(id); c != nil && c.closed() && e.grid.last(c.lastSeen()) <= k {
 			e.forget(s, id)
 		}
 	}
@@ -154,12 +156,13 @@ func (e *Engine) free(s *series, k int64) {
 
 // expire takes out the open channels that gave no sign of life since t.
 func (e *Engine) expire(s *series, t int64) {
-	for id, c := range s.channels {
+	s.channels.each(func(id uint64, c channel) bool {
 		if c.closed() || c.lastSeen() >= t {
-			continue
+			return false
 		}
 		e.forget(s, id)
 		s.active--
 		e.stats.ExpiredChannels++
-	}
+		return true
+	})
 }

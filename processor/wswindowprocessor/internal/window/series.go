@@ -15,7 +15,7 @@ type series struct {
 	tags     wsevent.Tags
 	stream   *stream
 	number   int // among the series of its stream
-	channels map[uint64]channel
+	channels table
 
 	slots  []slot // a ring: slot k lives at k modulo its length, a power of two
 	last   int64  // the highest slot in use
@@ -43,15 +43,14 @@ func newSeries(tags wsevent.Tags, s *stream, g grid, t int64) *series {
 	length := 1 << bits.Len64(uint64(g.whole)+2)
 	from := max(g.first(t), s.next)
 	return &series{
-		tags:     tags,
-		stream:   s,
-		channels: map[uint64]channel{},
-		slots:    make([]slot, length),
-		last:     s.next - 1,
-		latest:   t,
-		resumed:  t,
-		from:     from,
-		since:    g.start(from),
+		tags:    tags,
+		stream:  s,
+		slots:   make([]slot, length),
+		last:    s.next - 1,
+		latest:  t,
+		resumed: t,
+		from:    from,
+		since:   g.start(from),
 	}
 }
 

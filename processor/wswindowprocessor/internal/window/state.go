@@ -101,24 +101,36 @@ func (e *Engine) EndRound() {
 func (e *Engine) everyChannel(yield func(*series, uint64) bool) {
 	for i := 0; i < len(e.numbered); i++ { // their number may grow meanwhile
 		for j := 0; j < len(e.numbered[i].series); j++ {
-			s := e.numbered[i].series[j]
-			for id := range s.channels {
-				if !yield(s, id) {
-					return
-				}
+			if !eachOf(e.numbered[i].series[j], yield) {
+				return
 			}
 		}
 	}
 }
 
+// eachOf goes over the channels of a series. When their table grows meanwhile, it
+// begins anew: a channel may come twice, and none is passed over.
+func eachOf(s *series, yield func(*series, uint64) bool) bool {
+	grown := s.channels.grown
+	for i := 0; i < len(s.channels.slots); i++ {
+		if id := s.channels.slots[i].id; id != 0 && !yield(s, id) {
+			return false
+		}
+		if grown != s.channels.grown {
+			grown, i = s.channels.grown, -1
+		}
+	}
+	return true
+}
+
 // putChannel writes a channel as it is now, or that it is gone.
 func putChannel(to []byte, s *series, id uint64) []byte {
-	c, known := s.channels[id]
+	c := s.channels.find(id)
 	to = putUint(to, uint64(s.stream.number))
 	to = putUint(to, uint64(s.number))
 	to = putUint(to, id)
-	to = putBool(to, known)
-	if known {
+	to = putBool(to, c != nil)
+	if c != nil {
 		to = putInt(to, c.from)
 		to = putInt(to, c.seen)
 	}
@@ -139,7 +151,7 @@ func (e *Engine) RestoreChannels(piece []byte) error {
 		if known {
 			c = channel{from: r.int(), seen: r.int()}
 		}
-		if r.failed {
+		if r.failed || id == 0 {
 			break
 		}
 		s := e.seriesNumbered(stream, number)
@@ -148,9 +160,9 @@ func (e *Engine) RestoreChannels(piece []byte) error {
 		case known && (c.lastSeen() < c.firstSeen() || c.lastSeen() > s.stream.newest+day):
 			return fmt.Errorf("has a channel that was seen at %d ms, its stream has come to %d ms", c.lastSeen(), s.stream.newest)
 		case known:
-			s.channels[id] = c
+			s.channels.put(id, c)
 		default:
-			delete(s.channels, id)
+			s.channels.remove(id, func(uint64) {})
 		}
 	}
 	return r.err()
@@ -328,15 +340,19 @@ func (e *Engine) Resume(savedAt, now int64) {
 
 // recount finds out which windows the channels of a restored series belong to.
 func (e *Engine) recount(s *series) {
-	for id, c := range s.channels {
-		if c.closed() && e.grid.last(c.lastSeen()) < s.stream.next {
-			delete(s.channels, id)
-			continue
+	s.channels.each(func(id uint64, c channel) bool {
+		past := c.closed() && e.grid.last(c.lastSeen()) < s.stream.next
+		if past {
+			s.channels.remove(id, func(uint64) {})
 		}
+		return past
+	})
+	s.channels.each(func(id uint64, c channel) bool {
 		e.channels++
 		e.shift(s, e.grid.first(c.firstSeen()), 1)
 		if c.closed() {
 			e.leave(s, id, c.lastSeen())
 		}
-	}
+		return false
+	})
 }

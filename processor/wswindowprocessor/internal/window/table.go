@@ -1,0 +1,119 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package window
+
+// table holds the channels of a series by their hash: open addressing with linear
+// probing, all in one slice without pointers, so that a million channels cost the
+// garbage collector nothing.
+//
+// It stands in for a map because of the memory's latency, which with a million
+// channels is most of an event's cost: here the channels of a whole batch can be
+// touched beforehand, and their cache misses overlap.
+type table struct {
+	slots []entry // a power of two of them
+	used  int
+	grown int // how often the slots moved to another slice
+}
+
+// entry is a slot; id 0 is a free one.
+type entry struct {
+	id uint64
+	channel
+}
+
+const fewestSlots = 8
+
+// full is when the table grows: linear probing gets slow beyond four fifths.
+func (t *table) full() bool { return t.used >= len(t.slots)/5*4 }
+
+func (t *table) home(id uint64) int { return int(id) & (len(t.slots) - 1) } //nolint:gosec // the low bits are meant
+
+// touch brings the slot where a channel would be into the cache. The result says
+// nothing; it keeps the compiler from leaving the load out.
+func (t *table) touch(id uint64) uint64 { return t.slots[t.home(id)].id }
+
+// find gives a channel, nil when it is not there. The pointer is good until the
+// next put or remove.
+func (t *table) find(id uint64) *channel {
+	if t.used == 0 {
+		return nil
+	}
+	for i := t.home(id); ; i = (i + 1) & (len(t.slots) - 1) {
+		switch t.slots[i].id {
+		case id:
+			return &t.slots[i].channel
+		case 0:
+			return nil
+		}
+	}
+}
+
+// put adds a channel, or overwrites it.
+func (t *table) put(id uint64, c channel) {
+	if known := t.find(id); known != nil {
+		*known = c
+		return
+	}
+	if t.full() {
+		t.grow()
+	}
+	t.used++
+	t.place(entry{id, c})
+}
+
+func (t *table) place(e entry) {
+	i := t.home(e.id)
+	for t.slots[i].id != 0 {
+		i = (i + 1) & (len(t.slots) - 1)
+	}
+	t.slots[i] = e
+}
+
+func (t *table) grow() {
+	before := t.slots
+	t.slots = make([]entry, max(fewestSlots, 2*len(before)))
+	t.grown++
+	for _, e := range before {
+		if e.id != 0 {
+			t.place(e)
+		}
+	}
+}
+
+// remove takes a channel out, if it is there. The channels behind it move up, so
+// that no search ends at a hole; moved is told of each.
+func (t *table) remove(id uint64, moved func(id uint64)) {
+	if t.used == 0 {
+		return
+	}
+	mask := len(t.slots) - 1
+	hole := t.home(id)
+	for t.slots[hole].id != id {
+		if t.slots[hole].id == 0 {
+			return
+		}
+		hole = (hole + 1) & mask
+	}
+	t.used--
+	for i := (hole + 1) & mask; t.slots[i].id != 0; i = (i + 1) & mask {
+		// It may move into the hole unless its home lies behind it.
+		if (i-t.home(t.slots[i].id))&mask >= (i-hole)&mask {
+			t.slots[hole] = t.slots[i]
+			moved(t.slots[i].id)
+			hole = i
+		}
+	}
+	t.slots[hole] = entry{}
+}
+
+// each goes over all channels. The one it stands at may be removed: then it stays
+// where it is, for another may have moved there. One that moves from the slice's
+// begin to its end comes twice.
+func (t *table) each(visit func(id uint64, c channel) (removed bool)) {
+	for i := 0; i < len(t.slots); {
+		if e := t.slots[i]; e.id == 0 || !visit(e.id, e.channel) {
+			i++
+		}
+	}
+}
