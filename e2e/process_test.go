@@ -52,7 +52,7 @@ func (o *output) String() string {
 	return o.buffer.String()
 }
 
-func binary(t testing.TB, name string) string {
+func built(t testing.TB, name string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("..", "bin", name))
 	require.NoError(t, err)
@@ -64,7 +64,7 @@ func binary(t testing.TB, name string) string {
 // the test has failed.
 func start(t testing.TB, name string, environment []string, arguments ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.CommandContext(context.Background(), binary(t, name), arguments...)} //nolint:usetesting // the process is stopped by the cleanup below, not killed by the context before it
+	p := &process{Cmd: exec.CommandContext(context.Background(), built(t, name), arguments...)} //nolint:usetesting // the process is stopped by the cleanup below, not killed by the context before it
 	p.Env = append(os.Environ(), environment...)
 	p.Stdout, p.Stderr = &p.output, &p.output
 	require.NoError(t, p.Start())

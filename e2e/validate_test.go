@@ -20,7 +20,7 @@ import (
 
 func validate(t *testing.T, config string) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), binary(t, "otelcol-ccaas"), "validate", "--config", config)
+	command := exec.CommandContext(t.Context(), built(t, "otelcol-ccaas"), "validate", "--config", config)
 	command.Env = append(os.Environ(), "CCAAS_CLIENT_ID=id", "CCAAS_CLIENT_SECRET=secret") // what only the user knows
 	out, err := command.CombinedOutput()
 	assert.NoError(t, err, string(out))

@@ -60,7 +60,7 @@ const (
 	BackpressureDuration = "ccaas.backpressure.duration" // double, ms
 	ViolationReason      = "ccaas.violation.reason"      // one of the Violation constants
 	ClockSkewOffset      = "ccaas.clock.skew"            // double, ms; positive: the platform is ahead
-	StreamRoundTrip      = "ccaas.stream.round_trip"     // double, ms, of a ping on the stream's connection
+	StreamRoundTrip      = "ccaas.stream.round_trip"     // double, ms, of the stream's connection
 )
 
 // Attributes of clock.skew and clock.drift records, next to ClockSkewOffset.

@@ -114,7 +114,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, err)
 	}
 	if _, err := frame.NewDecoder(c.Fields); err != nil {
-		errs = append(errs, fmt.Errorf("fields: %w", err))
+		errs = append(errs, err)
 	}
 	errs = append(errs, c.validateNumbers()...)
 	return errors.Join(errs...)

@@ -128,7 +128,7 @@ func TestBadConfig(t *testing.T) {
 		"proxy":                {"proxy_url: not a URL"},
 		"proxy_scheme":         {`proxy_url: scheme "ftp"`},
 		"preflight_elsewhere":  {`preflight.path: "//elsewhere/version": must be a path`},
-		"fields":               {"fields: ", "timestamp"},
+		"fields":               {"fields::timestamp: "},
 		"numbers": {
 			`subprotocol: "v2 events": must be`, `preflight.path: "version": must be a path that begins with /`,
 			"connections: 0: must be 1 to 100", "heartbeat.timeout: 30s: must be more than heartbeat.interval (30s)",

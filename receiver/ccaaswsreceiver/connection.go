@@ -39,7 +39,7 @@ type connection struct {
 var _ session.Handler = (*connection)(nil)
 
 // Connected tells that the stream lives, and of the time in which it did not.
-func (c *connection) Connected(at time.Time) {
+func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 	ctx := context.Background()
 	c.telemetry.CcaasWsConnects.Add(ctx, 1)
 	c.telemetry.CcaasWsConnections.Add(ctx, 1)
@@ -56,7 +56,9 @@ func (c *connection) Connected(at time.Time) {
 		}
 	}
 	for _, one := range streams {
-		c.outbox.stream(wsevent.StreamConnected, one, at, func(plog.LogRecord) {})
+		c.outbox.stream(wsevent.StreamConnected, one, at, func(record plog.LogRecord) {
+			record.Attributes().PutDouble(wsevent.StreamRoundTrip, float64(roundTrip)/float64(time.Millisecond))
+		})
 	}
 	c.logger.Info("Connected", zap.Duration("gap", c.gap(at)))
 	c.down, c.heard = "", at

@@ -130,11 +130,11 @@ func (r *wsReceiver) Shutdown(ctx context.Context) error {
 func (r *wsReceiver) connection(number int, shown *status) (*connection, error) {
 	decoder, err := frame.NewDecoder(r.config.Fields)
 	if err != nil {
-		return nil, fmt.Errorf("fields: %w", err)
+		return nil, err
 	}
 	pieces, err := frame.NewDecoder(r.config.Fields)
 	if err != nil {
-		return nil, fmt.Errorf("fields: %w", err)
+		return nil, err
 	}
 	conn := &connection{
 		number:    number,

@@ -30,13 +30,14 @@ func (s *Session) dial(ctx context.Context, token string) (*socket, *Failure) {
 	}
 	connect := netDialer(s.settings.Dialer)
 	dialer.NetDialContext = func(dialing context.Context, network, address string) (net.Conn, error) {
+		began := time.Now()
 		conn, err := connect(dialing, network, address)
 		if err != nil {
 			return nil, err
 		}
 		// The handshake heeds its deadline, but not the end of its context.
 		release = context.AfterFunc(ctx, func() { _ = conn.Close() })
-		line = &wire{Conn: conn, allowance: maxHandshakeSize}
+		line = &wire{Conn: conn, allowance: maxHandshakeSize, roundTrip: time.Since(began)}
 		return line, nil
 	}
 	conn, response, err := dialer.DialContext(ctx, s.settings.Socket.String(), header) //nolint:bodyclose // gorilla has read what there is

@@ -142,7 +142,7 @@ type witness struct {
 	onText    func()
 }
 
-func (w *witness) Connected(at time.Time) { w.connected = append(w.connected, at) }
+func (w *witness) Connected(at time.Time, _ time.Duration) { w.connected = append(w.connected, at) }
 
 func (w *witness) Failed(failure *Failure, _ time.Duration) { w.failures = append(w.failures, failure) }
 

@@ -40,8 +40,8 @@ type Heartbeat struct {
 // goroutine, in the order of what happened; while one of them blocks, nothing is
 // read from the socket.
 type Handler interface {
-	// Connected says that the socket is up.
-	Connected(at time.Time)
+	// Connected says that the socket is up, and how long a round trip takes.
+	Connected(at time.Time, roundTrip time.Duration)
 	// Failed says why no socket came up, and when the next attempt is.
 	Failed(failure *Failure, wait time.Duration)
 	// Text is a frame. It is the handler's until the method returns.
@@ -90,7 +90,7 @@ func (s *Session) live(ctx context.Context) time.Duration {
 	}
 
 	up := time.Now()
-	s.handler.Connected(up)
+	s.handler.Connected(up, socket.line.roundTrip)
 	end := socket.read(ctx, s.handler)
 	var wait time.Duration
 	if ctx.Err() == nil {

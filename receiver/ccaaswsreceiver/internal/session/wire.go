@@ -23,6 +23,7 @@ type wire struct {
 	allowance int           // bytes, before watch
 	timeout   time.Duration // of silence; 0 before watch
 	heard     time.Time
+	roundTrip time.Duration // to the platform, or to the proxy before it: what TCP took to connect
 }
 
 // watch ends the handshake, and begins to look out for silence.
