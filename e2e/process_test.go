@@ -64,7 +64,7 @@ func built(t testing.TB, name string) string {
 // the test has failed.
 func start(t testing.TB, name string, environment []string, arguments ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.CommandContext(context.Background(), built(t, name), arguments...)} //nolint:usetesting // the process is stopped by the cleanup below, not killed by the context before it
+	p := &process{Cmd: exec.CommandContext(context.Background(), built(t, name), arguments...)}
 	p.Env = append(os.Environ(), environment...)
 	p.Stdout, p.Stderr = &p.output, &p.output
 	require.NoError(t, p.Start())

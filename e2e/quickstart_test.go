@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -54,7 +55,7 @@ func TestQuickStart(t *testing.T) {
 	_ = quickstart.Wait()
 	eventually(t, func() error {
 		if _, _, err := get("http://localhost:9464/metrics"); err == nil {
-			return fmt.Errorf("the collector is still there")
+			return errors.New("the collector is still there")
 		}
 		return nil
 	})

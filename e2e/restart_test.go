@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ func TestAKilledCollectorGoesOn(t *testing.T) {
 	eventually(t, func() error {
 		samples, err := p.prometheus.query(`count(count_over_time(ws_active_connections{job=""}` + since() + `))`)
 		if err == nil && len(samples) == 0 {
-			err = fmt.Errorf("no window since the kill")
+			err = errors.New("no window since the kill")
 		}
 		return err
 	})

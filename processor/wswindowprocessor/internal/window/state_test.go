@@ -5,6 +5,7 @@ package window
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,7 +50,7 @@ func (s *store) restore(t *testing.T, config Config, now int64) *Engine {
 	for number, piece := range s.streams {
 		require.NoError(t, e.RestoreStream(number, piece))
 	}
-	for _, piece := range append(s.complete[:len(s.complete):len(s.complete)], s.changes...) {
+	for _, piece := range append(slices.Clip(s.complete), s.changes...) {
 		require.NoError(t, e.RestoreChannels(piece))
 	}
 	e.Resume(s.savedAt, now)
@@ -65,7 +66,7 @@ func TestRestartsChangeNothing(t *testing.T) {
 	config := defaults()
 	config.Overlap = time.Second
 	config.Saved = true
-	for seed := range uint64(60) {
+	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		var kept []arrival
 		var windows []wsevent.Window
