@@ -8,7 +8,7 @@ bin/ccaassim --listen "$address" --rate 60 --sessions 300 --announce \
 	--burst-every 2m --burst-duration 20s --burst-drop-rate 20 --burst-region eu-west-1 --malformed 0.002 &
 simulator=$!
 trap 'kill "$simulator" 2>/dev/null || true; wait "$simulator" 2>/dev/null || true' EXIT
-trap 'exit 130' INT TERM
+trap 'exit 0' INT TERM
 
 sleep 1
 if ! kill -0 "$simulator" 2>/dev/null; then

@@ -36,14 +36,14 @@ func (b *batch) read(logs plog.Logs, now pcommon.Timestamp) {
 				b.add(records.At(i), now)
 			}
 		}
-		if end := len(b.events); end > b.read0() {
+		if end := len(b.events); end > b.grouped() {
 			b.groups = append(b.groups, group{tags: wsevent.TagsOf(resource.Resource().Attributes()), end: end})
 		}
 	}
 }
 
-// read0 is where the events begin that belong to no group yet.
-func (b *batch) read0() int {
+// grouped is how many of the events belong to a group.
+func (b *batch) grouped() int {
 	if len(b.groups) == 0 {
 		return 0
 	}
