@@ -24,7 +24,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
 )
 
-// BenchmarkBudgets prints the budgets of the design, each with the figure of this
+// BenchmarkBudgets prints what we mean to stay within, each with the figure of this
 // run. Machines are noisy: look at several runs, and at ratios within one.
 func BenchmarkBudgets(b *testing.B) {
 	for b.Loop() {

@@ -55,6 +55,7 @@ const (
 // Attributes of records about the stream itself.
 const (
 	StreamCause          = "ccaas.stream.cause"
+	StreamConnection     = "ccaas.stream.connection"     // int: which of the receiver's connections
 	GapStart             = "ccaas.gap.start"             // int, unix ms
 	GapEnd               = "ccaas.gap.end"               // int, unix ms
 	BackpressureDuration = "ccaas.backpressure.duration" // double, ms

@@ -144,7 +144,7 @@ func dimension(attributes pcommon.Map, name string) string {
 // put on the resource as well. A skew that nobody measured is present and empty.
 func (w *Window) Encode(record plog.LogRecord) {
 	record.SetEventName(ThroughputMetric)
-	record.SetTimestamp(pcommon.Timestamp(w.End * 1e6))
+	record.SetTimestamp(pcommon.Timestamp(max(0, w.End) * 1e6))
 
 	body := record.Body().SetEmptyMap()
 	body.EnsureCapacity(6)

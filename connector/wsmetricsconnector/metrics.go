@@ -138,12 +138,16 @@ func (d *definition) fill(metric pmetric.Metric, windows []wsevent.Record) {
 		if d.runs {
 			start = window.Since
 		}
-		point.SetStartTimestamp(pcommon.Timestamp(start * 1e6))
-		point.SetTimestamp(pcommon.Timestamp(window.End * 1e6))
+		point.SetStartTimestamp(nanoseconds(start))
+		point.SetTimestamp(nanoseconds(window.End))
 		window.Tags.Put(point.Attributes())
 		point.MoveTo(slice.AppendEmpty())
 	}
 }
+
+// nanoseconds are of unix ms, and never before 1970: a platform whose clock was
+// just reset may stamp an event so that its window begins there.
+func nanoseconds(ms int64) pcommon.Timestamp { return pcommon.Timestamp(max(0, ms) * 1e6) }
 
 func points(metric pmetric.Metric) pmetric.NumberDataPointSlice {
 	if metric.Type() == pmetric.MetricTypeSum {

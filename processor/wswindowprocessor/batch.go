@@ -70,6 +70,9 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		if abnormal, ok := attributes.Get(wsevent.CloseAbnormal); ok {
 			event.Abnormal = abnormal.Bool()
 		}
+	case window.Connected, window.Disconnected:
+		number, _ := wsevent.Int(attributes, wsevent.StreamConnection)
+		event.Socket = uint16(number) //nolint:gosec // a receiver has at most 100
 	case window.Gap:
 		start, hasStart := wsevent.Int(attributes, wsevent.GapStart)
 		end, hasEnd := wsevent.Int(attributes, wsevent.GapEnd)

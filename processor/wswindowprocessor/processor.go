@@ -25,7 +25,7 @@ import (
 
 // maxWaiting bounds the windows that wait for downstream. Past it event records
 // are refused until there is room.
-const maxWaiting = 20_000
+const maxWaiting = 10_000
 
 // windowProcessor lets event records pass, and adds window records.
 //

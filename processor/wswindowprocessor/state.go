@@ -9,9 +9,12 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
 )
 
 // open gets the storage and goes on where the state on it stands.
@@ -26,7 +29,8 @@ func (p *windowProcessor) open(ctx context.Context, host component.Host, now tim
 	}
 	client, err := provider.GetClient(ctx, component.KindProcessor, p.id, "")
 	if err != nil {
-		return fmt.Errorf("storage: %s: %w", p.config.Storage, err)
+		p.goWithout(host, fmt.Errorf("storage: %s: %w", p.config.Storage, err))
+		return nil
 	}
 	k := newKeeper(client)
 	found, err := k.restore(ctx, p.engine, now.UnixMilli())
@@ -36,6 +40,18 @@ func (p *windowProcessor) open(ctx context.Context, host component.Host, now tim
 	p.emitter.keeper, p.emitter.leftover, p.emitter.tried = k, found.waiting, now
 	p.tellRestored(found, now)
 	return nil
+}
+
+// goWithout begins without a state and saves none. To watch is worth more than to
+// remember, so a file that cannot be opened stops nothing; but it shows in health.
+func (p *windowProcessor) goWithout(host component.Host, why error) {
+	config := p.config.window()
+	config.Saved = false
+	p.engine = window.New(config)
+	p.logger.Error("The storage cannot be opened. Windows are counted from nothing, and nothing is saved. "+
+		"Is another collector using it? If its file is damaged, move the file of this processor out of the storage's directory and restart",
+		zap.Error(why))
+	componentstatus.ReportStatus(host, componentstatus.NewRecoverableErrorEvent(why))
 }
 
 func (p *windowProcessor) tellRestored(found restored, now time.Time) {
@@ -73,7 +89,8 @@ func (p *windowProcessor) due(now time.Time) bool {
 func (p *windowProcessor) save(ctx context.Context, now time.Time, all bool) error {
 	p.emitter.tried = now
 	p.mutex.Lock()
-	c := p.emitter.keeper.collect(p.engine, all, now.UnixMilli())
+	// What a failed checkpoint had collected is lost, so the next takes everything.
+	c := p.emitter.keeper.collect(p.engine, all || p.emitter.failed, now.UnixMilli())
 	windows := p.waiting
 	p.saved = len(windows)
 	p.mutex.Unlock()
@@ -92,7 +109,10 @@ func (p *windowProcessor) save(ctx context.Context, now time.Time, all bool) err
 		p.telemetry.WsWindowCheckpointSize.Record(ctx, int64(c.size))
 		p.savedAt.Store(now.UnixMilli())
 	}
-	p.tellFailure(err)
+	if ctx.Err() == nil { // else it is the end that cut it off; Shutdown saves once more
+		p.tellFailure(err)
+	}
+	p.emitter.failed = err != nil
 	return err
 }
 
@@ -116,5 +136,4 @@ func (p *windowProcessor) tellFailure(err error) {
 	case p.emitter.failed && err == nil:
 		p.logger.Info("The state is saved again")
 	}
-	p.emitter.failed = err != nil
 }

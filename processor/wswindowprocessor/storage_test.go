@@ -248,9 +248,69 @@ func TestAFullDiskStopsNothing(t *testing.T) {
 
 		after := new(consumertest.LogsSink)
 		p, _ = startOn(t, d, after)
+		consume(t, p, event(wsevent.MessageSend, "a"))
 		time.Sleep(25 * time.Second)
 		synctest.Wait()
 		assert.InDelta(t, 1, field(t, last(t, after).Fields, wsevent.FieldActiveConnections), 0)
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
+// What a full disk did not take is on it with the next checkpoint, however many
+// channels there are.
+func TestTheFirstCheckpointAfterAFullDiskIsWhole(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const channels = 5_000
+		d := newDisk()
+		p, _ := startOn(t, d, new(consumertest.LogsSink))
+		name := func(i int) string { return fmt.Sprint("channel-", i) }
+		for i := range channels {
+			consume(t, p, event(wsevent.ConnectionOpen, name(i)))
+		}
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		d.setFull(true)
+		for i := range channels - 10 {
+			consume(t, p, event(wsevent.ConnectionClose, name(i)))
+		}
+		time.Sleep(25 * time.Second)
+		d.setFull(false)
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		killed := d.copy()
+		require.NoError(t, p.Shutdown(t.Context()))
+
+		p, _ = startOn(t, killed, new(consumertest.LogsSink))
+		assert.Equal(t, 10, p.stats().Channels)
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
+// After a restart nothing is told of a stream until it is heard of: the platform
+// may be as dead as we were.
+func TestARestartIntoAnOutageIsNoCalm(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		p, _ := startOn(t, d, new(consumertest.LogsSink))
+		consume(t, p, event(wsevent.ConnectionOpen, "a"))
+		time.Sleep(15 * time.Second)
+		require.NoError(t, p.Shutdown(t.Context()))
+
+		after := new(consumertest.LogsSink)
+		p, _ = startOn(t, d, after)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		assert.Empty(t, windows(t, after))
+		consume(t, p, event(wsevent.StreamConnected, ""))
+		time.Sleep(25 * time.Second)
+		synctest.Wait()
+		found := windows(t, after)
+		require.NotEmpty(t, found)
+		assert.InDelta(t, 1, field(t, found[len(found)-1].Fields, wsevent.FieldActiveConnections), 0)
+		complete, _ := found[len(found)-1].Fields.Get(wsevent.FieldComplete)
+		assert.True(t, complete.Bool())
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
 }
@@ -301,6 +361,39 @@ func TestAStorageThatIsNone(t *testing.T) {
 	err = p.Start(t.Context(), noHost{})
 	require.ErrorContains(t, err, "storage: disk: there is no such extension")
 	require.NoError(t, p.Shutdown(t.Context()))
+}
+
+// A file that cannot be opened stops nothing.
+func TestAStorageThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zap.InfoLevel)
+		set := processortest.NewNopSettings(metadata.Type)
+		set.Logger = zap.New(core)
+		sink := new(consumertest.LogsSink)
+		p, err := newProcessor(set, onDisk(), sink)
+		require.NoError(t, err)
+		require.NoError(t, p.Start(t.Context(), brokenHost{}))
+		assert.Equal(t, 1, logs.FilterMessageSnippet("cannot be opened").Len())
+		consume(t, p, event(wsevent.MessageSend, "a"))
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		assert.NotEmpty(t, windows(t, sink))
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
+// brokenHost has a storage whose file is damaged.
+type brokenHost struct{}
+
+func (brokenHost) GetExtensions() map[component.ID]component.Component {
+	return map[component.ID]component.Component{diskID: brokenDisk{newDisk()}}
+}
+
+type brokenDisk struct{ *disk }
+
+func (brokenDisk) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
+	return nil, errors.New("invalid database")
 }
 
 type noHost struct{}

@@ -33,6 +33,7 @@ func (p *windowProcessor) observe() error {
 	t := p.telemetry
 	return errors.Join(
 		t.RegisterWsWindowWindowsCallback(stat(func(s window.Stats) int64 { return s.Windows })),
+		t.RegisterWsWindowSkippedWindowsCallback(stat(func(s window.Stats) int64 { return s.SkippedWindows })),
 		t.RegisterWsWindowExpiredChannelsCallback(stat(func(s window.Stats) int64 { return s.ExpiredChannels })),
 		t.RegisterWsWindowRefusedChannelsCallback(stat(func(s window.Stats) int64 { return s.RefusedChannels })),
 		t.RegisterWsWindowOpenChannelsCallback(stat(func(s window.Stats) int64 { return int64(s.Channels) })),

@@ -57,6 +57,7 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 	}
 	for _, one := range streams {
 		c.outbox.stream(wsevent.StreamConnected, one, at, func(record plog.LogRecord) {
+			record.Attributes().PutInt(wsevent.StreamConnection, int64(c.number))
 			record.Attributes().PutDouble(wsevent.StreamRoundTrip, float64(roundTrip)/float64(time.Millisecond))
 		})
 	}
@@ -78,7 +79,9 @@ func (c *connection) Failed(failure *session.Failure, wait time.Duration) {
 	if c.down == "" {
 		c.down = failure.Cause
 	}
-	c.status.set(c.number, trouble(failure, time.Since(c.heard)))
+	if told := trouble(failure, time.Since(c.heard)); told != nil { // only a socket takes trouble away
+		c.status.set(c.number, told)
+	}
 	fields := []zap.Field{zap.Error(failure), zap.String("cause", string(failure.Cause)), zap.Duration("next_attempt_in", wait)}
 	if failure.RetryAfter > 0 {
 		fields = append(fields, zap.Duration("retry_after", failure.RetryAfter))
@@ -99,6 +102,7 @@ func (c *connection) Disconnected(end *session.End, wait time.Duration) {
 	for _, one := range c.streams.carried(end.At) {
 		c.outbox.stream(wsevent.StreamDisconnected, one, end.At, func(record plog.LogRecord) {
 			record.Attributes().PutStr(wsevent.StreamCause, string(end.Cause))
+			record.Attributes().PutInt(wsevent.StreamConnection, int64(c.number))
 			if end.Code != 0 {
 				record.Attributes().PutInt(wsevent.CloseCode, int64(end.Code))
 			}

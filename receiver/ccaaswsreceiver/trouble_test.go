@@ -87,7 +87,9 @@ func TestPeerCloses(t *testing.T) {
 	server.CloseSockets(1012, "maintenance")
 	b.downstream.wait(t, wsevent.StreamDisconnected, wsevent.StreamGap, wsevent.StreamConnected, wsevent.StreamConnected)
 	record := b.downstream.records(wsevent.StreamDisconnected)[0]
-	assert.Equal(t, map[string]any{"ccaas.stream.cause": "closed_by_peer", "ccaas.close.code": int64(1012)}, record.Attributes().AsRaw())
+	assert.Equal(t, map[string]any{
+		"ccaas.stream.cause": "closed_by_peer", "ccaas.stream.connection": int64(0), "ccaas.close.code": int64(1012),
+	}, record.Attributes().AsRaw())
 }
 
 func TestSilenceIsNoticed(t *testing.T) {

@@ -40,6 +40,7 @@ type TelemetryBuilder struct {
 	WsWindowRefusedWindows     metric.Int64Counter
 	WsWindowSeries             metric.Int64ObservableGauge
 	WsWindowSeriesLimit        metric.Int64ObservableGauge
+	WsWindowSkippedWindows     metric.Int64ObservableCounter
 	WsWindowWaitingWindows     metric.Int64ObservableGauge
 	WsWindowWatermarkLag       metric.Float64ObservableGauge
 	WsWindowWindows            metric.Int64ObservableCounter
@@ -167,6 +168,21 @@ func (builder *TelemetryBuilder) RegisterWsWindowSeriesLimitCallback(cb metric.I
 		cb(ctx, &observerInt64{inst: builder.WsWindowSeriesLimit, obs: o})
 		return nil
 	}, builder.WsWindowSeriesLimit)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterWsWindowSkippedWindowsCallback sets callback for observable WsWindowSkippedWindows metric.
+func (builder *TelemetryBuilder) RegisterWsWindowSkippedWindowsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.WsWindowSkippedWindows, obs: o})
+		return nil
+	}, builder.WsWindowSkippedWindows)
 	if err != nil {
 		return err
 	}
@@ -331,6 +347,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_ws_window_series_limit",
 		metric.WithDescription("The most sets that are counted apart (max_series). Further ones share the overflow set. [Alpha]"),
 		metric.WithUnit("{series}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.WsWindowSkippedWindows, err = builder.meter.Int64ObservableCounter(
+		"otelcol_ws_window_skipped_windows",
+		metric.WithDescription("True zeros that were not told, because event time leapt over more windows than are told at once. [Alpha]"),
+		metric.WithUnit("{window}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowWaitingWindows, err = builder.meter.Int64ObservableGauge(

@@ -29,6 +29,7 @@ type Config struct {
 // Stats are the Engine's own numbers; the first group only grows.
 type Stats struct {
 	Windows         int64 // emitted
+	SkippedWindows  int64 // zeros that were not, because event time leapt too far
 	LateEvents      int64 // missed a window because it was emitted
 	FutureEvents    int64 // too far ahead for any window
 	ExpiredChannels int64 // closed by channel_ttl
@@ -140,7 +141,7 @@ func (e *Engine) Observe(tags wsevent.Tags, events []Event, now int64) {
 	for i := range events {
 		event := &events[i]
 		if !event.Kind.counted() {
-			home.hear(event)
+			home.hear(event, now)
 			home.unsaved = true
 			continue
 		}
@@ -267,6 +268,11 @@ func (e *Engine) advance(st *stream) {
 	}
 }
 
+// maxDue is how many windows may be due before true zeros are passed over. Event
+// time that leaps over hours, as in a replay with a hole, would else make any
+// number of them at once.
+const maxDue = 10_000
+
 // dormant says that no series of the stream has anything to tell from the next
 // window on, however far the watermark has gone.
 func (e *Engine) dormant(st *stream) bool {
@@ -282,13 +288,15 @@ func (e *Engine) dormant(st *stream) bool {
 func (e *Engine) emit(st *stream) {
 	k := st.next
 	start, end := e.grid.start(k), e.grid.end(k)
-	all, none := st.listening(start, end)
+	all, blind := st.listening(start, end)
 	for _, s := range st.series {
 		untold := s.untold()
 		counts := s.close(k, e.grid)
 		switch alive := s.active > 0 || s.recent(end, e.seriesIdle); {
-		case !untold && counts == wsevent.Counts{} && (none || !alive):
+		case !untold && counts == wsevent.Counts{} && (blind || !alive):
 			// Nothing to tell: blindness and silence are no zero.
+		case !untold && counts == wsevent.Counts{} && len(e.due) >= maxDue:
+			e.stats.SkippedWindows++
 		case k < s.from:
 			s.unshown = s.unshown || counts != wsevent.Counts{}
 		default:

@@ -274,6 +274,67 @@ func TestABlindStreamIsNoZero(t *testing.T) {
 	assert.Equal(t, []string{"50: active=1 sent=0 received=0 opened=0 closed=0 dropped=0"}, brief(e.Drain()))
 }
 
+func TestABlindStreamWhosePlatformIsBehindIsNoZero(t *testing.T) {
+	t.Parallel()
+	e := New(defaults())
+	const behind = 90_000
+	for ms := int64(1_000); ms < 30_000; ms += 1_000 {
+		e.Observe(acme, []Event{at(MessageSend, ms, 1)}, base+ms+behind)
+	}
+	e.Drain()
+	e.Observe(acme, []Event{at(Disconnected, 30_000+behind, 0)}, base+30_000+behind)
+	e.Advance(base + 100_000 + behind)
+	for _, w := range e.Drain() {
+		assert.Positive(t, w.Counts.MessagesSent, "%d", (w.Start-base)/1000)
+	}
+	e.Observe(acme, []Event{at(Connected, 100_000+behind, 0)}, base+100_000+behind)
+	e.Observe(acme, []Event{at(MessageSend, 101_000, 1)}, base+101_000+behind)
+	e.Observe(acme, []Event{at(MessageSend, 125_000, 1)}, base+125_000+behind)
+	assert.Equal(t, []string{
+		"100: active=1 sent=1 received=0 opened=0 closed=0 dropped=0",
+		"110: active=1 sent=0 received=0 opened=0 closed=0 dropped=0",
+	}, brief(e.Drain()), "the gap is where the stream's own time was")
+}
+
+func TestAStreamIsBlindWhileAnyOfItsSocketsIsDown(t *testing.T) {
+	t.Parallel()
+	e := New(defaults())
+	socket := func(kind Kind, ms int64, number uint16) Event {
+		event := at(kind, ms, 0)
+		event.Socket = number
+		return event
+	}
+	live(e, acme, at(MessageSend, 1_000, 1), socket(Disconnected, 2_000, 1), socket(Disconnected, 3_000, 2), socket(Connected, 5_000, 2),
+		at(MessageSend, 15_000, 1), at(MessageSend, 25_000, 1), at(MessageSend, 32_000, 1))
+	for _, w := range e.Drain() {
+		assert.False(t, w.Complete, "socket 1 is still down")
+	}
+	live(e, acme, socket(Connected, 33_000, 1), at(MessageSend, 45_000, 1), at(MessageSend, 55_000, 1), at(MessageSend, 62_000, 1))
+	assert.Equal(t, []string{
+		"30: active=1 sent=1 received=0 opened=0 closed=0 dropped=0 incomplete",
+		"40: active=1 sent=1 received=0 opened=0 closed=0 dropped=0",
+		"50: active=1 sent=1 received=0 opened=0 closed=0 dropped=0",
+	}, brief(e.Drain()))
+}
+
+func TestALeapOfTimeIsBounded(t *testing.T) {
+	t.Parallel()
+	e := New(defaults())
+	tags := manyTags(300)
+	for i := range tags {
+		tags[i].TenantID = "one"
+		tags[i].ChannelType = fmt.Sprint("type-", i)
+		live(e, tags[i], at(ConnectionOpen, 0, 1))
+	}
+	live(e, tags[0], at(MessageSend, 4*3_600_000, 1))
+	assert.LessOrEqual(t, len(e.Drain()), maxDue+len(tags))
+	assert.Positive(t, e.Stats().SkippedWindows)
+	e.Advance(base + 4*3_600_000 + 12_000)
+	windows := e.Drain()
+	require.NotEmpty(t, windows)
+	assert.Equal(t, int64(1), windows[len(windows)-1].ActiveConnections, "and goes on as ever")
+}
+
 func TestRecordsAboutTheStreamMoveNoWatermark(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())

@@ -32,6 +32,7 @@ func (k Kind) counted() bool { return k <= Violation }
 type Event struct {
 	Kind     Kind
 	Abnormal bool   // of a ConnectionClose: it counts as a drop
+	Socket   uint16 // of Connected and Disconnected: which of a receiver's
 	Time     int64  // unix ms; of a Gap: its start
 	Channel  uint64 // hash of the channel id; 0 for none
 	Bytes    int64  // payload of a message

@@ -6,6 +6,8 @@ package window
 import (
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
@@ -32,7 +34,7 @@ type change struct {
 // tells of two pieces which is the newer.
 func (e *Engine) SaveStreams(generation int64, save func(number int, piece []byte)) {
 	for number, st := range e.numbered {
-		if st.unsaved {
+		if st.unsaved && e.streams[st.key] == st { // not one that stands in for a damaged one
 			st.unsaved = false
 			save(number, seal(e.putStream(putInt(newPiece(), generation), st)))
 		}
@@ -189,8 +191,12 @@ func (e *Engine) putStream(to []byte, st *stream) []byte {
 	to = putBool(to, st.live)
 	to = putInt(to, st.watermark)
 	to = putInt(to, st.newest)
-	to = putBool(to, st.down)
-	to = putInt(to, st.since)
+	to = putInt(to, st.newestAt)
+	to = putInt(to, st.downSince)
+	to = putUint(to, uint64(len(st.down)))
+	for _, socket := range slices.Sorted(maps.Keys(st.down)) {
+		to = putUint(to, uint64(socket))
+	}
 	to = putUint(to, uint64(len(st.gaps)))
 	for _, g := range st.gaps {
 		to = putInt(to, g.start)
@@ -235,7 +241,13 @@ func (e *Engine) RestoreStream(number int, piece []byte) error {
 	st := &stream{number: number, key: streamKey{tenant: r.string(), region: r.string(), overflow: r.bool()}}
 	st.next, st.begun, st.live = r.int(), r.bool(), r.bool()
 	st.watermark, st.newest = r.int(), r.int()
-	st.down, st.since = r.bool(), r.int()
+	st.newestAt, st.downSince = r.int(), r.int()
+	for range r.length() {
+		if st.down == nil {
+			st.down = map[uint16]struct{}{}
+		}
+		st.down[uint16(r.uint())] = struct{}{} //nolint:gosec // it was one when it was written
+	}
 	for range r.length() {
 		st.gaps = append(st.gaps, gap{start: r.int(), end: r.int()})
 	}
@@ -282,7 +294,7 @@ const day = 86_400_000
 // go on from.
 func (st *stream) check(g grid) error {
 	const ages = 1 << 53 // ms
-	for _, t := range []int64{g.size, st.watermark, st.newest, st.since} {
+	for _, t := range []int64{g.size, st.watermark, st.newest, st.newestAt, st.downSince} {
 		if t < -ages || t > ages {
 			return fmt.Errorf("has a time out of range: %d ms", t)
 		}
@@ -326,12 +338,13 @@ func (e *Engine) adopt(st *stream) error {
 	return nil
 }
 
-// Resume ends a restore. Nobody was there from savedAt to now (unix ms): the
-// windows in between are incomplete, and the streams go on where they stood.
+// Resume ends a restore. Nobody was there from savedAt on (unix ms), nor is, for all
+// we know, until a stream's first event or connect. The streams go on where they
+// stood.
 func (e *Engine) Resume(savedAt, now int64) {
 	for _, st := range e.numbered {
 		st.arrived, st.mark = now, st.watermark
-		st.addGap(savedAt, now)
+		st.away, st.awaySince = st.begun, savedAt
 		for _, s := range st.series {
 			e.recount(s)
 		}

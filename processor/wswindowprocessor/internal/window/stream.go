@@ -23,18 +23,21 @@ type stream struct {
 	live      bool // an event of the platform has been seen
 	watermark int64
 	newest    int64 // latest event time; beyond the wall clock when the platform is ahead
+	newestAt  int64 // wall clock when it came
 	arrived   int64 // wall clock at the latest arrival
 	mark      int64 // the watermark at that arrival
 
-	down  bool
-	since int64 // while down: unix ms of the disconnect
-	gaps  []gap // in order of arrival, overlapping at will
+	down      map[uint16]struct{} // the sockets that are down
+	downSince int64               // our clock, when the first of them went
+	away      bool                // we were, and nothing has come since
+	awaySince int64               // our clock
+	gaps      []gap               // in the stream's time, overlapping at will
 
 	skew      float64 // ms
 	skewKnown bool
 }
 
-// gap is a time without a live stream, [start, end), unix ms.
+// gap is a time in which nobody listened, or not to all of it: [start, end), unix ms.
 type gap struct{ start, end int64 }
 
 // maxGaps bounds the gaps kept for windows that are still open. Past it the two
@@ -44,14 +47,17 @@ const maxGaps = 32
 // begin sets the watermark to t.
 func (s *stream) begin(t, now int64) {
 	s.begun = true
-	s.watermark, s.newest, s.mark, s.arrived = t, t, t, now
+	s.watermark, s.newest, s.mark, s.newestAt, s.arrived = t, t, t, now, now
 }
 
 // arrive moves the watermark for an event of the platform stamped t.
 func (s *stream) arrive(t, now int64) {
-	s.newest = max(s.newest, t)
+	if t > s.newest {
+		s.newest, s.newestAt = t, now
+	}
 	s.watermark = max(s.watermark, min(s.newest, now))
 	s.arrived, s.mark = now, s.watermark
+	s.back(now)
 }
 
 // pass lets the wall clock act on the watermark: a platform that runs ahead is
@@ -71,22 +77,48 @@ func (s *stream) pass(now, idle int64) {
 }
 
 // hear takes what a record says about the stream.
-func (s *stream) hear(event *Event) {
+func (s *stream) hear(event *Event, now int64) {
 	switch event.Kind {
 	case Connected:
-		if s.down {
-			s.addGap(s.since, event.Time)
-			s.down = false
+		s.back(event.Time)
+		if _, down := s.down[event.Socket]; !down {
+			return
+		}
+		if delete(s.down, event.Socket); len(s.down) == 0 {
+			s.addGap(s.own(s.downSince, event.Time, now))
 		}
 	case Disconnected:
-		if !s.down {
-			s.down, s.since = true, event.Time
+		if len(s.down) == 0 {
+			s.down, s.downSince = map[uint16]struct{}{}, event.Time
 		}
+		s.down[event.Socket] = struct{}{}
 	case Gap:
-		s.addGap(event.Time, event.GapEnd)
+		s.addGap(s.own(event.Time, event.GapEnd, now))
 	case Skew:
 		s.skew, s.skewKnown = event.Skew, true
 	}
+}
+
+// back ends the time in which we were away.
+func (s *stream) back(now int64) {
+	if s.away {
+		s.away = false
+		s.addGap(s.own(s.awaySince, now, now))
+	}
+}
+
+// recent is how old a gap's end may be to be of the present, in ms.
+const recent = 60_000
+
+// own turns a time of our clock into the stream's, which is that of its events. A
+// gap that ended long ago comes out of an archive, as the events around it do; it
+// stands where it is.
+func (s *stream) own(start, end, now int64) (ownStart, ownEnd int64) {
+	if !s.live || now-end > recent {
+		return start, end
+	}
+	ahead := s.newest - s.newestAt
+	return start + ahead, end + ahead
 }
 
 func (s *stream) addGap(start, end int64) {
@@ -100,19 +132,20 @@ func (s *stream) addGap(start, end int64) {
 	s.gaps = append(s.gaps, gap{start, end})
 }
 
-// listening says how much of [start, end) somebody listened to the stream.
-func (s *stream) listening(start, end int64) (all, none bool) {
-	all = true
-	if s.down && s.since < end {
-		all, none = false, s.since <= start
-	}
+// listening says whether somebody listened to the stream in all of [start, end),
+// and whether so little is known of it that a zero would be a guess. While a
+// socket is down, or we have just come back, nothing is known of the time after
+// the latest event.
+func (s *stream) listening(start, end int64) (all, blind bool) {
+	blind = (len(s.down) > 0 || s.away) && end > s.newest
+	all = !blind
 	for _, g := range s.gaps {
 		if g.start < end && g.end > start {
 			all = false
-			none = none || g.start <= start && g.end >= end
+			blind = blind || g.start <= start && g.end >= end
 		}
 	}
-	return all, none
+	return all, blind
 }
 
 // forgetGaps drops the gaps that ended before t.
