@@ -5,8 +5,10 @@ package ccaaswsreceiver
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -172,20 +174,7 @@ func (r *wsReceiver) session(ctx context.Context) (*session.Settings, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
-	transport := &http.Transport{
-		Proxy:                  proxy,
-		TLSClientConfig:        security.Clone(),
-		ForceAttemptHTTP2:      true,
-		TLSHandshakeTimeout:    requestTimeout,
-		IdleConnTimeout:        requestTimeout,
-		MaxResponseHeaderBytes: 1 << 20,
-	}
-	r.client = &http.Client{
-		Transport: transport,
-		Timeout:   requestTimeout,
-		// A redirect would carry the token elsewhere.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	r.client = newClient(proxy, security)
 	settings := &session.Settings{
 		Preflight:   at.preflight,
 		Client:      r.client,
@@ -218,4 +207,21 @@ func (r *wsReceiver) session(ctx context.Context) (*session.Settings, error) {
 		}, r.client)
 	}
 	return settings, nil
+}
+
+// newClient is for tokens and the pre-flight.
+func newClient(proxy func(*http.Request) (*url.URL, error), security *tls.Config) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:                  proxy,
+			TLSClientConfig:        security.Clone(),
+			ForceAttemptHTTP2:      true,
+			TLSHandshakeTimeout:    requestTimeout,
+			IdleConnTimeout:        requestTimeout,
+			MaxResponseHeaderBytes: 1 << 20,
+		},
+		Timeout: requestTimeout,
+		// A redirect would carry the token elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }

@@ -136,28 +136,30 @@ func active(events []Event, start, end int64) (count int64) {
 	return count
 }
 
-func count(events []Event, from, to int64) (counts wsevent.Counts) {
-	for _, event := range events {
-		if event.Time < from || event.Time >= to {
-			continue
-		}
-		switch event.Kind {
-		case ConnectionOpen:
-			counts.ConnectionsOpened++
-		case ConnectionClose:
-			counts.ConnectionsClosed++
-			if event.Abnormal {
-				counts.ConnectionsDropped++
+// count counts the events of [from, to), one question at a time.
+func count(events []Event, from, to int64) wsevent.Counts {
+	number := func(is func(Event) bool) (n int64) {
+		for _, event := range events {
+			if event.Time >= from && event.Time < to && is(event) {
+				n++
 			}
-		case MessageSend:
-			counts.MessagesSent++
-			counts.PayloadBytes += event.Bytes
-		case MessageReceive:
-			counts.MessagesReceived++
-			counts.PayloadBytes += event.Bytes
+		}
+		return n
+	}
+	payload := int64(0)
+	for _, event := range events {
+		if event.Time >= from && event.Time < to && (event.Kind == MessageSend || event.Kind == MessageReceive) {
+			payload += event.Bytes
 		}
 	}
-	return counts
+	return wsevent.Counts{
+		MessagesSent:       number(func(e Event) bool { return e.Kind == MessageSend }),
+		MessagesReceived:   number(func(e Event) bool { return e.Kind == MessageReceive }),
+		PayloadBytes:       payload,
+		ConnectionsOpened:  number(func(e Event) bool { return e.Kind == ConnectionOpen }),
+		ConnectionsClosed:  number(func(e Event) bool { return e.Kind == ConnectionClose }),
+		ConnectionsDropped: number(func(e Event) bool { return e.Kind == ConnectionClose && e.Abnormal }),
+	}
 }
 
 // check holds what the Engine emitted against the oracle.
