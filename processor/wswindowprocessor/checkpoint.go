@@ -156,8 +156,9 @@ func (k *keeper) taken(ctx context.Context) error {
 	if !k.windows {
 		return nil
 	}
-	k.windows = false
-	return k.client.Delete(ctx, windowsKey)
+	err := k.client.Delete(ctx, windowsKey)
+	k.windows = err != nil
+	return err
 }
 
 // write brings a checkpoint to the storage in one batch, the manifest last.

@@ -109,31 +109,31 @@ func (p *windowProcessor) save(ctx context.Context, now time.Time, all bool) err
 		p.telemetry.WsWindowCheckpointSize.Record(ctx, int64(c.size))
 		p.savedAt.Store(now.UnixMilli())
 	}
-	if ctx.Err() == nil { // else it is the end that cut it off; Shutdown saves once more
-		p.tellFailure(err)
-	}
-	p.emitter.failed = err != nil
+	p.noteSaved(ctx, err)
 	return err
 }
 
-// allTaken notes that no window waits. Where that fails, a restart may tell some
-// windows a second time, with the same numbers.
+// allTaken notes that no window waits. Where that fails, the next checkpoint will;
+// a restart before it tells some windows a second time, with the same numbers.
 func (p *windowProcessor) allTaken(ctx context.Context) {
-	if p.emitter.keeper == nil {
+	if p.emitter.keeper == nil || p.emitter.failed {
 		return
 	}
 	if err := p.emitter.keeper.taken(ctx); err != nil {
-		p.tellFailure(err)
+		p.noteSaved(ctx, err)
 	}
 }
 
-// tellFailure logs the begin and the end of a time in which nothing can be saved.
-func (p *windowProcessor) tellFailure(err error) {
+// noteSaved remembers whether the storage takes what it is given, and logs the
+// begin and the end of a time in which it does not.
+func (p *windowProcessor) noteSaved(ctx context.Context, err error) {
 	switch {
+	case ctx.Err() != nil: // it is the end that cut it off; Shutdown saves once more
 	case !p.emitter.failed && err != nil:
 		p.logger.Error("The state cannot be saved; windows go on, but a restart will go back to the last checkpoint. "+
 			"Is the disk of the storage full?", zap.Stringer("storage", p.config.Storage), zap.Error(err))
 	case p.emitter.failed && err == nil:
 		p.logger.Info("The state is saved again")
 	}
+	p.emitter.failed = err != nil
 }

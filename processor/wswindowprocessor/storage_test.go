@@ -256,6 +256,36 @@ func TestAFullDiskStopsNothing(t *testing.T) {
 	})
 }
 
+// Windows whose leaving could not be noted are not offered again for ever.
+func TestWindowsTakenWhileTheDiskWasFull(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		var once sync.Once
+		sink := &moody{refuse: func(logs plog.Logs) error {
+			if isWindows(logs) {
+				once.Do(func() { d.setFull(true) }) // between the checkpoint and the note
+			}
+			return nil
+		}}
+		config := onDisk()
+		config.CheckpointInterval = 2 * time.Second
+		p, err := newProcessor(processortest.NewNopSettings(metadata.Type), config, sink)
+		require.NoError(t, err)
+		require.NoError(t, p.Start(t.Context(), host{d}))
+		consume(t, p, event(wsevent.MessageSend, "a"))
+		time.Sleep(13 * time.Second)
+		synctest.Wait()
+		assert.NotEmpty(t, windows(t, &sink.LogsSink))
+		assert.True(t, d.holds(windowsKey))
+		d.setFull(false)
+		time.Sleep(5 * time.Second) // checkpoints, but no other window
+		synctest.Wait()
+		assert.False(t, d.holds(windowsKey))
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
 // What a full disk did not take is on it with the next checkpoint, however many
 // channels there are.
 func TestTheFirstCheckpointAfterAFullDiskIsWhole(t *testing.T) {
