@@ -16,8 +16,8 @@ const (
 // book remembers conversations, since Notifications tells of each as a whole. It
 // begins with the first socket that is subscribed to anything.
 type book struct {
-	messages      int // kept of a conversation
-	began         int64
+	messages      int   // kept of a conversation
+	before        int64 // when what was there before began at the latest, unix nanoseconds
 	conversations map[identity]*conversation
 	ended         []*conversation // in order, to be forgotten
 	fresh         []*telling      // of the batch at hand
@@ -49,8 +49,8 @@ type telling struct {
 	api, all fate // with Notifications, and with any API
 }
 
-func newBook(messages int) *book {
-	return &book{messages: messages, conversations: map[identity]*conversation{}}
+func newBook(messages int, now time.Time) *book {
+	return &book{messages: messages, before: now.Add(-time.Minute).UnixNano(), conversations: map[identity]*conversation{}}
 }
 
 // enter lets the conversation of an item become what the item makes of it. An
@@ -91,8 +91,7 @@ func (b *book) conversation(e *event, happened int64) *conversation {
 	}
 	c = &conversation{channel: e.channel, user: e.user, series: e.series, connected: happened}
 	if e.kind != connectionOpen {
-		before := time.Second + time.Duration(e.channel.low%uint64(time.Hour))
-		c.connected = b.began - int64(before)
+		c.connected = b.before - int64(e.channel.low%uint64(time.Hour))
 	}
 	if len(b.conversations) < conversationsKept {
 		b.conversations[e.channel] = c

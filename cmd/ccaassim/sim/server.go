@@ -111,7 +111,7 @@ func (s *Server) prepare(now time.Time) {
 	s.directory = newDirectory(s.config.Queues, s.config.Agents, source(5))
 	s.channels = newChannels(s.directory, s.trouble, s.tally, s.hub)
 	encoder := newEncoder(generator.series, s.config.Timestamp)
-	book := newBook(s.config.SnapshotMessages)
+	book := newBook(s.config.SnapshotMessages, now)
 	s.pump = &pump{
 		composer:  composer,
 		encoder:   encoder,

@@ -35,6 +35,9 @@ type turns struct {
 
 // tell writes a batch to one socket in turn, or to all of a client, or to all.
 func (s *turns) tell(b *batch, sockets []*socket, t *Trouble) (all told) {
+	if len(sockets) == 0 {
+		return told{}
+	}
 	s.chunk.reset()
 	s.encoding.encode(&s.chunk, b, t)
 	s.turn++
@@ -71,7 +74,7 @@ func (s *turns) write(b *batch, targets []*socket) (all told) {
 		best = min(best, f)
 	}
 	b.written(s.api, best)
-	if best != missed {
+	if best == sent {
 		b.sentFrames += int64(s.chunk.frames)
 		b.sentBytes += int64(len(s.chunk.bytes))
 	}

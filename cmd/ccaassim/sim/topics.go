@@ -25,9 +25,6 @@ func (l *letter) reset() {
 }
 
 func (s *topics) tell(b *batch, sockets []*socket, t *Trouble) (all told) {
-	if s.book.began == 0 && len(b.times) > 0 {
-		s.book.began = b.times[0]
-	}
 	if len(sockets) > 0 {
 		b.await(notifications, unheard)
 	}
@@ -125,7 +122,7 @@ func (s *topics) post(b *batch, l *letter, to *socket) told {
 			t.api, t.all = f, min(t.all, f)
 		}
 	}
-	if f != missed {
+	if f == sent {
 		b.sentFrames += int64(l.chunk.frames)
 		b.sentBytes += int64(len(l.chunk.bytes))
 	}
