@@ -86,7 +86,7 @@ func (s *Server) cxoneToken(w http.ResponseWriter, r *http.Request) {
 	case grant == "password" && !s.knowsAccessKey(r):
 		oauthError(w, http.StatusBadRequest, "invalid_grant", "unknown access key or wrong secret")
 	default:
-		s.grant(w, r, client, map[string]any{"id_token": s.idToken(client, time.Now()), "refresh_token": "not-supported"})
+		s.grant(w, r, client, map[string]any{"id_token": s.idToken(client, time.Now())})
 	}
 }
 

@@ -132,3 +132,18 @@ func TestPlatformCallsFailAndAreLimited(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status, "each token has its own limit")
 	assert.Equal(t, int64(1), server.Truth().Requests.RateLimited)
 }
+
+func TestASilentChannelHasNoHeartbeat(t *testing.T) {
+	t.Parallel()
+	server := start(t, func(c *Config) { c.Silent, c.ChannelHeartbeat = true, 10*time.Millisecond })
+	c := newClient(t, server)
+	conn, _ := c.watch(t, c.token(t))
+	_, _, err := conn.ReadMessage()
+	require.NoError(t, err)
+	require.NoError(t, server.Trouble(func(t *Trouble) { t.Silence = true }))
+	read := recorded(conn)
+	require.NoError(t, conn.WriteMessage(websocket.TextMessage, []byte(`{"message":"ping"}`)))
+	time.Sleep(100 * time.Millisecond) // in which ten would have come
+	server.CloseSockets(1000, "")
+	assert.LessOrEqual(t, len(read()), 5, "what was under way already, and no more")
+}
