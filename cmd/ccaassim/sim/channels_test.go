@@ -82,7 +82,7 @@ func TestChannelsExpireUnlessSubscribedAgain(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"result":"404","message":"the channel has expired"}`, string(frame))
 	assert.Equal(t, int64(1), server.Truth().Channels.Expired)
-	late := dialURL(t, server.socketURL()+channelSocket+id)
+	late := dialURL(t, server.advertised("ws")+channelSocket+id)
 	_, frame, err = late.ReadMessage()
 	require.NoError(t, err)
 	assert.Equal(t, "404", decode[wireNotification](t, string(frame)).Result)
@@ -113,7 +113,7 @@ func TestChannelSocketsSpeakForThemselves(t *testing.T) {
 		assert.Equal(t, "WebSocket Heartbeat", next(conn).Body.Message)
 	}
 
-	second := dialURL(t, server.socketURL()+channelSocket+id)
+	second := dialURL(t, server.advertised("ws")+channelSocket+id)
 	for {
 		if _, _, err := conn.ReadMessage(); err != nil {
 			assert.True(t, websocket.IsCloseError(err, 1000), "a channel has one socket: %v", err)
@@ -136,7 +136,7 @@ func TestChannelSocketsSpeakForThemselves(t *testing.T) {
 	assert.Greater(t, time.Since(announced), 150*time.Millisecond, "after the grace")
 
 	require.NoError(t, server.Trouble(func(t *Trouble) { t.SocketClosingEvery = 20 * time.Millisecond }))
-	third := dialURL(t, server.socketURL()+channelSocket+id)
+	third := dialURL(t, server.advertised("ws")+channelSocket+id)
 	for n := next(third); n.TopicName != socketClosingTopic; n = next(third) {
 		require.Equal(t, "channel.metadata", n.TopicName)
 	}

@@ -54,6 +54,7 @@ const (
 type Config struct {
 	Listen         string
 	ListenAnywhere bool
+	Advertise      string
 	TLS            bool
 	TLSCAFile      string
 

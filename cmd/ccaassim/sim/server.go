@@ -13,7 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -164,8 +164,26 @@ func (s *Server) URL() string {
 	return scheme + s.listener.Addr().String()
 }
 
-// socketURL is the same for sockets.
-func (s *Server) socketURL() string { return "ws" + strings.TrimPrefix(s.URL(), "http") }
+// advertised is where the answers say that the simulator is, by http or ws.
+func (s *Server) advertised(scheme string) string {
+	if s.config.TLS {
+		scheme += "s"
+	}
+	return scheme + "://" + s.authority()
+}
+
+// authority is the host and port of that. One that listens anywhere is on loopback
+// as well.
+func (s *Server) authority() string {
+	if s.config.Advertise != "" {
+		return s.config.Advertise
+	}
+	address := s.listener.Addr()
+	if tcp, ok := address.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return address.String()
+}
 
 // Certificate is the PEM of the certificate to trust, nil without TLS.
 func (s *Server) Certificate() []byte { return s.certificate }

@@ -72,7 +72,7 @@ func TestSnapshotsHeal(t *testing.T) {
 		return server.Truth().APIs["notifications"].Missed.Events > before+200
 	}, 10*time.Second, time.Millisecond)
 
-	conn = dialURL(t, server.socketURL()+channelSocket+id)
+	conn = dialURL(t, server.advertised("ws")+channelSocket+id)
 	frames := recorded(conn)
 	<-server.Done()
 	server.CloseSockets(1000, "")

@@ -34,6 +34,9 @@ func (c *Config) validateListen() error {
 	if !loopback && !c.ListenAnywhere {
 		return fmt.Errorf("--listen %q is not loopback; the simulator lets any client in, so say --listen-anywhere if that is meant", c.Listen)
 	}
+	if _, _, err := net.SplitHostPort(c.Advertise); c.Advertise != "" && err != nil {
+		return fmt.Errorf("--advertise %q: %w; want host:port", c.Advertise, err)
+	}
 	return nil
 }
 
