@@ -144,6 +144,15 @@ func (c *channels) reconsider() {
 	}
 }
 
+// close stops the channels' clocks.
+func (c *channels) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, one := range c.all {
+		one.expiry.Stop()
+	}
+}
+
 func (c *channels) find(id string) *channel {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -225,6 +225,7 @@ func (s *Server) Close() error {
 			_ = s.http.Close() // a client holds a connection open: cut it
 		}
 		<-s.served
+		s.channels.close()
 		s.ended = errors.Join(s.failed, s.record.close())
 	})
 	return s.ended
