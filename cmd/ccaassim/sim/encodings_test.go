@@ -42,8 +42,8 @@ func TestASeedRepeatsEveryAPIsFrames(t *testing.T) {
 	}
 	first, again, other := encoded(5), encoded(5), encoded(6)
 	for a := range first {
-		assert.True(t, first[a] == again[a], a)
-		assert.False(t, first[a] == other[a], a)
+		assert.Equal(t, first[a], again[a], a)
+		assert.NotEqual(t, first[a], other[a], a)
 	}
 }
 
