@@ -248,3 +248,9 @@ func sameID(t testing.TB, all []body) {
 		assert.Equal(t, all[0]["alert_id"], b["alert_id"])
 	}
 }
+
+type noHost struct{}
+
+func (noHost) GetExtensions() map[component.ID]component.Component { return nil }
+
+func nopSettings() connector.Settings { return connectortest.NewNopSettings(metadata.Type) }

@@ -97,7 +97,7 @@ func (e *Engine) sample(position int, r *Rule, w *Window, now int64, out *Outcom
 	}
 	judged := moment{window: w, start: w.Start, value: metric.Value, consecutive: true}
 	e.heard(s, w, out)
-	known := s.reduce(&judged, metric)
+	known := s.reduce(&judged, metric) && baseline.Sane(judged.value)
 	if known {
 		judged.consecutive = s.consecutive(judged.start, w.End)
 		e.judge(s, &judged, out)

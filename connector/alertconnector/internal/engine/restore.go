@@ -40,27 +40,48 @@ func (e *Engine) Restore(get Get) (Restored, error) {
 	if err != nil || pieces[0] == nil {
 		return found, err
 	}
-	if err := unsealJSON(pieces[0], &e.next); err != nil || e.next < 0 || e.next > maxNumbers {
-		found.damaged(seriesCountKey, pieces[0], fmt.Errorf("no series can be found: %w", err))
-		e.next = 0
-		return found, nil
+	count := 0
+	err = unsealJSON(pieces[0], &count)
+	if err == nil && (count < 0 || count > maxNumbers) {
+		err = fmt.Errorf("says that there are %d series", count)
 	}
-	e.counted = e.next
-	for first := 0; first < e.next; first += readAtOnce {
-		var keys []string
-		for number := first; number < min(e.next, first+readAtOnce); number++ {
-			keys = append(keys, seriesKey(number))
-		}
-		if pieces, err = get(keys...); err != nil {
+	if err != nil { // then they are looked for, up to where there are none for long
+		found.damaged(seriesCountKey, pieces[0], err)
+		count = maxNumbers
+	}
+	e.counted = count
+	for e.next < count {
+		some, err := e.restoreSome(get, min(e.next+readAtOnce, count), &found)
+		if err != nil {
 			return found, err
 		}
-		for i, piece := range pieces {
-			if err := e.restoreSeries(get, first+i, piece, &found); err != nil {
-				return found, err
-			}
+		if !some && count == maxNumbers {
+			e.counted = 0 // to be written anew
+			break
 		}
 	}
 	return found, nil
+}
+
+// restoreSome restores the series up to a number. False says that there are none.
+func (e *Engine) restoreSome(get Get, to int, found *Restored) (bool, error) {
+	var keys []string
+	for number := e.next; number < to; number++ {
+		keys = append(keys, seriesKey(number))
+	}
+	pieces, err := get(keys...)
+	if err != nil {
+		return false, err
+	}
+	some := false
+	for i, piece := range pieces {
+		some = some || piece != nil
+		if err := e.restoreSeries(get, e.next+i, piece, found); err != nil {
+			return false, err
+		}
+	}
+	e.next = to
+	return some, nil
 }
 
 // maxNumbers is beyond what any number of rules and series needs.

@@ -52,12 +52,13 @@ func (s *Series) step() int64 {
 }
 
 // consecutive says that no window is missing between the latest one and this one:
-// they touch, and are not much more than a step apart.
+// they touch, unless the configuration says how far apart they are, and are not much
+// more than a step apart.
 func (s *Series) consecutive(start, end int64) bool {
 	if s.end == 0 {
 		return true // the first of all; a run begins with it
 	}
-	if start > s.end {
+	if start > s.end && s.rule.Interval == 0 {
 		return false
 	}
 	step := s.step()
