@@ -44,7 +44,7 @@ type Baseline struct {
 type Level struct {
 	Value float64
 	// History is how much of the lookback is known: the hours with values, the oldest
-	// of them from its first value on.
+	// of them from its first value on, and the present one.
 	History time.Duration
 	// Ready is false while the baseline is still being learned.
 	Ready bool
