@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"time"
 
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -51,7 +52,7 @@ func NewReplay(config *Config, told func(Told)) (*Replay, error) {
 		return nil, err
 	}
 	for _, file := range files {
-		events, err := file.read()
+		events, err := file.read(time.Now())
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
