@@ -322,3 +322,16 @@ func full(random *rand.Rand) (*Baseline, int64) {
 	}
 	return baseline, end
 }
+
+// BenchmarkHour is what the first window of an hour costs: the lookback is put
+// together anew.
+func BenchmarkHour(b *testing.B) {
+	baseline, end := full(rand.New(rand.NewPCG(1, 2)))
+	b.ReportAllocs()
+	for b.Loop() {
+		end += hourMs
+		for i := range int64(60) {
+			baseline.Add(end+i*60_000, 100+float64(i))
+		}
+	}
+}
