@@ -58,7 +58,8 @@ func batch(n int, end int64, random *rand.Rand) []Window {
 			Start:      end - 10*second, End: end,
 			Values: []Value{
 				{Metric: "ws.active_connections", Value: math.Round(1_000*noon + random.NormFloat64()*40)},
-				{Metric: "ws.drop_rate", Value: math.Abs(random.NormFloat64()) * 0.4}, {Metric: "ws.clock.skew", Value: random.NormFloat64() * 100},
+				{Metric: "ws.drop_rate", Value: math.Abs(random.NormFloat64()) * 0.4},
+				{Metric: "ws.clock.skew", Value: random.NormFloat64() * 100},
 			},
 		}
 	}
