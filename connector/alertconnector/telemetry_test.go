@@ -4,6 +4,7 @@
 package alertconnector
 
 import (
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -48,21 +49,21 @@ func TestOwnTelemetry(t *testing.T) {
 		}
 		values := map[string]int64{}
 		for _, point := range points {
-			key := ""
+			var key []string
 			for _, name := range by {
 				value, _ := point.Attributes.Value(attribute.Key(name))
-				key += value.AsString() + " "
+				key = append(key, value.AsString())
 			}
-			values[key] = point.Value
+			values[strings.Join(key, " ")] = point.Value
 		}
 		return values
 	}
 	assert.Equal(t, map[string]int64{"": 4}, int64s("otelcol_alert_evaluations"))
-	assert.Equal(t, map[string]int64{"ws_connection_drop_rate firing ": 1, "ws_connection_drop_rate resolved ": 1},
+	assert.Equal(t, map[string]int64{"ws_connection_drop_rate firing": 1, "ws_connection_drop_rate resolved": 1},
 		int64s("otelcol_alert_alerts", "rule", "status"))
-	assert.Equal(t, map[string]int64{"ws_active_connections_high ": 1}, int64s("otelcol_alert_learning_series", "rule"))
-	assert.Equal(t, map[string]int64{"ws_active_connections_high ": 1, "ws_connection_drop_rate ": 1}, int64s("otelcol_alert_series", "rule"))
-	assert.Equal(t, map[string]int64{"seen ": 4}, int64s("otelcol_alert_skipped_samples", "reason"))
+	assert.Equal(t, map[string]int64{"ws_active_connections_high": 1}, int64s("otelcol_alert_learning_series", "rule"))
+	assert.Equal(t, map[string]int64{"ws_active_connections_high": 1, "ws_connection_drop_rate": 1}, int64s("otelcol_alert_series", "rule"))
+	assert.Equal(t, map[string]int64{"seen": 4}, int64s("otelcol_alert_skipped_samples", "reason"))
 	require.NoError(t, c.Shutdown(t.Context()))
 }
 
