@@ -28,8 +28,8 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// alerting is a collector that takes metrics and sends alerts to a sink.
-type alerting struct {
+// evaluation is a collector that takes metrics and sends alerts to a sink.
+type evaluation struct {
 	*process
 	directory string
 	port      int
@@ -40,9 +40,9 @@ type alerting struct {
 	usual  map[int64]float64 // ws.alert.baseline by its time
 }
 
-func startAlerting(t *testing.T) *alerting {
+func startEvaluation(t *testing.T) *evaluation {
 	t.Helper()
-	a := &alerting{directory: t.TempDir(), port: freePort(t), usual: map[int64]float64{}}
+	a := &evaluation{directory: t.TempDir(), port: freePort(t), usual: map[int64]float64{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/v1/logs", func(w http.ResponseWriter, r *http.Request) { respond(w, r, a.takeAlerts) })
 	mux.HandleFunc("/v1/metrics", func(w http.ResponseWriter, r *http.Request) { respond(w, r, a.takePoints) })
@@ -53,11 +53,11 @@ func startAlerting(t *testing.T) *alerting {
 	return a
 }
 
-func (a *alerting) begin(t *testing.T) {
+func (a *evaluation) begin(t *testing.T) {
 	t.Helper()
 	a.process = start(t, "otelcol-ccaas", []string{
 		"STATE=" + a.directory, "SINK=" + a.url, fmt.Sprintf("OTLP_PORT=%d", a.port),
-	}, "--config", "testdata/alert.yaml")
+	}, "--config", "testdata/evaluation.yaml")
 }
 
 // respond takes a request of the sink.
@@ -73,7 +73,7 @@ func respond(w http.ResponseWriter, r *http.Request, take func([]byte) error) {
 	w.Header().Set("Content-Type", "application/x-protobuf") // an empty body is an empty answer
 }
 
-func (a *alerting) takeAlerts(content []byte) error {
+func (a *evaluation) takeAlerts(content []byte) error {
 	logs, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(content)
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (a *alerting) takeAlerts(content []byte) error {
 	return nil
 }
 
-func (a *alerting) takePoints(content []byte) error {
+func (a *evaluation) takePoints(content []byte) error {
 	metrics, err := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(content)
 	if err != nil {
 		return err
@@ -103,20 +103,20 @@ func (a *alerting) takePoints(content []byte) error {
 	return nil
 }
 
-func (a *alerting) alerts() []map[string]any {
+func (a *evaluation) alerts() []map[string]any {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	return slices.Clone(a.bodies)
 }
 
-func (a *alerting) baselines() map[int64]float64 {
+func (a *evaluation) baselines() map[int64]float64 {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	return maps.Clone(a.usual)
 }
 
 // send gives the collector a window, until it has taken it.
-func (a *alerting) send(t *testing.T, end int64, rate, connections float64) {
+func (a *evaluation) send(t *testing.T, end int64, rate, connections float64) {
 	t.Helper()
 	metrics := pmetric.NewMetrics()
 	scope := metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty()
@@ -145,7 +145,7 @@ func (a *alerting) send(t *testing.T, end int64, rate, connections float64) {
 }
 
 // await waits until an alert of a rule and status has come.
-func (a *alerting) await(t *testing.T, rule, status string) map[string]any {
+func (a *evaluation) await(t *testing.T, rule, status string) map[string]any {
 	t.Helper()
 	var found map[string]any
 	eventually(t, func() error {
@@ -164,7 +164,7 @@ func (a *alerting) await(t *testing.T, rule, status string) map[string]any {
 // under one id, as if it had never been killed, and its baseline is the same.
 func TestAlertsSurviveKills(t *testing.T) {
 	t.Parallel()
-	a, calm := startAlerting(t), startAlerting(t)
+	a, calm := startEvaluation(t), startEvaluation(t)
 	end := time.Now().Add(-2*time.Hour).UnixMilli() / 60_000 * 60_000
 	both := func(rate, connections float64) {
 		end += 60_000
