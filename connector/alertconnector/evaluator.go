@@ -174,7 +174,7 @@ func (e *evaluator) write(ctx context.Context, alerts []engine.Alert, now time.T
 		}
 		e.telemetry.AlertAlerts.Add(ctx, 1, byRuleAndStatus(a.Rule, status(a)))
 		e.logger.Info("Alert", zap.String("rule", a.Rule), zap.String("severity", a.Severity), zap.String("status", status(a)),
-			zap.Any("series", a.Attributes), zap.Float64p("value", a.Value), zap.Float64p("threshold", a.Threshold),
+			zap.Any("series", a.Attributes.Map()), zap.Float64p("value", a.Value), zap.Float64p("threshold", a.Threshold),
 			zap.Stringer("reason", a.Reason), zap.String("alert_id", a.ID))
 	}
 	return logs
