@@ -43,7 +43,9 @@ type webhookExporter struct {
 	format    payload.Format
 	userAgent string
 
-	client  *http.Client
+	client    *http.Client
+	transport http.RoundTripper // instead of the client's, in tests
+
 	letters *letters
 	waiting *waiting
 	status  *status
@@ -99,6 +101,9 @@ func (e *webhookExporter) retry() configretry.BackOffConfig {
 func (e *webhookExporter) open(ctx context.Context, host component.Host) (err error) {
 	if e.client, err = e.config.ClientConfig.ToClient(ctx, host.GetExtensions(), e.set.TelemetrySettings); err != nil {
 		return err
+	}
+	if e.transport != nil {
+		e.client.Transport = e.transport
 	}
 	e.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if err = e.letters.open(); err != nil {

@@ -23,7 +23,8 @@ type status struct {
 
 	mutex sync.Mutex
 	since time.Time // requests fail; zero: they do not
-	shown string
+	shown bool
+	code  int  // of the answer that is shown
 	gone  bool // which is the last that is said
 }
 
@@ -37,13 +38,13 @@ func (s *status) note(f failure, now time.Time) {
 		componentstatus.ReportStatus(s.host, componentstatus.NewPermanentErrorEvent(f.err))
 	case f.err == nil:
 		s.since = time.Time{}
-		if s.shown != "" {
-			s.shown = ""
+		if s.shown {
+			s.shown = false
 			componentstatus.ReportStatus(s.host, componentstatus.NewEvent(componentstatus.StatusOK))
 		}
 	case f.config || f.again && s.lasts(now):
-		if text := f.err.Error(); text != s.shown {
-			s.shown = text
+		if !s.shown || s.code != f.status {
+			s.shown, s.code = true, f.status
 			componentstatus.ReportStatus(s.host, componentstatus.NewRecoverableErrorEvent(f.err))
 		}
 	}
