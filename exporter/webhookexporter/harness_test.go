@@ -175,7 +175,9 @@ func newBenchOn(t *testing.T, on *host, answer func(int, received) (*http.Respon
 	e, err := newExporter(t.Context(), set, config)
 	require.NoError(t, err)
 	b.webhookExporter = e.(*webhookExporter)
-	b.webhookExporter.transport = b.receiver
+	if answer != nil { // else there is a network
+		b.transport = b.receiver
+	}
 	require.NoError(t, e.Start(t.Context(), on))
 	return b
 }
