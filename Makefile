@@ -47,11 +47,16 @@ validate: build ## every configuration and every YAML block in a README is loade
 	$(GO) test -tags e2e -run '^TestValidate' -count=1 ./e2e/...
 
 .PHONY: e2e
-e2e: build bin/prometheus ## the built binaries against real servers
+e2e: build bin/prometheus bin/alertmanager ## the built binaries against real servers
 	$(GO) test -tags e2e -count=1 -timeout 20m ./e2e/...
 
 bin/prometheus: go.mod go.sum
 	$(GO) build -trimpath -tags remove_all_sd -ldflags "-s -w" -o $@ github.com/prometheus/prometheus/cmd/prometheus
+	@touch $@
+
+ALERTMANAGER := v0.31.1
+bin/alertmanager: Makefile
+	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod $(GO) install -trimpath -ldflags "-s -w" github.com/prometheus/alertmanager/cmd/alertmanager@$(ALERTMANAGER)
 	@touch $@
 
 .PHONY: bench

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,27 +187,4 @@ func checkEpisodes(t *testing.T, s *sink) {
 		different[id] = true
 	}
 	assert.Len(t, different, len(ids), "different messages have different ids")
-}
-
-// wireLatency is the time from a window's end until its alert is on the wire, less
-// the lateness that the window waits for: the 99th percentile, in ms.
-func wireLatency(b *testing.B) float64 {
-	b.Helper()
-	const lateness = 200 // ms, of testdata/alerts.yaml
-	platform := startCalmPlatform(b)
-	sink := startSink(b, takes)
-	a := startAlerting(b, platform, sink.url, "ABOVE=-1", "REPEAT_INTERVAL=1s") // each window is told
-	eventually(b, func() error {
-		if n := len(sink.all()); n < 200 {
-			return fmt.Errorf("%d webhooks, want 200", n)
-		}
-		return nil
-	})
-	a.collector.stop(b)
-	var latencies []float64
-	for _, w := range sink.all()[:200] {
-		latencies = append(latencies, float64(w.at.UnixMilli()-w.alert.WindowEnd-lateness))
-	}
-	slices.Sort(latencies)
-	return latencies[197]
 }

@@ -125,6 +125,7 @@ func TestABodyThatIsTooDeep(t *testing.T) {
 	}))
 	require.ErrorContains(t, m.err, "nested more than 100 deep")
 	assert.NotEmpty(t, m.ID)
+	assert.Equal(t, strings.Repeat("[", 1000)+"null"+strings.Repeat("]", 1000), string(m.Content.Body), "which the dead letter keeps")
 }
 
 // An alert that went through a log store as text is an alert still.

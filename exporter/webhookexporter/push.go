@@ -34,7 +34,7 @@ func (e *webhookExporter) push(ctx context.Context, logs plog.Logs) error {
 		return err
 	case d.given > 0 && d.given == len(d.messages):
 		// Nothing of it was delivered, which exporterhelper counts as what it is.
-		return consumererror.NewPermanent(d.last)
+		return consumererror.NewPermanent(fmt.Errorf("kept as a dead letter: %w", d.last))
 	default:
 		return nil
 	}
