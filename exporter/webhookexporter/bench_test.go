@@ -31,7 +31,7 @@ func BenchmarkPush(b *testing.B) {
 			e := made.(*webhookExporter)
 			e.transport = roundTripper(func(request *http.Request) (*http.Response, error) {
 				_, _ = io.Copy(io.Discard, request.Body)
-				return &http.Response{StatusCode: 204, Body: http.NoBody, Request: request}, nil
+				return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: request}, nil
 			})
 			if err := e.Start(b.Context(), componenttest.NewNopHost()); err != nil {
 				b.Fatal(err)

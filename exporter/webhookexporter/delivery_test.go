@@ -5,8 +5,6 @@ package webhookexporter
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,10 +31,11 @@ func TestAnAlertGoesOutAsItIs(t *testing.T) {
 		b.stop()
 		require.Len(t, b.receiver.all(), 1)
 		got := b.receiver.all()[0]
-		assert.Equal(t, `{"alert_type":"critical","metric":"ws_connection_drop_rate","value":0.68,"threshold":0.5,`+
-			`"region":"eu-west-1","tenant_id":"acme_corp","channel_type":"webmessaging",`+
-			`"window_start":1715623400000,"window_end":1715623410000,"context":"Look into it.",`+
-			`"status":"firing","alert_id":"a","baseline":null,"snapshot":{"ws.active_connections":142}}`, got.body)
+		want := `{"alert_type":"critical","metric":"ws_connection_drop_rate","value":0.68,"threshold":0.5,` +
+			`"region":"eu-west-1","tenant_id":"acme_corp","channel_type":"webmessaging",` +
+			`"window_start":1715623400000,"window_end":1715623410000,"context":"Look into it.",` +
+			`"status":"firing","alert_id":"a","baseline":null,"snapshot":{"ws.active_connections":142}}`
+		assert.Equal(t, []string{want}, b.receiver.bodies())
 		assert.Equal(t, "application/json", got.header.Get("Content-Type"))
 		assert.Contains(t, got.header.Get("User-Agent"), "otelcol-ccaas/1.2.3")
 		assert.Equal(t, "https://alerts.example.com/hook/T0P-SECRET", got.url)
@@ -95,20 +94,20 @@ func TestWithoutASecretThereIsAnIDAndNoSignature(t *testing.T) {
 // with it the signature are fresh.
 func TestWhatMayPassIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	reset := func(int, received) (*http.Response, error) { return nil, errReset }
-	hang := func(int, received) (*http.Response, error) { return nil, nil }
-	for name, answer := range map[string]func(int, received) (*http.Response, error){
+	reset := func(int, received) reply { return reply{err: errReset} }
+	hang := func(int, received) reply { return reply{} }
+	for name, answer := range map[string]func(int, received) reply{
 		"408": always(408), "429": always(429), "500": always(500), "501": always(501), "502": always(502),
 		"503": always(503), "504": always(504), "599": always(599), "reset after reading": reset, "hangs": hang,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, func(n int, r received) (*http.Response, error) {
+				b := newBench(t, func(n int, r received) reply {
 					if n < 100 {
 						return answer(n, r)
 					}
-					return says(204), nil
+					return says(204)
 				}, func(c *Config) { c.Secret = secret })
 				begin := time.Now()
 				b.send(episode([2]string{"a", "firing"}))
@@ -160,8 +159,8 @@ func TestRetryAfterIsHeeded(t *testing.T) {
 		t.Run(header, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, func(n int, _ received) (*http.Response, error) {
-					return says([]int{429, 200}[n], "Retry-After", header), nil
+				b := newBench(t, func(n int, _ received) reply {
+					return says([]int{429, 200}[n], "Retry-After", header)
 				}, nil)
 				b.send(texts("hello"))
 				time.Sleep(time.Hour)
@@ -178,7 +177,7 @@ func TestRetryAfterIsHeeded(t *testing.T) {
 func TestWhatNeverPassesDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]struct {
-		answer *http.Response
+		answer reply
 		reason string
 		says   []string
 		status []componentstatus.Status
@@ -194,11 +193,11 @@ func TestWhatNeverPassesDoesNotStopTheOthers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, func(_ int, r received) (*http.Response, error) {
+				b := newBench(t, func(_ int, r received) reply {
 					if r.body == "poison" {
-						return want.answer, nil
+						return want.answer
 					}
-					return says(200), nil
+					return says(200)
 				}, nil)
 				b.send(texts("before"))
 				b.send(texts("poison"))
@@ -249,8 +248,8 @@ func TestGoneStopsTheEndpoint(t *testing.T) {
 func TestOnlyTheRestIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(n int, _ received) (*http.Response, error) {
-			return says([]int{200, 400, 503, 200, 200}[n]), nil
+		b := newBench(t, func(n int, _ received) reply {
+			return says([]int{200, 400, 503, 200, 200}[n])
 		}, nil)
 		b.send(texts("delivered", "refused", "tried again", "not yet tried"))
 		time.Sleep(time.Minute)
@@ -264,12 +263,12 @@ func TestOrderWithinAnEpisode(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		n := map[string]int{}
-		b := newBench(t, func(_ int, r received) (*http.Response, error) {
+		b := newBench(t, func(_ int, r received) reply {
 			if n[r.body]++; n[r.body]%3 != 0 {
-				return says(503), nil
+				return says(503)
 			}
 			time.Sleep(time.Duration(len(r.body)%7) * time.Second)
-			return says(200), nil
+			return says(200)
 		}, func(c *Config) { c.Concurrency = 1 })
 		want := map[string][]string{}
 		for range 20 {
@@ -299,9 +298,9 @@ func TestOrderWithinAnEpisode(t *testing.T) {
 func TestEpisodesGoBesideEachOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(int, received) (*http.Response, error) {
+		b := newBench(t, func(int, received) reply {
 			time.Sleep(time.Second)
-			return says(200), nil
+			return says(200)
 		}, func(c *Config) { c.Concurrency = 5 })
 		begin := time.Now()
 		batch := [][2]string{}
@@ -336,11 +335,11 @@ func TestAReceiverInTroubleIsLeftAlone(t *testing.T) {
 func TestAfterMaxElapsedTimeItIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(_ int, r received) (*http.Response, error) {
+		b := newBench(t, func(_ int, r received) reply {
 			if r.body == "poison" {
-				return says(500), nil
+				return says(500)
 			}
-			return says(200), nil
+			return says(200)
 		}, func(c *Config) { c.RetryConfig.MaxElapsedTime = 10 * time.Minute })
 		b.send(texts("poison"))
 		b.send(texts("after"))
@@ -402,7 +401,7 @@ func TestWhatTheQueueHasNoRoomForIsADeadLetter(t *testing.T) {
 func TestShutdownIsSwiftWhenTheReceiverHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(int, received) (*http.Response, error) { return nil, nil }, nil)
+		b := newBench(t, func(int, received) reply { return reply{} }, nil)
 		for i := range 100 {
 			b.send(texts(strconv.Itoa(i)))
 		}
@@ -417,10 +416,8 @@ func TestShutdownIsSwiftWhenTheReceiverHangs(t *testing.T) {
 func TestAnErrorQuotesAtMostTwoHundredCharacters(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(int, received) (*http.Response, error) {
-			response := says(400)
-			response.Body = io.NopCloser(strings.NewReader("a\x00\n\"" + strings.Repeat("ü", 1_000_000)))
-			return response, nil
+		b := newBench(t, func(int, received) reply {
+			return reply{status: 400, body: "a\x00\n\"" + strings.Repeat("ü", 1_000_000)}
 		}, nil)
 		b.send(texts("hello"))
 		synctest.Wait()
