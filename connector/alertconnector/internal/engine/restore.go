@@ -104,7 +104,10 @@ func (e *Engine) restoreSeries(get Get, number int, piece []byte, found *Restore
 	}
 	s := &Series{
 		Number: number, attributes: saved.Attributes, end: saved.End, steps: saved.Steps,
-		previous: saved.Previous, running: saved.Running, saved: saved.Closed,
+		previous: saved.Previous, running: saved.Running,
+	}
+	if days := saved.Closed; days.First >= 0 && days.First <= days.Last/24 && days.Last/24-days.First <= maxDays {
+		s.saved = days
 	}
 	position := slices.IndexFunc(e.rules, func(r *Rule) bool { return r.Name == saved.Rule && r.source() == saved.Source })
 	if position < 0 {
@@ -159,8 +162,7 @@ func (s *Series) restoreBaseline(get Get, saved *savedSeries, found *Restored) e
 		return nil
 	}
 	var hours []baseline.Hour
-	days := saved.Closed
-	if days.Last > 0 && days.First >= 0 && days.First <= days.Last/24 && days.Last/24-days.First <= maxDays {
+	if days := s.saved; days.Last > 0 {
 		var keys []string
 		for day := days.First; day <= days.Last/24; day++ {
 			keys = append(keys, dayKey(s.Number, day))
@@ -192,4 +194,4 @@ func (s *Series) restoreBaseline(get Get, saved *savedSeries, found *Restored) e
 }
 
 // maxDays is more than any lookback spans.
-const maxDays = 10_000
+const maxDays = 100
