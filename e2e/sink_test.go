@@ -77,7 +77,7 @@ func startSink(t testing.TB, in mood) *sink {
 			return // the collector was killed
 		}
 		assert.NoError(t, verifier.Verify(body, r.Header), "the signature, by the reference library")
-		assert.Equal(t, "Bearer the token 5b0c", r.Header.Get("Authorization"))
+		assert.Equal(t, "Bearer token-5b0c", r.Header.Get("Authorization"))
 		got := webhook{at: at, id: r.Header.Get(webhooks.HeaderWebhookID)}
 		assert.NoError(t, json.Unmarshal(body, &got.alert), string(body))
 		switch s.add(got) {
