@@ -85,6 +85,7 @@ func TestWithoutASecretThereIsAnIDAndNoSignature(t *testing.T) {
 		assert.NotEmpty(t, got.id())
 		assert.Equal(t, strconv.FormatInt(got.at.Unix(), 10), got.header.Get("webhook-timestamp"))
 		assert.NotContains(t, got.header, "Webhook-Signature")
+		assert.Equal(t, 1, b.logs.FilterMessageSnippet("Nothing is signed").Len())
 		assert.Equal(t, "hello", got.body)
 		assert.Equal(t, "text/plain; charset=utf-8", got.header.Get("Content-Type"))
 	})
@@ -349,6 +350,7 @@ func TestAfterMaxElapsedTimeItIsADeadLetter(t *testing.T) {
 		assert.Equal(t, int64(1), b.count("otelcol_webhook_dead_letters", "reason", "expired"))
 		bodies := b.receiver.bodies()
 		assert.Equal(t, "after", bodies[len(bodies)-1])
+		assert.Equal(t, int64(1), b.count("otelcol_webhook_requests", "outcome", "delivered"))
 		assert.Empty(t, b.waiting.all())
 		b.stop()
 	})
@@ -394,6 +396,24 @@ func TestWhatTheQueueHasNoRoomForIsADeadLetter(t *testing.T) {
 		assert.Equal(t, int64(2), b.count("otelcol_webhook_dead_letters", "reason", "queue_full"))
 		b.stop()
 		assert.Equal(t, int64(3), b.count("otelcol_webhook_dead_letters", "reason", "shutdown"), "and the rest when the collector ends")
+	})
+}
+
+// Nor is anything lost of a batch, of which most was not even tried.
+func TestShutdownKeepsWholeBatches(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, always(503), nil)
+		b.send(texts("1", "2", "3"))
+		b.send(texts("4", "5", "6"))
+		time.Sleep(time.Minute)
+		b.stop()
+		assert.Equal(t, int64(6), b.count("otelcol_webhook_dead_letters", "reason", "shutdown"))
+		var kept []any
+		for _, entry := range b.logs.FilterMessageSnippet("all that is left").All() {
+			kept = append(kept, entry.ContextMap()["body"])
+		}
+		assert.ElementsMatch(t, []any{"1", "2", "3", "4", "5", "6"}, kept)
 	})
 }
 
