@@ -255,7 +255,9 @@ func TestDashboards(t *testing.T) {
 	estate.until(t, `ws_alert_firing{rule="ws_connection_drop_rate"} == 1`)
 	estate.until(t, `otelcol_ccaas_ws_connections == 1`)
 
-	now := time.Now()
+	estate.until(t, `count_over_time(otelcol_ccaas_ws_connect_failures[1m]) > 2`)
+
+	now := time.Now().Add(9 * time.Second) // the step that we are in is shown, too
 	for name, store := range estate.stores {
 		for _, by := range []string{"region", "region,tenant_id,channel_type"} {
 			for _, question := range questions(t, by) {

@@ -68,7 +68,7 @@ func alerts() *dashboard.DashboardBuilder {
 	}
 	return built.WithPanel(records("Alert records",
 		"What was sent to the webhook, if the alerts are also sent to Loki: value, threshold, context, and every metric of the same window.",
-		rawEvents(selectedStreams, `|= "alert_id"`)))
+		rawEvents(selectedStreams, `| alert_id != ""`)))
 }
 
 // firingNow is a table of the alerts that fire at present.

@@ -88,7 +88,7 @@ func TestLokiQueries(t *testing.T) {
 	known := []string{"service_name"} // Loki's own
 	for _, attribute := range []string{
 		wsevent.TenantID, wsevent.Region, wsevent.ChannelType,
-		wsevent.CloseAbnormal, wsevent.ViolationReason,
+		wsevent.CloseAbnormal, wsevent.ViolationReason, wsevent.AlertID,
 	} {
 		known = append(known, strings.ReplaceAll(attribute, ".", "_"))
 	}
