@@ -28,7 +28,8 @@ import (
 
 // The whole way, with trouble of every kind that a panel shows: windows and
 // alerts to one store by OTLP and to another by remote write, raw events to an
-// archive that is out of order for a while.
+// archive that is out of order for a while, alerts to a webhook that takes them and
+// to one that does not.
 const dashboardsConfig = `
 extensions:
   file_storage: { directory: %q, create_directory: true }
@@ -73,7 +74,8 @@ exporters:
   prometheus_remote_write: { endpoint: "%[4]s/api/v1/write" }
   otlp_http/lost: { metrics_endpoint: "%[5]s/v1/metrics", retry_on_failure: { enabled: false } }
   otlp_http/archive: { logs_endpoint: "%[5]s/v1/logs", sending_queue: { enabled: false }, retry_on_failure: { enabled: false } }
-  debug:
+  webhook: { endpoint: "%[5]s/alerts" }
+  webhook/refused: { endpoint: "%[5]s/nobody" }
 service:
   extensions: [file_storage]
   telemetry:
@@ -92,7 +94,7 @@ service:
       exporters: [otlp_http/windows, prometheus_remote_write]
     logs/alerts:
       receivers: [alert]
-      exporters: [debug]
+      exporters: [webhook, webhook/refused]
 `
 
 // estate is a running collector with what is around it.
@@ -110,11 +112,13 @@ func startEstate(t *testing.T) *estate {
 	e := &estate{archive: &atomic.Int32{}, began: time.Now()}
 	e.archive.Store(http.StatusOK)
 	archive := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		if request.URL.Path == "/v1/metrics" { // no store of metrics
+		switch request.URL.Path {
+		case "/v1/logs":
+			w.WriteHeader(int(e.archive.Load()))
+		case "/alerts":
+		default:
 			w.WriteHeader(http.StatusNotFound)
-			return
 		}
-		w.WriteHeader(int(e.archive.Load()))
 	}))
 	t.Cleanup(archive.Close)
 	platform, telemetry := fmt.Sprintf("127.0.0.1:%d", freePort(t)), freePort(t)
@@ -255,6 +259,7 @@ func TestDashboards(t *testing.T) {
 	estate.until(t, `ws_alert_firing{rule="ws_connection_drop_rate"} == 1`)
 	estate.until(t, `otelcol_ccaas_ws_connections == 1`)
 
+	estate.until(t, `otelcol_webhook_dead_letters`)
 	estate.until(t, `count_over_time(otelcol_ccaas_ws_connect_failures[1m]) > 2`)
 
 	now := time.Now().Add(9 * time.Second) // the step that we are in is shown, too

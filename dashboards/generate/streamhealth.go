@@ -90,6 +90,22 @@ func streamHealth() *dashboard.DashboardBuilder {
 		built.WithPanel(panel.Span(6))
 	}
 
+	built.WithRow(row("Do alerts get out?"))
+	for _, panel := range []*timeseries.PanelBuilder{
+		telemetry("Alerts told", "Alerts that the rules told, firing and resolved, reminders included.", units.Short,
+			query{ownIncrease("otelcol_alert_alerts", "rule", "status"), "{{rule}} {{status}} {{instance}}"}).Min(0).Decimals(0),
+		telemetry("Alerts waiting", "Alerts that nobody has taken yet. Above zero for long: they are not heard.", units.Short,
+			query{own("otelcol_alert_pending_alerts"), "at the rules {{instance}}"},
+			query{"sum by (instance) (last_over_time(otelcol_exporter_queue_size{exporter=~\"webhook.*\", " + selectedInstances + "}[$__rate_interval]))",
+				"at the webhook {{instance}}"}).Min(0).Decimals(0),
+		telemetry("Webhook requests", "What became of each attempt to deliver an alert: delivered, to be tried again, or refused.", units.Short,
+			query{ownIncrease("otelcol_webhook_requests", "outcome", "status_class"), "{{outcome}} {{status_class}} {{instance}}"}).Min(0).Decimals(0),
+		telemetry("Dead letters", "Alerts that were given up, by reason. Each is in the log or in the file of dead letters, and has to be read by somebody.", units.Short,
+			query{ownIncrease("otelcol_webhook_dead_letters", "reason"), "{{reason}} {{instance}}"}).Min(0).Decimals(0),
+	} {
+		built.WithPanel(panel.Span(6))
+	}
+
 	built.WithRow(row("Is the collector well?"))
 	for _, panel := range []*timeseries.PanelBuilder{
 		telemetry("Memory", "Memory of the process, and the heap in it. memory_limiter refuses events before it grows without bound.", units.BytesIEC,
