@@ -32,15 +32,16 @@ func alerts() *dashboard.DashboardBuilder {
 		WithVariable(choice("rule", "Rule", "ws_alert_firing"))
 	built.
 		WithPanel(firingNow(selectedAlerts).Span(12)).
-		WithPanel(bargauge.NewPanelBuilder().Title("How often").
-			Description("Which share of the time shown each rule was firing, in the series where it did most: what is always on is no alert.").
-			Datasource(metricsSource()).Interval(windowEvery).Unit(units.Percent).Min(0).Max(100).NoValue("no rule is watched").
-			Targets(targets([]query{{
-				"100 * max by (rule, severity) (avg_over_time(ws_alert_firing{" + selectedAlerts + "}[$__range]))", "{{rule}}",
-			}}, present)).
-			ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).
-			Orientation(common.VizOrientationHorizontal).DisplayMode(common.BarGaugeDisplayModeBasic).
-			Thresholds(steps(calm, from(1, warning), from(20, critical))).Span(12).Height(8)).
+		WithPanel(perRule("How often",
+			"Which share of the time shown each rule was firing, in the series where it did most: what is always on is no alert.",
+			"no rule is watched",
+			query{"100 * max by (rule) (avg_over_time(ws_alert_firing{" + selectedAlerts + "}[$__range]))", "{{rule}}"}).
+			Unit(units.Percent).Max(100).Thresholds(steps(calm, from(1, warning), from(20, critical)))).
+		WithPanel(perRule("Still learning",
+			"How many series have too short a history for a baseline, so that the rule is silent about them. From the collector's own telemetry.",
+			"no rule has a baseline",
+			query{"sum by (rule) (last_over_time(otelcol_alert_learning_series{rule=~\"$rule\"}[1m]))", "{{rule}}"}).
+			Unit(units.Short).Thresholds(steps(calm, from(1, neutral)))).
 		WithPanel(states("History",
 			"When each alert fired, of those that did in the time shown. An empty place is a time without windows, in which no rule can decide.",
 			map[string]dashboard.ValueMappingResult{"1": state(0, "firing", critical), "0": state(1, "not firing", calm)},
@@ -77,6 +78,14 @@ func firingNow(selected string) *table.PanelBuilder {
 		"The alerts that fire at present. Empty means that nothing fires, or that no windows come: see whether the stream can be trusted.",
 		"nothing fires",
 		query{"max by (" + alert + ") (last_over_time(ws_alert_firing{" + selected + "}[" + fresh + "])) == 1", ""})
+}
+
+// perRule is a bar for each rule.
+func perRule(title, description, none string, q query) *bargauge.PanelBuilder {
+	return bargauge.NewPanelBuilder().Title(title).Description(description).NoValue(none).Min(0).
+		Datasource(metricsSource()).Interval(windowEvery).Targets(targets([]query{q}, present)).
+		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).
+		Orientation(common.VizOrientationHorizontal).DisplayMode(common.BarGaugeDisplayModeBasic).Span(6).Height(8)
 }
 
 // alertMarks are the annotations: a colour and a switch of its own for each rule as
