@@ -27,9 +27,9 @@ import (
 )
 
 // The whole way, with trouble of every kind that a panel shows: windows and
-// alerts to one store by OTLP and to another by remote write, raw events to an
-// archive that is out of order for a while, alerts to a webhook that takes them and
-// to one that does not.
+// alerts to one store by OTLP, to another by remote write and to a third by scraping,
+// raw events to an archive that is out of order for a while, alerts to a webhook
+// that takes them and to one that does not.
 const dashboardsConfig = `
 extensions:
   file_storage: { directory: %q, create_directory: true }
@@ -55,7 +55,7 @@ connectors:
         metric: ws.active_connections
         severity: warning
         baseline: { quantile: 0.95, lookback: 1h, min_history: 10s }
-        threshold: { percent_of_baseline: 120 }
+        threshold: { percent_of_baseline: 50 }
       - name: ws_connection_drop_rate
         metric: ws.drop_rate
         severity: critical
@@ -74,13 +74,16 @@ exporters:
   prometheus_remote_write: { endpoint: "%[4]s/api/v1/write" }
   otlp_http/lost: { metrics_endpoint: "%[5]s/v1/metrics", retry_on_failure: { enabled: false } }
   otlp_http/archive: { logs_endpoint: "%[5]s/v1/logs", sending_queue: { enabled: false }, retry_on_failure: { enabled: false } }
+  prometheus: { endpoint: "127.0.0.1:%[7]d", send_timestamps: true, translation_strategy: UnderscoreEscapingWithSuffixes }
   webhook: { endpoint: "%[5]s/alerts" }
   webhook/refused: { endpoint: "%[5]s/nobody" }
 service:
   extensions: [file_storage]
   telemetry:
     metrics:
-      readers: [ { pull: { exporter: { prometheus: { host: 127.0.0.1, port: %[6]d } } } } ]
+      readers:
+        - pull: { exporter: { prometheus: { host: 127.0.0.1, port: %[6]d } } }
+        - periodic: { interval: 1000, exporter: { otlp: { protocol: http/protobuf, endpoint: "%[3]s/api/v1/otlp/v1/metrics" } } }
   pipelines:
     logs/events:
       receivers: [ccaas_ws]
@@ -88,10 +91,10 @@ service:
       exporters: [otlp_http/archive, ws_metrics]
     metrics/windows:
       receivers: [ws_metrics]
-      exporters: [otlp_http/windows, otlp_http/lost, prometheus_remote_write, alert]
+      exporters: [otlp_http/windows, otlp_http/lost, prometheus_remote_write, prometheus, alert]
     metrics/alerts:
       receivers: [alert]
-      exporters: [otlp_http/windows, prometheus_remote_write]
+      exporters: [otlp_http/windows, prometheus_remote_write, prometheus]
     logs/alerts:
       receivers: [alert]
       exporters: [webhook, webhook/refused]
@@ -121,14 +124,17 @@ func startEstate(t *testing.T) *estate {
 		}
 	}))
 	t.Cleanup(archive.Close)
-	platform, telemetry := fmt.Sprintf("127.0.0.1:%d", freePort(t)), freePort(t)
-	scrape := fmt.Sprintf("127.0.0.1:%d", telemetry)
-	e.stores = map[string]prometheus{"OTLP": startPrometheus(t, scrape), "remote write": startPrometheus(t, scrape)}
+	platform, telemetry, windows := fmt.Sprintf("127.0.0.1:%d", freePort(t)), freePort(t), freePort(t)
+	own := fmt.Sprintf("127.0.0.1:%d", telemetry)
+	e.stores = map[string]prometheus{
+		"OTLP": startPrometheus(t), "remote write": startPrometheus(t, own),
+		"scraping": startPrometheus(t, own, fmt.Sprintf("127.0.0.1:%d", windows)),
+	}
 	e.simulator = "http://" + platform
 	start(t, "ccaassim", nil, "--listen", platform, "--rate", "150", "--malformed", "0.03", "--skew", "350ms")
 	config := filepath.Join(folder, "config.yaml")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, dashboardsConfig, filepath.Join(folder, "state"), "ws://"+platform,
-		e.stores["OTLP"].url, e.stores["remote write"].url, archive.URL, telemetry), 0o600))
+		e.stores["OTLP"].url, e.stores["remote write"].url, archive.URL, telemetry, windows), 0o600))
 	e.collector = start(t, "otelcol-ccaas", nil, "--config", config)
 	return e
 }
@@ -241,26 +247,26 @@ func TestDashboards(t *testing.T) {
 	t.Parallel()
 	estate := startEstate(t)
 	estate.until(t, `count_over_time(ws_window_complete_ratio[2m]) > 2`)
-	estate.until(t, `ws_alert_baseline`)
+	estate.until(t, `ws_alert_firing{rule="ws_active_connections_high"} == 1`)
 	estate.until(t, `ws_alert_firing{rule="ws_clock_skew"} == 1`)
 
 	estate.archive.Store(http.StatusServiceUnavailable)
 	time.Sleep(5 * time.Second) // both batches are full after two, and reading stands still
 	estate.archive.Store(http.StatusOK)
-	estate.until(t, `otelcol_ccaas_ws_backpressure_time > 0`)
+	estate.until(t, `{__name__=~"otelcol_ccaas_ws_backpressure_time(_seconds)?(_total)?"} > 0`)
 	estate.archive.Store(http.StatusBadRequest)
-	estate.until(t, `otelcol_ccaas_ws_dropped_records > 0`)
+	estate.until(t, `{__name__=~"otelcol_ccaas_ws_dropped_records(_seconds)?(_total)?"} > 0`)
 	estate.archive.Store(http.StatusOK)
 	estate.trouble(t, "/trouble/burst", "")
 	estate.trouble(t, "/trouble", `{"upgrade-fail":"503:2"}`)
 	estate.trouble(t, "/trouble/reset", "")
-	estate.until(t, `otelcol_ccaas_ws_connect_failures > 0`)
+	estate.until(t, `{__name__=~"otelcol_ccaas_ws_connect_failures(_seconds)?(_total)?"} > 0`)
 	estate.until(t, `ws_window_complete_ratio == 0`)
 	estate.until(t, `ws_alert_firing{rule="ws_connection_drop_rate"} == 1`)
-	estate.until(t, `otelcol_ccaas_ws_connections == 1`)
+	estate.until(t, `{__name__=~"otelcol_ccaas_ws_connections(_seconds)?(_total)?"} == 1`)
 
-	estate.until(t, `otelcol_webhook_dead_letters`)
-	estate.until(t, `count_over_time(otelcol_ccaas_ws_connect_failures[1m]) > 2`)
+	estate.until(t, `{__name__=~"otelcol_webhook_dead_letters(_seconds)?(_total)?"}`)
+	estate.until(t, `count_over_time({__name__=~"otelcol_ccaas_ws_connect_failures(_seconds)?(_total)?"}[1m]) > 2`)
 
 	now := time.Now().Add(9 * time.Second) // the step that we are in is shown, too
 	for name, store := range estate.stores {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,8 +21,8 @@ import (
 // prometheus is a running Prometheus server.
 type prometheus struct{ url string }
 
-// startPrometheus starts one that takes OTLP and remote write, and scrapes an address.
-func startPrometheus(t testing.TB, scrape string) prometheus {
+// startPrometheus starts one that takes OTLP and remote write, and scrapes addresses.
+func startPrometheus(t testing.TB, scrape ...string) prometheus {
 	t.Helper()
 	folder := t.TempDir()
 	config := filepath.Join(folder, "prometheus.yml")
@@ -29,8 +30,8 @@ func startPrometheus(t testing.TB, scrape string) prometheus {
 scrape_configs:
   - job_name: scrape
     scrape_interval: 500ms
-    static_configs: [{ targets: ["%s"] }]
-`, scrape), 0o600))
+    static_configs: [{ targets: [%s] }]
+`, strings.Join(scrape, ", ")), 0o600))
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	start(t, "prometheus", nil, "--config.file", config, "--storage.tsdb.path", filepath.Join(folder, "data"),
 		"--web.listen-address", address, "--web.enable-otlp-receiver", "--web.enable-remote-write-receiver")

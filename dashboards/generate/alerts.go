@@ -99,7 +99,7 @@ func alertMarks() []cog.Builder[dashboard.AnnotationQuery] {
 		{"Other alerts", "semi-dark-red", `rule!~"` + dropsRule + "|" + connectionsRule + "|" + skewRule + `"`},
 	} {
 		marks = append(marks, mark(rule.name, rule.color,
-			"max by ("+alert+") (max_over_time(ws_alert_firing{"+rule.matcher+", "+selectedSeries+"}[$__interval]))"))
+			"max by ("+alert+") (max_over_time(ws_alert_firing{"+rule.matcher+", "+selectedSeries+"}[$__interval])) > 0"))
 	}
 	return marks
 }

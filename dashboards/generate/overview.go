@@ -26,7 +26,7 @@ func overview() *dashboard.DashboardBuilder {
 		built.Annotation(annotation)
 	}
 	built.Annotation(mark("Incomplete windows", warning,
-		"max by ("+stream+") (1 - min_over_time(ws_window_complete_ratio{"+selectedStreams+"}[$__interval]))"))
+		"max by ("+stream+") (1 - min_over_time(ws_window_complete_ratio{"+selectedStreams+"}[$__interval])) > 0"))
 
 	connections := perSeries("max_over_time", "ws_active_connections")
 	threshold := ofRule("ws_alert_threshold", connectionsRule)

@@ -68,24 +68,31 @@ func whole(thresholds, values string) string {
 		grouped("sum", thresholds), grouped("count", thresholds), grouped("count", values))
 }
 
+// telemetry selects a metric of the collector's own telemetry by both its names:
+// the bare one, under which its own address serves it, and the one with unit and
+// _total, which a store makes of what comes by OTLP.
+func telemetry(metric string, matchers ...string) string {
+	return fmt.Sprintf(`{__name__=~"%s(_seconds|_bytes)?(_total)?", %s}`, metric,
+		strings.Join(append([]string{selectedInstances}, matchers...), ", "))
+}
+
 // own is a gauge of the collector's own telemetry.
 func own(metric string, by ...string) string {
-	return fmt.Sprintf("max by (%s) (last_over_time(%s{%s}[$__rate_interval]))", instanceAnd(by), metric, selectedInstances)
+	return fmt.Sprintf("max by (%s) (last_over_time(%s[$__rate_interval]))", instanceAnd(by), telemetry(metric))
 }
 
 // ownRate is how fast a counter of the collector's own telemetry grows.
 func ownRate(metric string, by ...string) string {
-	return fmt.Sprintf("sum by (%s) (rate(%s{%s}[$__rate_interval]))", instanceAnd(by), metric, selectedInstances)
+	return fmt.Sprintf("sum by (%s) (rate(%s[$__rate_interval]))", instanceAnd(by), telemetry(metric))
 }
 
 // ownIncrease is by how much one grew. A counter of what seldom happens begins
 // with its first occurrence, which increase() does not see; its first value
 // stands in.
 func ownIncrease(metric string, by ...string) string {
-	counter := fmt.Sprintf("%s{%s}", metric, selectedInstances)
 	return fmt.Sprintf("sum by (%[1]s) (increase(%[2]s[$__rate_interval]) > 0 or"+
 		" (last_over_time(%[2]s[$__rate_interval]) unless last_over_time(%[2]s[$__rate_interval] offset $__rate_interval)) or"+
-		" increase(%[2]s[$__rate_interval]))", instanceAnd(by), counter)
+		" increase(%[2]s[$__rate_interval]))", instanceAnd(by), telemetry(metric))
 }
 
 func instanceAnd(by []string) string {

@@ -10,24 +10,23 @@ import (
 )
 
 // streamHealth answers: can the figures be believed, and if not, why? Most of it
-// is the collector's own telemetry, by the names under which its own address
-// serves it: without suffixes for units and without _total.
+// is the collector's own telemetry.
 func streamHealth() *dashboard.DashboardBuilder {
 	built := withDimensions(shell(streamHealthUID, "Contact centre: stream health",
 		"Whether the figures can be believed: the sockets, the way of the events through the collector, and the collector itself.")).
-		WithVariable(choice("instance", "Collector", "otelcol_process_uptime"))
+		WithVariable(choice("instance", "Collector", `{__name__=~"otelcol_process_uptime(_seconds)?(_total)?"}`))
 
 	built.WithRow(row("Is the stream there?")).WithPanel(streamBands())
 	for _, panel := range []*timeseries.PanelBuilder{
-		telemetry("Sockets", "How many sockets are up. Zero: nothing is seen of the platform.", units.Short,
+		inside("Sockets", "How many sockets are up. Zero: nothing is seen of the platform.", units.Short,
 			query{own("otelcol_ccaas_ws_connections"), "{{instance}}"}).Min(0),
-		telemetry("Disconnects by cause", "Why sockets ended. Silence is a socket that looked open and was dead; closed_by_peer is mostly "+
+		inside("Disconnects by cause", "Why sockets ended. Silence is a socket that looked open and was dead; closed_by_peer is mostly "+
 			"the platform's maintenance.", units.Short,
 			query{ownIncrease("otelcol_ccaas_ws_disconnects", "cause"), "{{cause}} {{instance}}"}).Min(0).Decimals(0),
-		telemetry("Failed connects by cause", "Why no socket came up: unauthorized is about the credentials, throttled about the platform's "+
+		inside("Failed connects by cause", "Why no socket came up: unauthorized is about the credentials, throttled about the platform's "+
 			"limits, unreachable about the network.", units.Short,
 			query{ownIncrease("otelcol_ccaas_ws_connect_failures", "cause"), "{{cause}} {{instance}}"}).Min(0).Decimals(0),
-		telemetry("Gaps", "Time without a live socket, from the last sign of life to the next socket. What happened in it was not seen, and "+
+		inside("Gaps", "Time without a live socket, from the last sign of life to the next socket. What happened in it was not seen, and "+
 			"the windows that it touches are incomplete.", units.Seconds,
 			query{ownIncrease("otelcol_ccaas_ws_gap_time"), "{{instance}}"}).Min(0),
 	} {
@@ -36,16 +35,16 @@ func streamHealth() *dashboard.DashboardBuilder {
 
 	built.WithRow(row("Does it keep up?"))
 	for _, panel := range []*timeseries.PanelBuilder{
-		telemetry("Watermark lag", "How far each stream's event time is behind the clock. Windows come late by as much.", units.Seconds,
-			query{"max by (" + stream + ") (last_over_time(otelcol_ws_window_watermark_lag{" + selectedInstances + ", " + selectedStreams + "}[$__rate_interval]))",
+		inside("Watermark lag", "How far each stream's event time is behind the clock. Windows come late by as much.", units.Seconds,
+			query{"max by (" + stream + ") (last_over_time(" + telemetry("otelcol_ws_window_watermark_lag", selectedStreams) + "[$__rate_interval]))",
 				"{{tenant_id}} {{region}}"}).Min(0),
-		telemetry("Backpressure", "Share of the time in which nothing was read from the sockets because what follows did not take it. "+
+		inside("Backpressure", "Share of the time in which nothing was read from the sockets because what follows did not take it. "+
 			"Above zero for long: a store is too slow.", units.PercentUnit,
 			query{ownRate("otelcol_ccaas_ws_backpressure_time"), "{{instance}}"}).Min(0),
-		telemetry("Events that missed a window", "Events that came too late for their window, or from too far ahead. They are in the "+
+		inside("Events that missed a window", "Events that came too late for their window, or from too far ahead. They are in the "+
 			"running totals all the same. Many late ones: raise allowed_lateness; many from the future: the platform's clock is wrong.", units.Short,
 			query{ownIncrease("otelcol_ws_window_missed_events", "reason"), "{{reason}} {{instance}}"}).Min(0).Decimals(0),
-		telemetry("Export queues", "How full each exporter's queue is. At 100 % the collector stops reading or drops, as the exporter is configured.",
+		inside("Export queues", "How full each exporter's queue is. At 100 % the collector stops reading or drops, as the exporter is configured.",
 			units.Percent,
 			query{"100 * " + own("otelcol_exporter_queue_size", "exporter", "data_type") + " / " +
 				own("otelcol_exporter_queue_capacity", "exporter", "data_type"), "{{exporter}} {{data_type}} {{instance}}"}).Min(0).Max(100),
@@ -55,17 +54,17 @@ func streamHealth() *dashboard.DashboardBuilder {
 
 	built.WithRow(row("Is what comes right?"))
 	for _, panel := range []*timeseries.PanelBuilder{
-		telemetry("Events and frames", "What is read from the sockets, per second.", units.CountsPerSecond,
+		inside("Events and frames", "What is read from the sockets, per second.", units.CountsPerSecond,
 			query{ownRate("otelcol_ccaas_ws_events"), "events {{instance}}"},
 			query{ownRate("otelcol_ccaas_ws_frames"), "frames {{instance}}"}).Min(0),
-		telemetry("Violations by reason", "Pieces of frames that are no events. Each is kept as a record with the offending frame, below.", units.Short,
+		inside("Violations by reason", "Pieces of frames that are no events. Each is kept as a record with the offending frame, below.", units.Short,
 			query{ownIncrease("otelcol_ccaas_ws_violations", "reason"), "{{reason}} {{instance}}"}).Min(0).Decimals(0).
 			DataLinks(eventsLink("Offending frames", violations)),
 		lines("Clock skew", "How far the platform's clock is from ours; above zero it is ahead. Dashed: 200 ms, beyond which the rule as shipped alerts.",
 			units.Milliseconds,
 			query{perStream("max", "last_over_time", "ws_clock_skew_milliseconds"), "{{tenant_id}} {{region}}"}).
 			Thresholds(steps(critical, from(-200, calm), from(200, critical))).ThresholdsStyle(dashedThresholds()),
-		telemetry("Streams with a wrong clock", "Streams whose clock is beyond the drift processor's tolerance, of those that are measured.", units.Short,
+		inside("Streams with a wrong clock", "Streams whose clock is beyond the drift processor's tolerance, of those that are measured.", units.Short,
 			query{own("otelcol_drift_drifting_streams"), "drifting {{instance}}"},
 			query{own("otelcol_drift_streams"), "measured {{instance}}"}).Min(0).Decimals(0),
 	} {
@@ -75,15 +74,15 @@ func streamHealth() *dashboard.DashboardBuilder {
 
 	built.WithRow(row("Does it arrive?"))
 	for _, panel := range []*timeseries.PanelBuilder{
-		telemetry("Exported", "What each exporter delivers, per second.", units.CountsPerSecond,
+		inside("Exported", "What each exporter delivers, per second.", units.CountsPerSecond,
 			query{ownRate("otelcol_exporter_sent_metric_points", "exporter"), "metric points {{exporter}} {{instance}}"},
 			query{ownRate("otelcol_exporter_sent_log_records", "exporter"), "log records {{exporter}} {{instance}}"}).Min(0),
-		telemetry("Failed exports", "What an exporter has given up, per second: after its retries, or for good at once.", units.CountsPerSecond,
+		inside("Failed exports", "What an exporter has given up, per second: after its retries, or for good at once.", units.CountsPerSecond,
 			query{ownIncrease("otelcol_exporter_send_failed_metric_points", "exporter"), "metric points {{exporter}} {{instance}}"},
 			query{ownIncrease("otelcol_exporter_send_failed_log_records", "exporter"), "log records {{exporter}} {{instance}}"}).Min(0),
-		telemetry("Records not delivered", "Records that were read and not delivered, by reason: refused for good downstream, or left at shutdown.", units.Short,
+		inside("Records not delivered", "Records that were read and not delivered, by reason: refused for good downstream, or left at shutdown.", units.Short,
 			query{ownIncrease("otelcol_ccaas_ws_dropped_records", "reason"), "{{reason}} {{instance}}"}).Min(0).Decimals(0),
-		telemetry("Windows", "Windows that ended, and those that wait for downstream to take them.", units.Short,
+		inside("Windows", "Windows that ended, and those that wait for downstream to take them.", units.Short,
 			query{ownIncrease("otelcol_ws_window_windows"), "ended {{instance}}"},
 			query{own("otelcol_ws_window_waiting_windows"), "waiting {{instance}}"}).Min(0).Decimals(0),
 	} {
@@ -92,15 +91,15 @@ func streamHealth() *dashboard.DashboardBuilder {
 
 	built.WithRow(row("Do alerts get out?"))
 	for _, panel := range []*timeseries.PanelBuilder{
-		telemetry("Alerts told", "Alerts that the rules told, firing and resolved, reminders included.", units.Short,
+		inside("Alerts told", "Alerts that the rules told, firing and resolved, reminders included.", units.Short,
 			query{ownIncrease("otelcol_alert_alerts", "rule", "status"), "{{rule}} {{status}} {{instance}}"}).Min(0).Decimals(0),
-		telemetry("Alerts waiting", "Alerts that nobody has taken yet. Above zero for long: they are not heard.", units.Short,
+		inside("Alerts waiting", "Alerts that nobody has taken yet. Above zero for long: they are not heard.", units.Short,
 			query{own("otelcol_alert_pending_alerts"), "at the rules {{instance}}"},
-			query{"sum by (instance) (last_over_time(otelcol_exporter_queue_size{exporter=~\"webhook.*\", " + selectedInstances + "}[$__rate_interval]))",
+			query{"sum by (instance) (last_over_time(" + telemetry("otelcol_exporter_queue_size", `exporter=~"webhook.*"`) + "[$__rate_interval]))",
 				"at the webhook {{instance}}"}).Min(0).Decimals(0),
-		telemetry("Webhook requests", "What became of each attempt to deliver an alert: delivered, to be tried again, or refused.", units.Short,
+		inside("Webhook requests", "What became of each attempt to deliver an alert: delivered, to be tried again, or refused.", units.Short,
 			query{ownIncrease("otelcol_webhook_requests", "outcome", "status_class"), "{{outcome}} {{status_class}} {{instance}}"}).Min(0).Decimals(0),
-		telemetry("Dead letters", "Alerts that were given up, by reason. Each is in the log or in the file of dead letters, and has to be read by somebody.", units.Short,
+		inside("Dead letters", "Alerts that were given up, by reason. Each is in the log or in the file of dead letters, and has to be read by somebody.", units.Short,
 			query{ownIncrease("otelcol_webhook_dead_letters", "reason"), "{{reason}} {{instance}}"}).Min(0).Decimals(0),
 	} {
 		built.WithPanel(panel.Span(6))
@@ -108,16 +107,16 @@ func streamHealth() *dashboard.DashboardBuilder {
 
 	built.WithRow(row("Is the collector well?"))
 	for _, panel := range []*timeseries.PanelBuilder{
-		telemetry("Memory", "Memory of the process, and the heap in it. memory_limiter refuses events before it grows without bound.", units.BytesIEC,
+		inside("Memory", "Memory of the process, and the heap in it. memory_limiter refuses events before it grows without bound.", units.BytesIEC,
 			query{own("otelcol_process_memory_rss"), "process {{instance}}"},
 			query{own("otelcol_process_runtime_heap_alloc_bytes"), "heap {{instance}}"}).Min(0),
-		telemetry("CPU", "Processor time per second: 100 % is one core.", units.PercentUnit,
+		inside("CPU", "Processor time per second: 100 % is one core.", units.PercentUnit,
 			query{ownRate("otelcol_process_cpu_seconds"), "{{instance}}"}).Min(0),
-		telemetry("Room for series and channels", "How much of max_series and max_channels is in use. At 100 % new series share one, and new channels are not followed.",
+		inside("Room for series and channels", "How much of max_series and max_channels is in use. At 100 % new series share one, and new channels are not followed.",
 			units.Percent,
 			query{"100 * " + own("otelcol_ws_window_series") + " / " + own("otelcol_ws_window_series_limit"), "series {{instance}}"},
 			query{"100 * " + own("otelcol_ws_window_open_channels") + " / " + own("otelcol_ws_window_channels_limit"), "channels {{instance}}"}).Min(0).Max(100),
-		telemetry("Age of the checkpoint", "How old the saved state is: what a crash would cost. It grows without end when the disk takes nothing.", units.Seconds,
+		inside("Age of the checkpoint", "How old the saved state is: what a crash would cost. It grows without end when the disk takes nothing.", units.Seconds,
 			query{own("otelcol_ws_window_checkpoint_age"), "{{instance}}"}).Min(0),
 	} {
 		built.WithPanel(panel.Span(6))
@@ -128,8 +127,8 @@ func streamHealth() *dashboard.DashboardBuilder {
 // violations leaves only the frames that were no events.
 const violations = `| ccaas_violation_reason != ""`
 
-// telemetry is a panel of the collector's own telemetry, which is scraped more
+// inside is a panel of the collector's own telemetry, which is scraped more
 // seldom than windows come.
-func telemetry(title, description, unit string, queries ...query) *timeseries.PanelBuilder {
+func inside(title, description, unit string, queries ...query) *timeseries.PanelBuilder {
 	return lines(title, description, unit, queries...).Interval(scrapeEvery)
 }
