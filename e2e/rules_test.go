@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -48,20 +49,20 @@ func TestAlertRulesAreComplete(t *testing.T) {
 		}
 	}
 	require.NoError(t, yaml.Unmarshal(text, &rules))
-	tested := ""
+	var tested strings.Builder
 	tests, err := filepath.Glob(rulesFolder + "/testdata/*_test.yaml")
 	require.NoError(t, err)
 	for _, test := range tests {
 		text, err := os.ReadFile(test)
 		require.NoError(t, err)
-		tested += string(text)
+		tested.Write(text)
 	}
 	for _, group := range rules.Groups {
 		for _, rule := range group.Rules {
 			if rule.Alert == "" {
 				continue
 			}
-			assert.Contains(t, tested, "alertname: "+rule.Alert)
+			assert.Contains(t, tested.String(), "alertname: "+rule.Alert)
 			assert.NotEmpty(t, rule.Labels["severity"], rule.Alert)
 			for _, annotation := range []string{"summary", "description", "dashboard"} {
 				assert.NotEmpty(t, rule.Annotations[annotation], rule.Alert)

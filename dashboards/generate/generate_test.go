@@ -90,7 +90,7 @@ var (
 
 func TestOnlyWhatGrafanaKnows(t *testing.T) {
 	t.Parallel()
-	forEach(t, func(t *testing.T, decoded dashboard.Dashboard, text []byte) {
+	forEach(t, func(t *testing.T, decoded dashboard.Dashboard, _ []byte) {
 		for _, panel := range panels(decoded) {
 			assert.Contains(t, panelTypes, panel.Type, *panel.Title)
 			if panel.FieldConfig == nil {
@@ -195,7 +195,7 @@ func TestPrimaryPanels(t *testing.T) {
 // A hole in a series stays a hole.
 func TestGapsStayVisible(t *testing.T) {
 	t.Parallel()
-	forEach(t, func(t *testing.T, decoded dashboard.Dashboard, text []byte) {
+	forEach(t, func(t *testing.T, _ dashboard.Dashboard, text []byte) {
 		var raw struct {
 			Panels []struct {
 				Title, Type string

@@ -17,7 +17,7 @@ func overview() *dashboard.DashboardBuilder {
 		"Connections, messages and bytes of the contact centre's WebSockets, as the windows count them.")).
 		WithVariable(dashboard.NewCustomVariableBuilder("by").Label("By").Multi(true).
 			Description("What a line stands for").
-			Values(dashboard.StringOrMap{String: cog.ToPtr("region,tenant_id,channel_type")}).
+			Values(dashboard.StringOrMap{String: new("region,tenant_id,channel_type")}).
 			Current(dashboard.VariableOption{
 				Text:  dashboard.StringOrArrayOfString{ArrayOfString: []string{"region"}},
 				Value: dashboard.StringOrArrayOfString{ArrayOfString: []string{"region"}},

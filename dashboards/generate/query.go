@@ -115,5 +115,5 @@ func explore(query string) string {
 	for _, kept := range []string{"$", "{", "}", ":"} {
 		escaped = strings.ReplaceAll(escaped, url.QueryEscape(kept), kept)
 	}
-	return "/explore?schemaVersion=1&orgId=1&panes=" + strings.ReplaceAll(escaped, "+", "%20")
+	return "/explore?schemaVersion=1&panes=" + strings.ReplaceAll(escaped, "+", "%20")
 }

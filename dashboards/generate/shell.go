@@ -55,7 +55,7 @@ func eventsLink(title, filter string) []cog.Builder[dashboard.DashboardLink] {
 // first, also series that have no such label: the one that overflows has none.
 func choice(name, label, metric string) *dashboard.QueryVariableBuilder {
 	return dashboard.NewQueryVariableBuilder(name).Label(label).Datasource(metricsSource()).
-		Query(dashboard.StringOrMap{String: cog.ToPtr("label_values(" + metric + ", " + name + ")")}).
+		Query(dashboard.StringOrMap{String: new("label_values(" + metric + ", " + name + ")")}).
 		Refresh(dashboard.VariableRefreshOnTimeRangeChanged).Sort(dashboard.VariableSortAlphabeticalAsc).
 		Multi(true).IncludeAll(true).AllValue(".*").
 		Current(dashboard.VariableOption{
@@ -78,9 +78,6 @@ func mark(name, color, expression string) *dashboard.AnnotationQueryBuilder {
 	return dashboard.NewAnnotationQueryBuilder().Name(name).Datasource(metricsSource()).
 		Enable(true).IconColor(color).Expr(expression)
 }
-
-// row is a heading.
-func row(title string) *dashboard.RowBuilder { return dashboard.NewRowBuilder(title) }
 
 // streamBands says of each stream whether its windows are complete, incomplete,
 // or do not come at all, which would else be no more than an empty place.

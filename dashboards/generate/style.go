@@ -31,11 +31,11 @@ const (
 type query struct{ expression, legend string }
 
 func metricsSource() common.DataSourceRef {
-	return common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr("${datasource}")}
+	return common.DataSourceRef{Type: new("prometheus"), Uid: new("${datasource}")}
 }
 
 func eventsSource() common.DataSourceRef {
-	return common.DataSourceRef{Type: cog.ToPtr("loki"), Uid: cog.ToPtr("${loki}")}
+	return common.DataSourceRef{Type: new("loki"), Uid: new("${loki}")}
 }
 
 // target is a query over the time in view; the n-th of a panel.
@@ -67,7 +67,7 @@ func lines(title, description, unit string, queries ...query) *timeseries.PanelB
 	return timeseries.NewPanelBuilder().Title(title).Description(description).Unit(unit).
 		Datasource(metricsSource()).Interval(windowEvery).Targets(targets(queries, overTime)).
 		LineWidth(1).FillOpacity(8).ShowPoints(common.VisibilityModeNever).
-		SpanNulls(common.BoolOrFloat64{Bool: cog.ToPtr(false)}).
+		SpanNulls(common.BoolOrFloat64{Bool: new(false)}).
 		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassicByName)).
 		Legend(legend("max", "lastNotNull")).Tooltip(tooltip()).Span(12).Height(8)
 }
