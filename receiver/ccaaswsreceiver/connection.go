@@ -153,6 +153,9 @@ type beginning frame.Violation
 // Event is a whole one in a larger frame.
 func (b *beginning) Event(e *frame.Event) { b.take(e.TenantID, e.Region, e.ChannelType) }
 
+// Ignored shows nothing.
+func (*beginning) Ignored() {}
+
 // Violation is the one that was cut.
 func (b *beginning) Violation(v *frame.Violation) { b.take(v.TenantID, v.Region, v.ChannelType) }
 

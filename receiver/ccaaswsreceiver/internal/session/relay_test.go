@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -301,11 +302,20 @@ func TestPongsOfTheProtocolAreNoFrames(t *testing.T) {
 	t.Parallel()
 	to := &witness{}
 	f := &fake{socket: func(conn *websocket.Conn) {
-		for n := range 3 {
-			heartbeat := time.AfterFunc(time.Duration(n+1)*30*time.Second, func() { _ = conn.WriteMessage(websocket.TextMessage, []byte(" ")) })
-			defer heartbeat.Stop()
-		}
+		ended := make(chan struct{})
+		var talking sync.WaitGroup
+		talking.Go(func() {
+			for range 3 {
+				select {
+				case <-ended:
+				case <-time.After(30 * time.Second):
+					_ = conn.WriteMessage(websocket.TextMessage, []byte(" "))
+				}
+			}
+		})
 		drain(conn) // which answers pings
+		close(ended)
+		talking.Wait()
 	}}
 	play(t, f, to, 2*time.Minute+6*time.Second, func(s *Settings) { s.Talk.IdleTimeout = 35 * time.Second })
 	require.NotEmpty(t, to.ends)
