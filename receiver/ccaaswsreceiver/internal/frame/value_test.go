@@ -163,8 +163,8 @@ func TestDecodeAliases(t *testing.T) {
 
 type sinkFunc func(*Event)
 
-func (f sinkFunc) Event(e *Event)       { f(e) }
-func (sinkFunc) Ignored() {}
+func (f sinkFunc) Event(e *Event) { f(e) }
+func (sinkFunc) Ignored()         {}
 
 func (f sinkFunc) Violation(*Violation) {}
 

@@ -180,17 +180,9 @@ func (r *relay) end(one *runner) time.Duration {
 func (s *Session) wait(end *End) time.Duration {
 	wait := s.pacer.afterSocket(end.At.Sub(end.up))
 	if end.Cause == Throttled {
-		wait = max(wait, s.pacer.spread(s.stormWait()))
+		wait = max(wait, s.pacer.spread(s.settings.Talk.throttleWait()))
 	}
 	return wait
-}
-
-// stormWait is the wait after the platform's word that we ask too often.
-func (s *Session) stormWait() time.Duration {
-	if s.settings.Talk.ThrottleWait > 0 {
-		return s.settings.Talk.ThrottleWait
-	}
-	return stormWait
 }
 
 // forget gives up the token and the route of a socket that the platform no longer

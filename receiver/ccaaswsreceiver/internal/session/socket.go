@@ -52,6 +52,11 @@ type End struct {
 	up time.Time
 }
 
+// Orderly is whether the peer had the chance to send all that it wanted to.
+func (e *End) Orderly() bool {
+	return e.Cause == Shutdown || e.Cause == ClosedByPeer || e.Cause == Gone
+}
+
 // socket is a WebSocket that is up.
 type socket struct {
 	conn     *websocket.Conn

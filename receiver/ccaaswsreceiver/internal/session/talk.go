@@ -74,10 +74,31 @@ func (s *socket) begin(ctx context.Context, access Access, values map[string]str
 	defer stop()
 	for i, exchange := range s.talk.OnOpen {
 		if err := s.exchange(&exchange, fill, to); err != nil {
-			return temporary(Handshake, fmt.Errorf("on-open frame %d: %w", i+1, err))
+			return s.talk.refused(fmt.Errorf("on-open frame %d: %w", i+1, err))
 		}
 	}
 	return nil
+}
+
+// refused is a failure of the beginning.
+func (t *Talk) refused(err error) *Failure {
+	control := errControl("")
+	switch {
+	case !errors.As(err, &control):
+		return temporary(Handshake, err)
+	case Cause(control) == Throttled:
+		return &Failure{Cause: Throttled, RetryAfter: t.throttleWait(), err: err}
+	default: // a new token may help, and is tried once
+		return lasting(Unauthorized, fmt.Errorf("%w; the token is not accepted: check oauth2, and what the client may do", err))
+	}
+}
+
+// throttleWait is the least wait after the platform's word that we ask too often.
+func (t *Talk) throttleWait() time.Duration {
+	if t.ThrottleWait > 0 {
+		return t.ThrottleWait
+	}
+	return stormWait
 }
 
 func (s *socket) exchange(e *Exchange, fill *strings.Replacer, to Handler) error {

@@ -152,6 +152,9 @@ func accessOf(token *oauth2.Token, now time.Time) Access {
 // section 5.1).
 func wider(asked []string, token *oauth2.Token) []string {
 	granted, _ := token.Extra("scope").(string)
+	if len(asked) == 0 { // then it is the client's own scopes that were asked for
+		return nil
+	}
 	var more []string
 	for scope := range strings.FieldsSeq(granted) {
 		if !slices.Contains(asked, scope) && !slices.Contains(more, scope) {
