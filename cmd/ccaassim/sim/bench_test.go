@@ -23,15 +23,18 @@ func BenchmarkFullSpeed(b *testing.B) {
 			composer := newComposer(g, rand.New(rand.NewPCG(1, 2)), FrameArray, 100)
 			encode := newEncoder(g.series, config.Timestamp)
 			at := clock{origin: time.Now().UnixNano(), fullSpeed: true}
+			var all batch
 			var c chunk
 			events, bytes := 0, 0
 			b.ReportAllocs()
 			for b.Loop() {
 				f, _ := composer.next(&config.Trouble)
-				if c.add(f, at, encode, &config.Trouble); len(c.bytes) >= chunkBytes {
-					bytes += len(c.bytes)
-					events += len(c.items)
+				if all.add(f, at); len(all.items) >= batchEvents {
 					c.reset()
+					encode.encode(&c, &all, &config.Trouble)
+					bytes += len(c.bytes)
+					events += len(all.items)
+					all.reset()
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(max(events, 1)), "ns/event")

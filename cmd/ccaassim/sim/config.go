@@ -6,6 +6,8 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -35,6 +37,16 @@ const (
 	TimestampRFC3339      TimestampForm = "rfc3339"
 )
 
+// Delivery is which sockets of an API get an event.
+type Delivery string
+
+// The ways of delivery.
+const (
+	DeliverTurn      Delivery = "turn"      // one, in turn
+	DeliverClient    Delivery = "client"    // all of one client, in turn
+	DeliverBroadcast Delivery = "broadcast" // all
+)
+
 // Subprotocols of the two platforms.
 const (
 	SubprotocolGenesys = "v2.realtime-events"
@@ -56,6 +68,15 @@ type Config struct {
 	SupportedProtocols []string
 	PreflightArray     bool
 
+	AccessKey        string
+	AccessKeySecret  string
+	QuotedControl    bool
+	ChannelHeartbeat time.Duration
+	BlankHeartbeat   time.Duration
+	Queues           int
+	Agents           int
+	SnapshotMessages int
+
 	Tenants         []string
 	TenantCount     int
 	Regions         []string
@@ -74,11 +95,13 @@ type Config struct {
 	Frame        FrameForm
 	FrameEvents  int
 	Timestamp    TimestampForm
-	Broadcast    bool
+	Broadcast    bool // the same as DeliverBroadcast
+	Delivery     Delivery
 	Lossy        bool
 	Silent       bool
 	Record       string
 	WriteTimeout time.Duration
+	SinkLog      io.Writer // takes a line for every webhook; nil: none is written
 
 	Trouble Trouble
 }
@@ -89,6 +112,11 @@ func DefaultConfig() Config {
 		Listen:             "127.0.0.1:0",
 		TokenTTL:           time.Hour,
 		SupportedProtocols: []string{SubprotocolGenesys, SubprotocolNICE},
+		ChannelHeartbeat:   30 * time.Second,
+		BlankHeartbeat:     15 * time.Second,
+		Queues:             4,
+		Agents:             50,
+		SnapshotMessages:   10,
 		Tenants:            []string{"acme_corp", "globex"},
 		Regions:            []string{"us-east-1", "eu-west-1"},
 		ChannelTypes:       []string{"webmessaging", "whatsapp", "voice"},
@@ -100,6 +128,7 @@ func DefaultConfig() Config {
 		Frame:              FrameObject,
 		FrameEvents:        1,
 		Timestamp:          TimestampMilliseconds,
+		Delivery:           DeliverTurn,
 		WriteTimeout:       time.Minute,
 		Trouble:            DefaultTrouble(),
 	}
@@ -112,6 +141,7 @@ func (c *Config) Validate() error {
 		need(c.TokenTTL > 0, "token-ttl", c.TokenTTL, "more than 0"),
 		need(c.TLS || c.TLSCAFile == "", "tls-ca-file", c.TLSCAFile, "--tls with it"),
 		c.validateTraffic(),
+		c.validatePlatforms(),
 		c.validateFrames(),
 		c.Trouble.Validate(),
 	)
@@ -146,12 +176,31 @@ func (c *Config) validateTraffic() error {
 	)
 }
 
+func (c *Config) validatePlatforms() error {
+	return errors.Join(
+		need(c.ChannelHeartbeat >= 0, "channel-heartbeat", c.ChannelHeartbeat, "0 (none) or more"),
+		need(c.BlankHeartbeat >= 0, "blank-heartbeat", c.BlankHeartbeat, "0 (none) or more"),
+		need(c.Queues >= 1 && c.Queues <= 10_000, "queues", c.Queues, "1 to 10000"),
+		need(c.Agents >= 1 && c.Agents <= 10_000, "agents", c.Agents, "1 to 10000"),
+		need(c.SnapshotMessages >= 1 && c.SnapshotMessages <= 1000, "snapshot-messages", c.SnapshotMessages, "1 to 1000"),
+	)
+}
+
+func (c *Config) delivery() Delivery {
+	if c.Broadcast {
+		return DeliverBroadcast
+	}
+	return c.Delivery
+}
+
 func (c *Config) validateFrames() error {
 	return errors.Join(
 		oneOf("frame", c.Frame, FrameObject, FrameArray, FrameLines, FrameMixed),
 		need(c.FrameEvents >= 1 && c.FrameEvents <= 10_000, "frame-events", c.FrameEvents, "1 to 10000"),
 		need(c.Frame != FrameObject || c.FrameEvents == 1, "frame-events", c.FrameEvents, "1 with --frame object, or --frame array, lines or mixed"),
 		oneOf("timestamp", c.Timestamp, TimestampSeconds, TimestampMilliseconds, TimestampMicroseconds, TimestampNanoseconds, TimestampRFC3339),
+		oneOf("delivery", c.Delivery, DeliverTurn, DeliverClient, DeliverBroadcast),
+		need(!c.Broadcast || c.Delivery != DeliverClient, "broadcast", c.Broadcast, "not --delivery client with it"),
 		need(!c.Lossy || !c.fullSpeed(), "lossy", c.Lossy, "a --rate: full speed without a listener would never end"),
 		need(c.WriteTimeout > 0, "write-timeout", c.WriteTimeout, "more than 0"),
 	)
@@ -168,6 +217,7 @@ func (c *Config) traffic(start time.Time) traffic {
 		dropShare:       c.DropRate / 100,
 		announce:        c.Announce,
 		events:          c.Events,
+		crowd:           rand.New(rand.NewPCG(c.Seed, 4)),
 	}
 	t.series, t.weights = crossSeries(c.tenants(), c.Regions, c.ChannelTypes)
 	if !c.fullSpeed() { // else it is real time, which the pump keeps

@@ -22,6 +22,15 @@ func (c *Config) RegisterFlags(set *flag.FlagSet) {
 	set.Var((*list)(&c.SupportedProtocols), "supported-protocols", "subprotocols of the pre-flight's answer, and of the upgrade")
 	set.BoolVar(&c.PreflightArray, "preflight-array", c.PreflightArray, "answer the pre-flight with a bare array")
 
+	set.StringVar(&c.AccessKey, "access-key", c.AccessKey, "access key for the password grant; empty lets any in")
+	set.StringVar(&c.AccessKeySecret, "access-key-secret", c.AccessKeySecret, "secret of --access-key")
+	set.BoolVar(&c.QuotedControl, "quoted-control", c.QuotedControl, "write the event hub's control frames as JSON strings, not bare")
+	set.DurationVar(&c.ChannelHeartbeat, "channel-heartbeat", c.ChannelHeartbeat, "time between the heartbeats of a Notifications socket; 0: none")
+	set.DurationVar(&c.BlankHeartbeat, "blank-heartbeat", c.BlankHeartbeat, "time between the blank frames of a TaskRouter socket; 0: none")
+	set.IntVar(&c.Queues, "queues", c.Queues, "queues that sessions wait in")
+	set.IntVar(&c.Agents, "agents", c.Agents, "agents who serve sessions, as the APIs other than the realtime events name them")
+	set.IntVar(&c.SnapshotMessages, "snapshot-messages", c.SnapshotMessages, "messages that the snapshot of a conversation shows, at most")
+
 	set.Var((*list)(&c.Tenants), "tenants", "tenants")
 	set.IntVar(&c.TenantCount, "tenant-count", c.TenantCount, "this many tenants with made-up names, instead of --tenants")
 	set.Var((*list)(&c.Regions), "regions", "regions")
@@ -41,6 +50,7 @@ func (c *Config) RegisterFlags(set *flag.FlagSet) {
 	set.IntVar(&c.FrameEvents, "frame-events", c.FrameEvents, "events in a frame, at most")
 	set.Var((*text)(&c.Timestamp), "timestamp", "form of timestamps: s, ms, us, ns or rfc3339")
 	set.BoolVar(&c.Broadcast, "broadcast", c.Broadcast, "send every event to every socket, not to one in turn")
+	set.Var((*text)(&c.Delivery), "delivery", "sockets of an API that an event goes to: turn, client (one client's, in turn) or broadcast")
 	set.BoolVar(&c.Lossy, "lossy", c.Lossy, "events happen and are missed while no socket is there, instead of waiting")
 	set.BoolVar(&c.Silent, "silent", c.Silent, "make no traffic")
 	set.StringVar(&c.Record, "record", c.Record, "write every event and what became of it to this file, as JSON lines")
@@ -58,6 +68,11 @@ func (t *Trouble) RegisterFlags(set *flag.FlagSet) {
 	set.StringVar(&t.BurstTenant, "burst-tenant", t.BurstTenant, "tenant that bursts strike; empty: all")
 	set.StringVar(&t.BurstRegion, "burst-region", t.BurstRegion, "region that bursts strike; empty: all")
 
+	set.DurationVar(&t.CampaignEvery, "campaign-every", t.CampaignEvery, "let a tenant's traffic rise this often; 0 never does")
+	set.DurationVar(&t.CampaignDuration, "campaign-duration", t.CampaignDuration, "time for which sessions come to a campaign")
+	set.Float64Var(&t.CampaignFactor, "campaign-factor", t.CampaignFactor, "factor by which the tenant's sessions and messages rise")
+	set.StringVar(&t.CampaignTenant, "campaign-tenant", t.CampaignTenant, "tenant whose traffic rises; empty: the first")
+
 	set.Float64Var(&t.Malformed, "malformed", t.Malformed, "malformed frames or objects, as a share of events; they come on top")
 	set.Var((*list)(&t.MalformedKinds), "malformed-kinds", "kinds of malformed frames or objects")
 	set.IntVar(&t.OversizedBytes, "oversized-bytes", t.OversizedBytes, "padding of a frame_too_large frame")
@@ -71,6 +86,19 @@ func (t *Trouble) RegisterFlags(set *flag.FlagSet) {
 	set.Var(&t.PreflightFail, "preflight-fail", "answer pre-flights with status[:times[:retry-after]]")
 	set.Var(&t.UpgradeFail, "upgrade-fail", "answer upgrades with status[:times[:retry-after]]")
 	set.BoolVar(&t.RetryAfterDate, "retry-after-date", t.RetryAfterDate, "write Retry-After as a date, not as seconds")
+	set.IntVar(&t.RateLimit, "rate-limit", t.RateLimit, "calls of the Notifications and queues API that a token may make in a minute, before 429; 0: any number")
+
+	set.Var(&t.ChannelFail, "channel-fail", "answer requests for channels with status[:times[:retry-after]]")
+	set.Var(&t.SubscriptionFail, "subscription-fail", "answer requests for subscriptions with status[:times[:retry-after]]")
+	set.Var(&t.QueuesFail, "queues-fail", "answer requests for queues with status[:times[:retry-after]]")
+	set.Var(&t.ConfigurationFail, "configuration-fail", "answer requests for discovery documents with status[:times[:retry-after]]")
+	set.Var(&t.ConnectionFail, "connection-fail", "answer requests for chat connections with status[:times[:retry-after]]")
+	set.Var(&t.TopicReject, "topic-reject", "topics to reject: a share of all, or texts that they contain")
+	set.DurationVar(&t.ChannelTTL, "channel-ttl", t.ChannelTTL, "lifetime of a Notifications channel since its last subscription")
+	set.DurationVar(&t.SocketClosingEvery, "socket-closing-every", t.SocketClosingEvery, "tell each Notifications socket to move at about this age; 0: never")
+	set.DurationVar(&t.SocketClosingGrace, "socket-closing-grace", t.SocketClosingGrace, "time it has to move, before it is closed")
+	set.BoolVar(&t.NoPong, "no-pong", t.NoPong, "leave pings and heartbeats in text frames unanswered")
+	set.BoolVar(&t.RateLimited, "rate-limited", t.RateLimited, "answer event hub sockets with RATE_LIMIT_EXCEEDED")
 
 	set.BoolVar(&t.Silence, "silence", t.Silence, "keep sockets open and send nothing, not even pongs")
 	set.DurationVar(&t.SilenceAfter, "silence-after", t.SilenceAfter, "age at which a socket falls silent; 0: never")
@@ -80,6 +108,10 @@ func (t *Trouble) RegisterFlags(set *flag.FlagSet) {
 	set.IntVar(&t.CloseCode, "close-code", t.CloseCode, "code of that close frame")
 	set.StringVar(&t.CloseReason, "close-reason", t.CloseReason, "reason of that close frame")
 	set.BoolVar(&t.CloseExpired, "close-expired", t.CloseExpired, "close each socket with code 1008 when its token expires")
+
+	set.Var(&t.SinkFail, "sink-fail", "answer webhooks with status[:times[:retry-after]]")
+	set.DurationVar(&t.SinkHang, "sink-hang", t.SinkHang, "answer webhooks only after this long")
+	set.BoolVar(&t.SinkReset, "sink-reset", t.SinkReset, "reset the connection of a webhook once it is read, instead of an answer")
 }
 
 // list is a flag of names separated by commas.

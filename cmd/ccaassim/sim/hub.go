@@ -37,7 +37,13 @@ func (h *hub) serve(s *socket) {
 		return
 	}
 	defer h.readers.Done()
-	s.read(func(age time.Duration) bool { return h.trouble.now().silent(age) })
+	silent := func() bool { return h.trouble.now().silent(time.Since(s.accepted)) }
+	if s.beatEvery > 0 {
+		ended := make(chan struct{})
+		defer close(ended)
+		h.readers.Go(func() { s.beat(ended, silent) })
+	}
+	s.read(silent)
 	h.remove(s)
 }
 
@@ -76,6 +82,27 @@ func (h *hub) remove(s *socket) {
 	h.signal()
 }
 
+// extend lets a socket live as long as another token, and tells those who wait
+// that it has changed.
+func (h *hub) extend(s *socket, expiry time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !s.expiry.Equal(expiry) {
+		s.expiry = expiry
+		h.sentence(s, h.trouble.now())
+	}
+	h.signal()
+}
+
+// admit lets a socket be told of events from now on.
+func (h *hub) admit(s *socket, g grant) {
+	h.mu.Lock()
+	s.client = g.client
+	h.mu.Unlock()
+	s.ready.Store(true)
+	h.extend(s, g.expiry)
+}
+
 // signal wakes those who wait for a change; the caller holds mu.
 func (h *hub) signal() {
 	close(h.changed)
@@ -101,10 +128,37 @@ func (h *hub) sentence(s *socket, t *Trouble) {
 	if t.CloseEvery > 0 {
 		earlier(about(t.CloseEvery), func() { s.close(t.CloseCode, t.CloseReason) })
 	}
-	if t.CloseExpired {
-		earlier(s.expiry, func() { s.close(websocket.ClosePolicyViolation, "token expired") })
+	if t.CloseExpired && !s.expiry.IsZero() {
+		earlier(s.expiry, func() { s.expire("token expired") })
+	}
+	if s.api == notifications {
+		h.sentenceToMove(s, t, about, earlier)
 	}
 	s.plan(time.Until(when), end)
+}
+
+// sentenceToMove plans when a socket is told to move, and when it must have moved.
+func (h *hub) sentenceToMove(s *socket, t *Trouble, about func(time.Duration) time.Time, earlier func(time.Time, func())) {
+	switch {
+	case !s.movesBy.IsZero():
+		earlier(s.movesBy, func() { s.close(websocket.CloseGoingAway, "the socket is closing") })
+	case t.SocketClosingEvery > 0:
+		earlier(about(t.SocketClosingEvery), func() { h.announceClosing(s) })
+	}
+}
+
+// announceClosing tells a Notifications socket that it will be closed after the grace.
+func (h *hub) announceClosing(s *socket) {
+	h.mu.Lock()
+	if s.api != notifications || !s.movesBy.IsZero() {
+		h.mu.Unlock()
+		return
+	}
+	t := h.trouble.now()
+	s.movesBy = time.Now().Add(t.SocketClosingGrace)
+	h.sentence(s, t)
+	h.mu.Unlock()
+	s.say(socketClosing())
 }
 
 // reconsider applies changed trouble to the sockets that are there.
@@ -125,7 +179,7 @@ func (h *hub) ready(to []*socket, now time.Time) (ready []*socket, silent bool, 
 	defer h.mu.Unlock()
 	for _, s := range h.sockets {
 		switch {
-		case s.isClosing():
+		case s.isClosing() || !s.ready.Load():
 		case t.silent(now.Sub(s.accepted)):
 			silent = true
 		default:

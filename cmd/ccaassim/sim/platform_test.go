@@ -148,7 +148,7 @@ func TestATokenExpires(t *testing.T) {
 	config.TokenTTL = time.Minute
 	issued := newTokens(&config)
 	now := time.Now()
-	token := issued.issue(now)
+	token := issued.issue("client", now)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost", nil)
 	require.NoError(t, err)
 	request.Header.Set("Authorization", "Bearer "+token)
@@ -157,8 +157,8 @@ func TestATokenExpires(t *testing.T) {
 	assert.True(t, ok)
 	_, ok = issued.holds(request, now.Add(time.Minute))
 	assert.False(t, ok)
-	issued.issue(now.Add(time.Hour))
-	assert.Len(t, issued.expiry, 1, "expired tokens are forgotten")
+	issued.issue("client", now.Add(time.Hour))
+	assert.Len(t, issued.grants, 1, "expired tokens are forgotten")
 }
 
 func TestFailuresHappenAsOftenAsAsked(t *testing.T) {
@@ -249,6 +249,9 @@ func TestStartRefuses(t *testing.T) {
 		`--malformed 1.5: want a share`:         func(c *Config) { c.Trouble.Malformed = 1.5 },
 		`--malformed-kinds sour: want unknown`:  func(c *Config) { c.Trouble.MalformedKinds = []string{"sour"} },
 		`--burst-drop-rate 130: want 0 to 100`:  func(c *Config) { c.Trouble.BurstDropRate = 130 },
+		`--campaign-factor 0.5: want 1 to 100`:  func(c *Config) { c.Trouble.CampaignFactor = 0.5 },
+		`--campaign-duration 2m0s: want less`:   func(c *Config) { c.Trouble.CampaignEvery = time.Minute },
+		`--sink-hang -1s: want 0`:               func(c *Config) { c.Trouble.SinkHang = -time.Second },
 		`--token-fail 999: want an HTTP status`: func(c *Config) { c.Trouble.TokenFail.Status = 999 },
 		`--close-code 7: want 1000`:             func(c *Config) { c.Trouble.CloseCode = 7 },
 		`--record: open /no/such`:               func(c *Config) { c.Record = "/no/such/dir/file" },

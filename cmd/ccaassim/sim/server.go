@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -24,12 +25,15 @@ type Server struct {
 	http        *http.Server
 	certificate []byte // PEM, with TLS
 
-	tokens  *tokens
-	trouble *trouble
-	tally   *tally
-	hub     *hub
-	pump    *pump
-	record  *record
+	tokens    *tokens
+	directory *directory
+	channels  *channels
+	trouble   *trouble
+	tally     *tally
+	hub       *hub
+	pump      *pump
+	record    *record
+	sink      *sink
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the pump has ended
@@ -46,6 +50,7 @@ func Start(config Config) (*Server, error) {
 	}
 	s := &Server{config: config, trouble: newTrouble(config.Trouble), done: make(chan struct{}), served: make(chan struct{})}
 	s.tokens = newTokens(&s.config)
+	s.sink = &sink{log: config.SinkLog}
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
@@ -103,17 +108,32 @@ func (s *Server) prepare(now time.Time) {
 	if s.config.fullSpeed() {
 		composer.wait = math.MaxInt64 / 2
 	}
+	s.directory = newDirectory(s.config.Queues, s.config.Agents, source(5))
+	s.channels = newChannels(s.directory, s.trouble, s.tally, s.hub)
+	encoder := newEncoder(generator.series, s.config.Timestamp)
+	book := newBook(s.config.SnapshotMessages, now)
 	s.pump = &pump{
 		composer:  composer,
-		encoder:   newEncoder(generator.series, s.config.Timestamp),
+		encoder:   encoder,
+		book:      book,
 		hub:       s.hub,
 		tally:     s.tally,
 		trouble:   s.trouble,
 		record:    s.record,
 		fullSpeed: s.config.fullSpeed(),
 		lossy:     s.config.Lossy,
-		broadcast: s.config.Broadcast,
 		duration:  s.config.Duration,
+	}
+	s.pump.tellers[notifications] = &topics{
+		book: book, directory: s.directory, snapshots: newSnapshots(s.directory, generator.series), tally: s.tally,
+	}
+	for a, e := range map[api]encoding{
+		realtimeEvents: encoder,
+		eventHub:       &cases{directory: s.directory, series: generator.series},
+		connectChat:    &chats{directory: s.directory, series: generator.series},
+		taskRouter:     &tasks{directory: s.directory, series: generator.series},
+	} {
+		s.pump.tellers[a] = &turns{api: a, encoding: e, delivery: s.config.delivery()}
 	}
 	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second}
 }
@@ -144,6 +164,9 @@ func (s *Server) URL() string {
 	return scheme + s.listener.Addr().String()
 }
 
+// socketURL is the same for sockets.
+func (s *Server) socketURL() string { return "ws" + strings.TrimPrefix(s.URL(), "http") }
+
 // Certificate is the PEM of the certificate to trust, nil without TLS.
 func (s *Server) Certificate() []byte { return s.certificate }
 
@@ -167,6 +190,7 @@ func (s *Server) changeTrouble(change func(*Trouble) error) error {
 		return err
 	}
 	s.hub.reconsider()
+	s.channels.reconsider()
 	return nil
 }
 
@@ -209,10 +233,26 @@ func (s *Server) Burst() {
 	})
 }
 
+// Campaign lets a tenant's traffic rise, once, as the campaign flags say; it begins
+// with the next event.
+func (s *Server) Campaign() {
+	_ = s.trouble.change(func(t *Trouble) error { // what is there is valid
+		t.campaigns++
+		return nil
+	})
+}
+
 // Reset tears every connected socket down without a close frame.
 func (s *Server) Reset() {
 	for _, socket := range s.hub.all() {
 		socket.reset()
+	}
+}
+
+// AnnounceClosing tells every Notifications socket to move; after the grace it is closed.
+func (s *Server) AnnounceClosing() {
+	for _, socket := range s.hub.all() {
+		s.hub.announceClosing(socket)
 	}
 }
 

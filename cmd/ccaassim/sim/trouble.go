@@ -6,6 +6,7 @@ package sim
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -18,6 +19,12 @@ type Trouble struct {
 	BurstTenant   string
 	BurstRegion   string
 	bursts        int // asked for by Server.Burst
+
+	CampaignEvery    time.Duration
+	CampaignDuration time.Duration
+	CampaignFactor   float64
+	CampaignTenant   string
+	campaigns        int // asked for by Server.Campaign
 
 	Malformed      float64
 	MalformedKinds []string
@@ -32,6 +39,19 @@ type Trouble struct {
 	PreflightFail     Failure
 	UpgradeFail       Failure
 	RetryAfterDate    bool
+	RateLimit         int
+
+	ChannelFail        Failure
+	SubscriptionFail   Failure
+	QueuesFail         Failure
+	ConfigurationFail  Failure
+	ConnectionFail     Failure
+	TopicReject        Rejection
+	ChannelTTL         time.Duration
+	SocketClosingEvery time.Duration
+	SocketClosingGrace time.Duration
+	NoPong             bool
+	RateLimited        bool
 
 	Silence      bool
 	SilenceAfter time.Duration
@@ -41,6 +61,10 @@ type Trouble struct {
 	CloseCode    int
 	CloseReason  string
 	CloseExpired bool
+
+	SinkFail  Failure
+	SinkHang  time.Duration
+	SinkReset bool
 }
 
 // Answers to the subprotocol asked for, other than a literal one.
@@ -52,13 +76,17 @@ const (
 // DefaultTrouble is none, with the details that trouble has once it is wanted.
 func DefaultTrouble() Trouble {
 	return Trouble{
-		BurstDuration:     20 * time.Second,
-		BurstDropRate:     30,
-		MalformedKinds:    MalformedKinds(),
-		OversizedBytes:    1<<20 + 1,
-		AnswerSubprotocol: AnswerSame,
-		CloseCode:         1001,
-		CloseReason:       "maintenance",
+		BurstDuration:      20 * time.Second,
+		BurstDropRate:      30,
+		CampaignDuration:   2 * time.Minute,
+		CampaignFactor:     3,
+		MalformedKinds:     MalformedKinds(),
+		OversizedBytes:     1<<20 + 1,
+		AnswerSubprotocol:  AnswerSame,
+		ChannelTTL:         24 * time.Hour,
+		SocketClosingGrace: time.Minute,
+		CloseCode:          1001,
+		CloseReason:        "maintenance",
 	}
 }
 
@@ -69,6 +97,10 @@ func (t *Trouble) Validate() error {
 		need(t.BurstDuration > 0, "burst-duration", t.BurstDuration, "more than 0"),
 		need(t.BurstEvery == 0 || t.BurstDuration <= t.BurstEvery, "burst-duration", t.BurstDuration, "no more than --burst-every"),
 		percent("burst-drop-rate", t.BurstDropRate),
+		need(t.CampaignEvery >= 0, "campaign-every", t.CampaignEvery, "0 (off) or more"),
+		need(t.CampaignDuration > 0, "campaign-duration", t.CampaignDuration, "more than 0"),
+		need(t.CampaignEvery == 0 || t.CampaignDuration < t.CampaignEvery, "campaign-duration", t.CampaignDuration, "less than --campaign-every"),
+		need(t.CampaignFactor >= 1 && t.CampaignFactor <= 100, "campaign-factor", t.CampaignFactor, "1 to 100"),
 		share("malformed", t.Malformed),
 		t.validateKinds(),
 		need(t.OversizedBytes > 0 && t.OversizedBytes <= 64<<20, "oversized-bytes", t.OversizedBytes, "1 to 64 MiB"),
@@ -78,12 +110,25 @@ func (t *Trouble) Validate() error {
 		t.TokenFail.validate("token-fail"),
 		t.PreflightFail.validate("preflight-fail"),
 		t.UpgradeFail.validate("upgrade-fail"),
+		need(t.RateLimit >= 0, "rate-limit", t.RateLimit, "0 (off) or more calls in a minute"),
+		t.ChannelFail.validate("channel-fail"),
+		t.SubscriptionFail.validate("subscription-fail"),
+		t.QueuesFail.validate("queues-fail"),
+		t.ConfigurationFail.validate("configuration-fail"),
+		t.ConnectionFail.validate("connection-fail"),
+		share("topic-reject", t.TopicReject.Share),
+		need(!slices.Contains(t.TopicReject.Texts, ""), "topic-reject", t.TopicReject, "a share, or texts of which none is empty"),
+		need(t.ChannelTTL > 0, "channel-ttl", t.ChannelTTL, "more than 0"),
+		need(t.SocketClosingEvery >= 0, "socket-closing-every", t.SocketClosingEvery, "0 (off) or more"),
+		need(t.SocketClosingGrace > 0, "socket-closing-grace", t.SocketClosingGrace, "more than 0"),
 		need(t.SilenceAfter >= 0, "silence-after", t.SilenceAfter, "0 (off) or more"),
 		need(t.SilenceFor >= 0, "silence-for", t.SilenceFor, "0 (for good) or more"),
 		need(t.ResetEvery >= 0, "reset-every", t.ResetEvery, "0 (off) or more"),
 		need(t.CloseEvery >= 0, "close-every", t.CloseEvery, "0 (off) or more"),
 		need(t.CloseCode >= 1000 && t.CloseCode <= 4999, "close-code", t.CloseCode, "1000 to 4999"),
 		need(len(t.CloseReason) <= 123, "close-reason", t.CloseReason, "123 bytes at most, as RFC 6455 has it"),
+		t.SinkFail.validate("sink-fail"),
+		need(t.SinkHang >= 0, "sink-hang", t.SinkHang, "0 (off) or more"),
 	)
 }
 
@@ -111,7 +156,13 @@ func (t *Trouble) malformations() []malformation {
 // calm tells that events depart as they happen, once, and alone.
 func (t *Trouble) calm() bool { return t.Jitter == 0 && t.Duplicates == 0 && t.Malformed == 0 }
 
-func (t *Trouble) skews(region string) bool { return t.SkewRegion == "" || t.SkewRegion == region }
+// stamp is the time the platform claims for what happened in a region.
+func (t *Trouble) stamp(region string, happened int64) int64 {
+	if t.SkewRegion == "" || t.SkewRegion == region {
+		return happened + int64(t.Skew)
+	}
+	return happened
+}
 
 func (t *Trouble) burst() burstPlan {
 	return burstPlan{
@@ -121,6 +172,16 @@ func (t *Trouble) burst() burstPlan {
 		tenant:   t.BurstTenant,
 		region:   t.BurstRegion,
 		asked:    t.bursts,
+	}
+}
+
+func (t *Trouble) campaign() campaignPlan {
+	return campaignPlan{
+		every:    t.CampaignEvery,
+		duration: t.CampaignDuration,
+		factor:   t.CampaignFactor,
+		tenant:   t.CampaignTenant,
+		asked:    t.campaigns,
 	}
 }
 

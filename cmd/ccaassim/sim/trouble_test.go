@@ -337,9 +337,9 @@ func TestAWriteCutHalfWayIsUnsure(t *testing.T) {
 	stuck := c.dial(t) // reads nothing, so that a write is under way when the reset comes
 	require.Eventually(t, func() bool {
 		before := server.Truth().Events
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond) // long enough to tell a write that is stuck from one that has to wait its turn
 		return before > 0 && server.Truth().Events == before
-	}, 10*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	server.Reset()
 	require.NoError(t, stuck.Close())
 
