@@ -138,7 +138,7 @@ func contentType(name string) string {
 func compress(content []byte) []byte {
 	var buffer bytes.Buffer
 	writer, _ := gzip.NewWriterLevel(&buffer, gzip.BestCompression) // the level is a valid one
-	_, _ = writer.Write(content)                                   // a buffer takes everything
+	_, _ = writer.Write(content)                                    // a buffer takes everything
 	_ = writer.Close()
 	return buffer.Bytes()
 }

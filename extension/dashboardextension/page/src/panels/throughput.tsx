@@ -1,0 +1,115 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import { useMemo } from 'preact/hooks';
+
+import { EChart, type Option } from '../echart';
+import { bytesPerSecond, moment, written } from '../format';
+import { Big, Panel, type View } from '../panel';
+import { errorOf, numberOf, valuesOf } from '../picture';
+import type { Palette } from '../theme';
+
+/** Throughput is the gauge of payload bytes per second, against the most there was in the range. */
+export function Throughput({ view }: { view: View }) {
+  const { picture, palette } = view;
+  const values = useMemo(() => valuesOf(picture, 'throughput'), [picture]);
+  const now = numberOf(picture, 'now', 'throughput');
+  const peak = Math.max(now ?? 0, ...values.map((value) => value ?? 0));
+  const option = useMemo(() => optionOf(now, peak, palette), [now, peak, palette]);
+  const none = now === null && values.every((value) => value === null);
+  return (
+    <Panel
+      name="throughput"
+      title="Payload throughput"
+      error={errorOf(picture, 'throughput')}
+      empty={none && 'No window in this range has told of it.'}
+      table={() => (
+        <table>
+          <caption class="unseen">Payload throughput</caption>
+          <thead>
+            <tr>
+              <th scope="col">Until</th>
+              <th scope="col">throughput</th>
+            </tr>
+          </thead>
+          <tbody>
+            {picture.grid.points
+              .map((point, index) => (
+                <tr key={point}>
+                  <th scope="row">{moment(Math.min(point, picture.grid.newest), picture.taken)}</th>
+                  <td>{written(values[index], bytesPerSecond)}</td>
+                </tr>
+              ))
+              .reverse()}
+          </tbody>
+        </table>
+      )}
+    >
+      <div class="gauge">
+        <EChart
+          option={option}
+          label={`Payload throughput: ${written(now, bytesPerSecond)}, at most ${written(peak, bytesPerSecond)} in this range.`}
+        />
+        <div class="reading">
+          <Big value={now} format={bytesPerSecond} name="throughput" />
+          <p class="note">
+            peak <b>{written(peak, bytesPerSecond)}</b>
+          </p>
+        </div>
+      </div>
+    </Panel>
+  );
+}
+
+/** roundUp is the next number with one digit that people like to read. */
+export function roundUp(value: number): number {
+  const scale = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((digit) => digit * scale).find((round) => round >= value)!;
+}
+
+function optionOf(now: number | null, peak: number, palette: Palette): Option {
+  const max = roundUp(Math.max(1, peak * 1.05));
+  const mark = Math.min(1, peak / max);
+  return {
+    animation: false,
+    textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
+    series: [
+      {
+        type: 'gauge',
+        silent: true,
+        center: ['50%', '60%'],
+        radius: '100%',
+        startAngle: 205,
+        endAngle: -25,
+        min: 0,
+        max,
+        splitNumber: 1,
+        pointer: { show: false },
+        anchor: { show: false },
+        title: { show: false },
+        detail: { show: false },
+        axisTick: { show: false },
+        splitLine: { show: false },
+        axisLabel: {
+          distance: 22,
+          color: palette.quiet,
+          fontSize: 12,
+          formatter: (value: number) => (value === 0 ? '' : written(value, bytesPerSecond)),
+        },
+        axisLine: {
+          lineStyle: {
+            width: 18,
+            // The track, with a notch where the peak is.
+            color: [
+              [Math.max(0, mark - 0.006), palette.track],
+              [mark, palette.text],
+              [1, palette.track],
+            ],
+          },
+        },
+        progress: { show: now !== null, width: 18, itemStyle: { color: palette.main } },
+        data: [{ value: now ?? 0 }],
+      },
+    ],
+  };
+}
