@@ -117,8 +117,7 @@ function optionOf(
     },
     yAxis: {
       type: 'value',
-      min: (extent: { min: number }) => (extent.min < 0 ? Math.min(extent.min, -atLeast) : 0),
-      max: (extent: { max: number }) => (extent.max > atLeast ? extent.max : atLeast),
+      ...reach(lines, atLeast),
       splitNumber: 3,
       axisLabel: { ...font, formatter: (value: number) => written(value, format) },
       splitLine: { lineStyle: { color: palette.rule } },
@@ -136,6 +135,16 @@ function optionOf(
         },
       },
     ],
+  };
+}
+
+/** reach fixes an end of the value axis that the lines do not reach; the others are rounded by the chart. */
+function reach(lines: Drawn[], atLeast: number): { min?: number; max?: number } {
+  const values = lines.flatMap((line) => line.values).filter((value) => value !== null);
+  const [least, most] = [Math.min(0, ...values), Math.max(0, ...values)];
+  return {
+    ...(least === 0 ? { min: 0 } : least > -atLeast ? { min: -atLeast } : {}),
+    ...(most < atLeast ? { max: atLeast } : {}),
   };
 }
 

@@ -28,7 +28,7 @@ export function Alerts({ view }: { view: View }) {
     >
       {firing.length === 0 && <p class="calm">Nothing fires</p>}
       {firing.length > 0 && (
-        <ul class="alerts">
+        <ul class="episodes">
           {firing.slice(0, shown).map((group) => (
             <Alert key={group.rule + group.severity + group.lost} group={group} picture={picture} />
           ))}
@@ -37,7 +37,7 @@ export function Alerts({ view }: { view: View }) {
       {ended.length > 0 && (
         <>
           <h3>Earlier in this range</h3>
-          <ul class="alerts ended">
+          <ul class="episodes ended">
             {ended.slice(0, Math.max(2, shown - firing.length)).map((group) => (
               <Alert key={group.rule + group.start} group={group} picture={picture} />
             ))}

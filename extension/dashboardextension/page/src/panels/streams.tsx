@@ -33,7 +33,7 @@ export function Streams({ view }: { view: View }) {
         </ul>
       }
     >
-      <ol class="streams">
+      <ol class="rows">
         {rows.map((stream) => (
           <Row key={stream.region + '\n' + stream.tenant} stream={stream} picture={picture} />
         ))}

@@ -53,7 +53,7 @@ export function Throughput({ view }: { view: View }) {
         <div class="reading">
           <Big value={now} format={bytesPerSecond} name="throughput" />
           <p class="note">
-            peak <b>{written(peak, bytesPerSecond)}</b>
+            peak <b>{written(peak, bytesPerSecond)}</b>, scale to {written(scaleTo(peak), bytesPerSecond)}
           </p>
         </div>
       </div>
@@ -61,14 +61,15 @@ export function Throughput({ view }: { view: View }) {
   );
 }
 
-/** roundUp is the next number with one digit that people like to read. */
-export function roundUp(value: number): number {
-  const scale = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
+/** scaleTo is the end of the gauge: a round number beyond the peak. */
+export function scaleTo(peak: number): number {
+  const value = Math.max(1, peak * 1.05);
+  const scale = 10 ** Math.floor(Math.log10(value));
   return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((digit) => digit * scale).find((round) => round >= value)!;
 }
 
 function optionOf(now: number | null, peak: number, palette: Palette): Option {
-  const max = roundUp(Math.max(1, peak * 1.05));
+  const max = scaleTo(peak);
   const mark = Math.min(1, peak / max);
   return {
     animation: false,
@@ -77,8 +78,8 @@ function optionOf(now: number | null, peak: number, palette: Palette): Option {
       {
         type: 'gauge',
         silent: true,
-        center: ['50%', '60%'],
-        radius: '100%',
+        center: ['50%', '58%'],
+        radius: '92%',
         startAngle: 205,
         endAngle: -25,
         min: 0,
@@ -90,12 +91,7 @@ function optionOf(now: number | null, peak: number, palette: Palette): Option {
         detail: { show: false },
         axisTick: { show: false },
         splitLine: { show: false },
-        axisLabel: {
-          distance: 22,
-          color: palette.quiet,
-          fontSize: 12,
-          formatter: (value: number) => (value === 0 ? '' : written(value, bytesPerSecond)),
-        },
+        axisLabel: { show: false },
         axisLine: {
           lineStyle: {
             width: 18,
