@@ -38,6 +38,13 @@ export function count(value: number): Quantity {
   return { text: digits(number), unit: prefix };
 }
 
+/** total writes a running total: exact below a million, then 1.23 M. */
+export function total(value: number): Quantity {
+  if (Math.abs(value) < 999_999.5) return exact(value);
+  const [number, prefix] = scaled(value);
+  return { text: digits(number), unit: prefix };
+}
+
 /** exact writes every digit of a whole number. */
 export function exact(value: number): Quantity {
   return { text: value.toLocaleString('en-US', { maximumFractionDigits: 0 }), unit: '' };

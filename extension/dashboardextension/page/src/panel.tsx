@@ -52,7 +52,7 @@ export function Panel({ name, title, note, error, empty, table, head, children }
     content = <p class="message">{empty}</p>;
   }
   return (
-    <section class={'panel ' + name} aria-labelledby={id}>
+    <section id={name} class={'panel ' + name} aria-labelledby={id}>
       <header>
         <h2 id={id}>{title}</h2>
         {note && <p class="note">{note}</p>}
@@ -112,7 +112,7 @@ interface TimeProps extends Omit<Frame, 'children' | 'head' | 'table'> {
 export function TimePanel({ view, lines, format, atLeast, big, ...frame }: TimeProps) {
   const { picture, palette, bands, hover, onHover, onZoom } = view;
   const { grid } = picture;
-  const drawn = lines.filter((line) => line.values.some((value) => value !== null));
+  const drawn = lines.filter((line) => !line.untold && line.values.some((value) => value !== null));
   const index = hover === undefined ? undefined : indexAt(picture, hover);
   const last = grid.points.findLastIndex((point) => point - grid.step < grid.newest);
   const valueAt = (line: Drawn) => line.values[index ?? last] ?? null;

@@ -67,10 +67,10 @@ export function linesBy(picture: Picture, name: Name, kind: string, label: strin
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** limits gives the lines of a kind of limit, each with the name of its rule when there are several. */
+/** limits gives the lines of a kind of limit, each with its severity when there are several. */
 export function limits(picture: Picture, name: Name, kind: string): Line[] {
-  const lines = linesBy(picture, name, kind, 'rule');
-  return lines.map((line) => ({ ...line, name: lines.length > 1 ? `${kind} of ${line.name}` : kind }));
+  const lines = linesBy(picture, name, kind, 'severity');
+  return lines.map((line) => ({ ...line, name: lines.length > 1 ? `${line.name} ${kind}` : kind }));
 }
 
 /** Band is a stretch of time in which something is missing. */

@@ -62,11 +62,11 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
   const connections = `sum by (${dimensions}) (avg_over_time(ws_active_connections${series}[${step}]))`;
   const dropRate = `max by (${dimensions}) (avg_over_time(ws_drop_rate_percent${series}[${step}]))`;
   const guard = (metric: string, rule: string, labels: Record<string, string> = dims) =>
-    `max by (rule, ${dimensions}) (last_over_time(${metric}${selector(labels, `rule=~".*${rule}.*"`)}[${step}]))`;
+    `max by (rule, severity, ${dimensions}) (last_over_time(${metric}${selector(labels, `rule=~".*${rule}.*"`)}[${step}]))`;
   // The sum of a limit says something about the sum of connections only where nearly all of them have one.
   const guarding = (metric: string) => {
     const limit = guard(metric, 'active_connections');
-    return `sum by (rule) (${limit}) and on () (sum(${connections} and on (${dimensions}) ${limit}) >= 0.95 * sum(${connections}))`;
+    return `sum by (rule, severity) (${limit}) and on () (sum(${connections} and on (${dimensions}) ${limit}) >= 0.95 * sum(${connections}))`;
   };
 
   const skew = `avg_over_time(ws_clock_skew_milliseconds${streams}[${step}])`;

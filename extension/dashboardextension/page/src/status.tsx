@@ -73,7 +73,7 @@ export function Status({ known }: { known: Known }) {
       <h1>WebSocket estate</h1>
       {firing.length > 0 && (
         <a class={'firing ' + (critical ? 'critical' : 'warning')} href="#alerts">
-          {plural(firing.length, 'alert')}
+          {plural(firing.length, 'alert')} firing
         </a>
       )}
       <p>

@@ -15,6 +15,8 @@ import { stretch } from './url';
 export interface Drawn extends Line {
   colour: string;
   shape: 'line' | 'area' | 'dashed' | 'dotted' | 'bar';
+  /** drawn, but told by another line of the legend */
+  untold?: boolean;
 }
 
 interface Props {

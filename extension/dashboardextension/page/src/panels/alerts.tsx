@@ -5,7 +5,8 @@ import { duration, moment, plural } from '../format';
 import { Panel, type View } from '../panel';
 import { episodesOf, errorOf, grouped, numberOf, type Group, type Picture } from '../picture';
 
-const shown = 6;
+const mostFiring = 20;
+const mostEnded = 12;
 
 /** Alerts is what fires now, and what has fired in the range. */
 export function Alerts({ view }: { view: View }) {
@@ -14,6 +15,7 @@ export function Alerts({ view }: { view: View }) {
   const rules = numberOf(picture, 'now', 'rules');
   const firing = groups.filter((group) => group.end === undefined);
   const ended = groups.filter((group) => group.end !== undefined);
+  const more = Math.max(0, firing.length - mostFiring) + Math.max(0, ended.length - mostEnded);
   return (
     <Panel
       name="alerts"
@@ -26,10 +28,11 @@ export function Alerts({ view }: { view: View }) {
         'No alert rule reports here. With the alert connector, its metrics show what fires.'
       }
     >
+      <div class="scroll">
       {firing.length === 0 && <p class="calm">Nothing fires</p>}
       {firing.length > 0 && (
         <ul class="episodes">
-          {firing.slice(0, shown).map((group) => (
+          {firing.slice(0, mostFiring).map((group) => (
             <Alert key={group.rule + group.severity + group.lost} group={group} picture={picture} />
           ))}
         </ul>
@@ -38,13 +41,14 @@ export function Alerts({ view }: { view: View }) {
         <>
           <h3>Earlier in this range</h3>
           <ul class="episodes ended">
-            {ended.slice(0, Math.max(2, shown - firing.length)).map((group) => (
+            {ended.slice(0, mostEnded).map((group) => (
               <Alert key={group.rule + group.start} group={group} picture={picture} />
             ))}
           </ul>
         </>
       )}
-      {groups.length > shown && <p class="note">and {groups.length - shown} more</p>}
+      {more > 0 && <p class="note">and {more} more</p>}
+      </div>
     </Panel>
   );
 }
@@ -56,13 +60,13 @@ function Alert({ group, picture }: { group: Group; picture: Picture }) {
     <li class={group.severity} data-alert={group.rule}>
       <span class="severity">{group.severity || 'alert'}</span>
       <span class="rule">{group.rule}</span>
+      <span class="when">
+        {group.end === undefined ? 'since' : 'at'} {moment(group.start, picture.taken)} for {duration(end - group.start)}
+        {group.lost && ', nothing heard since'}
+      </span>
       <span class="where">
         {first}
         {others.length > 0 && ` and ${others.length} more`}
-      </span>
-      <span class="when">
-        {group.end === undefined ? 'since' : 'at'} {moment(group.start, picture.taken)} · {duration(end - group.start)}
-        {group.lost && ' · nothing heard since'}
       </span>
     </li>
   );

@@ -23,9 +23,8 @@ export function Busiest({ view, onChoose }: { view: View; onChoose: (series: Bus
         <thead>
           <tr>
             <th scope="col">Series</th>
-            <th scope="col" colSpan={2}>
-              Connections
-            </th>
+            <td class="bar" />
+            <th scope="col">Connections</th>
             <th scope="col">Messages</th>
             <th scope="col">Drop rate</th>
           </tr>

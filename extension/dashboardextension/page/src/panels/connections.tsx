@@ -16,7 +16,7 @@ export function Connections({ view }: { view: View }) {
       limits(picture, 'limits', kind).map((line): Drawn => ({ ...line, colour, shape }));
     return [
       { name: 'connections', values: valuesOf(picture, 'connections'), colour: palette.main, shape: 'area' },
-      ...limit('baseline', palette.baseline, 'dotted'),
+      ...limit('baseline', palette.baseline, 'dotted').slice(0, 1), // it is the same for every severity
       ...limit('threshold', palette.limit, 'dashed'),
     ];
   }, [picture, palette]);

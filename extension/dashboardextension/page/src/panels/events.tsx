@@ -8,7 +8,7 @@ import { TimePanel, type View } from '../panel';
 import { errorOf, valuesOf } from '../picture';
 import type { Drawn } from '../timechart';
 
-/** Events is what went wrong between the platform and us: backpressure and protocol violations. */
+/** Events is what went wrong on the streams: backpressure and protocol violations. */
 export function Events({ view }: { view: View }) {
   const { picture, palette } = view;
   const lines = useMemo(
@@ -26,8 +26,8 @@ export function Events({ view }: { view: View }) {
   return (
     <TimePanel
       name="events"
-      title="Backpressure and violations"
-      note={picture.choice.channel && 'of the streams, whatever the channel type'}
+      title="Stream trouble"
+      note={picture.choice.channel && 'whatever the channel type'}
       view={view}
       lines={lines}
       format={count}

@@ -19,7 +19,7 @@ export function Skew({ view }: { view: View }) {
         (line, index): Drawn => ({ ...line, colour: palette.lines[index % palette.lines.length]!, shape: 'line' }),
       ),
       { ...limit, name: 'threshold', values: threshold },
-      { ...limit, name: 'threshold below', values: threshold.map((value) => (value === null ? null : -value)) },
+      { ...limit, name: 'threshold below', values: threshold.map((value) => value && -value), untold: true },
     ];
   }, [picture, palette]);
   return (

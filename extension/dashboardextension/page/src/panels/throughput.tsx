@@ -52,10 +52,10 @@ export function Throughput({ view }: { view: View }) {
         />
         <div class="reading">
           <Big value={now} format={bytesPerSecond} name="throughput" />
-          <p class="note">
-            peak <b>{written(peak, bytesPerSecond)}</b>, scale to {written(scaleTo(peak), bytesPerSecond)}
-          </p>
         </div>
+        <p class="note">
+          peak <b>{written(peak, bytesPerSecond)}</b> · scale to {written(scaleTo(peak), bytesPerSecond)}
+        </p>
       </div>
     </Panel>
   );

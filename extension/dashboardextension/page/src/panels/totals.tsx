@@ -1,21 +1,21 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-import { bytes, exact, written, type Format } from '../format';
+import { bytes, exact, total, written, type Format } from '../format';
 import { Panel, type View } from '../panel';
 import { errorOf, totalOf } from '../picture';
 import { totals, type Total } from '../queries';
 
 const named: Record<Total, { name: string; format: Format }> = {
-  messages_sent: { name: 'Messages sent', format: exact },
-  messages_received: { name: 'Messages received', format: exact },
+  messages_sent: { name: 'Messages sent', format: total },
+  messages_received: { name: 'Messages received', format: total },
   payload_bytes: { name: 'Payload', format: bytes },
-  connections_opened: { name: 'Connections opened', format: exact },
-  connections_closed: { name: 'Connections closed', format: exact },
-  connections_dropped: { name: 'Connections dropped', format: exact },
-  late_events: { name: 'Late events', format: exact },
-  protocol_violations: { name: 'Protocol violations', format: exact },
-  backpressure_events: { name: 'Backpressure', format: exact },
+  connections_opened: { name: 'Connections opened', format: total },
+  connections_closed: { name: 'Connections closed', format: total },
+  connections_dropped: { name: 'Connections dropped', format: total },
+  late_events: { name: 'Late events', format: total },
+  protocol_violations: { name: 'Protocol violations', format: total },
+  backpressure_events: { name: 'Backpressure', format: total },
 };
 
 /** Totals is the running totals, which are exact, and what of them fell into the range. */
@@ -43,12 +43,16 @@ export function Totals({ view }: { view: View }) {
             <tr key={row.total}>
               <th scope="row">{row.name}</th>
               <td>
-                <data value={String(row.added ?? '')} data-number={row.total + '.added'}>
+                <data
+                  value={String(row.added ?? '')}
+                  title={written(row.added, exact)}
+                  data-number={row.total + '.added'}
+                >
                   {written(row.added, row.format)}
                 </data>
               </td>
               <td>
-                <data value={String(row.running ?? '')} data-number={row.total}>
+                <data value={String(row.running ?? '')} title={written(row.running, exact)} data-number={row.total}>
                   {written(row.running, row.format)}
                 </data>
               </td>
