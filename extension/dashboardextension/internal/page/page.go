@@ -26,10 +26,6 @@ var embedded embed.FS
 // immutable is the folder of the files whose name carries a hash of their content.
 const immutable = "static/"
 
-// policy lets the page load what its own origin serves and nothing else: no
-// inline script, no inline style, no frame around it.
-const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
-
 // asset is one file of the bundle.
 type asset struct {
 	content     []byte
@@ -68,9 +64,6 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", a.contentType)
 	header.Set("Cache-Control", a.cache)
-	header.Set("Content-Security-Policy", policy)
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Vary", "Accept-Encoding")
 	content, tag := a.content, a.hash
 	if acceptsGzip(r.Header.Get("Accept-Encoding")) {
