@@ -77,6 +77,13 @@ export function milliseconds(value: number): Quantity {
   return { text: sign + digits(size / 1000), unit: 's' };
 }
 
+/** scaleTo is the end of the gauge: a round number beyond the peak. */
+export function scaleTo(peak: number): number {
+  const value = Math.max(1, peak * 1.05);
+  const scale = 10 ** Math.floor(Math.log10(value));
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((digit) => digit * scale).find((round) => round >= value)!;
+}
+
 export type Format = (value: number) => Quantity;
 
 /** written puts a number and its unit into one text. */

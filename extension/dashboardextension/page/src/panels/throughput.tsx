@@ -4,7 +4,7 @@
 import { useMemo } from 'preact/hooks';
 
 import { EChart, type Option } from '../echart';
-import { bytesPerSecond, moment, written } from '../format';
+import { bytesPerSecond, moment, scaleTo, written } from '../format';
 import { Big, Panel, type View } from '../panel';
 import { errorOf, numberOf, valuesOf } from '../picture';
 import type { Palette } from '../theme';
@@ -59,13 +59,6 @@ export function Throughput({ view }: { view: View }) {
       </div>
     </Panel>
   );
-}
-
-/** scaleTo is the end of the gauge: a round number beyond the peak. */
-export function scaleTo(peak: number): number {
-  const value = Math.max(1, peak * 1.05);
-  const scale = 10 ** Math.floor(Math.log10(value));
-  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((digit) => digit * scale).find((round) => round >= value)!;
 }
 
 function optionOf(now: number | null, peak: number, palette: Palette): Option {
