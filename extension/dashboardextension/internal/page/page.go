@@ -26,10 +26,6 @@ var embedded embed.FS
 // immutable is the folder of the files whose name carries a hash of their content.
 const immutable = "static/"
 
-// policy lets the page load what its own origin serves and nothing else: no
-// inline script, no inline style, no frame around it.
-const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
-
 // asset is one file of the bundle.
 type asset struct {
 	content     []byte
@@ -68,9 +64,6 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", a.contentType)
 	header.Set("Cache-Control", a.cache)
-	header.Set("Content-Security-Policy", policy)
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Vary", "Accept-Encoding")
 	content, tag := a.content, a.hash
 	if acceptsGzip(r.Header.Get("Accept-Encoding")) {
@@ -138,7 +131,7 @@ func contentType(name string) string {
 func compress(content []byte) []byte {
 	var buffer bytes.Buffer
 	writer, _ := gzip.NewWriterLevel(&buffer, gzip.BestCompression) // the level is a valid one
-	_, _ = writer.Write(content)                                   // a buffer takes everything
+	_, _ = writer.Write(content)                                    // a buffer takes everything
 	_ = writer.Close()
 	return buffer.Bytes()
 }
