@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var limits = Limits{Points: 11_000, Range: 366 * 24 * time.Hour, Names: 40_000, QueryBytes: 1_000}
+var limits = Limits{Points: 11_000, Steps: 100_000, Range: 366 * 24 * time.Hour, Names: 40_000, QueryBytes: 1_000}
 
 func ask(t *testing.T, path, form string) Question {
 	t.Helper()
@@ -75,7 +75,21 @@ func TestCheck(t *testing.T) {
 		"step of nothing":   {"/query_range", "query=up&start=1&end=2&step=0", "a step above zero"},
 		"backwards":         {"/query_range", "query=up&start=2&end=1&step=1", "end: must not be before start"},
 		"a long expression": {"/query", "query=" + strings.Repeat("x", 1001), "query: 1001 bytes: must be at most 1000"},
-		"always":            {"/series", "start=-9223309901257974&end=9223309901257974&match[]=up", ""},
+		"a subquery":        {"/query", "query=max_over_time(up[7d:9s])", ""},
+		"every millisecond of it": {
+			"/query", "query=max_over_time(up[1h:1ms])", "query: up[1h:1ms]: would take 3600000 steps, and 100000 are the most",
+		},
+		"no step of its own": {"/query", "query=max_over_time(up[100d:])", "query: up[100d:]: would take 144000 steps"},
+		"one within another": {
+			"/query", "query=max_over_time(max_over_time(up[1m:1s])[2d:1h])", "query: up[1m:1s]: would take 172860 steps",
+		},
+		"over a range": {
+			"/query_range", "query=max_over_time(up[1m:1s])&start=1699800000&end=1700000000&step=100", "query: up[1m:1s]: would take 200060 steps",
+		},
+		"far back":           {"/query", "query=rate(up[3y])", "query: up[3y]: must not reach further than 8784h0m0s"},
+		"far back and often": {"/query", "query=rate(up[3y:1s])", "query: up[3y:1s]: must not reach further than 8784h0m0s"},
+		"no expression":      {"/query", "query=max_over_time(", ""},
+		"always":             {"/series", "start=-9223309901257974&end=9223309901257974&match[]=up", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -130,6 +144,7 @@ func TestBound(t *testing.T) {
 func FuzzNew(f *testing.F) {
 	f.Add("query=up&start=2023-11-14T22:13:20Z&end=1700003600&step=15s")
 	f.Add("match[]=b&match[]=a&limit=-1&time=9e99")
+	f.Add("query=max_over_time(up[1h:1ms])&start=1&end=2&step=1")
 	f.Fuzz(func(t *testing.T, form string) {
 		values, _ := url.ParseQuery(form)
 		q, err := New("/query_range", values)

@@ -112,7 +112,10 @@ func newAPI(s *Store) http.Handler {
 // holds the store.
 type database struct{ *Store }
 
-func (d database) Querier(from, to int64) (storage.Querier, error) { return d.db.Querier(from, to) }
+func (d database) Querier(from, to int64) (storage.Querier, error) {
+	querier, err := d.db.Querier(from, to)
+	return bounded{Querier: querier, maxSamples: d.options.QueryMaxSamples}, err
+}
 
 func (d database) ChunkQuerier(from, to int64) (storage.ChunkQuerier, error) {
 	return d.db.ChunkQuerier(from, to)

@@ -385,7 +385,7 @@ func withBlock(t *testing.T) (directory, block string, at time.Time) {
 	directory = t.TempDir()
 	f, err := tryOpen(directory)
 	require.NoError(t, err)
-	at = time.Now().Add(-10 * time.Hour).Truncate(time.Second)
+	at = time.Now().Add(-10 * time.Hour).Truncate(2 * time.Hour) // within one block
 	for i := range 300 {
 		f.store(t, "a", at.Add(time.Duration(i)*time.Second), float64(i), "eu")
 	}
@@ -516,6 +516,30 @@ func TestQueryLimits(t *testing.T) {
 	assert.Equal(t, http.StatusUnprocessableEntity, code)
 	assert.Contains(t, body, "too many samples")
 	f.store(t, "a", now.Add(101*time.Second), 1, "eu")
+}
+
+// The engine makes room for every step of a series that has a sample; there has to be
+// room for all of them.
+func TestManySparseSeries(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir(), func(o *Options) { o.QueryMaxSamples = 50_000 })
+	now := time.Now().Truncate(time.Second)
+	m := pmetric.NewMetrics()
+	for i := range 20 {
+		gauge(m, "a", now, 1, fmt.Sprint(i))
+	}
+	n, message := rejected(t, f.otlp(t, m))
+	require.Zero(t, n, message)
+	ask := func(step string) (int, string) {
+		return f.get("/query_range", url.Values{
+			"query": {"a"}, "start": {fmt.Sprint(now.Unix() - 90_000)}, "end": {fmt.Sprint(now.Unix())}, "step": {step},
+		})
+	}
+	code, body := ask("10")
+	assert.Equal(t, http.StatusUnprocessableEntity, code)
+	assert.Contains(t, body, "query.max_samples")
+	code, body = ask("100")
+	assert.Equal(t, http.StatusOK, code, body)
 }
 
 func TestNothingIsAdministered(t *testing.T) {
