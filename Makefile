@@ -56,7 +56,7 @@ bin/prometheus: go.mod go.sum
 
 .PHONY: bench
 bench: build bin/prometheus ## all benchmarks, then the whole path, then the table of budgets
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./exporter/... ./cmd/...
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./exporter/... ./extension/... ./cmd/...
 	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x ./e2e/...
 
 FUZZ_TIME ?= 30s
@@ -78,9 +78,9 @@ generate: ## metadata, documentation and status blocks of the components
 .PHONY: generated
 generated: ## fail when a generated file or go.mod is not what would be generated
 	@sh -c 'before=$$(mktemp -d) && trap "rm -rf $$before" EXIT && \
-		cp -R receiver processor connector exporter go.mod go.sum "$$before" && \
+		cp -R receiver processor connector exporter extension go.mod go.sum "$$before" && \
 		$(GO) generate ./... && $(GO) mod tidy && \
-		for path in receiver processor connector exporter go.mod go.sum; do \
+		for path in receiver processor connector exporter extension go.mod go.sum; do \
 			diff -r "$$before/$$path" $$path || { echo "generated files are not current: run make generate, go mod tidy, and commit"; exit 1; }; \
 		done'
 

@@ -180,7 +180,7 @@ func (s *stored) figures(t testing.TB, name string) map[string]float64 {
 	_, body, err := get(s.telemetry)
 	require.NoError(t, err)
 	figures := map[string]float64{}
-	for _, match := range regexp.MustCompile(`(?m)^`+name+`\{([^}]*)\} (\S+)$`).FindAllStringSubmatch(body, -1) {
+	for _, match := range regexp.MustCompile(`(?m)^`+name+`(?:\{([^}]*)\})? (\S+)$`).FindAllStringSubmatch(body, -1) {
 		value, err := strconv.ParseFloat(match[2], 64)
 		require.NoError(t, err)
 		figures[match[1]] += value
