@@ -60,7 +60,7 @@ bin/promtool: go.mod go.sum
 
 .PHONY: bench
 bench: build bin/prometheus ## all benchmarks, then the whole path, then the table of budgets
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./exporter/... ./cmd/...
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./exporter/... ./extension/... ./cmd/...
 	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x ./e2e/...
 
 FUZZ_TIME ?= 30s
@@ -82,9 +82,9 @@ generate: ## metadata, documentation and status blocks of the components, dashbo
 .PHONY: generated
 generated: ## fail when a generated file or go.mod is not what would be generated
 	@sh -c 'before=$$(mktemp -d) && trap "rm -rf $$before" EXIT && \
-		cp -R receiver processor connector exporter dashboards go.mod go.sum "$$before" && \
+		cp -R receiver processor connector exporter extension dashboards go.mod go.sum "$$before" && \
 		$(GO) generate ./... && $(GO) mod tidy && \
-		for path in receiver processor connector exporter dashboards go.mod go.sum; do \
+		for path in receiver processor connector exporter extension dashboards go.mod go.sum; do \
 			diff -r "$$before/$$path" $$path || { echo "generated files are not current: run make generate, go mod tidy, and commit"; exit 1; }; \
 		done'
 
