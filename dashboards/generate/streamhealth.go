@@ -30,6 +30,17 @@ func streamHealth() *dashboard.DashboardBuilder {
 			"the windows that it touches are incomplete.",
 			query{ownIncrease("otelcol_ccaas_ws_gap_time"), "{{instance}}"}).Unit(units.Seconds))
 
+	four(built,
+		counts("Reconnects by cause", "Sockets that came up after a time without one, by why there was none.",
+			query{ownIncrease("otelcol_ccaas_ws_reconnects", "cause"), "{{cause}} {{instance}}"}),
+		counts("Rotations by cause", "Sockets that were replaced before they were lost: these cost no gap.",
+			query{ownIncrease("otelcol_ccaas_ws_rotations", "cause"), "{{cause}} {{instance}}"}),
+		inside("Token", "How long the platform's token is still valid. It is renewed before it ends; a line that reaches zero is a renewal that fails.",
+			units.Seconds,
+			query{own("otelcol_ccaas_ws_token_remaining"), "{{instance}}"}),
+		inside("Delivery", "How long an event waits in the receiver until downstream has taken it, for 99 of 100 batches.", units.Seconds,
+			query{delivery, "{{instance}}"}))
+
 	built.WithRow(dashboard.NewRowBuilder("Does it keep up?"))
 	four(built,
 		inside("Watermark lag", "How far each stream's event time is behind the clock. Windows come late by as much.", units.Seconds,
@@ -47,9 +58,10 @@ func streamHealth() *dashboard.DashboardBuilder {
 
 	built.WithRow(dashboard.NewRowBuilder("Is what comes right?"))
 	four(built,
-		inside("Events and frames", "What is read from the sockets, per second.", units.CountsPerSecond,
+		inside("Events and frames", "What is read from the sockets, per second, and the events that had been read before.", units.CountsPerSecond,
 			query{ownRate("otelcol_ccaas_ws_events"), "events {{instance}}"},
-			query{ownRate("otelcol_ccaas_ws_frames"), "frames {{instance}}"}),
+			query{ownRate("otelcol_ccaas_ws_frames"), "frames {{instance}}"},
+			query{ownRate("otelcol_ccaas_ws_duplicates"), "duplicates {{instance}}"}),
 		counts("Violations by reason", "Pieces of frames that are no events. Each is kept as a record with the offending frame, below.",
 			query{ownIncrease("otelcol_ccaas_ws_violations", "reason"), "{{reason}} {{instance}}"}).
 			DataLinks(eventsLink("Offending frames", violations)),
@@ -101,15 +113,27 @@ func streamHealth() *dashboard.DashboardBuilder {
 			query{share(own("otelcol_ws_window_open_channels"), own("otelcol_ws_window_channels_limit")), "channels {{instance}}"}).Max(100),
 		inside("Age of the checkpoint", "How old the saved state is: what a crash would cost. It grows without end when the disk takes nothing.", units.Seconds,
 			query{own("otelcol_ws_window_checkpoint_age"), "{{instance}}"}))
+
+	built.WithRow(dashboard.NewRowBuilder("Is its own store well? (dashboard extension)"))
+	four(built,
+		inside("Samples stored", "Samples that the embedded store takes, per second.", units.CountsPerSecond,
+			query{ownRate("otelcol_dashboard_samples"), "{{instance}}"}),
+		counts("Samples refused", "Samples that were not stored, by reason: too old, too many series, no room on the disk.",
+			query{ownIncrease("otelcol_dashboard_refused_samples", "reason"), "{{reason}} {{instance}}"}),
+		inside("Room for series", "How much of store.max_series is in use. At 100 % new series are refused.", units.Percent,
+			query{share(own("otelcol_dashboard_series"), own("otelcol_dashboard_series_limit")), "{{instance}}"}).Max(100),
+		inside("Size on disk", "What the embedded store keeps. It grows until retention or max_bytes takes the oldest away.", units.BytesIEC,
+			query{own("otelcol_dashboard_store_size"), "{{instance}}"}))
 	return built
 }
 
 // violations leaves only the frames that were no events.
 const violations = `| ccaas_violation_reason != ""`
 
-// Two that are not by collector alone, or not of all exporters.
+// Those that are not simply by collector and cause.
 var (
 	lag          = "max by (" + stream + ") (last_over_time(" + telemetry("otelcol_ws_window_watermark_lag", selectedStreams) + "[$__rate_interval]))"
+	delivery     = "histogram_quantile(0.99, sum by (le, instance) (rate(" + telemetry("otelcol_ccaas_ws_delivery_latency(_seconds)?_bucket") + "[$__rate_interval])))"
 	webhookQueue = "sum by (instance) (last_over_time(" + telemetry("otelcol_exporter_queue_size", `exporter=~"webhook.*"`) + "[$__rate_interval]))"
 )
 
