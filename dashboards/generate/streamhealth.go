@@ -53,8 +53,10 @@ func streamHealth() *dashboard.DashboardBuilder {
 			query{ownIncrease("otelcol_ws_window_missed_events", "reason"), "{{reason}} {{instance}}"}),
 		inside("Export queues", "How full each exporter's queue is. At 100 % the collector stops reading or drops, as the exporter is configured.",
 			units.Percent,
-			query{share(own("otelcol_exporter_queue_size", "exporter", "data_type"), own("otelcol_exporter_queue_capacity", "exporter", "data_type")),
-				"{{exporter}} {{data_type}} {{instance}}"}).Max(100))
+			query{
+				share(own("otelcol_exporter_queue_size", "exporter", "data_type"), own("otelcol_exporter_queue_capacity", "exporter", "data_type")),
+				"{{exporter}} {{data_type}} {{instance}}",
+			}).Max(100))
 
 	built.WithRow(dashboard.NewRowBuilder("Is what comes right?"))
 	four(built,
