@@ -47,7 +47,7 @@ validate: build ## every configuration and every YAML block in a README is loade
 	$(GO) test -tags e2e -run '^TestValidate' -count=1 ./e2e/...
 
 .PHONY: e2e
-e2e: build bin/prometheus bin/alertmanager ## the built binaries against real servers
+e2e: build packages bin/prometheus bin/promtool bin/alertmanager ## the built binaries against real servers
 	$(GO) test -tags e2e -count=1 -timeout 20m ./e2e/...
 
 bin/prometheus: go.mod go.sum
@@ -59,9 +59,13 @@ bin/alertmanager: Makefile
 	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod $(GO) install -trimpath -ldflags "-s -w" github.com/prometheus/alertmanager/cmd/alertmanager@$(ALERTMANAGER)
 	@touch $@
 
+bin/promtool: go.mod go.sum
+	$(GO) build -trimpath -tags remove_all_sd -ldflags "-s -w" -o $@ github.com/prometheus/prometheus/cmd/promtool
+	@touch $@
+
 .PHONY: bench
 bench: build bin/prometheus ## all benchmarks, then the whole path, then the table of budgets
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./exporter/... ./cmd/...
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./exporter/... ./extension/... ./cmd/...
 	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x ./e2e/...
 
 FUZZ_TIME ?= 30s
@@ -77,15 +81,15 @@ lint: ## golangci-lint, including the e2e tests
 	$(LINT) run ./...
 
 .PHONY: generate
-generate: ## metadata, documentation and status blocks of the components
+generate: ## metadata, documentation and status blocks of the components, dashboards
 	$(GO) generate ./...
 
 .PHONY: generated
 generated: ## fail when a generated file or go.mod is not what would be generated
 	@sh -c 'before=$$(mktemp -d) && trap "rm -rf $$before" EXIT && \
-		cp -R receiver processor connector exporter go.mod go.sum "$$before" && \
+		cp -R receiver processor connector exporter extension dashboards go.mod go.sum "$$before" && \
 		$(GO) generate ./... && $(GO) mod tidy && \
-		for path in receiver processor connector exporter go.mod go.sum; do \
+		for path in receiver processor connector exporter extension dashboards go.mod go.sum; do \
 			diff -r "$$before/$$path" $$path || { echo "generated files are not current: run make generate, go mod tidy, and commit"; exit 1; }; \
 		done'
 

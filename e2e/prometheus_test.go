@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,20 +21,24 @@ import (
 // prometheus is a running Prometheus server.
 type prometheus struct{ url string }
 
-// startPrometheus starts one that takes OTLP and scrapes an address.
-func startPrometheus(t testing.TB, scrape string) prometheus {
+// startPrometheus starts one that takes OTLP and remote write, scrapes addresses, and
+// has our rules.
+func startPrometheus(t testing.TB, scrape ...string) prometheus {
 	t.Helper()
 	folder := t.TempDir()
 	config := filepath.Join(folder, "prometheus.yml")
+	rules, err := filepath.Abs("../deploy/prometheus/rules/ccaas.yaml")
+	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `
+rule_files: [%s]
 scrape_configs:
   - job_name: scrape
     scrape_interval: 500ms
-    static_configs: [{ targets: ["%s"] }]
-`, scrape), 0o600))
+    static_configs: [{ targets: [%s] }]
+`, rules, strings.Join(scrape, ", ")), 0o600))
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	start(t, "prometheus", nil, "--config.file", config, "--storage.tsdb.path", filepath.Join(folder, "data"),
-		"--web.listen-address", address, "--web.enable-otlp-receiver")
+		"--web.listen-address", address, "--web.enable-otlp-receiver", "--web.enable-remote-write-receiver")
 	server := prometheus{url: "http://" + address}
 	eventually(t, func() error {
 		status, _, err := get(server.url + "/-/ready")

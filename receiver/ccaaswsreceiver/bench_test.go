@@ -67,6 +67,8 @@ func (k *eventKeeper) Event(e *frame.Event) {
 	}
 }
 
+func (*eventKeeper) Ignored() {}
+
 func (*eventKeeper) Violation(*frame.Violation) {}
 
 // BenchmarkRecords is what the record of an event costs, from the decoded event.

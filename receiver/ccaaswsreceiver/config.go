@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/config/configtls"
+	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
@@ -22,7 +23,7 @@ import (
 type Config struct {
 	// Platform is genesys_cloud, nice_cxone or custom.
 	Platform string `mapstructure:"platform"`
-	// API is how the platform's events are had: realtime_events.
+	// API is how the platform's events are had: realtime_events, notifications, event_hub.
 	API string `mapstructure:"api"`
 	// Region picks the platform's hosts, and is stamped on events that name none.
 	Region string `mapstructure:"region"`
@@ -34,6 +35,12 @@ type Config struct {
 	OAuth2 OAuth2Config `mapstructure:"oauth2"`
 	// Subprotocol is asked for on the socket; auto is the platform's.
 	Subprotocol string `mapstructure:"subprotocol"`
+	// Notifications is for the API of that name.
+	Notifications NotificationsConfig `mapstructure:"notifications"`
+	// EventHub is for the API of that name.
+	EventHub EventHubConfig `mapstructure:"event_hub"`
+	// Session says how a custom platform is talked to.
+	Session SessionConfig `mapstructure:"session"`
 	// Preflight asks the platform what it speaks before the socket is opened.
 	Preflight PreflightConfig `mapstructure:"preflight"`
 	// Connections is the number of sockets, each on its own.
@@ -44,25 +51,59 @@ type Config struct {
 	MaxFrameSize int `mapstructure:"max_frame_size"`
 	// Reconnect is how fast a socket is tried for again.
 	Reconnect ReconnectConfig `mapstructure:"reconnect"`
+	// Rotation is how a socket is replaced before it is lost.
+	Rotation RotationConfig `mapstructure:"rotation"`
+	// Deduplication is how long an event is remembered that may come again.
+	Deduplication DeduplicationConfig `mapstructure:"deduplication"`
+	// Limits bound what the platform is asked for.
+	Limits LimitsConfig `mapstructure:"limits"`
 	// Batch is how records are put together.
 	Batch BatchConfig `mapstructure:"batch"`
 	// IncludeRaw keeps the event as received in the body of its record.
 	IncludeRaw bool `mapstructure:"include_raw"`
 	// Fields says where in an event its facts are.
 	Fields frame.Fields `mapstructure:"fields"`
+	// Types says what makes an object an event of a type, where the platform has
+	// other words for it.
+	Types frame.Types `mapstructure:"types"`
 	// TLS is for HTTP and for the sockets.
 	TLS configtls.ClientConfig `mapstructure:"tls"`
 	// ProxyURL is for HTTP and for the sockets; empty: as the environment says.
 	ProxyURL configopaque.String `mapstructure:"proxy_url"`
 }
 
-// OAuth2Config is for the grant of client credentials.
+// OAuth2Config is for the bearer token.
 type OAuth2Config struct {
 	ClientID     string              `mapstructure:"client_id"`
 	ClientSecret configopaque.String `mapstructure:"client_secret"`
+	// GrantType is client_credentials or password.
+	GrantType string `mapstructure:"grant_type"`
+	// Username and Password are for the password grant: with NICE CXone the access
+	// key and its secret.
+	Username string              `mapstructure:"username"`
+	Password configopaque.String `mapstructure:"password"`
 	// TokenURL is the token endpoint; empty: the platform's.
 	TokenURL string   `mapstructure:"token_url"`
 	Scopes   []string `mapstructure:"scopes"`
+	// StrictScopes refuses a token that was granted more than Scopes.
+	StrictScopes bool `mapstructure:"strict_scopes"`
+}
+
+// NotificationsConfig is for the Notification Service of Genesys Cloud.
+type NotificationsConfig struct {
+	// Topics are what to subscribe to; none: those of the queues there are.
+	Topics []string `mapstructure:"topics"`
+	// RefreshInterval is how often to look for new queues.
+	RefreshInterval time.Duration `mapstructure:"refresh_interval"`
+}
+
+// EventHubConfig is for the digital event hub of NICE CXone.
+type EventHubConfig struct {
+	// TenantID and UserID are whose hub it is; empty: as the token says.
+	TenantID string `mapstructure:"tenant_id"`
+	UserID   string `mapstructure:"user_id"`
+	// DiscoveryURL is where the platform says where things are.
+	DiscoveryURL string `mapstructure:"discovery_url"`
 }
 
 // PreflightConfig is for the request before the upgrade.
@@ -87,6 +128,28 @@ type ReconnectConfig struct {
 	RandomizationFactor float64       `mapstructure:"randomization_factor"`
 }
 
+// RotationConfig is for the move to a new socket.
+type RotationConfig struct {
+	// Overlap is how long the old socket is read beside the new one.
+	Overlap time.Duration `mapstructure:"overlap"`
+	// MaxAge is how old a socket may become; 0: as old as it gets.
+	MaxAge time.Duration `mapstructure:"max_age"`
+}
+
+// DeduplicationConfig is for events that come again.
+type DeduplicationConfig struct {
+	// Window is how long an event is remembered; 0: not at all.
+	Window time.Duration `mapstructure:"window"`
+	// MaxEvents is how many events are remembered at most, by each connection.
+	MaxEvents int `mapstructure:"max_events"`
+}
+
+// LimitsConfig is for what a receiver may ask of its platform.
+type LimitsConfig struct {
+	RequestsPerMinute int `mapstructure:"requests_per_minute"`
+	DialsPerMinute    int `mapstructure:"dials_per_minute"`
+}
+
 // BatchConfig is for batches of records.
 type BatchConfig struct {
 	MaxEvents int           `mapstructure:"max_events"`
@@ -94,11 +157,43 @@ type BatchConfig struct {
 }
 
 const (
-	realtimeEvents  = "realtime_events"
-	autoSubprotocol = "auto"
+	autoSubprotocol   = "auto"
+	clientCredentials = "client_credentials"
+	passwordGrant     = "password"
 )
 
-var _ component.Config = (*Config)(nil)
+var (
+	_ component.Config    = (*Config)(nil)
+	_ confmap.Unmarshaler = (*Config)(nil)
+)
+
+// Unmarshal reads the configuration. What it does not say is as the API needs it.
+func (c *Config) Unmarshal(conf *confmap.Conf) error {
+	if err := conf.Unmarshal(c); err != nil {
+		return err
+	}
+	profile, _ := platform.Lookup(c.Platform)
+	api, known := profile.API(c.API)
+	if !known {
+		return nil // Validate says so
+	}
+	if !conf.IsSet("oauth2::scopes") {
+		c.OAuth2.Scopes = api.Scopes
+	}
+	if !conf.IsSet("heartbeat::interval") {
+		c.Heartbeat.Interval = api.Heartbeat.Interval
+	}
+	if !conf.IsSet("heartbeat::timeout") {
+		c.Heartbeat.Timeout = api.Heartbeat.Timeout
+	}
+	if !conf.IsSet("reconnect::initial_interval") {
+		c.Reconnect.InitialInterval = api.Pace.Initial
+	}
+	if !conf.IsSet("reconnect::max_interval") {
+		c.Reconnect.MaxInterval = max(api.Pace.Max, c.Reconnect.InitialInterval)
+	}
+	return nil
+}
 
 // Validate says everything that cannot be as it is, by key.
 func (c *Config) Validate() error {
@@ -106,29 +201,58 @@ func (c *Config) Validate() error {
 	if !known {
 		return fmt.Errorf("platform: %q: must be one of %s", c.Platform, strings.Join(platform.Names(), ", "))
 	}
-	errs := []error{c.validateAPI()}
+	api, known := profile.API(c.API)
+	if !known {
+		return fmt.Errorf("api: %q: must be %s with platform %q", c.API, strings.Join(profile.APIs(), " or "), c.Platform)
+	}
+	errs := []error{c.validateOAuth2(), c.validateSession(&api)}
 	if _, err := c.target(&profile); err != nil {
 		errs = append(errs, err)
 	}
 	if _, err := c.proxy(); err != nil {
 		errs = append(errs, err)
 	}
-	if _, err := frame.NewDecoder(c.Fields); err != nil {
+	if _, err := c.decoder(&api); err != nil {
 		errs = append(errs, err)
 	}
 	errs = append(errs, c.validateNumbers()...)
+	errs = append(errs, c.validateRotation()...)
 	return errors.Join(errs...)
 }
 
-func (c *Config) validateAPI() error {
-	switch c.API {
-	case realtimeEvents:
-		return nil
-	case "notifications", "event_hub":
-		return fmt.Errorf("api: %q: not available yet; use %s", c.API, realtimeEvents)
-	default:
-		return fmt.Errorf("api: %q: must be %s", c.API, realtimeEvents)
+// decoder makes a decoder of frames whose objects are events.
+func (c *Config) decoder(api *platform.API) (*frame.Decoder, error) {
+	fields, types := c.Fields, c.Types
+	if len(types) == 0 && fields == frame.DefaultFields() {
+		fields, types = api.Fields, api.Types
 	}
+	return frame.NewMapped(fields, types)
+}
+
+func (c *Config) validateOAuth2() error {
+	o := &c.OAuth2
+	return errors.Join(
+		need(o.GrantType == clientCredentials || o.GrantType == passwordGrant, "oauth2.grant_type", o.GrantType, clientCredentials+" or "+passwordGrant),
+		need(o.GrantType != passwordGrant || o.Username != "", "oauth2.username", o.Username, "given with oauth2.grant_type: password"),
+		need(o.GrantType != passwordGrant || o.Password != "", "oauth2.password", "", "given with oauth2.grant_type: password"),
+		need(o.GrantType == passwordGrant || o.Username == "" && o.Password == "", "oauth2.username", o.Username, "left out unless oauth2.grant_type is password"),
+		need(!o.StrictScopes || len(o.Scopes) > 0, "oauth2.strict_scopes", o.StrictScopes, "false while oauth2.scopes is empty: there is nothing to compare with"),
+	)
+}
+
+func (c *Config) validateRotation() []error {
+	return slices.DeleteFunc([]error{
+		need(c.Rotation.Overlap >= 0 && c.Rotation.Overlap <= 10*time.Minute, "rotation.overlap", c.Rotation.Overlap, "0 to 10m"),
+		need(c.Rotation.MaxAge >= 0, "rotation.max_age", c.Rotation.MaxAge, "0 (as old as it gets) or more"),
+		need(c.Deduplication.Window >= 0 && c.Deduplication.Window <= time.Hour, "deduplication.window", c.Deduplication.Window, "0 (off) to 1h"),
+		need(c.Deduplication.Window > 0 || c.API != platform.EventHub, "deduplication.window", c.Deduplication.Window,
+			"more than 0 with api: event_hub, which tells of each message twice"),
+		need(c.Deduplication.MaxEvents >= 1000 && c.Deduplication.MaxEvents <= 10_000_000, "deduplication.max_events", c.Deduplication.MaxEvents, "1000 to 10000000"),
+		need(c.Limits.RequestsPerMinute >= 10, "limits.requests_per_minute", c.Limits.RequestsPerMinute, "10 or more"),
+		need(c.Limits.DialsPerMinute >= 1, "limits.dials_per_minute", c.Limits.DialsPerMinute, "1 or more"),
+		need(c.Notifications.RefreshInterval >= time.Second, "notifications.refresh_interval", c.Notifications.RefreshInterval, "1s or more"),
+		need(!slices.Contains(c.Notifications.Topics, ""), "notifications.topics", c.Notifications.Topics, "names, none empty"),
+	}, func(err error) bool { return err == nil })
 }
 
 func (c *Config) validateNumbers() []error {

@@ -54,13 +54,20 @@ func TestGoodConfig(t *testing.T) {
 		TenantID: "acme_corp",
 		OAuth2: OAuth2Config{
 			ClientID: "dedicated-client", ClientSecret: "hush",
+			GrantType: "client_credentials", StrictScopes: true,
 			TokenURL: "https://login.example.com/token?realm=ccaas", Scopes: []string{"analytics:realtime:view"},
 		},
-		Subprotocol:  "nice.digital.v2",
-		Preflight:    PreflightConfig{Path: "/version"},
-		Connections:  3,
-		Heartbeat:    HeartbeatConfig{Interval: 5 * time.Second, Timeout: 12 * time.Second},
-		MaxFrameSize: 65536,
+		Subprotocol:   "nice.digital.v2",
+		Notifications: NotificationsConfig{RefreshInterval: 15 * time.Minute},
+		EventHub:      EventHubConfig{DiscoveryURL: "https://cxone.niceincontact.com"},
+		Session:       SessionConfig{URLFrom: URLFromConfig{Method: "POST"}},
+		Rotation:      RotationConfig{Overlap: 10 * time.Second, MaxAge: 12 * time.Hour},
+		Deduplication: DeduplicationConfig{Window: time.Minute, MaxEvents: 5000},
+		Limits:        LimitsConfig{RequestsPerMinute: 100, DialsPerMinute: 20},
+		Preflight:     PreflightConfig{Path: "/version"},
+		Connections:   3,
+		Heartbeat:     HeartbeatConfig{Interval: 5 * time.Second, Timeout: 12 * time.Second},
+		MaxFrameSize:  65536,
 		Reconnect: ReconnectConfig{
 			InitialInterval: 2 * time.Second, MaxInterval: 30 * time.Second, Multiplier: 1.5, RandomizationFactor: 0.2,
 		},
@@ -82,6 +89,9 @@ func TestTarget(t *testing.T) {
 		"loopback_host": {"wss://localhost:8080" + stream, "https://localhost:8080" + version, ""},
 		"loopback_v6":   {"ws://[::1]:8080" + stream, "http://[::1]:8080" + version, ""},
 		"custom":        {"wss://gateway.example.com" + stream, "https://gateway.example.com" + version, ""},
+		"notifications": {"the platform says", "", "https://login.mypurecloud.de/oauth/token"},
+		"event_hub":     {"the platform says", "", ""},
+		"amazon":        {"the platform says", "", ""},
 		"insecure":      {"ws://gateway.example.com:8080" + stream, "http://gateway.example.com:8080" + version, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,7 +101,10 @@ func TestTarget(t *testing.T) {
 			profile, _ := platform.Lookup(config.Platform)
 			at, err := config.target(&profile)
 			require.NoError(t, err)
-			got := [3]string{at.socket.String()}
+			got := [3]string{"the platform says"}
+			if at.socket != nil {
+				got[0] = at.socket.String()
+			}
 			if at.preflight != nil {
 				got[1] = at.preflight.String()
 			}
@@ -111,12 +124,23 @@ func TestTarget(t *testing.T) {
 func TestBadConfig(t *testing.T) {
 	t.Parallel()
 	for name, says := range map[string][]string{
-		"no_region":            {"region: missing", "us-east-1"},
-		"unknown_region":       {`region: "atlantis-1"`, "eu-west-1", "endpoint"},
-		"nice_needs_endpoint":  {"endpoint: missing", "nice_cxone", "wss://"},
-		"unknown_platform":     {`platform: "carrier_pigeon": must be one of genesys_cloud, nice_cxone, custom`},
-		"api_to_come":          {`api: "notifications": not available yet; use realtime_events`},
-		"unknown_api":          {`api: "smoke_signals": must be realtime_events`},
+		"no_region":           {"region: missing", "us-east-1"},
+		"unknown_region":      {`region: "atlantis-1"`, "eu-west-1", "endpoint"},
+		"nice_needs_endpoint": {"endpoint: missing", "nice_cxone", "wss://"},
+		"unknown_platform":    {`platform: "carrier_pigeon": must be one of genesys_cloud, nice_cxone, custom`},
+		"other_api":           {`api: "notifications": must be event_hub or realtime_events with platform "nice_cxone"`},
+		"unknown_api":         {`api: "smoke_signals": must be notifications or realtime_events with platform "genesys_cloud"`},
+		"session_elsewhere":   {`session: is for platform "custom"`},
+		"strict_without":      {"oauth2.strict_scopes: true: must be false while oauth2.scopes is empty"},
+		"password_grant":      {`oauth2.username: "": must be given with oauth2.grant_type: password`, "oauth2.password"},
+		"event_hub_twice":     {"deduplication.window: 0s: must be more than 0 with api: event_hub"},
+		"no_path_in_answer":   {`session.url_from.path: "": must be where in the answer`},
+		"types":               {`types: "message.shout": must be one of connection.open`},
+		"rotation": {
+			"rotation.overlap: 1h0m0s: must be 0 to 10m", "deduplication.max_events: 1: must be", "limits.requests_per_minute: 1: must be 10 or more",
+			"limits.dials_per_minute: 0: must be 1 or more", "notifications.refresh_interval: 0s: must be",
+			"session.keep_alive.interval: 0s: must be more than 0", `session.on_open[0].send: "": must be a frame`,
+		},
 		"no_client":            {"oauth2.client_id: missing"},
 		"no_secret":            {"oauth2.client_secret: missing"},
 		"no_client_id":         {"oauth2.client_id: missing"},
@@ -148,9 +172,16 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-func TestKeysOfLaterTimesAreUnknown(t *testing.T) {
+func TestDefaultsOfTheAPIs(t *testing.T) {
 	t.Parallel()
-	file, err := confmaptest.LoadConf(filepath.Join("testdata", "unknown.yaml"))
-	require.NoError(t, err)
-	require.ErrorContains(t, file.Unmarshal(createDefaultConfig().(*Config)), "rotation")
+	config := load(t, "notifications")
+	require.NoError(t, config.Validate())
+	assert.Equal(t, []time.Duration{2 * time.Second, 90 * time.Second}, []time.Duration{config.Reconnect.InitialInterval, config.Reconnect.MaxInterval})
+	assert.Empty(t, config.OAuth2.Scopes)
+	config = load(t, "event_hub")
+	require.NoError(t, config.Validate())
+	assert.Equal(t, 30*time.Second, config.Heartbeat.Interval)
+	config = load(t, "amazon")
+	require.NoError(t, config.Validate())
+	assert.Equal(t, []map[string][]string{{"content|json.Type": {"MESSAGE"}, "content|json.ParticipantRole": {"AGENT", "SYSTEM"}}}, config.Types["message.send"])
 }

@@ -6,6 +6,7 @@ package ccaaswsreceiver
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -24,16 +25,17 @@ import (
 type connection struct {
 	number    int
 	outbox    *outbox
-	decoder   *frame.Decoder // for pieces; frames are decoded in the outbox
 	streams   *streams
 	status    *status
 	telemetry *metadata.TelemetryBuilder
 	logger    *zap.Logger
 
-	at     time.Time       // of the frame being read
 	heard  time.Time       // the last sign of life; before the first, when we began
 	down   session.Cause   // why there is no socket; empty: there is, or was no attempt yet
 	warned map[string]bool // reasons of violations that the log has told of
+
+	mutex  sync.Mutex     // two sockets may be read at once
+	pieces *frame.Decoder // of frames that are too large; the others are decoded in the outbox
 }
 
 var _ session.Handler = (*connection)(nil)
@@ -46,14 +48,8 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 	c.status.set(c.number, nil)
 	streams := c.streams.carried(at)
 	if c.down != "" {
-		c.telemetry.CcaasWsGapTime.Add(ctx, at.Sub(c.heard).Seconds())
-		for _, one := range streams {
-			c.outbox.stream(wsevent.StreamGap, one, at, func(record plog.LogRecord) {
-				record.Attributes().PutInt(wsevent.GapStart, c.heard.UnixMilli())
-				record.Attributes().PutInt(wsevent.GapEnd, at.UnixMilli())
-				record.Attributes().PutStr(wsevent.StreamCause, string(c.down))
-			})
-		}
+		c.telemetry.CcaasWsReconnects.Add(ctx, 1, cause(c.down))
+		c.gapped(streams, at, c.down)
 	}
 	for _, one := range streams {
 		c.outbox.stream(wsevent.StreamConnected, one, at, func(record plog.LogRecord) {
@@ -63,6 +59,18 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 	}
 	c.logger.Info("Connected", zap.Duration("gap", c.gap(at)))
 	c.down, c.heard = "", at
+}
+
+// gapped tells of the time from the last sign of life to now.
+func (c *connection) gapped(streams []stream, at time.Time, why session.Cause) {
+	c.telemetry.CcaasWsGapTime.Add(context.Background(), at.Sub(c.heard).Seconds())
+	for _, one := range streams {
+		c.outbox.stream(wsevent.StreamGap, one, at, func(record plog.LogRecord) {
+			record.Attributes().PutInt(wsevent.GapStart, c.heard.UnixMilli())
+			record.Attributes().PutInt(wsevent.GapEnd, at.UnixMilli())
+			record.Attributes().PutStr(wsevent.StreamCause, string(why))
+		})
+	}
 }
 
 func (c *connection) gap(now time.Time) time.Duration {
@@ -93,12 +101,51 @@ func (c *connection) Failed(failure *session.Failure, wait time.Duration) {
 	c.logger.Warn("Cannot connect; trying again", fields...)
 }
 
+// Rotated tells that a new socket has taken over. The stream is told of nothing:
+// it has no gap.
+func (c *connection) Rotated(why session.Cause, at time.Time) {
+	ctx := context.Background()
+	c.telemetry.CcaasWsConnections.Add(ctx, 1)
+	c.telemetry.CcaasWsRotations.Add(ctx, 1, cause(why))
+	c.status.set(c.number, nil)
+	c.heard = at
+	c.logger.Info("A new socket is up beside the old one, which is left after the overlap", zap.String("cause", string(why)))
+}
+
+// NotRotated tells that the old socket has to do for longer.
+func (c *connection) NotRotated(why session.Cause, failure *session.Failure, wait time.Duration) {
+	c.telemetry.CcaasWsConnectFailures.Add(context.Background(), 1, cause(failure.Cause))
+	if failure.Lasting {
+		c.status.set(c.number, failure)
+	}
+	c.logger.Warn("Cannot open a new socket beside the old one, which still works; trying again", zap.String("cause", string(why)),
+		zap.Error(failure), zap.Duration("next_attempt_in", wait))
+}
+
+// Left tells that one of two sockets ended. Where that was not in good order, what
+// was on its way on it may be lost, and that is a gap.
+func (c *connection) Left(end *session.End) {
+	c.telemetry.CcaasWsConnections.Add(context.Background(), -1)
+	if end.Orderly() {
+		c.logger.Debug("The old socket is left", zap.String("cause", string(end.Cause)))
+		return
+	}
+	c.telemetry.CcaasWsDisconnects.Add(context.Background(), 1, cause(end.Cause))
+	c.heard = end.Heard
+	c.gapped(c.streams.carried(end.At), end.At, end.Cause)
+	c.heard = end.At
+	c.logger.Warn("One of two sockets ended before it was left", zap.String("cause", string(end.Cause)), zap.NamedError("detail", end.Err))
+}
+
 // Disconnected tells that the stream is down.
 func (c *connection) Disconnected(end *session.End, wait time.Duration) {
 	ctx := context.Background()
 	c.telemetry.CcaasWsConnections.Add(ctx, -1)
 	c.telemetry.CcaasWsDisconnects.Add(ctx, 1, cause(end.Cause))
-	c.down, c.heard = end.Cause, end.Heard
+	c.down = end.Cause
+	if end.Heard.After(c.heard) {
+		c.heard = end.Heard
+	}
 	for _, one := range c.streams.carried(end.At) {
 		c.outbox.stream(wsevent.StreamDisconnected, one, end.At, func(record plog.LogRecord) {
 			record.Attributes().PutStr(wsevent.StreamCause, string(end.Cause))
@@ -117,23 +164,22 @@ func (c *connection) Disconnected(end *session.End, wait time.Duration) {
 }
 
 // Text takes a frame.
-func (c *connection) Text(text []byte, at time.Time) {
-	c.at = at
-	c.outbox.frame(text, at)
-}
+func (c *connection) Text(text []byte, at time.Time, socket int) { c.outbox.frame(text, at, socket) }
 
 // Violation takes what cannot be a frame.
 func (c *connection) Violation(reason string, piece []byte, at time.Time) {
 	violation := frame.Violation{Reason: reason, Raw: piece}
 	if reason == wsevent.ViolationFrameTooLarge {
-		c.decoder.Decode(piece, (*beginning)(&violation))
+		c.mutex.Lock()
+		c.pieces.Decode(piece, (*beginning)(&violation))
+		c.mutex.Unlock()
 	}
 	c.outbox.violation(&violation, at)
 }
 
-// saw is told of the streams of events.
+// saw is told of the streams of events, while one is put into the outbox.
 func (c *connection) saw(tenant, region string) {
-	c.streams.see(stream{tenant: tenant, region: region}, c.at)
+	c.streams.see(stream{tenant: tenant, region: region}, c.outbox.at)
 }
 
 // violated is told of violations. The log tells of the first of each reason, the
@@ -152,6 +198,9 @@ type beginning frame.Violation
 
 // Event is a whole one in a larger frame.
 func (b *beginning) Event(e *frame.Event) { b.take(e.TenantID, e.Region, e.ChannelType) }
+
+// Ignored shows nothing.
+func (*beginning) Ignored() {}
 
 // Violation is the one that was cut.
 func (b *beginning) Violation(v *frame.Violation) { b.take(v.TenantID, v.Region, v.ChannelType) }

@@ -47,10 +47,11 @@ func (d *delivery) deliver(ctx context.Context, b *batch) {
 	for refused := false; ; refused = true {
 		err := d.offer(ctx, b)
 		switch {
-		case err == nil && refused:
-			d.logger.Info("Downstream takes events again")
-			return
 		case err == nil:
+			d.telemetry.CcaasWsDeliveryLatency.Record(ctx, time.Since(b.began).Seconds())
+			if refused {
+				d.logger.Info("Downstream takes events again")
+			}
 			return
 		case consumererror.IsPermanent(err):
 			d.drop(ctx, b, "permanent", err)
@@ -91,6 +92,12 @@ func (d *delivery) count(ctx context.Context, read *tally) {
 	d.telemetry.CcaasWsFrames.Add(ctx, read.frames)
 	d.telemetry.CcaasWsIo.Add(ctx, read.bytes)
 	d.telemetry.CcaasWsEvents.Add(ctx, read.events)
+	if read.duplicates > 0 {
+		d.telemetry.CcaasWsDuplicates.Add(ctx, read.duplicates)
+	}
+	if read.ignored > 0 {
+		d.telemetry.CcaasWsIgnored.Add(ctx, read.ignored)
+	}
 	if read.stoodStill > 0 {
 		d.telemetry.CcaasWsBackpressureTime.Add(ctx, read.stoodStill.Seconds())
 	}

@@ -5,6 +5,7 @@ package ccaaswsreceiver
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -28,24 +29,33 @@ func NewFactory() receiver.Factory {
 
 func createDefaultConfig() component.Config {
 	return &Config{
-		Platform:     platform.GenesysCloud,
-		API:          realtimeEvents,
-		OAuth2:       OAuth2Config{Scopes: []string{"analytics:realtime:view", "digital:engagement:metrics:read"}},
-		Subprotocol:  autoSubprotocol,
-		Preflight:    PreflightConfig{Enabled: true, Path: "/api/v2/platform/version"},
-		Connections:  1,
-		Heartbeat:    HeartbeatConfig{Interval: 15 * time.Second, Timeout: 35 * time.Second},
-		MaxFrameSize: 1 << 20,
+		Platform: platform.GenesysCloud,
+		API:      platform.RealtimeEvents,
+		OAuth2: OAuth2Config{
+			GrantType: clientCredentials,
+			Scopes:    []string{"analytics:realtime:view", "digital:engagement:metrics:read"},
+		},
+		Subprotocol:   autoSubprotocol,
+		Notifications: NotificationsConfig{RefreshInterval: 15 * time.Minute},
+		EventHub:      EventHubConfig{DiscoveryURL: platform.NICEDiscovery},
+		Session:       SessionConfig{URLFrom: URLFromConfig{Method: http.MethodPost}},
+		Preflight:     PreflightConfig{Enabled: true, Path: "/api/v2/platform/version"},
+		Connections:   1,
+		Heartbeat:     HeartbeatConfig{Interval: 15 * time.Second, Timeout: 35 * time.Second},
+		MaxFrameSize:  1 << 20,
 		Reconnect: ReconnectConfig{
 			InitialInterval:     time.Second,
 			MaxInterval:         time.Minute,
 			Multiplier:          2,
 			RandomizationFactor: 0.5,
 		},
-		Batch:      BatchConfig{MaxEvents: 1000, Timeout: 100 * time.Millisecond},
-		IncludeRaw: true,
-		Fields:     frame.DefaultFields(),
-		TLS:        configtls.NewDefaultClientConfig(),
+		Rotation:      RotationConfig{Overlap: 30 * time.Second, MaxAge: 24 * time.Hour},
+		Deduplication: DeduplicationConfig{Window: 2 * time.Minute, MaxEvents: 262_144},
+		Limits:        LimitsConfig{RequestsPerMinute: 300, DialsPerMinute: 60},
+		Batch:         BatchConfig{MaxEvents: 1000, Timeout: 100 * time.Millisecond},
+		IncludeRaw:    true,
+		Fields:        frame.DefaultFields(),
+		TLS:           configtls.NewDefaultClientConfig(),
 	}
 }
 

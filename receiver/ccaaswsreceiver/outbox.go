@@ -22,14 +22,16 @@ const (
 
 // batch is what the courier takes downstream.
 type batch struct {
-	logs plog.Logs
-	size int // records
-	read tally
+	logs  plog.Logs
+	size  int       // records
+	began time.Time // arrival of the first of them
+	read  tally
 }
 
 // tally counts what was read into a batch.
 type tally struct {
 	frames, bytes, events int64
+	duplicates, ignored   int64
 	violations            map[string]int64 // by reason; nil: none
 	stoodStill            time.Duration
 }
@@ -42,22 +44,29 @@ type tally struct {
 // The lock is taken once per frame and once per batch, and never held while
 // downstream works.
 type outbox struct {
-	limits  BatchConfig
-	decoder *frame.Decoder
-	told    func(*frame.Violation) // of every violation, for the log
+	limits BatchConfig
+	decode decode
+	known  *duplicates
+	told   func(*frame.Violation) // of every violation, for the log
 
 	mutex  sync.Mutex
 	room   *sync.Cond // for the reader: the batch was taken
 	work   *sync.Cond // for the courier: the batch is full or due, or the last
 	timer  *time.Timer
 	filled *records
+	at     time.Time // of the frame being put
+	socket int       // that it came from
+	began  time.Time // of the batch
 	read   tally
 	due    bool
 	closed bool
 }
 
-func newOutbox(limits BatchConfig, decoder *frame.Decoder, into *records, told func(*frame.Violation)) *outbox {
-	o := &outbox{limits: limits, decoder: decoder, filled: into, told: told}
+// decode turns a frame into events.
+type decode func(text []byte, at time.Time, to frame.Sink)
+
+func newOutbox(limits BatchConfig, decode decode, known *duplicates, into *records, told func(*frame.Violation)) *outbox {
+	o := &outbox{limits: limits, decode: decode, known: known, filled: into, told: told}
 	o.room = sync.NewCond(&o.mutex)
 	o.work = sync.NewCond(&o.mutex)
 	o.timer = time.AfterFunc(time.Hour, o.fallDue)
@@ -65,21 +74,27 @@ func newOutbox(limits BatchConfig, decoder *frame.Decoder, into *records, told f
 	return o
 }
 
-// frame puts what a frame holds.
-func (o *outbox) frame(text []byte, at time.Time) {
+// frame puts what a frame of one of the sockets holds.
+func (o *outbox) frame(text []byte, at time.Time, socket int) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	o.filled.arriving(at)
+	o.arriving(at)
+	o.socket = socket
 	o.read.frames++
 	o.read.bytes += int64(len(text))
-	o.decoder.Decode(text, (*sink)(o))
+	o.decode(text, at, (*sink)(o))
+}
+
+func (o *outbox) arriving(at time.Time) {
+	o.at = at
+	o.filled.arriving(at)
 }
 
 // violation puts a frame that cannot be decoded.
 func (o *outbox) violation(v *frame.Violation, at time.Time) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	o.filled.arriving(at)
+	o.arriving(at)
 	(*sink)(o).Violation(v)
 }
 
@@ -87,6 +102,7 @@ func (o *outbox) violation(v *frame.Violation, at time.Time) {
 func (o *outbox) stream(name string, of stream, at time.Time, fill func(plog.LogRecord)) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
+	o.at = at
 	o.makeRoom()
 	fill(o.filled.stream(name, of.tenant, of.region, at))
 	o.added()
@@ -132,7 +148,7 @@ func (o *outbox) next() *batch {
 		}
 	}
 	o.timer.Stop()
-	b := &batch{size: o.filled.count, read: o.read}
+	b := &batch{size: o.filled.count, began: o.began, read: o.read}
 	b.logs, o.read = o.filled.take(), tally{}
 	o.room.Signal()
 	return b
@@ -164,6 +180,7 @@ func (o *outbox) makeRoom() {
 // added looks after the batch when it has got a record.
 func (o *outbox) added() {
 	if o.filled.count == 1 {
+		o.began = o.at
 		o.timer.Reset(o.limits.Timeout)
 	}
 	if o.full() {
@@ -177,11 +194,18 @@ type sink outbox
 // Event puts an event.
 func (s *sink) Event(e *frame.Event) {
 	o := (*outbox)(s)
+	if o.known.has(e, o.at, o.socket) {
+		o.read.duplicates++
+		return
+	}
 	o.makeRoom()
 	o.read.events++
 	o.filled.event(e)
 	o.added()
 }
+
+// Ignored counts what is no event of ours.
+func (s *sink) Ignored() { s.read.ignored++ }
 
 // Violation puts a violation.
 func (s *sink) Violation(v *frame.Violation) {

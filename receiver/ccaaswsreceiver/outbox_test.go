@@ -50,7 +50,7 @@ func carrying(t *testing.T, limits BatchConfig, delay time.Duration, work func(*
 	synctest.Test(t, func(t *testing.T) {
 		decoder, err := frame.NewDecoder(frame.DefaultFields())
 		require.NoError(t, err)
-		o := newOutbox(limits, decoder, recordsFor(nil), func(*frame.Violation) {})
+		o := newOutbox(limits, func(text []byte, _ time.Time, to frame.Sink) { decoder.Decode(text, to) }, nil, recordsFor(nil), func(*frame.Violation) {})
 		began := time.Now()
 		var courier sync.WaitGroup
 		courier.Go(func() {
@@ -89,11 +89,11 @@ func TestBatchIsDueThoughNoFrameComes(t *testing.T) {
 	t.Parallel()
 	batches := carrying(t, usual, 0, func(_ *testing.T, o *outbox) {
 		time.Sleep(time.Second)
-		o.frame(messages(1, 1), time.Now())
+		o.frame(messages(1, 1), time.Now(), 1)
 		time.Sleep(60 * time.Millisecond)
-		o.frame(messages(2, 1), time.Now())
+		o.frame(messages(2, 1), time.Now(), 1)
 		time.Sleep(time.Second)
-		o.frame(messages(3, 1), time.Now())
+		o.frame(messages(3, 1), time.Now(), 1)
 	})
 	require.Len(t, batches, 2)
 	assert.Equal(t, ids(1, 2), batches[0].ids)
@@ -105,7 +105,7 @@ func TestBatchIsDueThoughNoFrameComes(t *testing.T) {
 
 func TestBatchIsFullInMidFrame(t *testing.T) {
 	t.Parallel()
-	batches := carrying(t, usual, 0, func(_ *testing.T, o *outbox) { o.frame(messages(0, 10), time.Now()) })
+	batches := carrying(t, usual, 0, func(_ *testing.T, o *outbox) { o.frame(messages(0, 10), time.Now(), 1) })
 	require.Len(t, batches, 3)
 	assert.Equal(t, [][]string{ids(0, 4), ids(4, 4), ids(8, 2)}, [][]string{batches[0].ids, batches[1].ids, batches[2].ids})
 }
@@ -115,7 +115,7 @@ func TestReadingStandsStillAndTellsIt(t *testing.T) {
 	var waited time.Duration
 	batches := carrying(t, usual, time.Second, func(_ *testing.T, o *outbox) {
 		began := time.Now()
-		o.frame(messages(0, 11), time.Now())
+		o.frame(messages(0, 11), time.Now(), 1)
 		waited = time.Since(began)
 	})
 	assert.Equal(t, time.Second, waited, "one batch is on its way, one is full, and there is no third")
@@ -131,7 +131,7 @@ func TestReadingStandsStillAndTellsIt(t *testing.T) {
 func TestBackpressureDoesNotFeedItself(t *testing.T) {
 	t.Parallel()
 	batches := carrying(t, BatchConfig{MaxEvents: 1, Timeout: time.Millisecond}, time.Second, func(_ *testing.T, o *outbox) {
-		o.frame(messages(0, 20), time.Now())
+		o.frame(messages(0, 20), time.Now(), 1)
 	})
 	assert.LessOrEqual(t, len(batches), 20)
 }
@@ -139,7 +139,7 @@ func TestBackpressureDoesNotFeedItself(t *testing.T) {
 func TestShortWaitsAreNotTold(t *testing.T) {
 	t.Parallel()
 	batches := carrying(t, usual, tellBackpressure-time.Millisecond, func(_ *testing.T, o *outbox) {
-		o.frame(messages(0, 40), time.Now())
+		o.frame(messages(0, 40), time.Now(), 1)
 	})
 	for _, batch := range batches {
 		assert.NotContains(t, batch.ids, wsevent.StreamBackpressure)
@@ -151,7 +151,7 @@ func TestLargeEventsFillABatch(t *testing.T) {
 	large := []byte(`{"type":"message.send","timestamp":1715623400123,"channelId":"c-1","id":"1","text":"` + strings.Repeat("x", 1<<20) + `"}`)
 	batches := carrying(t, BatchConfig{MaxEvents: 1000, Timeout: time.Second}, 0, func(_ *testing.T, o *outbox) {
 		for range 10 {
-			o.frame(bytes.Clone(large), time.Now())
+			o.frame(bytes.Clone(large), time.Now(), 1)
 		}
 	})
 	require.Len(t, batches, 3)
@@ -161,8 +161,8 @@ func TestLargeEventsFillABatch(t *testing.T) {
 func TestGoodNeighboursOfABadFrame(t *testing.T) {
 	t.Parallel()
 	batches := carrying(t, usual, 0, func(_ *testing.T, o *outbox) {
-		o.frame([]byte("["+message(1)+`,{"type":"connection.teleport"},`+message(2)+"]"), time.Now())
-		o.frame([]byte("hello"), time.Now())
+		o.frame([]byte("["+message(1)+`,{"type":"connection.teleport"},`+message(2)+"]"), time.Now(), 1)
+		o.frame([]byte("hello"), time.Now(), 1)
 	})
 	require.Len(t, batches, 1)
 	assert.ElementsMatch(t, []string{"1", wsevent.ProtocolViolation, "2", wsevent.ProtocolViolation}, batches[0].ids)

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/consumer"
@@ -43,6 +42,7 @@ type wsReceiver struct {
 	telemetry *metadata.TelemetryBuilder
 	delivery  delivery
 
+	api     platform.API
 	client  *http.Client
 	stop    context.CancelFunc // of the sessions
 	giveUp  context.CancelFunc // of the couriers
@@ -67,9 +67,14 @@ func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*ws
 	if !known {
 		return nil, fmt.Errorf("platform: %q: unknown", config.Platform)
 	}
+	api, known := profile.API(config.API)
+	if !known {
+		return nil, fmt.Errorf("api: %q: unknown with platform %q", config.API, config.Platform)
+	}
 	return &wsReceiver{
 		config:    config,
 		profile:   profile,
+		api:       api,
 		set:       set,
 		telemetry: telemetry,
 		delivery:  delivery{next: next, report: report, telemetry: telemetry, logger: set.Logger},
@@ -78,15 +83,15 @@ func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*ws
 
 // Start begins to connect. That the platform is not there is no error of Start.
 func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
-	settings, err := r.session(ctx)
+	way, err := r.way(ctx)
 	if err != nil {
 		return err
 	}
 	shown := newStatus(func(event *componentstatus.Event) { componentstatus.ReportStatus(host, event) })
 
-	connections := make([]*connection, r.config.Connections)
+	connections := make([]*connection, way.sessions)
 	for number := range connections {
-		if connections[number], err = r.connection(number, shown); err != nil {
+		if connections[number], err = r.connection(number, shown, way.decode); err != nil {
 			return err
 		}
 	}
@@ -98,8 +103,11 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 		r.running.Go(func() { conn.outbox.carry(delivering, r.delivery.deliver) })
 		r.running.Go(func() {
 			defer conn.outbox.close()
-			session.New(*settings, conn).Run(connecting)
+			session.New(way.settings(conn.number), conn).Run(connecting)
 		})
+	}
+	if way.watch != nil {
+		r.running.Go(func() { way.watch(connecting) })
 	}
 	return nil
 }
@@ -125,22 +133,29 @@ func (r *wsReceiver) Shutdown(ctx context.Context) error {
 	}
 	r.giveUp()
 	r.client.CloseIdleConnections()
+	r.telemetry.Shutdown()
 	return nil
 }
 
 // connection makes one of the connections.
-func (r *wsReceiver) connection(number int, shown *status) (*connection, error) {
-	decoder, err := frame.NewDecoder(r.config.Fields)
+func (r *wsReceiver) connection(number int, shown *status, shared decode) (*connection, error) {
+	pieces, err := frame.NewDecoder(frame.DefaultFields())
 	if err != nil {
 		return nil, err
 	}
-	pieces, err := frame.NewDecoder(r.config.Fields)
-	if err != nil {
-		return nil, err
+	if shared == nil {
+		decoder, err := r.config.decoder(&r.api)
+		if err != nil {
+			return nil, err
+		}
+		shared = func(text []byte, _ time.Time, to frame.Sink) { decoder.Decode(text, to) }
+		if pieces, err = r.config.decoder(&r.api); err != nil {
+			return nil, err
+		}
 	}
 	conn := &connection{
 		number:    number,
-		decoder:   pieces,
+		pieces:    pieces,
 		status:    shown,
 		telemetry: r.telemetry,
 		logger:    r.set.Logger.With(zap.Int("connection", number)),
@@ -156,69 +171,23 @@ func (r *wsReceiver) connection(number int, shown *status) (*connection, error) 
 		version:         r.set.BuildInfo.Version,
 	}, conn.saw)
 	conn.streams = newStreams(stream{tenant: into.set.tenant, region: into.set.region})
-	conn.outbox = newOutbox(r.config.Batch, decoder, into, conn.violated)
+	conn.outbox = newOutbox(r.config.Batch, shared, newDuplicates(r.config.Deduplication), into, conn.violated)
 	return conn, nil
 }
 
-// session works out how the platform is reached.
-func (r *wsReceiver) session(ctx context.Context) (*session.Settings, error) {
-	at, err := r.config.target(&r.profile)
-	if err != nil {
-		return nil, err
-	}
-	proxy, err := r.config.proxy()
-	if err != nil {
-		return nil, err
-	}
-	security, err := r.config.TLS.LoadTLSConfig(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("tls: %w", err)
-	}
-	r.client = newClient(proxy, security)
-	settings := &session.Settings{
-		Preflight:   at.preflight,
-		Client:      r.client,
-		Socket:      at.socket,
-		Subprotocol: r.config.Subprotocol,
-		Dialer: &websocket.Dialer{
-			Proxy:            proxy,
-			TLSClientConfig:  security,
-			HandshakeTimeout: requestTimeout,
-			ReadBufferSize:   socketBuffer,
-		},
-		Heartbeat:    session.Heartbeat(r.config.Heartbeat),
-		MaxFrameSize: r.config.MaxFrameSize,
-		Pace: session.Pace{
-			Initial:    r.config.Reconnect.InitialInterval,
-			Max:        r.config.Reconnect.MaxInterval,
-			Multiplier: r.config.Reconnect.Multiplier,
-			Jitter:     r.config.Reconnect.RandomizationFactor,
-		},
-	}
-	if settings.Subprotocol == autoSubprotocol {
-		settings.Subprotocol = r.profile.Subprotocol
-	}
-	if at.token != nil {
-		settings.Tokens = session.NewTokens(session.Credentials{
-			ClientID:     r.config.OAuth2.ClientID,
-			ClientSecret: string(r.config.OAuth2.ClientSecret),
-			TokenURL:     at.token,
-			Scopes:       r.config.OAuth2.Scopes,
-		}, r.client)
-	}
-	return settings, nil
-}
-
-// newClient is for tokens and the pre-flight.
-func newClient(proxy func(*http.Request) (*url.URL, error), security *tls.Config) *http.Client {
+// newClient is for all HTTP requests of a receiver.
+func newClient(proxy func(*http.Request) (*url.URL, error), security *tls.Config, perMinute int) *http.Client {
 	return &http.Client{
-		Transport: &http.Transport{
-			Proxy:                  proxy,
-			TLSClientConfig:        security.Clone(),
-			ForceAttemptHTTP2:      true,
-			TLSHandshakeTimeout:    requestTimeout,
-			IdleConnTimeout:        requestTimeout,
-			MaxResponseHeaderBytes: 1 << 20,
+		Transport: &session.Bounded{
+			Limiter: session.PerMinute(perMinute),
+			Next: &http.Transport{
+				Proxy:                  proxy,
+				TLSClientConfig:        security.Clone(),
+				ForceAttemptHTTP2:      true,
+				TLSHandshakeTimeout:    requestTimeout,
+				IdleConnTimeout:        requestTimeout,
+				MaxResponseHeaderBytes: 1 << 20,
+			},
 		},
 		Timeout: requestTimeout,
 		// A redirect would carry the token elsewhere.

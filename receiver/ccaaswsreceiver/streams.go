@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -24,7 +25,9 @@ type stream struct{ tenant, region string }
 // that each can be told of what happens to the connection.
 type streams struct {
 	configured stream // what is told while no event was seen
-	seen       map[stream]time.Time
+
+	mutex sync.Mutex
+	seen  map[stream]time.Time
 }
 
 func newStreams(configured stream) *streams {
@@ -34,6 +37,8 @@ func newStreams(configured stream) *streams {
 // see notes a stream. Past the bound it takes the place of the one not seen for
 // the longest time.
 func (s *streams) see(one stream, at time.Time) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
 	if _, known := s.seen[one]; !known && len(s.seen) >= maxStreams {
 		oldest, first := stream{}, true
 		for other, seen := range s.seen {
@@ -48,6 +53,8 @@ func (s *streams) see(one stream, at time.Time) {
 
 // carried gives the streams in a steady order.
 func (s *streams) carried(now time.Time) []stream {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
 	maps.DeleteFunc(s.seen, func(_ stream, seen time.Time) bool { return now.Sub(seen) > forgetStream })
 	if len(s.seen) == 0 {
 		return []stream{s.configured}

@@ -16,25 +16,21 @@ import (
 
 // target is where the platform is.
 type target struct {
-	socket    *url.URL
+	api       *url.URL // root of its HTTP side; nil where there is none
+	socket    *url.URL // nil: the platform says where
 	preflight *url.URL // nil: there is none
-	token     *url.URL // nil: no token is asked for
+	token     *url.URL // nil: no token is asked for, or the platform says where
+	urlFrom   *url.URL // custom: what says where the socket is
 }
 
 // target works out the addresses from platform, region, endpoint and the rest.
 func (c *Config) target(profile *platform.Profile) (*target, error) {
-	socket, login, err := c.hosts(profile)
+	at, login, err := c.hosts(profile)
 	if err != nil {
 		return nil, err
 	}
-	at := &target{socket: socket}
-	if c.Preflight.Enabled {
-		if at.preflight, err = httpSide(socket).Parse(c.Preflight.Path); err != nil {
-			return nil, fmt.Errorf("preflight.path: %w", err)
-		}
-		if at.preflight.Host != socket.Host {
-			return nil, fmt.Errorf("preflight.path: %q: must be a path, not an address", c.Preflight.Path)
-		}
+	if err = c.steps(at); err != nil {
+		return nil, err
 	}
 	if at.token, err = c.tokenURL(login); err != nil {
 		return nil, err
@@ -42,14 +38,28 @@ func (c *Config) target(profile *platform.Profile) (*target, error) {
 	return at, nil
 }
 
-// hosts gives the address of the socket, and where tokens are had unless
-// configured otherwise.
-func (c *Config) hosts(profile *platform.Profile) (socket, login *url.URL, err error) {
-	if c.Endpoint != "" {
-		if socket, err = c.endpoint(); err != nil {
+// hosts gives the addresses of the API and the socket, and where tokens are had
+// unless configured otherwise.
+func (c *Config) hosts(profile *platform.Profile) (at *target, login *url.URL, err error) {
+	switch {
+	case c.Endpoint != "":
+		socket, err := c.endpoint()
+		if err != nil {
 			return nil, nil, fmt.Errorf("endpoint: %w", err)
 		}
-		return socket, httpSide(socket), nil
+		at, login = &target{api: httpSide(socket), socket: socket}, httpSide(socket)
+		if c.API == platform.Notifications || c.Session.URLFrom.URL != "" {
+			at.socket = nil
+		}
+		return at, login, nil
+	case c.API == platform.EventHub:
+		return &target{}, nil, nil
+	case c.Session.URLFrom.URL != "":
+		root, err := c.address(c.Session.URLFrom.URL)
+		if err != nil {
+			return nil, nil, fmt.Errorf("session.url_from.url: %w", err)
+		}
+		return &target{api: httpSide(root)}, httpSide(root), nil
 	}
 	regions := profile.Regions()
 	switch {
@@ -64,7 +74,37 @@ func (c *Config) hosts(profile *platform.Profile) (socket, login *url.URL, err e
 		return nil, nil, fmt.Errorf("region: %q: platform %q has no such region; give one of %s, or an endpoint",
 			c.Region, profile.Name, strings.Join(regions, ", "))
 	}
-	return &url.URL{Scheme: "wss", Host: hosts.API, Path: platform.StreamPath}, &url.URL{Scheme: "https", Host: hosts.Login}, nil
+	at = &target{api: &url.URL{Scheme: "https", Host: hosts.API}}
+	if c.API == platform.RealtimeEvents {
+		at.socket = &url.URL{Scheme: "wss", Host: hosts.API, Path: platform.StreamPath}
+	}
+	return at, &url.URL{Scheme: "https", Host: hosts.Login}, nil
+}
+
+// steps gives the addresses of the HTTP steps before the socket.
+func (c *Config) steps(at *target) (err error) {
+	switch {
+	case c.Session.URLFrom.URL != "":
+		if at.urlFrom, err = at.api.Parse(c.Session.URLFrom.URL); err == nil && at.urlFrom.Host != at.api.Host {
+			at.urlFrom, err = c.address(c.Session.URLFrom.URL)
+		}
+		if err != nil {
+			return fmt.Errorf("session.url_from.url: %w", err)
+		}
+	case c.API == platform.EventHub && at.api == nil:
+		if at.api, err = c.address(c.EventHub.DiscoveryURL); err != nil {
+			return fmt.Errorf("event_hub.discovery_url: %w", err)
+		}
+		at.api = httpSide(at.api)
+	case c.API == platform.RealtimeEvents && c.Preflight.Enabled:
+		if at.preflight, err = at.api.Parse(c.Preflight.Path); err != nil {
+			return fmt.Errorf("preflight.path: %w", err)
+		}
+		if at.preflight.Host != at.api.Host {
+			return fmt.Errorf("preflight.path: %q: must be a path, not an address", c.Preflight.Path)
+		}
+	}
+	return nil
 }
 
 // endpoint reads a host or a URL into the address of the socket. A path of its
@@ -88,7 +128,10 @@ func (c *Config) endpoint() (*url.URL, error) {
 		address.Scheme = "ws"
 	}
 	if address.Path == "" || address.Path == "/" {
-		address.Path = platform.StreamPath
+		address.Path = "/"
+		if c.API == platform.RealtimeEvents {
+			address.Path = platform.StreamPath
+		}
 	}
 	return address, nil
 }
@@ -98,12 +141,14 @@ func (c *Config) tokenURL(login *url.URL) (*url.URL, error) {
 	switch {
 	case c.OAuth2.ClientID == "" && c.OAuth2.ClientSecret != "":
 		return nil, errors.New("oauth2.client_id: missing, while oauth2.client_secret is set")
-	case c.OAuth2.ClientID == "" && c.Platform != platform.Custom && !loopback(login.Hostname()):
+	case c.OAuth2.ClientID == "" && c.Platform != platform.Custom && (login == nil || !loopback(login.Hostname())):
 		return nil, fmt.Errorf("oauth2.client_id: missing; platform %q asks for a token (a gateway that asks for none: platform: custom)", c.Platform)
 	case c.OAuth2.ClientID == "":
 		return nil, nil
 	case c.OAuth2.ClientSecret == "":
 		return nil, errors.New("oauth2.client_secret: missing, while oauth2.client_id is set")
+	case c.OAuth2.TokenURL == "" && c.API == platform.EventHub:
+		return nil, nil
 	case c.OAuth2.TokenURL == "":
 		return login.JoinPath(platform.TokenPath), nil
 	}
@@ -136,6 +181,13 @@ func (c *Config) address(text string) (*url.URL, error) {
 	default:
 		return nil, fmt.Errorf("%s://%s: must be wss, ws, https or http", address.Scheme, address.Host)
 	}
+}
+
+// allowed refuses addresses that a platform has answered with, and that would
+// carry secrets in the clear.
+func (c *Config) allowed(at *url.URL) error {
+	_, err := c.address(at.String())
+	return err
 }
 
 // proxy is how requests and sockets find their proxy.

@@ -22,6 +22,8 @@ func (t *tally) Event(e *Event) {
 	t.bytes += e.PayloadSize
 }
 
+func (*tally) Ignored() {}
+
 func (t *tally) Violation(*Violation) { t.violations++ }
 
 // message is event number i, as the default profile writes it, of about 258 bytes.

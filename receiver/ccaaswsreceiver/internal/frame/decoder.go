@@ -30,18 +30,22 @@ type Decoder struct {
 	stopped int
 	cause   string
 
+	mapping *mapping // nil: paths alone say it all
+
 	unclosed  bool // an array was left before its end, so a comma and its bracket may follow
 	violation Violation
 }
 
 // NewDecoder gives a decoder for frames whose events have the given fields.
-func NewDecoder(fields Fields) (*Decoder, error) {
+func NewDecoder(fields Fields) (*Decoder, error) { return decoderFor(fields, nil) }
+
+func decoderFor(fields Fields, types Types) (*Decoder, error) {
 	d := &Decoder{fields: fields}
-	root, err := newTree(&fields, &d.event)
+	root, mapping, err := newTree(&fields, types, &d.event)
 	if err != nil {
 		return nil, err
 	}
-	d.root = root
+	d.root, d.mapping = root, mapping
 	return d, nil
 }
 
@@ -52,7 +56,7 @@ func (d *Decoder) Decode(frame []byte, sink Sink) {
 	d.frame, d.sink, d.unclosed = frame, sink, false
 	for pos := skipSpace(frame, 0); pos < len(frame); pos = skipSpace(frame, pos) {
 		switch c := frame[pos]; {
-		case c == '[':
+		case c == '[' && d.root.elements == nil:
 			pos = d.array(pos)
 		case c == ',' && d.unclosed:
 			pos++
@@ -121,9 +125,12 @@ func (d *Decoder) notClosed(start, end int) int {
 func (d *Decoder) piece(start int, inArray bool) (end int, whole bool) {
 	d.begin()
 	var ok bool
-	if d.frame[start] == '{' {
+	switch {
+	case d.frame[start] == '{':
 		end, ok = d.object(d.root, start, 1)
-	} else {
+	case d.frame[start] == '[' && d.root.elements != nil:
+		end, ok = d.list(d.root, start, 1)
+	default:
 		end, ok = d.notObject(start, inArray)
 	}
 	if !ok {
@@ -139,6 +146,9 @@ func (d *Decoder) begin() {
 	d.scratch = d.scratch[:0]
 	if d.reason != "" {
 		d.reason, d.detail = "", ""
+	}
+	if d.mapping != nil {
+		clear(d.mapping.slots)
 	}
 }
 
@@ -157,6 +167,10 @@ func (d *Decoder) notObject(start int, inArray bool) (end int, ok bool) {
 
 // finish hands on a piece that is JSON.
 func (d *Decoder) finish(raw []byte) {
+	if d.mapping != nil && d.reason == "" && !d.mapping.resolve(d) {
+		d.sink.Ignored()
+		return
+	}
 	switch {
 	case d.high&highs != 0 && !utf8.Valid(raw):
 		d.invalidUTF8(raw)
@@ -176,12 +190,19 @@ func (d *Decoder) missing() {
 	const nothing = "nothing is given at "
 	switch missing := required &^ d.given; {
 	case missing&typeField.bit() != 0:
-		d.fault(wsevent.ViolationMissingType, nothing+d.fields.Type)
+		d.fault(wsevent.ViolationMissingType, nothing+orElse(d.fields.Type, "the paths of types"))
 	case missing&channelIDField.bit() != 0:
 		d.fault(wsevent.ViolationMissingChannelID, nothing+d.fields.ChannelID)
 	default:
 		d.fault(wsevent.ViolationMissingTimestamp, nothing+d.fields.Timestamp)
 	}
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
 }
 
 // fault notes what is wrong with the piece. The first fault is the one that is told.

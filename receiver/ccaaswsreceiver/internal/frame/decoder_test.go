@@ -31,6 +31,8 @@ func (c *collector) Event(e *Event) {
 	c.order.WriteByte('E')
 }
 
+func (*collector) Ignored() {}
+
 func (c *collector) Violation(v *Violation) {
 	kept := *v
 	for _, text := range []*[]byte{&kept.TenantID, &kept.Region, &kept.ChannelType, &kept.Raw} {

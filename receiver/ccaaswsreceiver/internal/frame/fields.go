@@ -5,7 +5,10 @@ package frame
 
 // Fields says where in an event's object each field stands. A path is made of
 // keys with dots between them, and of indices: `data.case.id`,
-// `participants[0].id`. An empty path is a field that the platform does not send.
+// `participants[0].id`. After `|json` the path goes on in the object that stands as
+// text in a string: `content|json.Id`. Of several paths with `||` between them the
+// first that is given counts. An empty path is a field that the platform does not
+// send.
 type Fields struct {
 	// Type is connection.open, connection.close, message.send or message.receive.
 	Type string `mapstructure:"type"`
@@ -65,6 +68,7 @@ const (
 	idField
 	closeCodeField
 	closeReasonField
+	captureField // no field, but what a mapping reads
 )
 
 // bit is the field in a set of fields. noField is in none.

@@ -88,7 +88,7 @@ func TestFieldsRefused(t *testing.T) {
 		{func(f *Fields) { f.ChannelID = "a..b" }, `fields::channel_id: "a..b": empty step`},
 		{func(f *Fields) { f.UserID = "a." }, `fields::user_id: "a.": empty step`},
 		{func(f *Fields) { f.TenantID = ".a" }, `fields::tenant_id: ".a": empty step`},
-		{func(f *Fields) { f.Region = "[0].a" }, `fields::region: "[0].a": an index without a key before it`},
+		{func(f *Fields) { f.Region = "a.[0]" }, `fields::region: "a.[0]": an index without a key before it`},
 		{func(f *Fields) { f.ChannelType = "a[]" }, `fields::channel_type: "a[]": "a[]": an index is [0] to [65535]`},
 		{func(f *Fields) { f.ChannelType = "a[x].b" }, `fields::channel_type: "a[x].b": "a[x]": an index is [0] to [65535]`},
 		{func(f *Fields) { f.ChannelType = "a[-1]" }, `fields::channel_type: "a[-1]": "a[-1]": an index is [0] to [65535]`},

@@ -55,4 +55,6 @@ type Violation struct {
 type Sink interface {
 	Event(*Event)
 	Violation(*Violation)
+	// Ignored is an object that is well, and no event of ours.
+	Ignored()
 }

@@ -307,6 +307,8 @@ func (c *checker) Event(e *Event) {
 	require.Equal(c.t, reference(e.Raw), e)
 }
 
+func (*checker) Ignored() {}
+
 func (c *checker) Violation(v *Violation) {
 	c.calls++
 	require.NotEmpty(c.t, v.Reason)

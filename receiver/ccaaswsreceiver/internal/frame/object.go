@@ -123,6 +123,9 @@ func (d *Decoder) value(at *place, pos, depth int) (end int, ok bool) {
 
 // fieldValue reads the value at pos for the field that stands there.
 func (d *Decoder) fieldValue(at *place, pos, depth int) (end int, ok bool) {
+	if at.field == captureField {
+		return d.captureValue(at, pos, depth)
+	}
 	if d.seen&at.bit != 0 {
 		if d.reason == "" {
 			d.fault(wsevent.ViolationDuplicateKey, at.path+": the field is given twice")

@@ -28,6 +28,9 @@ type place struct {
 	text  *[]byte  // where in the decoder's event a string goes
 	also  *place   // another field read at this place
 
+	slot   int    // of the mapping, from 1 on
+	inside *place // the object that stands as text in the value
+
 	members  map[string]*place // by key, where the value is an object
 	elements map[int]*place    // by index, where it is an array
 
@@ -102,18 +105,26 @@ type tree struct {
 	root  *place
 	event *Event            // whose texts the places write
 	keys  map[*place]string // the configuration key of each place that is read
+
+	mapping mapping
 }
 
 // newTree gives the root of all places that fields are read from.
-func newTree(fields *Fields, event *Event) (*place, error) {
+func newTree(fields *Fields, types Types, event *Event) (*place, *mapping, error) {
 	root := &place{}
 	root.holdMembers()
 	t := tree{root: root, event: event, keys: map[*place]string{}}
 	settings := fields.settings()
 	for _, s := range settings {
-		if err := t.add(s); err != nil {
-			return nil, fmt.Errorf("fields::%s: %q: %w", s.key, s.path, err)
+		if s.field == typeField && len(types) > 0 {
+			continue
 		}
+		if err := t.add(s); err != nil {
+			return nil, nil, fmt.Errorf("fields::%s: %q: %w", s.key, s.path, err)
+		}
+	}
+	if err := t.addTypes(types); err != nil {
+		return nil, nil, err
 	}
 	defaults := DefaultFields()
 	for i, standard := range defaults.settings() {
@@ -122,7 +133,10 @@ func newTree(fields *Fields, event *Event) (*place, error) {
 			t.read(root.member(standard.key), standard.field)
 		}
 	}
-	return root, nil
+	if len(t.mapping.slots) == 0 {
+		return root, nil, nil
+	}
+	return root, &t.mapping, nil
 }
 
 // read makes a place one that a field is read from.
@@ -136,6 +150,9 @@ func (t *tree) add(s setting) error {
 			return errors.New("no event is without it, so it needs a path")
 		}
 		return nil
+	}
+	if strings.Contains(s.path, either) {
+		return t.addChoice(s)
 	}
 	at, err := t.walk(s.path)
 	switch {
@@ -163,18 +180,23 @@ func (t *tree) walk(path string) (*place, error) {
 		return nil, errors.New("a key with quotes, backslashes or control characters cannot be read")
 	}
 	at, depth := t.root, 0
-	for step := range strings.SplitSeq(path, ".") {
+	for i, step := range strings.Split(path, ".") {
+		step, nested := strings.CutSuffix(step, "|json")
 		key, indices, indexed := strings.Cut(step, "[")
-		if key == "" {
+		switch {
+		case strings.Contains(step, "|"):
+			return nil, fmt.Errorf("%q: only |json may follow a |", step)
+		case key == "" && (!indexed || i > 0):
 			if indexed {
 				return nil, errors.New("an index without a key before it")
 			}
 			return nil, errors.New("empty step")
+		case key != "":
+			if at.field != noField {
+				return nil, t.taken(at)
+			}
+			at, depth = at.member(key), depth+1
 		}
-		if at.field != noField {
-			return nil, t.taken(at)
-		}
-		at, depth = at.member(key), depth+1
 		for indexed {
 			var digits string
 			var closed bool
@@ -191,6 +213,9 @@ func (t *tree) walk(path string) (*place, error) {
 				return nil, fmt.Errorf("%q: a dot belongs after an index", step)
 			}
 		}
+		if nested {
+			at = at.object()
+		}
 	}
 	if depth > maxDepth {
 		return nil, fmt.Errorf("deeper than %d steps", maxDepth)
@@ -198,6 +223,20 @@ func (t *tree) walk(path string) (*place, error) {
 	return at, nil
 }
 
+// object gives the place of the object that stands as text in the value of p.
+func (p *place) object() *place {
+	p = p.capturing()
+	if p.inside == nil {
+		p.inside = &place{path: p.path + "|json"}
+		p.inside.holdMembers()
+	}
+	return p.inside
+}
+
 func (t *tree) taken(at *place) error {
-	return fmt.Errorf("fields::%s reads a value at %q, so nothing can be read inside it", t.keys[at], at.path)
+	by := "types"
+	if key := t.keys[at]; key != "" {
+		by = "fields::" + key
+	}
+	return fmt.Errorf("%s reads a value at %q, so nothing can be read inside it", by, at.path)
 }

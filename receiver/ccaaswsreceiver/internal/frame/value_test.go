@@ -163,7 +163,9 @@ func TestDecodeAliases(t *testing.T) {
 
 type sinkFunc func(*Event)
 
-func (f sinkFunc) Event(e *Event)       { f(e) }
+func (f sinkFunc) Event(e *Event) { f(e) }
+func (sinkFunc) Ignored()         {}
+
 func (f sinkFunc) Violation(*Violation) {}
 
 func TestDecodeAllocatesNothing(t *testing.T) {

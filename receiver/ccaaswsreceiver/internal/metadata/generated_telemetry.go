@@ -3,10 +3,12 @@
 package metadata
 
 import (
+	"context"
 	"errors"
 	"sync"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/embedded"
 	"go.opentelemetry.io/otel/trace"
 
 	"go.opentelemetry.io/collector/component"
@@ -30,12 +32,21 @@ type TelemetryBuilder struct {
 	CcaasWsConnectFailures  metric.Int64Counter
 	CcaasWsConnections      metric.Int64UpDownCounter
 	CcaasWsConnects         metric.Int64Counter
+	CcaasWsDeliveryLatency  metric.Float64Histogram
 	CcaasWsDisconnects      metric.Int64Counter
 	CcaasWsDroppedRecords   metric.Int64Counter
+	CcaasWsDuplicates       metric.Int64Counter
 	CcaasWsEvents           metric.Int64Counter
 	CcaasWsFrames           metric.Int64Counter
 	CcaasWsGapTime          metric.Float64Counter
+	CcaasWsIgnored          metric.Int64Counter
 	CcaasWsIo               metric.Int64Counter
+	CcaasWsReconnects       metric.Int64Counter
+	CcaasWsRejectedTopics   metric.Int64ObservableGauge
+	CcaasWsRotations        metric.Int64Counter
+	CcaasWsTokenRefreshes   metric.Int64Counter
+	CcaasWsTokenRemaining   metric.Float64ObservableGauge
+	CcaasWsTopics           metric.Int64ObservableGauge
 	CcaasWsViolations       metric.Int64Counter
 }
 
@@ -48,6 +59,71 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterCcaasWsRejectedTopicsCallback sets callback for observable CcaasWsRejectedTopics metric.
+func (builder *TelemetryBuilder) RegisterCcaasWsRejectedTopicsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.CcaasWsRejectedTopics, obs: o})
+		return nil
+	}, builder.CcaasWsRejectedTopics)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterCcaasWsTokenRemainingCallback sets callback for observable CcaasWsTokenRemaining metric.
+func (builder *TelemetryBuilder) RegisterCcaasWsTokenRemainingCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.CcaasWsTokenRemaining, obs: o})
+		return nil
+	}, builder.CcaasWsTokenRemaining)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterCcaasWsTopicsCallback sets callback for observable CcaasWsTopics metric.
+func (builder *TelemetryBuilder) RegisterCcaasWsTopicsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.CcaasWsTopics, obs: o})
+		return nil
+	}, builder.CcaasWsTopics)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+type observerInt64 struct {
+	embedded.Int64Observer
+	inst metric.Int64Observable
+	obs  metric.Observer
+}
+
+func (oi *observerInt64) Observe(value int64, opts ...metric.ObserveOption) {
+	oi.obs.ObserveInt64(oi.inst, value, opts...)
+}
+
+type observerFloat64 struct {
+	embedded.Float64Observer
+	inst metric.Float64Observable
+	obs  metric.Observer
+}
+
+func (oi *observerFloat64) Observe(value float64, opts ...metric.ObserveOption) {
+	oi.obs.ObserveFloat64(oi.inst, value, opts...)
 }
 
 // Shutdown unregister all registered callbacks for async instruments.
@@ -92,6 +168,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{connection}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.CcaasWsDeliveryLatency, err = builder.meter.Float64Histogram(
+		"otelcol_ccaas_ws_delivery_latency",
+		metric.WithDescription("Time from the arrival of the first frame of a batch until downstream has taken the batch. [Alpha]"),
+		metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries([]float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}...),
+	)
+	errs = errors.Join(errs, err)
 	builder.CcaasWsDisconnects, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_disconnects",
 		metric.WithDescription("Sockets that ended. [Alpha]"),
@@ -102,6 +185,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_ccaas_ws_dropped_records",
 		metric.WithDescription("Records that were read and not delivered. [Alpha]"),
 		metric.WithUnit("{record}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CcaasWsDuplicates, err = builder.meter.Int64Counter(
+		"otelcol_ccaas_ws_duplicates",
+		metric.WithDescription("Events that had been read before, by their own identity, and are not delivered again. [Alpha]"),
+		metric.WithUnit("{event}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsEvents, err = builder.meter.Int64Counter(
@@ -122,10 +211,52 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)
+	builder.CcaasWsIgnored, err = builder.meter.Int64Counter(
+		"otelcol_ccaas_ws_ignored",
+		metric.WithDescription("Well-formed objects that are no events of ours, and facts from before the receiver began. [Alpha]"),
+		metric.WithUnit("{object}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.CcaasWsIo, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_io",
 		metric.WithDescription("Bytes of the text frames read. [Alpha]"),
 		metric.WithUnit("By"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CcaasWsReconnects, err = builder.meter.Int64Counter(
+		"otelcol_ccaas_ws_reconnects",
+		metric.WithDescription("Sockets that came up after a time without one, by why there was none. [Alpha]"),
+		metric.WithUnit("{connection}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CcaasWsRejectedTopics, err = builder.meter.Int64ObservableGauge(
+		"otelcol_ccaas_ws_rejected_topics",
+		metric.WithDescription("Topics that the platform does not let us subscribe to. [Alpha]"),
+		metric.WithUnit("{topic}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CcaasWsRotations, err = builder.meter.Int64Counter(
+		"otelcol_ccaas_ws_rotations",
+		metric.WithDescription("Sockets that were replaced before they were lost. [Alpha]"),
+		metric.WithUnit("{connection}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CcaasWsTokenRefreshes, err = builder.meter.Int64Counter(
+		"otelcol_ccaas_ws_token_refreshes",
+		metric.WithDescription("Tokens that were issued to us. [Alpha]"),
+		metric.WithUnit("{token}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CcaasWsTokenRemaining, err = builder.meter.Float64ObservableGauge(
+		"otelcol_ccaas_ws_token_remaining",
+		metric.WithDescription("How long the token is still valid. [Alpha]"),
+		metric.WithUnit("s"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CcaasWsTopics, err = builder.meter.Int64ObservableGauge(
+		"otelcol_ccaas_ws_topics",
+		metric.WithDescription("Topics that are subscribed to, those that the platform rejects included. [Alpha]"),
+		metric.WithUnit("{topic}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsViolations, err = builder.meter.Int64Counter(

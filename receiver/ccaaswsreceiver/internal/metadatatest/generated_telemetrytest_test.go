@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
@@ -19,16 +20,34 @@ func TestSetupTelemetry(t *testing.T) {
 	tb, err := metadata.NewTelemetryBuilder(testTel.NewTelemetrySettings())
 	require.NoError(t, err)
 	defer tb.Shutdown()
+	require.NoError(t, tb.RegisterCcaasWsRejectedTopicsCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
+	require.NoError(t, tb.RegisterCcaasWsTokenRemainingCallback(func(_ context.Context, observer metric.Float64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
+	require.NoError(t, tb.RegisterCcaasWsTopicsCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
 	tb.CcaasWsBackpressureTime.Add(context.Background(), 1)
 	tb.CcaasWsConnectFailures.Add(context.Background(), 1)
 	tb.CcaasWsConnections.Add(context.Background(), 1)
 	tb.CcaasWsConnects.Add(context.Background(), 1)
+	tb.CcaasWsDeliveryLatency.Record(context.Background(), 1)
 	tb.CcaasWsDisconnects.Add(context.Background(), 1)
 	tb.CcaasWsDroppedRecords.Add(context.Background(), 1)
+	tb.CcaasWsDuplicates.Add(context.Background(), 1)
 	tb.CcaasWsEvents.Add(context.Background(), 1)
 	tb.CcaasWsFrames.Add(context.Background(), 1)
 	tb.CcaasWsGapTime.Add(context.Background(), 1)
+	tb.CcaasWsIgnored.Add(context.Background(), 1)
 	tb.CcaasWsIo.Add(context.Background(), 1)
+	tb.CcaasWsReconnects.Add(context.Background(), 1)
+	tb.CcaasWsRotations.Add(context.Background(), 1)
+	tb.CcaasWsTokenRefreshes.Add(context.Background(), 1)
 	tb.CcaasWsViolations.Add(context.Background(), 1)
 	AssertEqualCcaasWsBackpressureTime(t, testTel,
 		[]metricdata.DataPoint[float64]{{Value: 1}},
@@ -42,10 +61,16 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualCcaasWsConnects(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualCcaasWsDeliveryLatency(t, testTel,
+		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualCcaasWsDisconnects(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCcaasWsDroppedRecords(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualCcaasWsDuplicates(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCcaasWsEvents(t, testTel,
@@ -57,7 +82,28 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualCcaasWsGapTime(t, testTel,
 		[]metricdata.DataPoint[float64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualCcaasWsIgnored(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualCcaasWsIo(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualCcaasWsReconnects(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualCcaasWsRejectedTopics(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualCcaasWsRotations(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualCcaasWsTokenRefreshes(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualCcaasWsTokenRemaining(t, testTel,
+		[]metricdata.DataPoint[float64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualCcaasWsTopics(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCcaasWsViolations(t, testTel,

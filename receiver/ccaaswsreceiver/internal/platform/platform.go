@@ -9,6 +9,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
 )
 
 // Names of the platforms.
@@ -24,18 +27,43 @@ const (
 	StreamPath = "/api/v2/analytics/events/realtime"
 )
 
+// Names of the APIs.
+const (
+	RealtimeEvents = "realtime_events" // the contract, on every platform
+	Notifications  = "notifications"   // of Genesys Cloud
+	EventHub       = "event_hub"       // of NICE CXone
+)
+
+// NICEDiscovery is where NICE CXone says where things are.
+const NICEDiscovery = "https://cxone.niceincontact.com"
+
 // Profile is one platform.
 type Profile struct {
 	Name string
-
-	// Subprotocol is what the platform speaks on the socket; empty: none is asked for.
-	Subprotocol string
 
 	// AbnormalReasons are the close reasons that mean a dropped connection where
 	// a close event has no code.
 	AbnormalReasons []string
 
+	apis    map[string]API
 	domains map[string]string // by region
+}
+
+// API is one way to have the events of a platform.
+type API struct {
+	Name string
+	// Subprotocol is what is spoken on the socket; empty: none is asked for.
+	Subprotocol string
+	// Scopes are what a token is asked for unless configured otherwise.
+	Scopes []string
+	// Fields and Types say where an event's facts are.
+	Fields frame.Fields
+	Types  frame.Types
+	// Talk is what is said on the socket besides events.
+	Talk session.Talk
+	// Heartbeat and Pace are the defaults.
+	Heartbeat session.Heartbeat
+	Pace      session.Pace
 }
 
 // Hosts are where a platform is reached in a region.
@@ -55,16 +83,26 @@ func Lookup(name string) (Profile, bool) {
 	}
 	switch name {
 	case GenesysCloud:
-		profile.Subprotocol = "v2.realtime-events"
+		profile.apis = map[string]API{RealtimeEvents: realtimeEvents("v2.realtime-events"), Notifications: notifications()}
 		profile.domains = genesysDomains()
 	case NICECXone:
-		profile.Subprotocol = "nice.digital.v1"
+		profile.apis = map[string]API{RealtimeEvents: realtimeEvents("nice.digital.v1"), EventHub: eventHub()}
 	case Custom:
+		profile.apis = map[string]API{RealtimeEvents: realtimeEvents("")}
 	default:
 		return Profile{}, false
 	}
 	return profile, true
 }
+
+// API finds one of the platform's APIs.
+func (p *Profile) API(name string) (API, bool) {
+	api, known := p.apis[name]
+	return api, known
+}
+
+// APIs are the names of the platform's APIs.
+func (p *Profile) APIs() []string { return slices.Sorted(maps.Keys(p.apis)) }
 
 // Hosts finds the hosts of a region, written with hyphens or underscores.
 func (p *Profile) Hosts(region string) (Hosts, bool) {

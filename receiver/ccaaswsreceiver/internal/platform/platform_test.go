@@ -8,13 +8,21 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 )
 
 func TestGenesysCloud(t *testing.T) {
 	t.Parallel()
 	profile, ok := Lookup(GenesysCloud)
 	require.True(t, ok)
-	assert.Equal(t, "v2.realtime-events", profile.Subprotocol)
+	assert.Equal(t, []string{"notifications", "realtime_events"}, profile.APIs())
+	events, ok := profile.API(RealtimeEvents)
+	require.True(t, ok)
+	assert.Equal(t, "v2.realtime-events", events.Subprotocol)
+	topics, ok := profile.API(Notifications)
+	require.True(t, ok)
+	assert.Empty(t, topics.Subprotocol)
 	assert.Len(t, profile.Regions(), 18)
 
 	for region, api := range map[string]string{
@@ -41,12 +49,18 @@ func TestOtherPlatforms(t *testing.T) {
 	t.Parallel()
 	nice, ok := Lookup(NICECXone)
 	require.True(t, ok)
-	assert.Equal(t, "nice.digital.v1", nice.Subprotocol)
+	events, ok := nice.API(RealtimeEvents)
+	require.True(t, ok)
+	assert.Equal(t, "nice.digital.v1", events.Subprotocol)
+	hub, ok := nice.API(EventHub)
+	require.True(t, ok)
+	_, err := frame.NewMapped(hub.Fields, hub.Types)
+	require.NoError(t, err)
 	assert.Empty(t, nice.Regions())
 
 	custom, ok := Lookup(Custom)
 	require.True(t, ok)
-	assert.Empty(t, custom.Subprotocol)
+	assert.Equal(t, []string{"realtime_events"}, custom.APIs())
 
 	_, ok = Lookup("carrier_pigeon")
 	assert.False(t, ok)

@@ -16,11 +16,9 @@ import (
 
 // dial upgrades to a WebSocket, and fails unless the platform agrees to exactly
 // what was asked for.
-func (s *Session) dial(ctx context.Context, token string) (*socket, *Failure) {
-	what := "upgrade GET " + address(s.settings.Socket)
+func (s *Session) dial(ctx context.Context, route *Route) (*socket, *Failure) {
+	what := "upgrade GET " + address(route.Socket)
 	asked := s.settings.Subprotocol
-	header := http.Header{}
-	authorize(header, token)
 
 	var line *wire
 	var release func() bool
@@ -40,7 +38,7 @@ func (s *Session) dial(ctx context.Context, token string) (*socket, *Failure) {
 		line = &wire{Conn: conn, allowance: maxHandshakeSize, roundTrip: time.Since(began)}
 		return line, nil
 	}
-	conn, response, err := dialer.DialContext(ctx, s.settings.Socket.String(), header) //nolint:bodyclose // gorilla has read what there is
+	conn, response, err := dialer.DialContext(ctx, route.Socket.String(), route.Header) //nolint:bodyclose // gorilla has read what there is
 	if release != nil {
 		release()
 	}
@@ -54,7 +52,7 @@ func (s *Session) dial(ctx context.Context, token string) (*socket, *Failure) {
 		return nil, failure
 	}
 	line.watch(s.settings.Heartbeat.Timeout)
-	return newSocket(conn, line, s.settings.Heartbeat.Interval, s.settings.MaxFrameSize), nil
+	return newSocket(conn, line, &s.settings), nil
 }
 
 func upgradeFailure(what string, response *http.Response, err error) *Failure {

@@ -23,7 +23,16 @@ const (
 	Silence       Cause = "silence"         // nothing heard for too long
 	FrameTooLarge Cause = "frame_too_large" // far beyond the limit, so we left
 	ProtocolError Cause = "protocol_error"  // the peer broke RFC 6455
+	Gone          Cause = "gone"            // the platform no longer knows our channel or our token
 	Shutdown      Cause = "shutdown"        // we left
+)
+
+// Why we moved to a new socket before the old one was lost.
+const (
+	TokenExpiry Cause = "token_expiry"
+	RouteExpiry Cause = "channel_expiry" // or that of whatever else the platform hands out for a time
+	MaxAge      Cause = "max_age"
+	Maintenance Cause = "maintenance" // the platform asked us to
 )
 
 // Why none came up.
@@ -36,6 +45,9 @@ const (
 	Refused      Cause = "refused"     // any other status
 	BadAnswer    Cause = "bad_answer"  // an answer that is not the contract's
 	Subprotocol  Cause = "subprotocol" // no common one, or another than asked for
+	Handshake    Cause = "handshake"   // our first frames were not answered as they should
+	OverScoped   Cause = "over_scoped" // the token may do more than it was asked for
+	Quota        Cause = "quota"       // as many channels as the platform allows
 )
 
 // Failure is an attempt at a socket that came to nothing.
@@ -53,6 +65,11 @@ type Failure struct {
 func (f *Failure) Error() string { return f.err.Error() }
 
 func (f *Failure) Unwrap() error { return f.err }
+
+// NewFailure is a failure of a step that is not this package's.
+func NewFailure(cause Cause, permanent bool, err error) *Failure {
+	return &Failure{Cause: cause, Lasting: permanent, err: err}
+}
 
 func temporary(cause Cause, err error) *Failure { return &Failure{Cause: cause, err: err} }
 
@@ -88,7 +105,7 @@ func answered(what string, response *http.Response, now time.Time) *Failure {
 		hint = "; check region or endpoint, and preflight.path"
 	case status == http.StatusTooManyRequests:
 		failure.Cause = Throttled
-	case status == http.StatusRequestTimeout || status >= http.StatusInternalServerError:
+	case status == http.StatusRequestTimeout || status == http.StatusRequestEntityTooLarge || status >= http.StatusInternalServerError:
 		failure.Cause = Unavailable
 	case status >= http.StatusBadRequest:
 		failure.Cause, failure.Lasting = Refused, true

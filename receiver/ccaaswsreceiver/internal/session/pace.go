@@ -49,9 +49,12 @@ func (p *pacer) after(failure *Failure) time.Duration {
 	if failure.RetryAfter == 0 {
 		return wait
 	}
-	// Never sooner than asked; and not all clients at the same instant.
-	spread := time.Duration(rand.Float64() * p.pace.Jitter * float64(p.pace.Initial))
-	return max(wait, failure.RetryAfter+spread)
+	return max(wait, p.spread(failure.RetryAfter))
+}
+
+// spread is never sooner than asked; and not all clients at the same instant.
+func (p *pacer) spread(wait time.Duration) time.Duration {
+	return wait + time.Duration(rand.Float64()*p.pace.Jitter*float64(p.pace.Initial))
 }
 
 // afterSocket is the wait after a socket that lived for a while.

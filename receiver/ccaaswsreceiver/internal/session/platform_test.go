@@ -139,15 +139,22 @@ type witness struct {
 	texts     []string
 	pieces    []string // of violations, behind their reason
 	ends      []*End
+	rotated   []Cause
+	stayed    []*Failure // failed attempts at a rotation
+	left      []*End
 	onText    func()
+
+	mutex sync.Mutex // for Text, of two sockets at once
 }
 
 func (w *witness) Connected(at time.Time, _ time.Duration) { w.connected = append(w.connected, at) }
 
 func (w *witness) Failed(failure *Failure, _ time.Duration) { w.failures = append(w.failures, failure) }
 
-func (w *witness) Text(frame []byte, _ time.Time) {
+func (w *witness) Text(frame []byte, _ time.Time, _ int) {
+	w.mutex.Lock()
 	w.texts = append(w.texts, string(frame))
+	w.mutex.Unlock()
 	if w.onText != nil {
 		w.onText()
 	}
@@ -156,6 +163,14 @@ func (w *witness) Text(frame []byte, _ time.Time) {
 func (w *witness) Violation(reason string, piece []byte, _ time.Time) {
 	w.pieces = append(w.pieces, reason+" "+string(piece))
 }
+
+func (w *witness) Rotated(why Cause, _ time.Time) { w.rotated = append(w.rotated, why) }
+
+func (w *witness) NotRotated(_ Cause, failure *Failure, _ time.Duration) {
+	w.stayed = append(w.stayed, failure)
+}
+
+func (w *witness) Left(end *End) { w.left = append(w.left, end) }
 
 func (w *witness) Disconnected(end *End, _ time.Duration) { w.ends = append(w.ends, end) }
 
@@ -168,7 +183,12 @@ func play(t *testing.T, f *fake, to *witness, during time.Duration, change func(
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = server.Serve(f) })
 
-		settings := settingsFor(t, f)
+		client := &http.Client{
+			Transport:     &http.Transport{DialContext: f.dial, DisableKeepAlives: true},
+			Timeout:       30 * time.Second,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+		settings := settingsFor(t, f, client)
 		if change != nil {
 			change(&settings)
 		}
@@ -181,35 +201,31 @@ func play(t *testing.T, f *fake, to *witness, during time.Duration, change func(
 		running.Wait()
 		require.LessOrEqual(t, time.Since(stopped), writeWait+leaveWait, "to stop takes no longer")
 
-		settings.Client.CloseIdleConnections()
+		client.CloseIdleConnections()
 		require.NoError(t, server.Close())
 		serving.Wait()
 	})
 }
 
-func settingsFor(t *testing.T, f *fake) Settings {
+func settingsFor(t *testing.T, f *fake, client *http.Client) Settings {
 	t.Helper()
 	at := func(text string) *url.URL {
 		parsed, err := url.Parse(text)
 		require.NoError(t, err)
 		return parsed
 	}
-	client := &http.Client{
-		Transport:     &http.Transport{DialContext: f.dial, DisableKeepAlives: true},
-		Timeout:       30 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 	return Settings{
 		Tokens: NewTokens(Credentials{
-			ClientID: "someone", ClientSecret: "hush", TokenURL: at("http://platform/oauth/token"), Scopes: []string{"a:b", "c:d"},
-		}, client),
-		Preflight:    at("http://platform/version"),
-		Client:       client,
-		Socket:       at("ws://platform/events"),
+			ClientID: "someone", ClientSecret: "hush", TokenURL: Fixed(at("http://platform/oauth/token")), Scopes: []string{"a:b", "c:d"},
+		}, client, nil),
+		Prepare: (&Direct{
+			Client: client, Preflight: at("http://platform/version"), Socket: at("ws://platform/events"), Subprotocol: protocol,
+		}).Prepare,
 		Subprotocol:  protocol,
 		Dialer:       &websocket.Dialer{NetDialContext: f.dial, HandshakeTimeout: 30 * time.Second},
 		Heartbeat:    Heartbeat{Interval: 15 * time.Second, Timeout: 35 * time.Second},
 		MaxFrameSize: 1 << 20,
 		Pace:         Pace{Initial: time.Second, Max: time.Minute, Multiplier: 2, Jitter: 0.5},
+		Rotation:     Rotation{MaxAge: 24 * time.Hour, Overlap: 30 * time.Second},
 	}
 }

@@ -8,46 +8,52 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"net/url"
 	"slices"
-	"time"
 )
 
-// maxPreflightSize bounds the answer to the pre-flight.
-const maxPreflightSize = 64 << 10
+// Direct is the way to a socket at a known address, with the token in the
+// upgrade. Before it the platform may be asked what it speaks.
+type Direct struct {
+	Client      *http.Client
+	Preflight   *url.URL // nil: it is not asked
+	Socket      *url.URL
+	Header      http.Header
+	Subprotocol string
+}
 
-// preflight asks the platform what it speaks, and fails unless the subprotocol is
+// Prepare asks the platform what it speaks, and fails unless the subprotocol is
 // among it.
-func (s *Session) preflight(ctx context.Context, token string) *Failure {
-	what := "pre-flight GET " + address(s.settings.Preflight)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.settings.Preflight.String(), http.NoBody)
-	if err != nil {
-		return lasting(Refused, fmt.Errorf("%s: %w", what, err))
+func (d *Direct) Prepare(ctx context.Context, access Access, _ bool) (*Route, *Failure) {
+	if d.Preflight != nil {
+		if failure := d.preflight(ctx, access.Token); failure != nil {
+			return nil, failure
+		}
 	}
-	request.Header.Set("Accept", "application/json")
-	authorize(request.Header, token)
+	header := d.Header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	if header.Get("Authorization") == "" {
+		authorize(header, access.Token)
+	}
+	return &Route{Socket: d.Socket, Header: header}, nil
+}
 
-	response, err := s.settings.Client.Do(request)
-	if err != nil {
-		return unanswered(what, err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return answered(what, response, time.Now())
-	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxPreflightSize))
-	if err != nil {
-		return unanswered(what, err)
+func (d *Direct) preflight(ctx context.Context, token string) *Failure {
+	call := &Call{What: "pre-flight", Method: http.MethodGet, URL: d.Preflight, Token: token}
+	body, failure := Do(ctx, d.Client, call)
+	if failure != nil {
+		return failure
 	}
 	protocols, err := supportedProtocols(body)
 	if err != nil {
-		return lasting(BadAnswer, fmt.Errorf("%s: %w; check preflight.path, or set preflight.enabled: false", what, err))
+		return lasting(BadAnswer, fmt.Errorf("%s: %w; check preflight.path, or set preflight.enabled: false", call.name(), err))
 	}
-	asked := s.settings.Subprotocol
-	if asked != "" && !slices.Contains(protocols, asked) {
+	if d.Subprotocol != "" && !slices.Contains(protocols, d.Subprotocol) {
 		return lasting(Subprotocol, fmt.Errorf("%s: no common protocol: the platform speaks %s, we ask for %q; check platform, or set subprotocol",
-			what, shown(protocols), asked))
+			call.name(), shown(protocols), d.Subprotocol))
 	}
 	return nil
 }
@@ -82,10 +88,4 @@ func shown(protocols []string) string {
 		}
 	}
 	return text
-}
-
-func authorize(header http.Header, token string) {
-	if token != "" {
-		header.Set("Authorization", "Bearer "+token)
-	}
 }

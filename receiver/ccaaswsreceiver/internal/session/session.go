@@ -1,8 +1,9 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package session keeps one socket to a platform alive: get a token, ask what the
-// platform speaks, dial, read, and after a while dial again. It knows no platform
+// Package session keeps a connection to a platform alive: get a token, go the
+// platform's HTTP steps, dial, say what has to be said, read, move to a new socket
+// before the old one is lost, and after a loss dial again. It knows no platform
 // and no record; both are its caller's.
 package session
 
@@ -14,20 +15,37 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
 )
 
 // Settings are how to reach a platform, and how to behave there.
 type Settings struct {
-	Tokens      *Tokens      // nil: nobody asks for a token
-	Preflight   *url.URL     // nil: the platform is not asked what it speaks
-	Client      *http.Client // for the pre-flight
-	Socket      *url.URL     // ws or wss
-	Subprotocol string       // empty: none is asked for, and none may be answered
+	Tokens      *Tokens // nil: nobody asks for a token
+	Prepare     Prepare // the HTTP steps before a dial
+	Subprotocol string  // empty: none is asked for, and none may be answered
 	Dialer      *websocket.Dialer
+	Dials       *rate.Limiter // of all sessions of a receiver; nil: unbounded
 
+	Talk         Talk
 	Heartbeat    Heartbeat
 	MaxFrameSize int
 	Pace         Pace
+	Rotation     Rotation
+}
+
+// Prepare goes the HTTP steps that lead to a socket. What a platform hands out for
+// longer than one socket, such as a channel, it may give again, unless a fresh
+// route is asked for.
+type Prepare func(ctx context.Context, access Access, fresh bool) (*Route, *Failure)
+
+// Route is the way to a socket.
+type Route struct {
+	Socket *url.URL    // ws or wss
+	Header http.Header // of the upgrade
+	// Expires is when the platform takes back what the socket hangs on; zero: never.
+	Expires time.Time
+	// Values are what frames may name beside the token.
+	Values map[string]string
 }
 
 // Heartbeat is how a socket that only looks open is found out.
@@ -36,19 +54,33 @@ type Heartbeat struct {
 	Timeout  time.Duration // of hearing nothing at all
 }
 
-// Handler takes what a session lives through. Its methods are called from one
-// goroutine, in the order of what happened; while one of them blocks, nothing is
-// read from the socket.
+// Rotation is when to move to a new socket while the old one still works.
+type Rotation struct {
+	MaxAge  time.Duration // of a socket; 0: as old as it gets
+	Overlap time.Duration // in which both are read
+}
+
+// Handler takes what a session lives through, in the order of what happened. While
+// Text blocks, nothing is read from that socket. During the overlap of a rotation
+// two sockets are read at once: Text and Violation may be called at the same time
+// for both; everything else is called from one goroutine.
 type Handler interface {
-	// Connected says that the socket is up, and how long a round trip takes.
+	// Connected says that a socket is up where none was, and how long a round trip takes.
 	Connected(at time.Time, roundTrip time.Duration)
 	// Failed says why no socket came up, and when the next attempt is.
 	Failed(failure *Failure, wait time.Duration)
-	// Text is a frame. It is the handler's until the method returns.
-	Text(frame []byte, at time.Time)
+	// Text is a frame. It is the handler's until the method returns. Sockets are
+	// numbered as they come up.
+	Text(frame []byte, at time.Time, socket int)
 	// Violation is a frame, or its beginning, that cannot be read as text.
 	Violation(reason string, piece []byte, at time.Time)
-	// Disconnected says how the socket ended, and when the next attempt is.
+	// Rotated says that a new socket is up beside the old one, which is left soon.
+	Rotated(why Cause, at time.Time)
+	// NotRotated says why no new socket came up while the old one still works.
+	NotRotated(why Cause, failure *Failure, wait time.Duration)
+	// Left says that a socket ended while another works.
+	Left(end *End)
+	// Disconnected says how the last socket ended, and when the next attempt is.
 	Disconnected(end *End, wait time.Duration)
 }
 
@@ -57,6 +89,8 @@ type Session struct {
 	settings Settings
 	handler  Handler
 	pacer    *pacer
+	sockets  int  // opened so far
+	fresh    bool // the next route must be a new one
 }
 
 // New makes a session that Run will live.
@@ -67,16 +101,16 @@ func New(settings Settings, handler Handler) *Session {
 // Run connects, reads and reconnects until ctx ends.
 func (s *Session) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		if wait := s.live(ctx); wait > 0 {
+		if wait := s.try(ctx); wait > 0 {
 			sleep(ctx, wait)
 		}
 	}
 }
 
-// live is the life of one socket, or a failed attempt at one. It gives the wait
-// before the next.
-func (s *Session) live(ctx context.Context) time.Duration {
-	socket, failure := s.connect(ctx)
+// try is an attempt at a socket and, where it succeeds, the life of that socket
+// and of those that followed it without a break. It gives the wait before the next.
+func (s *Session) try(ctx context.Context) time.Duration {
+	socket, failure := s.connect(ctx, s.fresh)
 	if ctx.Err() != nil {
 		if socket != nil {
 			_ = socket.conn.Close()
@@ -88,42 +122,52 @@ func (s *Session) live(ctx context.Context) time.Duration {
 		s.handler.Failed(failure, wait)
 		return wait
 	}
-
-	up := time.Now()
-	s.handler.Connected(up, socket.line.roundTrip)
-	end := socket.read(ctx, s.handler)
-	var wait time.Duration
-	if ctx.Err() == nil {
-		wait = s.pacer.afterSocket(end.At.Sub(up))
-	}
-	s.handler.Disconnected(end, wait)
-	return wait
+	s.fresh = false
+	s.handler.Connected(socket.up, socket.wire.roundTrip)
+	return newRelay(ctx, s).run(socket)
 }
 
 // connect opens a socket. A token that is refused is renewed once: it may have
 // been revoked, or granted before the permission was.
-func (s *Session) connect(ctx context.Context) (*socket, *Failure) {
+func (s *Session) connect(ctx context.Context, fresh bool) (*socket, *Failure) {
 	for renewed := false; ; renewed = true {
-		token, failure := s.settings.Tokens.get(ctx)
+		access, failure := s.settings.Tokens.get(ctx)
 		if failure != nil {
 			return nil, failure
 		}
-		socket, failure := s.open(ctx, token)
-		if failure == nil || failure.Cause != Unauthorized || token == "" || renewed {
+		socket, failure := s.open(ctx, access, fresh)
+		if failure == nil || failure.Cause != Unauthorized || access.Token == "" || renewed {
 			return socket, failure
 		}
-		s.settings.Tokens.reject(token)
+		s.settings.Tokens.reject(access.Token)
 	}
 }
 
-// open goes the way from a token to a socket.
-func (s *Session) open(ctx context.Context, token string) (*socket, *Failure) {
-	if s.settings.Preflight != nil {
-		if failure := s.preflight(ctx, token); failure != nil {
-			return nil, failure
+// open goes the way from a token to a socket that is ready to be read.
+func (s *Session) open(ctx context.Context, access Access, fresh bool) (*socket, *Failure) {
+	route, failure := s.settings.Prepare(ctx, access, fresh)
+	if failure != nil {
+		return nil, failure
+	}
+	if s.settings.Dials != nil {
+		if err := s.settings.Dials.Wait(ctx); err != nil {
+			return nil, temporary(Unreachable, err)
 		}
 	}
-	return s.dial(ctx, token)
+	socket, failure := s.dial(ctx, route)
+	if failure != nil {
+		return nil, failure
+	}
+	s.sockets++
+	socket.number = s.sockets
+	socket.token = access.Token
+	if failure = socket.begin(ctx, access, route.Values, s.handler); failure != nil {
+		_ = socket.conn.Close()
+		return nil, failure
+	}
+	socket.up = time.Now()
+	socket.expire(access, route, s.settings.Rotation.MaxAge)
+	return socket, nil
 }
 
 func sleep(ctx context.Context, wait time.Duration) {

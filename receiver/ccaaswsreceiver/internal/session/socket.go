@@ -8,8 +8,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -34,6 +36,11 @@ const (
 // errFrameTooLarge is why we leave a socket: a frame has no end.
 var errFrameTooLarge = errors.New("a frame is larger than 16 times max_frame_size")
 
+// errControl is why we leave a socket: the platform said so in a frame.
+type errControl Cause
+
+func (e errControl) Error() string { return "the platform said so: " + string(e) }
+
 // End is how a socket ended.
 type End struct {
 	Cause Cause
@@ -41,60 +48,136 @@ type End struct {
 	At    time.Time // when we noticed
 	Heard time.Time // when the peer gave its last sign of life
 	Err   error
+
+	up time.Time
+}
+
+// Orderly is whether the peer had the chance to send all that it wanted to.
+func (e *End) Orderly() bool {
+	return e.Cause == Shutdown || e.Cause == ClosedByPeer || e.Cause == Gone
 }
 
 // socket is a WebSocket that is up.
 type socket struct {
 	conn     *websocket.Conn
-	line     *wire
+	wire     *wire
+	number   int
+	token    string        // that it was opened with
 	interval time.Duration // between pings
 	limit    int           // bytes of a frame
 	buffer   []byte        // one byte more than the limit, at most
+
+	talk       *Talk
+	keepAlive  string       // the frame to be sent
+	awaited    *Pattern     // the answer to a frame of the beginning
+	unanswered atomic.Int32 // keep-alive frames in a row
+	ask        func()       // for a rotation; it may block
+
+	up        time.Time
+	rotateAt  time.Time // zero: never
+	rotateWhy Cause
 }
 
-func newSocket(conn *websocket.Conn, line *wire, interval time.Duration, limit int) *socket {
-	return &socket{conn: conn, line: line, interval: interval, limit: limit, buffer: make([]byte, min(initialBuffer, limit+1))}
+func newSocket(conn *websocket.Conn, line *wire, set *Settings) *socket {
+	limit := set.MaxFrameSize
+	return &socket{
+		conn: conn, wire: line, talk: &set.Talk, interval: set.Heartbeat.Interval,
+		limit: limit, buffer: make([]byte, min(initialBuffer, limit+1)),
+	}
+}
+
+// expire works out when to move to a new socket: before the first of the token,
+// the route and the socket itself is too old.
+func (s *socket) expire(access Access, route *Route, maxAge time.Duration) {
+	earlier := func(expires time.Time, why Cause) {
+		if expires.IsZero() {
+			return
+		}
+		before := margin(expires.Sub(s.up))
+		// Not all sockets at the same instant.
+		at := expires.Add(-before + time.Duration(rand.Float64()*float64(before)/4))
+		if s.rotateAt.IsZero() || at.Before(s.rotateAt) {
+			s.rotateAt, s.rotateWhy = at, why
+		}
+	}
+	if !access.RenewAt.IsZero() {
+		s.rotateAt, s.rotateWhy = access.RenewAt, TokenExpiry
+	}
+	earlier(route.Expires, RouteExpiry)
+	if maxAge > 0 {
+		earlier(s.up.Add(maxAge), MaxAge)
+	}
 }
 
 // read hands frames over until the socket ends. When ctx does, it says goodbye.
-func (s *socket) read(ctx context.Context, to Handler) *End {
+func (s *socket) read(ctx context.Context, to Handler, ask func()) *End {
+	s.ask = ask
 	ended := make(chan struct{})
 	var attending sync.WaitGroup
 	attending.Go(func() { s.attend(ctx, ended) })
 	err := s.frames(to)
-	if errors.Is(err, errFrameTooLarge) {
+	switch control := errControl(""); {
+	case errors.Is(err, errFrameTooLarge):
 		s.say(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""))
+	case errors.As(err, &control):
+		s.say(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
 	}
 	close(ended)
 	attending.Wait()
 	_ = s.conn.Close()
 
-	end := &End{At: time.Now(), Heard: s.line.heard, Err: err}
+	end := &End{At: time.Now(), Heard: s.wire.heard, Err: err, up: s.up}
 	end.Cause, end.Code = causeOf(err)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		end.Cause = Shutdown
-	}
-	if end.Cause == ProtocolError {
-		to.Violation(wsevent.ViolationProtocolOrder, []byte(err.Error()), s.line.heard)
+	case end.Cause == Reset && s.deaf():
+		end.Cause = Silence
+	case end.Cause == ProtocolError:
+		to.Violation(wsevent.ViolationProtocolOrder, []byte(err.Error()), s.wire.heard)
 	}
 	return end
 }
 
-// attend sends pings, which a live peer answers, and the goodbye.
+// attend sends pings, which a live peer answers, keep-alive frames, and the goodbye.
 func (s *socket) attend(ctx context.Context, ended <-chan struct{}) {
 	ticker := time.NewTicker(s.interval)
 	defer ticker.Stop()
+	keepAlive, stop := s.keepAlives()
+	defer stop()
 	for {
 		select {
 		case <-ended:
 			return
 		case <-ticker.C:
 			s.say(websocket.PingMessage, nil)
+		case <-keepAlive:
+			if s.deaf() {
+				_ = s.conn.Close() // reading will tell
+				continue
+			}
+			s.unanswered.Add(1)
+			_ = s.write(s.keepAlive)
 		case <-ctx.Done():
 			s.leave(ended)
 			return
 		}
 	}
+}
+
+// keepAlives ticks when a keep-alive frame is due.
+func (s *socket) keepAlives() (<-chan time.Time, func()) {
+	if s.talk.KeepAlive.Interval == 0 {
+		return nil, func() {}
+	}
+	ticker := time.NewTicker(s.talk.KeepAlive.Interval)
+	return ticker.C, ticker.Stop
+}
+
+// deaf is whether too many keep-alive frames have gone without an answer.
+func (s *socket) deaf() bool {
+	most := s.talk.KeepAlive.Unanswered
+	return most > 0 && s.talk.KeepAlive.Expect != nil && int(s.unanswered.Load()) >= most
 }
 
 // leave closes in good order: what the peer has sent until it answers is read.
@@ -117,27 +200,83 @@ func (s *socket) say(kind int, payload []byte) {
 // frames reads frame after frame into the one buffer, until an error.
 func (s *socket) frames(to Handler) error {
 	for {
-		kind, reader, err := s.conn.NextReader()
-		if err != nil {
-			return err
+		if s.talk.IdleTimeout > 0 {
+			s.wire.until = time.Now().Add(s.talk.IdleTimeout)
 		}
-		n, err := s.fill(reader)
-		switch {
-		case err != nil:
-			return err
-		case n > s.limit:
-			to.Violation(wsevent.ViolationFrameTooLarge, s.buffer[:min(n, largestPiece)], s.line.heard)
-			err = s.discard(reader)
-		case n == 0: // some platforms use empty frames as a heartbeat
-		case kind == websocket.BinaryMessage:
-			to.Violation(wsevent.ViolationBinaryFrame, s.buffer[:n], s.line.heard)
-		default:
-			to.Text(s.buffer[:n], s.line.heard)
-		}
-		if err != nil {
+		if err := s.frame(to); err != nil {
 			return err
 		}
 	}
+}
+
+// frame reads one frame, and hands it over unless it is for us.
+func (s *socket) frame(to Handler) error {
+	kind, reader, err := s.conn.NextReader()
+	if err != nil {
+		return err
+	}
+	n, err := s.fill(reader)
+	switch {
+	case err != nil:
+		return err
+	case n > s.limit:
+		to.Violation(wsevent.ViolationFrameTooLarge, s.buffer[:min(n, largestPiece)], s.wire.heard)
+		return s.discard(reader)
+	case n == 0:
+		return nil
+	case kind == websocket.BinaryMessage:
+		to.Violation(wsevent.ViolationBinaryFrame, s.buffer[:n], s.wire.heard)
+		return nil
+	case blank(s.buffer[:n]): // some platforms use blank frames as a heartbeat
+		return nil
+	}
+	text := s.buffer[:n]
+	if mine, err := s.control(text); mine || err != nil {
+		return err
+	}
+	to.Text(text, s.wire.heard, s.number)
+	return nil
+}
+
+// blank is whether there is nothing in a frame.
+func blank(text []byte) bool {
+	for _, c := range text {
+		if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+			return false
+		}
+	}
+	return true
+}
+
+// control takes a frame that is for us, if it is.
+func (s *socket) control(text []byte) (mine bool, err error) {
+	if s.awaited != nil && s.awaited.Matches(text) {
+		s.awaited = nil
+		return true, nil
+	}
+	if s.talk.KeepAlive.Expect.Matches(text) {
+		s.unanswered.Store(0)
+		return true, nil
+	}
+	for i := range s.talk.Controls {
+		control := &s.talk.Controls[i]
+		if !control.Match.Matches(text) {
+			continue
+		}
+		switch control.Do {
+		case Rotate:
+			if s.ask != nil {
+				s.ask()
+			}
+		case Renew:
+			return true, errControl(Gone)
+		case Throttle:
+			return true, errControl(Throttled)
+		case Ignore:
+		}
+		return true, nil
+	}
+	return false, nil
 }
 
 // fill reads a frame into the buffer, or as much of it as shows that it is too
@@ -179,7 +318,10 @@ func (s *socket) discard(from io.Reader) error {
 func causeOf(err error) (Cause, int) {
 	closed := (*websocket.CloseError)(nil)
 	network := net.Error(nil)
+	control := errControl("")
 	switch {
+	case errors.As(err, &control):
+		return Cause(control), 0
 	case errors.As(err, &closed):
 		switch closed.Code {
 		case websocket.CloseAbnormalClosure: // never on the wire: the connection ended without a close frame

@@ -7,9 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,76 +19,181 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// Tokens gets bearer tokens by OAuth2 client credentials, and keeps one until it
-// is about to expire or was refused. It may be shared by sessions.
+// Tokens gets bearer tokens, and keeps one until it is about to expire or was
+// refused. It may be shared by the sessions of one receiver, and by no others.
 type Tokens struct {
-	config  clientcredentials.Config
-	client  *http.Client
-	address string // of the token endpoint, as it may be shown
+	credentials Credentials
+	client      *http.Client
+	issued      func(Grant)
 
-	mutex   sync.Mutex // held over a request, so that sessions ask once for all
-	token   *oauth2.Token
-	renewAt time.Time // zero: it does not expire
+	mutex  sync.Mutex // held over a request, so that sessions ask once for all
+	access Access
+	told   string // the scopes that were told of last
 }
 
 // Credentials are what a token is given for.
 type Credentials struct {
 	ClientID     string
 	ClientSecret string
-	TokenURL     *url.URL
-	Scopes       []string
+	// Username and Password are for the grant of that name; without them it is
+	// that of client credentials.
+	Username, Password string
+	// TokenURL says where tokens are had. It may have to ask for it.
+	TokenURL func(context.Context) (*url.URL, *Failure)
+	Scopes   []string
+	// Strict refuses tokens that were granted more than Scopes.
+	Strict bool
 }
 
-// NewTokens makes a source of tokens.
-func NewTokens(credentials Credentials, client *http.Client) *Tokens {
-	return &Tokens{
-		config: clientcredentials.Config{
-			ClientID:     credentials.ClientID,
-			ClientSecret: credentials.ClientSecret,
-			TokenURL:     credentials.TokenURL.String(),
-			Scopes:       credentials.Scopes,
-			AuthStyle:    oauth2.AuthStyleInHeader, // what RFC 6749 obliges servers to take
-		},
-		client:  client,
-		address: address(credentials.TokenURL),
-	}
+// Access is a token, and what is known of it.
+type Access struct {
+	Token    string
+	Identity string        // the ID token that came with it; may be empty
+	Lifetime time.Duration // 0: unknown
+	RenewAt  time.Time     // when a new one is to be had; zero: it does not expire
+	Expires  time.Time
+}
+
+// Grant is told of when a token was issued.
+type Grant struct {
+	Expires time.Time // zero: never
+	Wider   []string  // scopes that were granted and not asked for; once for each set of them
+}
+
+// NewTokens makes a source of tokens. Issued is told of each.
+func NewTokens(credentials Credentials, client *http.Client, issued func(Grant)) *Tokens {
+	return &Tokens{credentials: credentials, client: client, issued: issued}
+}
+
+// Fixed is an address that is known.
+func Fixed(at *url.URL) func(context.Context) (*url.URL, *Failure) {
+	return func(context.Context) (*url.URL, *Failure) { return at, nil }
 }
 
 // get gives the token at hand, or a new one. Without a source it is empty.
-func (t *Tokens) get(ctx context.Context) (string, *Failure) {
+func (t *Tokens) get(ctx context.Context) (Access, *Failure) {
 	if t == nil {
-		return "", nil
+		return Access{}, nil
 	}
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
+	if t.access.Token != "" && (t.access.RenewAt.IsZero() || time.Now().Before(t.access.RenewAt)) {
+		return t.access, nil
+	}
+	t.access = Access{}
+	at, failure := t.credentials.TokenURL(ctx)
+	if failure != nil {
+		return Access{}, failure
+	}
+	what := "token request to " + address(at)
+	token, err := t.ask(ctx, at)
 	now := time.Now()
-	if t.token != nil && (t.renewAt.IsZero() || now.Before(t.renewAt)) {
-		return t.token.AccessToken, nil
-	}
-	t.token = nil
-	token, err := t.config.Token(context.WithValue(ctx, oauth2.HTTPClient, t.client))
 	if err != nil {
-		return "", tokenFailure("token request to "+t.address, err, now)
+		return Access{}, tokenFailure(what, err, now)
 	}
-	t.token, t.renewAt = token, time.Time{}
+	grant := Grant{Expires: token.Expiry, Wider: wider(t.credentials.Scopes, token)}
+	if t.credentials.Strict && len(grant.Wider) > 0 {
+		return Access{}, lasting(OverScoped, fmt.Errorf("%s: the token was granted %s beyond oauth2.scopes, and oauth2.strict_scopes refuses it; "+
+			"take these scopes from the OAuth client, or use a dedicated one", what, scopeNames(grant.Wider)))
+	}
+	t.access = accessOf(token, now)
+	t.tell(grant)
+	return t.access, nil
+}
+
+// Get is for the calls that no socket needs.
+func (t *Tokens) Get(ctx context.Context) (Access, *Failure) { return t.get(ctx) }
+
+// ask asks for a token.
+func (t *Tokens) ask(ctx context.Context, at *url.URL) (*oauth2.Token, error) {
+	c := &t.credentials
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, t.client)
+	if c.Username != "" {
+		password := oauth2.Config{
+			ClientID: c.ClientID, ClientSecret: c.ClientSecret, Scopes: c.Scopes,
+			Endpoint: oauth2.Endpoint{TokenURL: at.String(), AuthStyle: oauth2.AuthStyleInHeader},
+		}
+		return password.PasswordCredentialsToken(ctx, c.Username, c.Password)
+	}
+	client := clientcredentials.Config{
+		ClientID: c.ClientID, ClientSecret: c.ClientSecret, Scopes: c.Scopes,
+		TokenURL:  at.String(),
+		AuthStyle: oauth2.AuthStyleInHeader, // what RFC 6749 obliges servers to take
+	}
+	return client.Token(ctx)
+}
+
+// tell tells of a token; of its wider scopes only when they are others than told
+// before.
+func (t *Tokens) tell(grant Grant) {
+	if told := strings.Join(grant.Wider, " "); told == t.told {
+		grant.Wider = nil
+	} else {
+		t.told = told
+	}
+	if t.issued != nil {
+		t.issued(grant)
+	}
+}
+
+func accessOf(token *oauth2.Token, now time.Time) Access {
+	access := Access{Token: token.AccessToken, Expires: token.Expiry}
+	access.Identity, _ = token.Extra("id_token").(string)
 	if !token.Expiry.IsZero() {
-		t.renewAt = token.Expiry.Add(-renewBefore(token.Expiry.Sub(now)))
+		access.Lifetime = token.Expiry.Sub(now)
+		before := margin(access.Lifetime)
+		access.RenewAt = token.Expiry.Add(-before + time.Duration(rand.Float64()*float64(before)/4))
 	}
-	return token.AccessToken, nil
+	return access
+}
+
+// wider are the scopes that a token was granted and that were not asked for.
+// Where the answer does not say, it was granted what was asked for (RFC 6749
+// section 5.1).
+func wider(asked []string, token *oauth2.Token) []string {
+	granted, _ := token.Extra("scope").(string)
+	if len(asked) == 0 { // then it is the client's own scopes that were asked for
+		return nil
+	}
+	var more []string
+	for scope := range strings.FieldsSeq(granted) {
+		if !slices.Contains(asked, scope) && !slices.Contains(more, scope) {
+			more = append(more, scope)
+		}
+	}
+	slices.Sort(more)
+	return more
+}
+
+// scopeNames are scopes as they go into a message.
+func scopeNames(scopes []string) string {
+	const most = 20
+	var names []string
+	for _, scope := range scopes[:min(most, len(scopes))] {
+		names = append(names, fmt.Sprintf("%.64q", scope))
+	}
+	text := strings.Join(names, ", ")
+	if len(scopes) > most {
+		text += fmt.Sprintf(" and %d more", len(scopes)-most)
+	}
+	return text
 }
 
 // reject forgets a token that the platform did not accept.
 func (t *Tokens) reject(accessToken string) {
+	if t == nil {
+		return
+	}
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	if t.token != nil && t.token.AccessToken == accessToken {
-		t.token = nil
+	if t.access.Token == accessToken {
+		t.access = Access{}
 	}
 }
 
-// renewBefore is how long before its expiry a token is no longer used: long
-// enough for an attempt at a socket, unless it lives too short for that.
-func renewBefore(lifetime time.Duration) time.Duration {
+// margin is how long before the end of a life its successor is had: long enough
+// for some attempts at a socket, unless the life is too short for that.
+func margin(lifetime time.Duration) time.Duration {
 	return min(time.Minute, lifetime/10)
 }
 

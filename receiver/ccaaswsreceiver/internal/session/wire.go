@@ -22,6 +22,7 @@ type wire struct {
 	net.Conn
 	allowance int           // bytes, before watch
 	timeout   time.Duration // of silence; 0 before watch
+	until     time.Time     // when a data frame is due; zero: none is
 	heard     time.Time
 	roundTrip time.Duration // to the platform, or to the proxy before it: what TCP took to connect
 }
@@ -34,7 +35,11 @@ func (w *wire) watch(timeout time.Duration) {
 // Read is where all that the peer sends comes by, control frames too.
 func (w *wire) Read(p []byte) (int, error) {
 	if w.timeout > 0 {
-		if err := w.SetReadDeadline(time.Now().Add(w.timeout)); err != nil {
+		deadline := time.Now().Add(w.timeout)
+		if !w.until.IsZero() && w.until.Before(deadline) {
+			deadline = w.until
+		}
+		if err := w.SetReadDeadline(deadline); err != nil {
 			return 0, err
 		}
 	}

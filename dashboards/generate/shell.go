@@ -1,0 +1,97 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/statetimeline"
+)
+
+// The dashboards' addresses, by which they link to each other.
+const (
+	overviewUID     = "ccaas-overview"
+	streamHealthUID = "ccaas-stream-health"
+	alertsUID       = "ccaas-alerts"
+)
+
+// shell is what all dashboards have: the time, the refresh, the stores to ask
+// and the links to the others.
+func shell(uid, title, description string) *dashboard.DashboardBuilder {
+	built := dashboard.NewDashboardBuilder(title).Uid(uid).Description(description).
+		Tags([]string{"otelcol-ccaas"}).Timezone("browser").Editable().Tooltip(dashboard.DashboardCursorSyncCrosshair).
+		Time("now-30m", "now").Refresh("10s").
+		// A window comes every nine seconds, so nothing is gained by asking more often; and it
+		// takes two seconds to arrive.
+		Timepicker(dashboard.NewTimePickerBuilder().NowDelay("2s").
+			RefreshIntervals([]string{"10s", "30s", "1m", "5m", "15m", "1h"})).
+		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Metrics").Type("prometheus").
+			Description("Where the metrics are: a Prometheus, a Mimir, or the collector's own store")).
+		WithVariable(dashboard.NewDatasourceVariableBuilder("loki").Label("Raw events").Type("loki").
+			Description("Where the raw events are. Without a Loki the panels of raw events stay empty, and only those"))
+	for _, other := range []struct{ uid, title string }{
+		{overviewUID, "Overview"}, {streamHealthUID, "Stream health"}, {alertsUID, "Alerts"},
+	} {
+		if other.uid != uid {
+			built.Link(link(other.title, "/d/"+other.uid).Icon("dashboard").KeepTime(true).IncludeVars(true))
+		}
+	}
+	return built.Link(link("Raw events", explore(rawEvents(linkedStreams, ""))).Icon("external link").TargetBlank(true))
+}
+
+func link(title, url string) *dashboard.DashboardLinkBuilder {
+	return dashboard.NewDashboardLinkBuilder(title).Type(dashboard.DashboardLinkTypeLink).Url(url)
+}
+
+// eventsLink leads from a point in a panel to the raw events of the time in view.
+func eventsLink(title, filter string) []cog.Builder[dashboard.DashboardLink] {
+	return []cog.Builder[dashboard.DashboardLink]{
+		link(title, explore(rawEvents(linkedSeries, filter))).TargetBlank(true),
+	}
+}
+
+// choice is a variable with the values of a label. Everything is selected at
+// first, also series that have no such label: the one that overflows has none.
+func choice(name, label, metric string) *dashboard.QueryVariableBuilder {
+	return dashboard.NewQueryVariableBuilder(name).Label(label).Datasource(metricsSource()).
+		Query(dashboard.StringOrMap{String: new("label_values(" + metric + ", " + name + ")")}).
+		Refresh(dashboard.VariableRefreshOnTimeRangeChanged).Sort(dashboard.VariableSortAlphabeticalAsc).
+		Multi(true).IncludeAll(true).AllValue(".*").
+		Current(dashboard.VariableOption{
+			Text:  dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}},
+			Value: dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
+		})
+}
+
+// withDimensions adds the three variables that every window can be told by.
+func withDimensions(built *dashboard.DashboardBuilder) *dashboard.DashboardBuilder {
+	const windows = "ws_window_complete_ratio"
+	return built.
+		WithVariable(choice("tenant_id", "Tenant", windows)).
+		WithVariable(choice("region", "Region", windows+`{tenant_id=~"$tenant_id"}`)).
+		WithVariable(choice("channel_type", "Channel type", windows+`{tenant_id=~"$tenant_id", region=~"$region"}`))
+}
+
+// mark draws the times at which a query is above zero over all panels.
+func mark(name, color, expression string) *dashboard.AnnotationQueryBuilder {
+	return dashboard.NewAnnotationQueryBuilder().Name(name).Datasource(metricsSource()).
+		Enable(true).IconColor(color).Expr(expression)
+}
+
+// streamBands says of each stream whether its windows are complete, incomplete,
+// or do not come at all, which would else be no more than an empty place.
+func streamBands() *statetimeline.PanelBuilder {
+	complete := "ws_window_complete_ratio"
+	seen := "max by (" + stream + ") (last_over_time(" + complete + "{" + selectedStreams + "}[1h]))"
+	return states("Can the stream be trusted?",
+		"Per stream (tenant and region). Complete: everything the platform sent in the window was seen. Incomplete: the stream, or "+
+			"the collector, was away for part of it, so counts are a lower bound. No windows: nothing came at all; a line that ends "+
+			"there means blindness, not calm. A stream is remembered for an hour.",
+		map[string]dashboard.ValueMappingResult{
+			"1": state(0, "complete", calm), "0": state(1, "incomplete", warning), "-1": state(2, "no windows", nothing),
+		},
+		query{perStream("min", "min_over_time", complete) + " or " + seen + " * 0 - 1", "{{tenant_id}} {{region}}"}).
+		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)).
+		Thresholds(steps(nothing, from(0, warning), from(1, calm)))
+}

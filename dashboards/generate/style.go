@@ -1,0 +1,154 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/barchart"
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/cog/variants"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/gauge"
+	"github.com/grafana/grafana-foundation-sdk/go/logs"
+	"github.com/grafana/grafana-foundation-sdk/go/loki"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
+	"github.com/grafana/grafana-foundation-sdk/go/statetimeline"
+	"github.com/grafana/grafana-foundation-sdk/go/table"
+	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+)
+
+// The colours, by what they mean.
+const (
+	calm     = "green"
+	warning  = "orange"
+	critical = "red"
+	neutral  = "blue"
+	nothing  = "dark-red" // no windows at all
+)
+
+// query is an expression with the name of what it draws.
+type query struct{ expression, legend string }
+
+func metricsSource() common.DataSourceRef {
+	return common.DataSourceRef{Type: new("prometheus"), Uid: new("${datasource}")}
+}
+
+func eventsSource() common.DataSourceRef {
+	return common.DataSourceRef{Type: new("loki"), Uid: new("${loki}")}
+}
+
+// target is a query over the time in view; the n-th of a panel.
+func target(n int, q query) *prometheus.DataqueryBuilder {
+	return prometheus.NewDataqueryBuilder().RefId(string(rune('A' + n))).EditorMode(prometheus.QueryEditorModeCode).
+		Datasource(metricsSource()).Expr(q.expression).LegendFormat(q.legend).Range()
+}
+
+func targets(queries []query, shape func(*prometheus.DataqueryBuilder)) []cog.Builder[variants.Dataquery] {
+	var all []cog.Builder[variants.Dataquery]
+	for n, q := range queries {
+		built := target(n, q)
+		shape(built)
+		all = append(all, built)
+	}
+	return all
+}
+
+func overTime(*prometheus.DataqueryBuilder) {}
+
+func present(target *prometheus.DataqueryBuilder) { target.Instant() }
+
+func presentTable(target *prometheus.DataqueryBuilder) {
+	target.Instant().Format(prometheus.PromQueryFormatTable)
+}
+
+// lines is a panel of time series. A missing value is a hole in the line.
+func lines(title, description, unit string, queries ...query) *timeseries.PanelBuilder {
+	return timeseries.NewPanelBuilder().Title(title).Description(description).Unit(unit).
+		Datasource(metricsSource()).Interval(windowEvery).Targets(targets(queries, overTime)).
+		LineWidth(1).FillOpacity(8).ShowPoints(common.VisibilityModeNever).
+		SpanNulls(common.BoolOrFloat64{Bool: new(false)}).
+		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassicByName)).
+		Legend(legend("max", "lastNotNull")).Tooltip(tooltip()).Span(12).Height(8)
+}
+
+// bars is a bar chart over time, with no more bars than can be told apart.
+func bars(title, description, unit string, queries ...query) *barchart.PanelBuilder {
+	return barchart.NewPanelBuilder().Title(title).Description(description).Unit(unit).
+		Datasource(metricsSource()).Interval(windowEvery).MaxDataPoints(60).Targets(targets(queries, overTime)).
+		Stacking(common.StackingModeNormal).ShowValue(common.VisibilityModeNever).XTickLabelSpacing(100).
+		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassicByName)).
+		Legend(legend("max", "lastNotNull")).Tooltip(tooltip()).Span(12).Height(8)
+}
+
+// dials is a gauge for each query, all on the scale of the greatest.
+func dials(title, description, unit string, queries ...query) *gauge.PanelBuilder {
+	return gauge.NewPanelBuilder().Title(title).Description(description).Unit(unit).Min(0).NoValue("no windows").
+		Datasource(metricsSource()).Interval(windowEvery).Targets(targets(queries, present)).
+		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).
+		Thresholds(steps(neutral)).ShowThresholdMarkers(false).Span(6).Height(8)
+}
+
+// states is a band for each series, coloured by its value.
+func states(title, description string, values map[string]dashboard.ValueMappingResult, queries ...query) *statetimeline.PanelBuilder {
+	return statetimeline.NewPanelBuilder().Title(title).Description(description).
+		Datasource(metricsSource()).Interval(windowEvery).Targets(targets(queries, overTime)).
+		Mappings([]dashboard.ValueMapping{{ValueMap: &dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: values}}}).
+		MergeValues(true).ShowValue(common.VisibilityModeNever).NeverSpanNulls().FillOpacity(80).LineWidth(0).RowHeight(0.8).
+		Legend(legend()).Tooltip(tooltip()).Span(24).Height(6)
+}
+
+// state is how a value of states is shown.
+func state(index int32, text, color string) dashboard.ValueMappingResult {
+	return dashboard.ValueMappingResult{Text: &text, Color: &color, Index: &index}
+}
+
+// rows is a table of what is so at present, without the time and the value.
+func rows(title, description, none string, q query) *table.PanelBuilder {
+	return table.NewPanelBuilder().Title(title).Description(description).NoValue(none).
+		Datasource(metricsSource()).Interval(windowEvery).Targets(targets([]query{q}, presentTable)).
+		WithTransformation(dashboard.DataTransformerConfig{Id: "organize", Options: map[string]any{
+			"excludeByName": map[string]bool{"Time": true, "Value": true},
+			"indexByName":   map[string]int{"severity": 0, "rule": 1, "tenant_id": 2, "region": 3, "channel_type": 4},
+		}}).Span(6).Height(8)
+}
+
+// records is a list of raw events, newest first.
+func records(title, description, expression string) *logs.PanelBuilder {
+	return logs.NewPanelBuilder().Title(title).Description(description).Datasource(eventsSource()).
+		WithTarget(loki.NewDataqueryBuilder().RefId("A").Datasource(eventsSource()).EditorMode(loki.QueryEditorModeCode).Expr(expression).QueryType("range")).
+		ShowTime(true).WrapLogMessage(true).EnableLogDetails(true).SortOrder(common.LogsSortOrderDescending).
+		DedupStrategy(common.LogsDedupStrategyNone).Span(24).Height(8)
+}
+
+func legend(columns ...string) *common.VizLegendOptionsBuilder {
+	return common.NewVizLegendOptionsBuilder().ShowLegend(true).DisplayMode(common.LegendDisplayModeList).
+		Placement(common.LegendPlacementBottom).Calcs(append([]string{}, columns...))
+}
+
+func tooltip() *common.VizTooltipOptionsBuilder {
+	return common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending)
+}
+
+// steps colours values: the first colour from the bottom, the others from their value on.
+func steps(base string, above ...dashboard.Threshold) *dashboard.ThresholdsConfigBuilder {
+	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).
+		Steps(append([]dashboard.Threshold{{Color: base}}, above...))
+}
+
+func dashedThresholds() *common.GraphThresholdsStyleConfigBuilder {
+	return common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed)
+}
+
+func from(value float64, color string) dashboard.Threshold {
+	return dashboard.Threshold{Value: &value, Color: color}
+}
+
+// dashed draws a query as a limit over the lines that it guards.
+func dashed(color string) []dashboard.DynamicConfigValue {
+	return []dashboard.DynamicConfigValue{
+		{Id: "custom.lineStyle", Value: map[string]any{"fill": "dash", "dash": []int{10, 10}}},
+		{Id: "custom.fillOpacity", Value: 0},
+		{Id: "color", Value: map[string]any{"mode": "fixed", "fixedColor": color}},
+	}
+}

@@ -1,0 +1,98 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dashboardextension
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/question"
+)
+
+// request is a question as the source is asked. Nothing of the viewer's own request
+// goes along: the answer is for all of them.
+func request(ctx context.Context, q question.Question) *http.Request {
+	r, _ := http.NewRequestWithContext(ctx, http.MethodGet, "/", nil) // it is well formed
+	r.URL.Path = "/api/v1" + q.Path
+	r.URL.RawQuery = q.Values.Encode()
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("Accept-Encoding", "gzip") // answers are kept as they are sent
+	return r
+}
+
+// recorder takes an answer, up to a size.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+	limit  int
+	excess bool
+}
+
+func newRecorder(limit int) *recorder { return &recorder{header: http.Header{}, limit: limit} }
+
+// Header implements http.ResponseWriter.
+func (r *recorder) Header() http.Header { return r.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+}
+
+// Write implements http.ResponseWriter. What is too much is not kept.
+func (r *recorder) Write(p []byte) (int, error) {
+	r.WriteHeader(http.StatusOK)
+	if r.body.Len()+len(p) > r.limit {
+		r.excess = true
+		return 0, fmt.Errorf("the answer is larger than %d bytes", r.limit)
+	}
+	return r.body.Write(p)
+}
+
+func (r *recorder) answer() cache.Answer {
+	r.WriteHeader(http.StatusOK)
+	if r.excess {
+		return refusal(http.StatusUnprocessableEntity, "execution",
+			fmt.Errorf("the answer is larger than %d bytes: ask for less, or for a longer step", r.limit))
+	}
+	header := http.Header{}
+	for _, name := range []string{"Content-Type", "Content-Encoding", "Retry-After"} {
+		if value := r.header.Get(name); value != "" {
+			header.Set(name, value)
+		}
+	}
+	return cache.Answer{Status: r.status, Header: header, Body: r.body.Bytes()}
+}
+
+// send gives an answer to a viewer, decompressed if need be.
+func send(w http.ResponseWriter, r *http.Request, answer cache.Answer) {
+	for name, values := range answer.Header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Vary", "Accept-Encoding")
+	if w.Header().Get("Content-Encoding") != "gzip" || strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		w.Header().Set("Content-Length", strconv.Itoa(len(answer.Body)))
+		w.WriteHeader(answer.Status)
+		_, _ = w.Write(answer.Body) // a viewer who has left needs no answer
+		return
+	}
+	plain, err := gzip.NewReader(bytes.NewReader(answer.Body))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	w.Header().Del("Content-Encoding")
+	w.WriteHeader(answer.Status)
+	_, _ = io.Copy(w, plain)
+}

@@ -1,0 +1,183 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dashboardextension
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configoptional"
+)
+
+// Config is the configuration of the extension; see the README.
+type Config struct {
+	// ServerConfig is where the page and the API are.
+	ServerConfig confighttp.ServerConfig `mapstructure:",squash"`
+	// AllowInsecure is the word without which an endpoint that other machines reach
+	// needs TLS.
+	AllowInsecure bool `mapstructure:"allow_insecure"`
+	// AllowedHosts are names under which an endpoint on loopback is asked for as well,
+	// such as that of a reverse proxy.
+	AllowedHosts []string `mapstructure:"allowed_hosts"`
+	// Store is the embedded database.
+	Store configoptional.Optional[StoreConfig] `mapstructure:"store"`
+	// Prometheus is an outside database, instead of the embedded one.
+	Prometheus configoptional.Optional[confighttp.ClientConfig] `mapstructure:"prometheus"`
+	// Query bounds what may be asked.
+	Query QueryConfig `mapstructure:"query"`
+	// Window says when there are new windows to ask for.
+	Window WindowConfig `mapstructure:"window"`
+}
+
+// StoreConfig is the embedded database.
+type StoreConfig struct {
+	// Directory is where it is kept. It is made if it is not there.
+	Directory string `mapstructure:"directory"`
+	// Retention is how long samples are kept.
+	Retention time.Duration `mapstructure:"retention"`
+	// MaxBytes is how much disk the blocks may take; beyond it the oldest go. 0 is no limit.
+	MaxBytes int64 `mapstructure:"max_bytes"`
+	// OutOfOrderWindow is how much older than the newest sample one may be.
+	OutOfOrderWindow time.Duration `mapstructure:"out_of_order_window"`
+	// MaxSeries bounds the series that have samples of late.
+	MaxSeries int `mapstructure:"max_series"`
+	// MinFreeBytes is what samples leave free on the disk.
+	MinFreeBytes int64 `mapstructure:"min_free_bytes"`
+}
+
+// QueryConfig bounds what may be asked.
+type QueryConfig struct {
+	// Timeout is how long an answer may take.
+	Timeout time.Duration `mapstructure:"timeout"`
+	// MaxSamples is how many samples a query may hold in memory, in the embedded store.
+	MaxSamples int `mapstructure:"max_samples"`
+	// MaxConcurrent is how many queries are worked on at a time.
+	MaxConcurrent int `mapstructure:"max_concurrent"`
+	// MaxRange is how far apart start and end may be.
+	MaxRange time.Duration `mapstructure:"max_range"`
+	// CacheBytes is the room for answers that are given to several viewers.
+	CacheBytes int `mapstructure:"cache_bytes"`
+}
+
+// WindowConfig is when windows are there to be asked for.
+type WindowConfig struct {
+	// Size and Overlap are those of ws_window.
+	Size    time.Duration `mapstructure:"size"`
+	Overlap time.Duration `mapstructure:"overlap"`
+	// Offset is from a window's end to the moment when pages ask for it.
+	Offset time.Duration `mapstructure:"offset"`
+}
+
+var _ component.Config = (*Config)(nil)
+
+// Validate says which key cannot be as it is.
+func (c *Config) Validate() error {
+	var errs []error
+	refuse := func(key string, value any, rule string) {
+		errs = append(errs, fmt.Errorf("%s: %v: %s", key, value, rule))
+	}
+	c.checkEndpoint(refuse)
+	switch {
+	case c.Store.HasValue() && c.Prometheus.HasValue():
+		errs = append(errs, errors.New("store, prometheus: only one of them can be shown"))
+	case c.Store.HasValue():
+		c.Store.Get().check(refuse)
+	case c.Prometheus.HasValue():
+		if u, err := url.Parse(c.Prometheus.Get().Endpoint); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			refuse("prometheus.endpoint", fmt.Sprintf("%q", c.Prometheus.Get().Endpoint),
+				"must be a URL such as http://mimir:9009/prometheus, to which /api/v1/query is added")
+		}
+	default:
+		errs = append(errs, errors.New("store.directory: must be set, or prometheus.endpoint to show what is kept elsewhere"))
+	}
+	c.Query.check(refuse)
+	c.Window.check(refuse)
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkEndpoint(refuse func(key string, value any, rule string)) {
+	endpoint := c.ServerConfig.NetAddr.Endpoint
+	if endpoint == "" {
+		refuse("endpoint", `""`, "must be an address, such as localhost:3080")
+		return
+	}
+	if !c.onLoopback() && !c.ServerConfig.TLS.HasValue() && !c.AllowInsecure {
+		refuse("endpoint", endpoint, "other machines reach it, and would read in the clear: "+
+			"set tls, or say allow_insecure: true when something in front of it has TLS, or use localhost")
+	}
+}
+
+// onLoopback is whether only this machine reaches the endpoint.
+func (c *Config) onLoopback() bool {
+	if strings.HasPrefix(string(c.ServerConfig.NetAddr.Transport), "unix") {
+		return true
+	}
+	host, _, err := net.SplitHostPort(c.ServerConfig.NetAddr.Endpoint)
+	if err != nil {
+		return false
+	}
+	return isLoopback(host)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (s *StoreConfig) check(refuse func(key string, value any, rule string)) {
+	if s.Directory == "" {
+		refuse("store.directory", `""`, "must be a directory that outlives the collector")
+	}
+	if s.Retention < 3*time.Hour {
+		refuse("store.retention", s.Retention, "must be at least 3h")
+	}
+	if s.MaxBytes < 0 {
+		refuse("store.max_bytes", s.MaxBytes, "must not be negative; 0 is no limit")
+	}
+	if s.OutOfOrderWindow < 0 || s.OutOfOrderWindow > s.Retention {
+		refuse("store.out_of_order_window", s.OutOfOrderWindow, fmt.Sprintf("must be from 0s to retention (%v)", s.Retention))
+	}
+	if s.MaxSeries < 1 {
+		refuse("store.max_series", s.MaxSeries, "must be at least 1")
+	}
+	if s.MinFreeBytes < 0 {
+		refuse("store.min_free_bytes", s.MinFreeBytes, "must not be negative")
+	}
+}
+
+func (q *QueryConfig) check(refuse func(key string, value any, rule string)) {
+	if q.Timeout <= 0 {
+		refuse("query.timeout", q.Timeout, "must be positive")
+	}
+	if q.MaxSamples < 1 {
+		refuse("query.max_samples", q.MaxSamples, "must be at least 1")
+	}
+	if q.MaxConcurrent < 1 {
+		refuse("query.max_concurrent", q.MaxConcurrent, "must be at least 1")
+	}
+	if q.MaxRange < time.Hour {
+		refuse("query.max_range", q.MaxRange, "must be at least 1h")
+	}
+	if q.CacheBytes < 0 {
+		refuse("query.cache_bytes", q.CacheBytes, "must not be negative; 0 keeps nothing")
+	}
+}
+
+func (w *WindowConfig) check(refuse func(key string, value any, rule string)) {
+	if w.Size <= 0 {
+		refuse("window.size", w.Size, "must be positive")
+	}
+	if w.Overlap < 0 || w.Overlap >= w.Size {
+		refuse("window.overlap", w.Overlap, fmt.Sprintf("must be from 0s to less than size (%v)", w.Size))
+	}
+	if w.Offset < 0 {
+		refuse("window.offset", w.Offset, "must not be negative")
+	}
+}

@@ -1,0 +1,141 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dashboardextension
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/extension"
+	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/store"
+)
+
+// dashboard serves the page and the API, from the store it has or from an outside
+// Prometheus.
+type dashboard struct {
+	config    *Config
+	set       extension.Settings
+	telemetry *metadata.TelemetryBuilder
+	host      component.Host
+
+	store  *store.Store // nil with an outside Prometheus
+	viewer *viewers
+	server *http.Server
+	done   sync.WaitGroup
+}
+
+func newDashboard(set extension.Settings, config *Config) (*dashboard, error) {
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	return &dashboard{config: config, set: set, telemetry: telemetry}, nil
+}
+
+// Start opens the store and begins to listen. It comes before the pipelines start, so
+// that they find it ready, and ends after they have.
+func (d *dashboard) Start(ctx context.Context, host component.Host) error {
+	d.host = host
+	source, err := d.openSource(ctx)
+	if err != nil {
+		return err
+	}
+	d.viewer = newViewers(d.config, source, d.newest, d.telemetry)
+	if err := d.observe(); err != nil {
+		return errors.Join(err, d.Shutdown(ctx))
+	}
+	server, err := d.config.ServerConfig.ToServer(ctx, host.GetExtensions(), d.set.TelemetrySettings, d.routes())
+	if err != nil {
+		return errors.Join(err, d.Shutdown(ctx))
+	}
+	listener, err := d.config.ServerConfig.ToListener(ctx)
+	if err != nil {
+		return errors.Join(fmt.Errorf("endpoint: %w", err), d.Shutdown(ctx))
+	}
+	d.server = server
+	d.done.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			componentstatus.ReportStatus(host, componentstatus.NewFatalErrorEvent(err))
+		}
+	})
+	d.set.Logger.Info("The dashboard is open", zap.String("address", listener.Addr().String()))
+	return nil
+}
+
+// openSource is where answers come from.
+func (d *dashboard) openSource(ctx context.Context) (http.Handler, error) {
+	if d.config.Prometheus.HasValue() {
+		return newProxy(ctx, d.config.Prometheus.Get(), d.host, d.set.TelemetrySettings)
+	}
+	c := d.config.Store.Get()
+	opened, err := store.Open(store.Options{
+		Directory:        c.Directory,
+		Retention:        c.Retention,
+		MaxBytes:         c.MaxBytes,
+		OutOfOrderWindow: c.OutOfOrderWindow,
+		MaxSeries:        c.MaxSeries,
+		MinFreeBytes:     c.MinFreeBytes,
+		QueryTimeout:     d.config.Query.Timeout,
+		QueryMaxSamples:  d.config.Query.MaxSamples,
+		Version:          d.set.BuildInfo.Version,
+		Logger:           d.slog(),
+		Appended:         func(n int) { d.telemetry.DashboardSamples.Add(context.Background(), int64(n)) },
+		Refused:          d.refused,
+		Status:           d.report,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store.directory: %w", err)
+	}
+	d.store = opened
+	return opened.Query(), nil
+}
+
+// report tells the collector's health what the store says of itself.
+func (d *dashboard) report(trouble error) {
+	event := componentstatus.NewEvent(componentstatus.StatusOK)
+	if trouble != nil {
+		event = componentstatus.NewRecoverableErrorEvent(trouble)
+	}
+	componentstatus.ReportStatus(d.host, event)
+}
+
+// Shutdown lets requests end, and closes the store.
+func (d *dashboard) Shutdown(ctx context.Context) error {
+	var errs []error
+	if d.server != nil {
+		if err := d.server.Shutdown(ctx); err != nil {
+			errs = append(errs, err, d.server.Close())
+		}
+		d.done.Wait()
+	}
+	if d.viewer != nil {
+		d.viewer.close()
+	}
+	d.telemetry.Shutdown()
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// slog is our logger for the database, which tells of its daily work at a level that
+// is trouble's elsewhere: only warnings and errors are passed on.
+func (d *dashboard) slog() *slog.Logger {
+	core := d.set.Logger.Core()
+	if quiet, err := zapcore.NewIncreaseLevelCore(core, zapcore.WarnLevel); err == nil {
+		core = quiet
+	}
+	return slog.New(zapslog.NewHandler(core))
+}

@@ -1,0 +1,88 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// write stores what add appends, all of it or, with an error, none. Once it has
+// returned without an error, the samples survive the end of this process.
+func (s *Store) write(ctx context.Context, add func(*tolerant) error) (*tally, error) {
+	s.use.RLock()
+	defer s.use.RUnlock()
+	if err := s.writable(); err != nil {
+		return nil, err
+	}
+	t := &tally{}
+	app := s.appender(ctx, t)
+	if err := add(app); err != nil {
+		return nil, errors.Join(err, app.Rollback())
+	}
+	if err := app.Commit(); err != nil {
+		s.fail(err)
+		return nil, err
+	}
+	s.options.Appended(t.appended)
+	for reason, n := range t.refused {
+		s.options.Refused(reason, n)
+	}
+	return t, nil
+}
+
+// writable is nil, or why nothing can be stored now.
+func (s *Store) writable() error {
+	if err := s.failure.get(); err != nil {
+		return err
+	}
+	free, known := freeBytes(s.options.Directory)
+	if known && free < s.options.MinFreeBytes {
+		err := fmt.Errorf("%s: the disk has %d bytes left, and store.min_free_bytes is %d: %w",
+			s.options.Directory, free, s.options.MinFreeBytes, syscall.ENOSPC)
+		s.fail(err)
+		return err
+	}
+	return nil
+}
+
+func (t *tally) refusals() (n int) {
+	for _, count := range t.refused {
+		n += count
+	}
+	return n
+}
+
+// String says what was refused, and names one.
+func (t *tally) String() string {
+	var reasons []string
+	for _, reason := range slices.Sorted(maps.Keys(t.refused)) {
+		reasons = append(reasons, fmt.Sprintf("%s: %d", reason, t.refused[reason]))
+	}
+	return fmt.Sprintf("%d of %d samples are not stored (%s), such as %s; the others are",
+		t.refusals(), t.refusals()+t.appended, strings.Join(reasons, ", "), t.example)
+}
+
+// badRequest tells a sender that it makes no sense to send this again.
+func badRequest(w http.ResponseWriter, err error) {
+	code := http.StatusBadRequest
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		code = http.StatusRequestEntityTooLarge
+	}
+	http.Error(w, err.Error(), code)
+}
+
+// unavailable tells a sender to try again. Senders of OTLP do so on a 503, and give up
+// on a 500.
+func unavailable(w http.ResponseWriter, err error) {
+	w.Header().Set("Retry-After", "5")
+	http.Error(w, err.Error(), http.StatusServiceUnavailable)
+}

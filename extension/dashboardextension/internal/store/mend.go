@@ -1,0 +1,102 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// mendInterval is how often a store that failed is tried again.
+const mendInterval = 5 * time.Second
+
+// failure is why the store takes no samples; nothing while it does.
+type failure struct{ cause atomic.Pointer[error] }
+
+func (f *failure) get() error {
+	if cause := f.cause.Load(); cause != nil {
+		return *cause
+	}
+	return nil
+}
+
+// fail stops the taking of samples. After a write to the log has failed, half a record
+// may stand at its end, and what would be written behind it would be lost with the
+// next start: so nothing is, until the database was opened afresh and has repaired it.
+func (s *Store) fail(err error) {
+	if s.failure.cause.CompareAndSwap(nil, &err) {
+		s.options.Logger.Error("The store takes no samples until its disk does", "error", err)
+		s.options.Status(err)
+	}
+}
+
+// mend opens the database afresh, until it is told to stop, whenever the store has failed
+// or a block has shown itself to be damaged.
+func (s *Store) mend(ctx context.Context) {
+	ticker := time.NewTicker(mendInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if s.failure.get() == nil && s.damaged.none() {
+			continue
+		}
+		if err := s.mendOnce(); err != nil {
+			s.options.Logger.Debug("The store still takes no samples", "error", err)
+		}
+	}
+}
+
+func (s *Store) mendOnce() error {
+	if err := s.reopen(); err != nil {
+		return err
+	}
+	if s.failure.cause.Swap(nil) != nil {
+		s.options.Logger.Warn("The store takes samples again", "directory", s.options.Directory)
+		s.options.Status(nil)
+	}
+	return nil
+}
+
+// reopen exchanges the database for one that is opened afresh, once there is room.
+func (s *Store) reopen() error {
+	if free, known := freeBytes(s.options.Directory); known && free < s.options.MinFreeBytes {
+		return syscall.ENOSPC
+	}
+	if err := s.probe(); err != nil {
+		return err
+	}
+	s.use.Lock()
+	defer s.use.Unlock()
+	if s.db != nil {
+		if err := s.db.Close(); err != nil {
+			s.options.Logger.Warn("The store was not closed as it should be", "error", err)
+		}
+		s.db = nil
+	}
+	return s.open()
+}
+
+// probe writes a little to the disk.
+func (s *Store) probe() error {
+	path := filepath.Join(s.options.Directory, "probe")
+	err := os.WriteFile(path, make([]byte, 1<<20), 0o600)
+	if err := errors.Join(err, os.Remove(path)); err != nil {
+		return fmt.Errorf("the disk takes nothing: %w", err)
+	}
+	return nil
+}
+
+func isDiskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}

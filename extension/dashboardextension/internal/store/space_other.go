@@ -1,0 +1,9 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !unix
+
+package store
+
+// freeBytes is not known here; the database's own errors have to do.
+func freeBytes(string) (free int64, known bool) { return 0, false }

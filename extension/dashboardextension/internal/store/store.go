@@ -1,0 +1,202 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package store is an embedded Prometheus database: metrics come in by OTLP and by
+// remote write, and are asked for in PromQL by the API that Prometheus itself has.
+//
+// The database is Prometheus's own. What is here decides what is let in, tells what is
+// not and why, and keeps the database usable when its disk is full or damaged.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/tsdb/tsdbutil"
+)
+
+// Options are what a store is opened with.
+type Options struct {
+	Directory        string
+	Retention        time.Duration
+	MaxBytes         int64         // 0 is no limit
+	OutOfOrderWindow time.Duration // how much older than the newest a sample may be
+	MaxSeries        int
+	MinFreeBytes     int64 // what has to be left on the disk
+	QueryTimeout     time.Duration
+	QueryMaxSamples  int
+	Version          string // what the API says of itself
+
+	Logger *slog.Logger
+	// Appended and Refused are told what became of samples.
+	Appended func(samples int)
+	Refused  func(reason Reason, samples int)
+	// Status is told of trouble that came, and, with nil, that it has gone.
+	Status func(error)
+}
+
+// Store is an open database. Its handlers may be used until it is closed.
+type Store struct {
+	options  Options
+	lock     *tsdbutil.DirLocker
+	api      http.Handler
+	metadata families
+	limited  atomic.Bool // the series limit holds; not while the log is replayed
+
+	// use is held for reading by whoever uses the database, and for writing while it
+	// is exchanged for one that was opened afresh.
+	use      sync.RWMutex
+	db       *tsdb.DB // nil while it cannot be opened
+	registry *prometheus.Registry
+	failure  failure
+	damaged  damaged
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// Open opens the database in a directory, which it makes if it is not there.
+func Open(options Options) (*Store, error) {
+	s := &Store{options: options}
+	if err := s.acquire(); err != nil {
+		return nil, err
+	}
+	s.api = newAPI(s)
+	switch err := s.open(); {
+	case isDiskFull(err):
+		s.fail(err)
+	case err != nil:
+		return nil, errors.Join(err, s.lock.Release())
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.done.Go(func() { s.mend(ctx) })
+	return s, nil
+}
+
+// acquire keeps other processes out of the directory. It comes before anything else,
+// since the database itself begins by removing what an earlier process left half done.
+func (s *Store) acquire() error {
+	directory := s.options.Directory
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return fmt.Errorf("cannot make the directory of the store: %w", err)
+	}
+	lock, err := tsdbutil.NewDirLocker(directory, "tsdb", slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		return err
+	}
+	if err := lock.Lock(); err != nil {
+		return fmt.Errorf("%s: another process has this store open; give each its own directory: %w", directory, err)
+	}
+	s.lock = lock
+	return nil
+}
+
+// open opens the database itself, without the blocks of it that are damaged.
+func (s *Store) open() error {
+	if err := s.setDamagedAside(); err != nil {
+		return err
+	}
+	s.limited.Store(false)
+	options := tsdb.DefaultOptions()
+	options.NoLockfile = true // we have it
+	options.RetentionDuration = s.options.Retention.Milliseconds()
+	options.MaxBytes = s.options.MaxBytes
+	options.OutOfOrderTimeWindow = s.options.OutOfOrderWindow.Milliseconds()
+	options.EnableExemplarStorage = true
+	options.MaxExemplars = 10_000
+	options.SeriesLifecycleCallback = seriesLimit{s}
+	// As Prometheus does: blocks grow up to a tenth of the retention.
+	options.MaxBlockDuration = max(options.MinBlockDuration, min(options.RetentionDuration/10, (31*24*time.Hour).Milliseconds()))
+	// A small store should be small. None of these limits what it can hold.
+	options.StripeSize = 1 << 10
+	options.WALSegmentSize = 16 << 20
+	options.HeadChunksWriteBufferSize = 256 << 10
+	options.BlockQuerierFunc = func(b tsdb.BlockReader, from, to int64) (storage.Querier, error) {
+		return tsdb.NewBlockQuerier(s.watch(b), from, to)
+	}
+	registry := prometheus.NewRegistry()
+	db, err := tsdb.Open(s.options.Directory, s.options.Logger, registry, options, nil)
+	if err != nil {
+		return fmt.Errorf("cannot open the store in %s: %w", s.options.Directory, err)
+	}
+	s.db, s.registry = db, registry
+	s.limited.Store(true)
+	return nil
+}
+
+// Close ends what is under way, and leaves the directory to others.
+func (s *Store) Close() error {
+	s.stop()
+	s.done.Wait()
+	s.use.Lock()
+	defer s.use.Unlock()
+	if s.db == nil {
+		return s.lock.Release()
+	}
+	err := s.db.Close()
+	s.db = nil
+	return errors.Join(err, s.lock.Release())
+}
+
+// Query is the read side of the Prometheus API, below /api/v1.
+func (s *Store) Query() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.use.RLock()
+		defer s.use.RUnlock()
+		if s.db == nil {
+			unavailable(w, s.failure.get())
+			return
+		}
+		s.api.ServeHTTP(w, r)
+	})
+}
+
+// Newest is the time of the newest sample.
+func (s *Store) Newest() time.Time {
+	s.use.RLock()
+	defer s.use.RUnlock()
+	if s.db == nil || s.db.Head().NumSeries() == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(s.db.Head().MaxTime())
+}
+
+// Series is the number of series that have had samples of late.
+func (s *Store) Series() int {
+	s.use.RLock()
+	defer s.use.RUnlock()
+	if s.db == nil {
+		return 0
+	}
+	return int(s.db.Head().NumSeries()) //nolint:gosec // it is bounded by max_series
+}
+
+// Size is the number of bytes on disk.
+func (s *Store) Size() int64 {
+	var size int64
+	_ = filepath.WalkDir(s.options.Directory, func(_ string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return nil //nolint:nilerr // files come and go
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
+			size += info.Size()
+		}
+		return nil
+	})
+	return size
+}
+
+// Health is nil, or why the store takes no samples.
+func (s *Store) Health() error { return s.failure.get() }

@@ -1,0 +1,162 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gogo/protobuf/proto"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/prompb"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/storage/remote"
+	converter "github.com/prometheus/prometheus/storage/remote/otlptranslator/prometheusremotewrite"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+)
+
+// WriteOTLP takes metrics by OTLP over HTTP. What cannot be stored is told as a
+// partial success; the rest is stored.
+func (s *Store) WriteOTLP(w http.ResponseWriter, r *http.Request) {
+	request, err := remote.DecodeOTLPWriteRequest(r)
+	if err != nil {
+		badRequest(w, err)
+		return
+	}
+	t, err := s.write(r.Context(), func(app *tolerant) error {
+		return appendOTLP(r.Context(), app, request.Metrics())
+	})
+	if err != nil {
+		unavailable(w, err)
+		return
+	}
+	answer := pmetricotlp.NewExportResponse()
+	if n := t.refusals(); n > 0 {
+		answer.PartialSuccess().SetRejectedDataPoints(int64(n))
+		answer.PartialSuccess().SetErrorMessage(t.String())
+	}
+	marshal := answer.MarshalProto
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+		marshal = answer.MarshalJSON
+	}
+	body, err := marshal()
+	if err != nil {
+		unavailable(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", r.Header.Get("Content-Type"))
+	_, _ = w.Write(body) // who does not wait for the answer sends again, and nothing is stored twice
+}
+
+// appendOTLP gives metrics the names that Prometheus gives them. Metrics of a kind
+// that it does not know are counted, and the others go on.
+func appendOTLP(ctx context.Context, app *tolerant, metrics pmetric.Metrics) error {
+	_, err := converter.NewPrometheusConverter(app).FromMetrics(ctx, metrics, converter.Settings{
+		AddMetricSuffixes:                    true,
+		LabelNameUnderscoreSanitization:      true,
+		LabelNamePreserveMultipleUnderscores: true,
+	})
+	if err := errors.Join(app.failed, ctx.Err()); err != nil {
+		return err
+	}
+	for _, e := range leaves(err) {
+		app.tally.refuse(Unsupported, e.Error())
+	}
+	return nil
+}
+
+// leaves are the errors that were joined.
+func leaves(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // it is the join itself that is looked for
+	switch {
+	case err == nil:
+		return nil
+	case !ok:
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, leaves(e)...)
+	}
+	return all
+}
+
+// WriteRemote takes samples by Prometheus's remote write 1.0, decompressed. What
+// cannot be stored is told with a 400, as other receivers do; the rest is stored.
+func (s *Store) WriteRemote(w http.ResponseWriter, r *http.Request) {
+	if kind := r.Header.Get("Content-Type"); strings.Contains(kind, "io.prometheus.write.v2") {
+		http.Error(w, "remote write 2.0 is not taken; send prometheus.WriteRequest", http.StatusUnsupportedMediaType)
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		badRequest(w, err)
+		return
+	}
+	var request prompb.WriteRequest
+	if err := proto.Unmarshal(body, &request); err != nil {
+		badRequest(w, fmt.Errorf("not a prometheus.WriteRequest: %w", err))
+		return
+	}
+	t, err := s.write(r.Context(), func(app *tolerant) error { return appendRemote(app, request.Timeseries) })
+	switch {
+	case err != nil:
+		unavailable(w, err)
+	case t.refusals() > 0:
+		http.Error(w, t.String(), http.StatusBadRequest)
+	default:
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+func appendRemote(app *tolerant, series []prompb.TimeSeries) error {
+	builder := labels.NewScratchBuilder(0)
+	for _, one := range series {
+		ls := one.ToLabels(&builder, nil)
+		if !ls.Has(labels.MetricName) || !ls.IsValid(model.UTF8Validation) {
+			for range len(one.Samples) + len(one.Histograms) {
+				app.tally.refuse(Invalid, ls.String())
+			}
+			continue
+		}
+		options := storage.AppendV2Options{Exemplars: exemplars(&builder, one.Exemplars)}
+		var ref storage.SeriesRef
+		var err error
+		for _, sample := range one.Samples {
+			if ref, err = app.Append(ref, ls, 0, sample.Timestamp, sample.Value, nil, nil, options); err != nil {
+				return err
+			}
+			options.Exemplars = nil // they belong to the series, and go with its first sample
+		}
+		for _, h := range one.Histograms {
+			if h.IsFloatHistogram() {
+				ref, err = app.Append(ref, ls, 0, h.Timestamp, 0, nil, h.ToFloatHistogram(), options)
+			} else {
+				ref, err = app.Append(ref, ls, 0, h.Timestamp, 0, h.ToIntHistogram(), nil, options)
+			}
+			if err != nil {
+				return err
+			}
+			options.Exemplars = nil
+		}
+	}
+	return nil
+}
+
+func exemplars(builder *labels.ScratchBuilder, from []prompb.Exemplar) []exemplar.Exemplar {
+	var all []exemplar.Exemplar
+	for _, e := range from {
+		all = append(all, e.ToExemplar(builder, nil))
+	}
+	slices.SortStableFunc(all, func(a, b exemplar.Exemplar) int { return int(a.Ts - b.Ts) })
+	return all
+}

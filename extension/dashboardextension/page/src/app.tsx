@@ -1,0 +1,86 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
+
+import { Controls } from './controls';
+import type { View } from './panel';
+import { Alerts } from './panels/alerts';
+import { Busiest } from './panels/busiest';
+import { Connections } from './panels/connections';
+import { Drops } from './panels/drops';
+import { Events } from './panels/events';
+import { Messages } from './panels/messages';
+import { Skew } from './panels/skew';
+import { Streams } from './panels/streams';
+import { Throughput } from './panels/throughput';
+import { Totals } from './panels/totals';
+import { bandsOf } from './picture';
+import { usePolling } from './poll';
+import { Footer, Status } from './status';
+import { apply, isDark, onSystemTheme, palette } from './theme';
+import { parse, write, type Choice } from './url';
+
+/** useChoice is the choice in the address, and how to change it. */
+function useChoice(): [Choice, (change: Partial<Choice>) => void] {
+  const [choice, setChoice] = useState(() => parse(location.search));
+  useEffect(() => {
+    const back = () => setChoice(parse(location.search));
+    addEventListener('popstate', back);
+    return () => removeEventListener('popstate', back);
+  }, []);
+  const choose = useCallback((change: Partial<Choice>) => {
+    const chosen = { ...parse(location.search), ...change };
+    history.pushState(null, '', location.pathname + write(chosen));
+    setChoice(chosen);
+  }, []);
+  return [choice, choose];
+}
+
+/** useDark keeps the theme on that is chosen, or else the machine's. */
+function useDark(choice: Choice): boolean {
+  const [, turn] = useState(0);
+  useEffect(() => onSystemTheme(() => turn((times) => times + 1)), []);
+  apply(choice.theme);
+  return isDark(choice.theme);
+}
+
+export function App() {
+  const [choice, choose] = useChoice();
+  const dark = useDark(choice);
+  const known = usePolling(choice);
+  const [hover, setHover] = useState<number>();
+  const { picture } = known;
+  const colours = useMemo(palette, [dark]);
+  const bands = useMemo(() => (picture ? bandsOf(picture) : []), [picture]);
+  const onZoom = useCallback((from: number, to: number) => choose({ range: { from, to } }), []);
+  const view: View | undefined = picture && { picture, palette: colours, bands, hover, onHover: setHover, onZoom };
+  return (
+    <>
+      <header class="top">
+        <Status known={known} />
+        <Controls choice={choice} options={known.options} onChoose={choose} />
+      </header>
+      <main class={known.loading ? 'loading' : ''} aria-busy={known.loading}>
+        {view && (
+          <>
+            <Connections view={view} />
+            <Messages view={view} />
+            <Throughput view={view} />
+            <Drops view={view} />
+            <Alerts view={view} />
+            <Totals view={view} />
+            <Streams view={view} />
+            <Skew view={view} />
+            <Events view={view} />
+            <Busiest
+              view={view}
+              onChoose={({ region, tenant, channel }) => choose({ region, tenant, channel })}
+            />
+          </>
+        )}
+      </main>
+      <Footer known={known} />
+    </>
+  );
+}

@@ -1,0 +1,37 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import { useMemo } from 'preact/hooks';
+
+import { percent } from '../format';
+import { TimePanel, type View } from '../panel';
+import { errorOf, limits, numberOf, valuesOf } from '../picture';
+import type { Drawn } from '../timechart';
+
+/** Drops is the drop rate of all and of the worst series, with the threshold that is watched. */
+export function Drops({ view }: { view: View }) {
+  const { picture, palette } = view;
+  const lines = useMemo(
+    (): Drawn[] => [
+      { name: 'worst series', values: valuesOf(picture, 'drops', 'worst'), colour: palette.lines[1]!, shape: 'line' },
+      { name: 'all', values: valuesOf(picture, 'drops', 'all'), colour: palette.main, shape: 'area' },
+      ...limits(picture, 'drops', 'threshold').map(
+        (line): Drawn => ({ ...line, colour: palette.limit, shape: 'dashed' }),
+      ),
+    ],
+    [picture, palette],
+  );
+  return (
+    <TimePanel
+      name="drops"
+      title="Drop rate"
+      note="connections that closed abnormally, of those open"
+      view={view}
+      lines={lines}
+      format={percent}
+      atLeast={1}
+      error={errorOf(picture, 'drops')}
+      big={{ value: numberOf(picture, 'now', 'drops'), format: percent, name: 'drops' }}
+    />
+  );
+}

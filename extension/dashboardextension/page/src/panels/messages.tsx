@@ -1,0 +1,32 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import { useMemo } from 'preact/hooks';
+
+import { perSecond } from '../format';
+import { TimePanel, type View } from '../panel';
+import { errorOf, numberOf, valuesOf } from '../picture';
+import type { Drawn } from '../timechart';
+
+/** Messages is the bars of messages per second. */
+export function Messages({ view }: { view: View }) {
+  const { picture, palette } = view;
+  const lines = useMemo(
+    (): Drawn[] => [
+      { name: 'sent and received', values: valuesOf(picture, 'messages'), colour: palette.second, shape: 'bar' },
+    ],
+    [picture, palette],
+  );
+  return (
+    <TimePanel
+      name="messages"
+      title="Messages per second"
+      view={view}
+      lines={lines}
+      format={perSecond}
+      atLeast={1}
+      error={errorOf(picture, 'messages')}
+      big={{ value: numberOf(picture, 'now', 'messages'), format: perSecond, name: 'messages' }}
+    />
+  );
+}

@@ -1,0 +1,110 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import { duration, exact, moment, written } from '../format';
+import { Panel, type View } from '../panel';
+import { errorOf, numberOf, streamsOf, type Picture, type Stream } from '../picture';
+import { most } from '../queries';
+
+/** Streams is the health of every stream: which of its windows are there and complete. */
+export function Streams({ view }: { view: View }) {
+  const { picture } = view;
+  const streams = streamsOf(picture);
+  const rows = streams.slice(0, most.rows);
+  const others = (numberOf(picture, 'streams', 'number') ?? streams.length) - rows.length;
+  return (
+    <Panel
+      name="streams"
+      title="Stream health"
+      error={errorOf(picture, 'streams', 'rows')}
+      empty={streams.length === 0 && 'No stream has been seen in the last day.'}
+      table={() => <Table streams={streams} picture={picture} />}
+      head={
+        <ul class="legend">
+          <li>
+            <i class="key complete" /> complete
+          </li>
+          <li>
+            <i class="key partial" /> incomplete
+          </li>
+          <li>
+            <i class="key none" /> no window
+          </li>
+        </ul>
+      }
+    >
+      <ol class="rows">
+        {rows.map((stream) => (
+          <Row key={stream.region + '\n' + stream.tenant} stream={stream} picture={picture} />
+        ))}
+      </ol>
+      {others > 0 && <p class="note">and {exact(others).text} more, none of them worse</p>}
+    </Panel>
+  );
+}
+
+const height = { complete: 6, partial: 14, none: 14 };
+
+function Row({ stream, picture }: { stream: Stream; picture: Picture }) {
+  const { from, to } = picture.grid;
+  const at = (time: number) => (1000 * (time - from)) / (to - from);
+  return (
+    <li class={stream.state} data-stream={stream.region + '/' + stream.tenant}>
+      <span class="name">
+        <b>{stream.region}</b> {stream.tenant}
+      </span>
+      <svg viewBox="0 0 1000 14" preserveAspectRatio="none" aria-hidden="true">
+        {stream.runs.map((run) => (
+          <rect
+            key={run.from}
+            class={run.kind}
+            x={at(run.from)}
+            width={at(run.to) - at(run.from)}
+            y={(14 - height[run.kind]) / 2}
+            height={height[run.kind]}
+          />
+        ))}
+      </svg>
+      <span class="state">{told(stream, picture)}</span>
+    </li>
+  );
+}
+
+function told(stream: Stream, picture: Picture): string {
+  switch (stream.state) {
+    case 'stopped':
+      return 'stopped ' + duration(picture.grid.newest - stream.seen) + ' ago';
+    case 'quiet':
+      return 'quiet since ' + moment(stream.seen, picture.taken);
+    default:
+      return stream.state;
+  }
+}
+
+function Table({ streams, picture }: { streams: Stream[]; picture: Picture }) {
+  return (
+    <table>
+      <caption class="unseen">Stream health</caption>
+      <thead>
+        <tr>
+          <th scope="col">Region</th>
+          <th scope="col">Tenant</th>
+          <th scope="col">State</th>
+          <th scope="col">Last window</th>
+          <th scope="col">Connections</th>
+        </tr>
+      </thead>
+      <tbody>
+        {streams.map((stream) => (
+          <tr key={stream.region + '\n' + stream.tenant}>
+            <th scope="row">{stream.region}</th>
+            <td>{stream.tenant}</td>
+            <td>{told(stream, picture)}</td>
+            <td>{moment(stream.seen, picture.taken)}</td>
+            <td>{written(stream.connections, exact)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,319 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What the panels show, worked out of the answers. Nothing here asks or draws.
+
+import type { Answer, Series } from './api';
+import type { Name } from './queries';
+import { windowsIn, type Grid, type Schedule } from './time';
+import type { Choice } from './url';
+
+/** Picture is everything that was known at one poll. */
+export interface Picture {
+  choice: Choice;
+  grid: Grid;
+  schedule: Schedule;
+  /** when it was asked for, by the server's clock */
+  taken: number;
+  answers: Record<Name, Answer>;
+}
+
+export type Values = (number | null)[];
+
+/** errorOf is why a question was not answered. */
+export function errorOf(picture: Picture, ...names: Name[]): string | undefined {
+  for (const name of names) {
+    const answer = picture.answers[name];
+    if ('error' in answer) return answer.error;
+  }
+  return undefined;
+}
+
+/** seriesOf is the lines of an answer, of one kind where it has several. */
+export function seriesOf(picture: Picture, name: Name, kind?: string): Series[] {
+  const answer = picture.answers[name];
+  if ('error' in answer) return [];
+  return kind === undefined ? answer.series : answer.series.filter((series) => series.labels['kind'] === kind);
+}
+
+function onGrid(series: Series, grid: Grid): Values {
+  return grid.points.map((point) => series.points.get(point) ?? null);
+}
+
+/** valuesOf is a line at the points of the grid, null where there is none. */
+export function valuesOf(picture: Picture, name: Name, kind?: string): Values {
+  const [series] = seriesOf(picture, name, kind);
+  return series ? onGrid(series, picture.grid) : picture.grid.points.map(() => null);
+}
+
+function only(series: Series | undefined): number | null {
+  return series?.points.values().next().value ?? null;
+}
+
+/** numberOf is the value of an instant question. */
+export function numberOf(picture: Picture, name: Name, kind?: string): number | null {
+  return only(seriesOf(picture, name, kind)[0]);
+}
+
+export interface Line {
+  name: string;
+  values: Values;
+}
+
+/** linesBy gives a line for each value of a label, in the order of their names. */
+export function linesBy(picture: Picture, name: Name, kind: string, label: string): Line[] {
+  return seriesOf(picture, name, kind)
+    .map((series) => ({ name: series.labels[label] ?? '', values: onGrid(series, picture.grid) }))
+    .sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** limits gives the lines of a kind of limit, each with its severity when there are several. */
+export function limits(picture: Picture, name: Name, kind: string): Line[] {
+  const lines = linesBy(picture, name, kind, 'severity');
+  return lines.map((line) => ({ ...line, name: lines.length > 1 ? `${line.name} ${kind}` : kind }));
+}
+
+/** Band is a stretch of time in which something is missing. */
+export interface Band {
+  from: number;
+  to: number;
+  /** no window of any stream, or not all of them complete */
+  kind: 'none' | 'partial';
+}
+
+/** runs joins neighbouring points of the same kind. */
+function runs<K>(grid: Grid, kindOf: (index: number) => K | undefined): { from: number; to: number; kind: K }[] {
+  const found: { from: number; to: number; kind: K }[] = [];
+  grid.points.forEach((point, index) => {
+    if (point - grid.step >= grid.newest) return;
+    const kind = kindOf(index);
+    if (kind === undefined) return;
+    const from = Math.max(point - grid.step, grid.from);
+    const to = Math.min(point, grid.to);
+    const last = found.at(-1);
+    if (last && last.kind === kind && last.to >= from) last.to = to;
+    else if (to > from) found.push({ from, to, kind });
+  });
+  return found;
+}
+
+/** bandsOf is where what is shown is not the whole picture. */
+export function bandsOf(picture: Picture): Band[] {
+  if (errorOf(picture, 'health')) return [];
+  const present = valuesOf(picture, 'health', 'present');
+  const incomplete = valuesOf(picture, 'health', 'incomplete');
+  const stopped = valuesOf(picture, 'health', 'stopped');
+  return runs(picture.grid, (index) => {
+    if (!present[index]) return 'none';
+    return incomplete[index] || stopped[index] ? 'partial' : undefined;
+  });
+}
+
+/** Completeness of the windows of a stream at a point: all there and complete, some of them, or none there. */
+export type Completeness = 'complete' | 'partial' | 'none';
+
+export type StreamState = 'complete' | 'incomplete' | 'stopped' | 'quiet';
+
+export interface Stream {
+  region: string;
+  tenant: string;
+  state: StreamState;
+  /** end of its last window */
+  seen: number;
+  /** connections in its last window */
+  connections: number | null;
+  runs: { from: number; to: number; kind: Completeness }[];
+}
+
+const badness: Record<StreamState, number> = { stopped: 0, incomplete: 1, complete: 2, quiet: 3 };
+
+function streamKey(labels: Record<string, string>): string {
+  return JSON.stringify([labels['region'] ?? '', labels['tenant_id'] ?? '']);
+}
+
+/** streamsOf gives the streams, those in trouble first. */
+export function streamsOf(picture: Picture): Stream[] {
+  const { grid, schedule } = picture;
+  const by = (name: Name, kind?: string) =>
+    new Map(seriesOf(picture, name, kind).map((series) => [streamKey(series.labels), series]));
+  const rows = by('rows');
+  const complete = by('streams', 'complete');
+  const connections = by('streams', 'connections');
+  const streams = seriesOf(picture, 'streams', 'seen').map((series): Stream => {
+    const key = streamKey(series.labels);
+    const row = rows.get(key);
+    const seen = Math.round((only(series) ?? 0) * 1000);
+    const open = only(connections.get(key));
+    const onTime = seen > grid.newest - schedule.step;
+    let state: StreamState;
+    if (onTime) state = only(complete.get(key)) === 0 ? 'incomplete' : 'complete';
+    else state = open ? 'stopped' : 'quiet';
+    return {
+      region: series.labels['region'] ?? '',
+      tenant: series.labels['tenant_id'] ?? '',
+      state,
+      seen,
+      connections: open,
+      runs: runs(grid, (index) => completenessAt(row, grid.points[index]!, grid, schedule)),
+    };
+  });
+  return streams.sort(
+    (a, b) =>
+      badness[a.state] - badness[b.state] || a.region.localeCompare(b.region) || a.tenant.localeCompare(b.tenant),
+  );
+}
+
+function completenessAt(row: Series | undefined, point: number, grid: Grid, schedule: Schedule): Completeness {
+  const value = row?.points.get(point);
+  if (value === undefined) return 'none';
+  return value >= windowsIn(point, grid, schedule) ? 'complete' : 'partial';
+}
+
+/** Episode is one firing of a rule for one series. */
+export interface Episode {
+  rule: string;
+  severity: string;
+  where: string;
+  start: number;
+  /** undefined while it fires */
+  end: number | undefined;
+  /** the last that is known is that it fired, but nothing has been heard of it since */
+  lost: boolean;
+}
+
+/** whereOf names a series by its dimensions. */
+export function whereOf(labels: Record<string, string>): string {
+  return (
+    ['region', 'tenant_id', 'channel_type']
+      .map((name) => labels[name] ?? '')
+      .filter((value) => value !== '')
+      .join(' · ') || 'all series'
+  );
+}
+
+/** episodesOf reads the firings out of the states of the rules, the latest first. */
+export function episodesOf(picture: Picture): Episode[] {
+  const { grid } = picture;
+  const last = grid.points.findLastIndex((point) => point - grid.step < grid.newest);
+  const episodes: Episode[] = [];
+  for (const series of seriesOf(picture, 'alerts')) {
+    const base = {
+      rule: series.labels['rule'] ?? '',
+      severity: series.labels['severity'] ?? '',
+      where: whereOf(series.labels),
+    };
+    let open: Episode | undefined;
+    grid.points.forEach((point, index) => {
+      const state = series.points.get(point);
+      if (state === 1 && !open) {
+        open = { ...base, start: Math.max(point - grid.step, grid.from), end: undefined, lost: false };
+        episodes.push(open);
+      } else if (state === 0 && open) {
+        open.end = Math.max(point - grid.step, open.start);
+        open = undefined;
+      } else if (state === undefined && open && index === last) {
+        open.lost = true;
+      }
+    });
+  }
+  return episodes.sort((a, b) => b.start - a.start || a.where.localeCompare(b.where));
+}
+
+/** Group is the episodes of a rule that belong together, because they overlap. */
+export interface Group {
+  rule: string;
+  severity: string;
+  wheres: string[];
+  start: number;
+  end: number | undefined;
+  lost: boolean;
+}
+
+/** grouped joins the episodes of a rule that overlap in time, and are alike in firing or not. */
+export function grouped(episodes: Episode[]): Group[] {
+  const groups: Group[] = [];
+  for (const episode of episodes) {
+    const firing = episode.end === undefined;
+    const group = groups.find(
+      (other) =>
+        other.rule === episode.rule &&
+        other.severity === episode.severity &&
+        (other.end === undefined) === firing &&
+        other.lost === episode.lost &&
+        (firing || (episode.start <= other.end! && other.start <= episode.end!)),
+    );
+    if (!group) {
+      groups.push({ ...episode, wheres: [episode.where] });
+      continue;
+    }
+    if (!group.wheres.includes(episode.where)) group.wheres.push(episode.where);
+    group.start = Math.min(group.start, episode.start);
+    if (!firing) group.end = Math.max(group.end!, episode.end!);
+  }
+  return groups.sort((a, b) => Number(a.end !== undefined) - Number(b.end !== undefined) || b.start - a.start);
+}
+
+/** Condition is the state of the whole in one word, and in one sentence. */
+export interface Condition {
+  state: 'live' | 'trouble' | 'stale' | 'empty' | 'fixed';
+  /** end of the newest window that any stream has */
+  seen: number | undefined;
+  streams: Record<StreamState, number>;
+}
+
+/** conditionOf tells whether what is shown can be trusted. */
+export function conditionOf(picture: Picture): Condition {
+  const streams: Record<StreamState, number> = { complete: 0, incomplete: 0, stopped: 0, quiet: 0 };
+  let seen: number | undefined;
+  for (const stream of streamsOf(picture)) {
+    streams[stream.state]++;
+    seen = Math.max(seen ?? 0, stream.seen);
+  }
+  const number = numberOf(picture, 'streams', 'number') ?? 0;
+  const told = streams.complete + streams.incomplete + streams.stopped + streams.quiet;
+  streams.complete += Math.max(0, number - told); // those that are not told of were heard of most recently
+  let state: Condition['state'] = 'live';
+  if (!picture.grid.live) state = 'fixed';
+  else if (seen === undefined) state = 'empty';
+  else if (seen <= picture.grid.newest - picture.schedule.step) state = 'stale';
+  else if (streams.incomplete + streams.stopped > 0) state = 'trouble';
+  return { state, seen, streams };
+}
+
+/** increase is how much a running total has grown in the range. */
+export function totalOf(picture: Picture, counter: string): { running: number | null; added: number | null } {
+  const value = (name: 'running' | 'before') =>
+    only(seriesOf(picture, name).find((series) => series.labels['counter'] === counter));
+  const running = value('running');
+  return { running, added: running === null ? null : Math.max(0, running - (value('before') ?? 0)) };
+}
+
+/** Busy is one of the series with most connections. */
+export interface Busy {
+  region: string;
+  tenant: string;
+  channel: string;
+  connections: number;
+  messages: number | null;
+  drops: number | null;
+}
+
+export function busiestOf(picture: Picture): Busy[] {
+  const key = (labels: Record<string, string>) =>
+    JSON.stringify([labels['region'] ?? '', labels['tenant_id'] ?? '', labels['channel_type'] ?? '']);
+  const by = (kind: string) =>
+    new Map(seriesOf(picture, 'busiest', kind).map((series) => [key(series.labels), only(series)]));
+  const messages = by('messages');
+  const drops = by('drops');
+  return seriesOf(picture, 'busiest', 'connections')
+    .map((series) => ({
+      region: series.labels['region'] ?? '',
+      tenant: series.labels['tenant_id'] ?? '',
+      channel: series.labels['channel_type'] ?? '',
+      connections: only(series) ?? 0,
+      messages: messages.get(key(series.labels)) ?? null,
+      drops: drops.get(key(series.labels)) ?? null,
+    }))
+    .filter((busy) => busy.connections > 0)
+    .sort((a, b) => b.connections - a.connections);
+}

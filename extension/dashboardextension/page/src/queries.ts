@@ -1,0 +1,216 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The questions that one picture consists of, in PromQL. They hold for any Prometheus:
+//
+// - Every series is aggregated by the dimensions of windows, since a store may add labels of its own.
+// - A point looks back over its own step, (t - step, t], and no further. So a sample is in exactly one
+//   point, and where there is no sample there is no point: the five minutes for which a
+//   plain selector carries a value on would draw a dead stream as calm.
+// - Several lines of one panel come in one answer, told apart by the label `kind`.
+
+import type { Grid, Schedule } from './time';
+import type { Choice } from './url';
+
+export interface Question {
+  /** a range question is asked at every point of the grid, an instant one at its newest window */
+  over: 'range' | 'instant';
+  expression: string;
+}
+
+/** Names of the questions. */
+export type Name = keyof ReturnType<typeof questions>;
+
+/** How much is shown of what has no end. */
+export const most = { regions: 6, rows: 12, streams: 200, series: 8, alerts: 50 } as const;
+
+const dimensions = 'region, tenant_id, channel_type';
+const stream = 'region, tenant_id';
+
+/** quoted writes a string as PromQL does. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.toWellFormed());
+}
+
+/** lookback writes a length of time as PromQL does. */
+export function lookback(milliseconds: number): string {
+  return milliseconds % 1000 === 0 ? milliseconds / 1000 + 's' : milliseconds + 'ms';
+}
+
+function selector(labels: Record<string, string>, ...more: string[]): string {
+  const chosen = Object.entries(labels).filter(([, value]) => value !== '');
+  return '{' + [...chosen.map(([name, value]) => name + '=' + quoted(value)), ...more].join(',') + '}';
+}
+
+function kinds(expressions: Record<string, string>): string {
+  return Object.entries(expressions)
+    .map(([kind, expression]) => `label_replace(${expression}, "kind", "${kind}", "", "")`)
+    .join(' or ');
+}
+
+/** questions are all that is asked for one picture. */
+export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
+  const dims = { region: choice.region, tenant_id: choice.tenant, channel_type: choice.channel };
+  const series = selector(dims);
+  // What is told of a stream does not belong to a channel type.
+  const streams = selector({ region: choice.region, tenant_id: choice.tenant });
+  const step = lookback(grid.step);
+  const window = lookback(schedule.step);
+  const span = grid.newest - grid.from;
+  const whole = `[${lookback(Math.max(grid.step, grid.points.at(-1)! - grid.from))}:${step}]`;
+
+  const connections = `sum by (${dimensions}) (avg_over_time(ws_active_connections${series}[${step}]))`;
+  const dropRate = `max by (${dimensions}) (avg_over_time(ws_drop_rate_percent${series}[${step}]))`;
+  const guard = (metric: string, rule: string, labels: Record<string, string> = dims) =>
+    `max by (rule, severity, ${dimensions}) (last_over_time(${metric}${selector(labels, `rule=~".*${rule}.*"`)}[${step}]))`;
+  // The sum of a limit says something about the sum of connections only where nearly all of them have one.
+  const guarding = (metric: string) => {
+    const limit = guard(metric, 'active_connections');
+    return `sum by (rule, severity) (${limit}) and on () (sum(${connections} and on (${dimensions}) ${limit}) >= 0.95 * sum(${connections}))`;
+  };
+
+  const skew = `avg_over_time(ws_clock_skew_milliseconds${streams}[${step}])`;
+  const skewOf = (which: string) => `${which} by (region) (${skew})`;
+  const largestSkew = `max by (region) (max_over_time(abs(last_over_time(ws_clock_skew_milliseconds${streams}[${step}]))${whole} @ end()))`;
+
+  const complete = `ws_window_complete_ratio${streams}`;
+  const completeness = `sum_over_time(${complete}[${step}])`;
+  const leastComplete = `max by (${stream}) (sum_over_time(last_over_time(${complete}[${step}])${whole} @ end()))`;
+
+  const lastSeen =
+    `(max by (${stream}) (timestamp(${complete})) or ` +
+    `max by (${stream}) (max_over_time(timestamp(${complete})[1d:4m])))`;
+  const longestSilent = `bottomk(${most.streams}, ${lastSeen})`;
+
+  const firing = `max_over_time(ws_alert_firing${series}[${step}])`;
+  const rule = `rule, severity, ${dimensions}`;
+
+  // Before `offset`: the value that a counter had. One that has been idle is found within a day; one that was not
+  // there before has begun since, and counts in full.
+  const before = (counter: string, offset: string) =>
+    `(last_over_time(${counter}[5m] offset ${offset}) or last_over_time(${counter}[1d:4m] offset ${offset}))`;
+  const added = (counter: string) => {
+    const now = `last_over_time(${counter}${streams}[${step}])`;
+    return `sum(${now}) - (sum(${before(counter + streams, step)} and ${now}) or vector(0))`;
+  };
+  const counter = selector(dims, `__name__=~"ws_(${totals.join('|')})_total"`);
+  const fine = lookback(Math.max(240_000, Math.ceil(span / 1000 / schedule.step) * schedule.step));
+  const running =
+    `(last_over_time(${counter}[${lookback(Math.min(span, 3_600_000))}])` +
+    (span > 3_600_000 ? ` or last_over_time(${counter}[${lookback(span)}:${fine}]))` : ')');
+  const byCounter = (expression: string) =>
+    `sum by (counter) (label_replace(${expression}, "counter", "$1", "__name__", "ws_(.+)_total"))`;
+
+  const busiest = `topk(${most.series}, sum by (${dimensions}) (last_over_time(ws_active_connections${series}[${window}])))`;
+  const ofBusiest = (metric: string) =>
+    `sum by (${dimensions}) (last_over_time(${metric}${series}[${window}])) and on (${dimensions}) ${busiest}`;
+
+  return {
+    now: {
+      over: 'instant',
+      expression: kinds({
+        connections: `sum(last_over_time(ws_active_connections${series}[${window}]))`,
+        messages: `sum(last_over_time(ws_messages_per_second${series}[${window}]))`,
+        throughput: `sum(last_over_time(ws_payload_throughput_bytes_per_second${series}[${window}]))`,
+        drops:
+          `sum(max by (${dimensions}) (last_over_time(ws_drop_rate_percent${series}[${window}])) * ` +
+          `sum by (${dimensions}) (last_over_time(ws_active_connections${series}[${window}]))) / ` +
+          `clamp_min(sum(last_over_time(ws_active_connections${series}[${window}])), 1)`,
+        worst: `max(last_over_time(ws_drop_rate_percent${series}[${window}]))`,
+        rules: `count(count by (rule) (last_over_time(ws_alert_firing${series}[5m])))`,
+      }),
+    },
+    connections: { over: 'range', expression: `sum(${connections})` },
+    limits: {
+      over: 'range',
+      expression: kinds({ baseline: guarding('ws_alert_baseline'), threshold: guarding('ws_alert_threshold') }),
+    },
+    messages: { over: 'range', expression: `sum(avg_over_time(ws_messages_per_second${series}[${step}]))` },
+    throughput: {
+      over: 'range',
+      expression: `sum(avg_over_time(ws_payload_throughput_bytes_per_second${series}[${step}]))`,
+    },
+    drops: {
+      over: 'range',
+      expression: kinds({
+        all: `sum(${dropRate} * ${connections}) / clamp_min(sum(${connections}), 1)`,
+        worst: `max(max_over_time(ws_drop_rate_percent${series}[${step}]))`,
+        threshold: `min(${guard('ws_alert_threshold', 'drop_rate')})`,
+      }),
+    },
+    skew: {
+      over: 'range',
+      // Of the streams of a region the one that is farthest off.
+      expression: kinds({
+        skew:
+          `((${skewOf('max')} > -${skewOf('min')} or ${skewOf('min')}) ` +
+          `and on (region) topk(${most.regions}, ${largestSkew}))`,
+        threshold: `min(${guard('ws_alert_threshold', 'clock_skew', { ...dims, channel_type: '' })})`,
+      }),
+    },
+    events: {
+      over: 'range',
+      expression: kinds({
+        backpressure: added('ws_backpressure_events_total'),
+        violations: added('ws_protocol_violations_total'),
+      }),
+    },
+    rows: {
+      over: 'range',
+      expression: `max by (${stream}) (${completeness}) and on (${stream}) bottomk(${most.rows}, ${leastComplete})`,
+    },
+    health: {
+      over: 'range',
+      expression: kinds({
+        present: `count(max by (${stream}) (last_over_time(${complete}[${step}])))`,
+        incomplete: `count(min by (${stream}) (min_over_time(${complete}[${step}])) == 0)`,
+        // A stream that has gone quiet ends with no connection open; one that ends with some has been cut off.
+        stopped:
+          `count((sum by (${stream}) (last_over_time(ws_active_connections${streams}[1h])) > 0) ` +
+          `unless on (${stream}) max by (${stream}) (last_over_time(${complete}[${step}])))`,
+      }),
+    },
+    streams: {
+      over: 'instant',
+      expression: kinds({
+        seen: longestSilent,
+        complete: `min by (${stream}) (last_over_time(${complete}[${window}])) and on (${stream}) ${longestSilent}`,
+        connections:
+          `(sum by (${stream}) (ws_active_connections${streams}) or ` +
+          `sum by (${stream}) (last_over_time(ws_active_connections${streams}[1d:4m]))) and on (${stream}) ${longestSilent}`,
+        number: `count(${lastSeen})`,
+      }),
+    },
+    alerts: {
+      over: 'range',
+      expression:
+        `max by (${rule}) (${firing}) and on (${rule}) ` +
+        `topk(${most.alerts}, max by (${rule}) (max_over_time(${firing}${whole} @ end())) == 1)`,
+    },
+    running: { over: 'instant', expression: byCounter(running) },
+    before: { over: 'instant', expression: byCounter(`(${before(counter, lookback(span))} and ${running})`) },
+    busiest: {
+      over: 'instant',
+      expression: kinds({
+        connections: busiest,
+        messages: ofBusiest('ws_messages_per_second'),
+        drops: ofBusiest('ws_drop_rate_percent'),
+      }),
+    },
+  } as const satisfies Record<string, Question>;
+}
+
+/** totals are the running counters, in the order in which they are shown. */
+export const totals = [
+  'messages_sent',
+  'messages_received',
+  'payload_bytes',
+  'connections_opened',
+  'connections_closed',
+  'connections_dropped',
+  'late_events',
+  'protocol_violations',
+  'backpressure_events',
+] as const;
+
+export type Total = (typeof totals)[number];

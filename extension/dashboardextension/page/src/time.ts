@@ -1,0 +1,85 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// When windows end, when the page asks for them, and the points of time that it
+// asks for. All times are unix milliseconds; now is always an argument.
+
+/** Schedule is what the server says of its windows. */
+export interface Schedule {
+  /** how long a window lasts */
+  window: number;
+  /** a window starts every step, on multiples of it from the epoch */
+  step: number;
+  /** how long after a window's end the page asks */
+  offset: number;
+}
+
+/** endOf is when a window ends. */
+export function endOf(number: number, s: Schedule): number {
+  return number * s.step + s.window;
+}
+
+/** lastEnded is the number of the newest window that has ended. */
+export function lastEnded(now: number, s: Schedule): number {
+  return Math.floor((now - s.window) / s.step);
+}
+
+/** due is the number of the window whose poll has come last: its end and the offset are past. */
+export function due(now: number, s: Schedule): number {
+  return lastEnded(now - s.offset, s);
+}
+
+/** pollAt is when the page asks after a window's end. */
+export function pollAt(number: number, s: Schedule): number {
+  return endOf(number, s) + s.offset;
+}
+
+/**
+ * settled is the end of the newest window to show. The window that has ended last
+ * is left out: some of its streams may still wait for late events, and a sum
+ * over the rest would look like a fall.
+ */
+export function settled(now: number, s: Schedule): number {
+  return endOf(due(now, s) - 1, s);
+}
+
+/** Range is a length of time up to now, or a fixed stretch. */
+export type Range = { length: number } | { from: number; to: number };
+
+/** Grid is the points of time that a chart shows. */
+export interface Grid {
+  from: number;
+  to: number;
+  /** distance of the points; point t stands for the windows that end in (t - step, t] */
+  step: number;
+  points: number[];
+  /** the end of the newest window in the range */
+  newest: number;
+  /** whether newer windows will be in the range */
+  live: boolean;
+}
+
+/** mostPoints is how many points a chart has at most, give or take one. */
+export const mostPoints = 200;
+
+/**
+ * gridOf gives the points of a range. They are a whole number of windows apart and lie
+ * on window ends that do not depend on now, so that a poll only ever changes the last.
+ */
+export function gridOf(range: Range, now: number, s: Schedule): Grid {
+  const last = settled(now, s);
+  const from = 'from' in range ? range.from : last - range.length;
+  const to = 'from' in range ? range.to : last;
+  const step = s.step * Math.max(1, Math.ceil((to - from) / s.step / mostPoints));
+  const first = Math.floor((from - s.window) / step) + 1;
+  const final = Math.max(first, Math.ceil((to - s.window) / step));
+  const points: number[] = [];
+  for (let n = first; n <= final; n++) points.push(n * step + s.window);
+  const newest = Math.min(last, endOf(lastEnded(to, s), s));
+  return { from, to, step, points, newest, live: to >= last };
+}
+
+/** windowsIn is how many windows a point stands for by now. */
+export function windowsIn(point: number, g: Grid, s: Schedule): number {
+  return Math.max(0, Math.round((Math.min(point, g.newest) - (point - g.step)) / s.step));
+}

@@ -1,0 +1,162 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import type { Answer, Series } from '../src/api';
+import { bandsOf, conditionOf, episodesOf, grouped, streamsOf, totalOf, valuesOf, type Picture } from '../src/picture';
+import { questions, type Name } from '../src/queries';
+import { gridOf } from '../src/time';
+import { parse } from '../src/url';
+
+const schedule = { window: 10_000, step: 9_000, offset: 2_000 };
+const now = 1_700_000_000_000;
+const grid = gridOf({ length: 90_000 }, now, schedule);
+const { points } = grid;
+
+/** line is a series with these values at the points of the grid, null where there is none. */
+function line(labels: Record<string, string>, values: (number | null)[]): Series {
+  return { labels, points: new Map(values.flatMap((v, i) => (v === null ? [] : [[points[i]!, v] as const]))) };
+}
+
+function at(labels: Record<string, string>, value: number): Series {
+  return { labels, points: new Map([[grid.newest, value]]) };
+}
+
+function picture(answers: Partial<Record<Name, Series[] | string>>): Picture {
+  const all = {} as Record<Name, Answer>;
+  for (const name of Object.keys(questions(parse(''), grid, schedule)) as Name[]) {
+    const answer = answers[name] ?? [];
+    all[name] = typeof answer === 'string' ? { error: answer } : { series: answer };
+  }
+  return { choice: parse(''), grid, schedule, taken: now, answers: all };
+}
+
+const full = points.map(() => 1);
+
+test('a point without a sample is a gap', () => {
+  const values = valuesOf(picture({ connections: [line({}, [5, null, 7])] }), 'connections');
+  assert.deepEqual(values, [5, null, 7, ...points.slice(3).map(() => null)]);
+});
+
+test('time without windows, and with some missing, is shaded, and calm is not', () => {
+  const present = full.map((v, i) => (i === 2 || i === 3 ? null : v * 2));
+  const incomplete = full.map((_, i) => (i === 5 ? 1 : null));
+  const stopped = full.map((_, i) => (i === 6 ? 1 : null));
+  const bands = bandsOf(
+    picture({
+      health: [
+        line({ kind: 'present' }, present),
+        line({ kind: 'incomplete' }, incomplete),
+        line({ kind: 'stopped' }, stopped),
+      ],
+    }),
+  );
+  assert.deepEqual(bands, [
+    { from: points[1], to: points[3], kind: 'none' },
+    { from: points[4], to: points[6], kind: 'partial' },
+  ]);
+  assert.deepEqual(bandsOf(picture({ health: [line({ kind: 'present' }, full)] })), []);
+  assert.equal(bandsOf(picture({})).length, 1, 'nothing at all is one gap');
+});
+
+const acme = { region: 'eu', tenant_id: 'acme' };
+
+function stream(seenAgo: number, complete: number | null, connections: number): Partial<Record<Name, Series[]>> {
+  const answers = [
+    at({ ...acme, kind: 'seen' }, (grid.newest - seenAgo) / 1000),
+    at({ ...acme, kind: 'connections' }, connections),
+    at({ kind: 'number' }, 1),
+  ];
+  if (complete !== null) answers.push(at({ ...acme, kind: 'complete' }, complete));
+  return { streams: answers };
+}
+
+test('a stream is complete, incomplete, stopped or quiet', () => {
+  const cases: [number, number | null, number, string, string][] = [
+    [0, 1, 10, 'complete', 'live'],
+    [0, 0, 10, 'incomplete', 'trouble'],
+    [18_000, null, 10, 'stopped', 'stale'],
+    [18_000, null, 0, 'quiet', 'stale'],
+  ];
+  for (const [ago, complete, connections, state, condition] of cases) {
+    const p = picture(stream(ago, complete, connections));
+    assert.equal(streamsOf(p)[0]!.state, state);
+    assert.equal(conditionOf(p).state, condition);
+  }
+  assert.equal(conditionOf(picture({})).state, 'empty');
+});
+
+test('one stream that has stopped among others is trouble', () => {
+  const p = picture({
+    streams: [
+      at({ region: 'eu', tenant_id: 'a', kind: 'seen' }, grid.newest / 1000),
+      at({ region: 'eu', tenant_id: 'a', kind: 'complete' }, 1),
+      at({ region: 'us', tenant_id: 'a', kind: 'seen' }, grid.newest / 1000 - 9),
+      at({ region: 'us', tenant_id: 'a', kind: 'connections' }, 3),
+    ],
+  });
+  assert.equal(conditionOf(p).state, 'trouble');
+  assert.deepEqual(
+    streamsOf(p).map((s) => [s.region, s.state]),
+    [['us', 'stopped'], ['eu', 'complete']],
+  );
+});
+
+test('a strip has whole windows, some of them, and none', () => {
+  const row = line(acme, full.map((_, i) => (i === 1 ? 0 : i === 2 ? null : 1)));
+  const p = picture({ ...stream(0, 1, 1), rows: [row] });
+  assert.deepEqual(
+    streamsOf(p)[0]!.runs.map((run) => run.kind),
+    ['complete', 'partial', 'none', 'complete'],
+  );
+});
+
+const rule = { rule: 'drop', severity: 'critical' };
+
+test('alerts fire from a first to a last window', () => {
+  const states = full.map((_, i) => (i >= 2 && i <= 4 ? 1 : 0));
+  const [episode] = episodesOf(picture({ alerts: [line({ ...rule, ...acme }, states)] }));
+  assert.deepEqual(episode, {
+    rule: 'drop',
+    severity: 'critical',
+    where: 'eu · acme',
+    start: points[1],
+    end: points[4],
+    lost: false,
+  });
+});
+
+test('an alert that nobody has resolved still fires, though nothing is heard of it', () => {
+  const firing = episodesOf(picture({ alerts: [line({ ...rule, ...acme }, full)] }));
+  assert.deepEqual([firing[0]!.end, firing[0]!.lost], [undefined, false]);
+  const silent = full.map((_, i) => (i > 4 ? null : 1));
+  const [lost] = episodesOf(picture({ alerts: [line({ ...rule, ...acme }, silent)] }));
+  assert.deepEqual([lost!.end, lost!.lost], [undefined, true]);
+  const hole = full.map((_, i) => (i === 4 ? null : 1));
+  assert.equal(episodesOf(picture({ alerts: [line({ ...rule, ...acme }, hole)] })).length, 1);
+});
+
+test('firings of one rule at one time are told together, those that fire first', () => {
+  const a = { ...rule, region: 'eu', tenant_id: 'a' };
+  const b = { ...rule, region: 'eu', tenant_id: 'b' };
+  const over = (from: number, to: number) => full.map((_, i) => (i >= from && i <= to ? 1 : 0));
+  const groups = grouped(
+    episodesOf(picture({ alerts: [line(a, over(1, 2)), line(b, over(2, 3)), line({ ...a, rule: 'skew' }, full)] })),
+  );
+  assert.deepEqual(
+    groups.map((group) => [group.rule, group.wheres.length, group.end === undefined]),
+    [['skew', 1, true], ['drop', 2, false]],
+  );
+  assert.equal(groups[1]!.start, points[0]);
+  assert.equal(groups[1]!.end, points[3]);
+});
+
+test('what a total has grown by is its whole when it was not there before', () => {
+  const running = [at({ counter: 'messages_sent' }, 50)];
+  assert.deepEqual(totalOf(picture({ running }), 'messages_sent'), { running: 50, added: 50 });
+  const before = [at({ counter: 'messages_sent' }, 20)];
+  assert.deepEqual(totalOf(picture({ running, before }), 'messages_sent'), { running: 50, added: 30 });
+  assert.deepEqual(totalOf(picture({}), 'messages_sent'), { running: null, added: null });
+});

@@ -1,0 +1,60 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { address, seriesOf } from '../src/api';
+import { lookback, questions, quoted } from '../src/queries';
+import { gridOf, settled } from '../src/time';
+import { parse } from '../src/url';
+
+const usual = { window: 10_000, step: 9_000, offset: 2_000 };
+const now = 1_700_000_000_000;
+const grid = gridOf({ length: 900_000 }, now, usual);
+
+test('strings are quoted as PromQL has them', () => {
+  assert.equal(quoted('eu-west-1'), '"eu-west-1"');
+  assert.equal(quoted('a"b\\c\nd'), '"a\\"b\\\\c\\nd"');
+  assert.equal(quoted('lone \ud800 half'), '"lone \ufffd half"');
+  assert.equal(lookback(9_000), '9s');
+  assert.equal(lookback(630), '630ms');
+});
+
+test('a choice of channel type does not hide what is told of whole streams', () => {
+  const asked = questions(parse('?region=eu-west-1&tenant=globex&channel=voice'), grid, usual);
+  const stream = '{region="eu-west-1",tenant_id="globex"}';
+  const series = '{region="eu-west-1",tenant_id="globex",channel_type="voice"}';
+  for (const name of ['skew', 'events', 'rows', 'streams', 'health'] as const) {
+    assert.ok(asked[name].expression.includes(stream), name);
+    assert.ok(!asked[name].expression.includes('channel_type="voice"'), name);
+  }
+  for (const name of ['connections', 'messages', 'throughput', 'drops', 'busiest', 'now'] as const) {
+    assert.ok(asked[name].expression.includes(series), name);
+  }
+});
+
+test('no answer is carried on from before its point', () => {
+  const { connections, messages, throughput } = questions(parse(''), grid, usual);
+  for (const { expression } of [connections, messages, throughput]) assert.match(expression, /\[9s\]/);
+});
+
+test('all viewers of a window ask the same', () => {
+  const early = settled(now, usual) + usual.step + usual.offset;
+  const at = (time: number) =>
+    Object.values(questions(parse('?region=x'), gridOf({ length: 900_000 }, time, usual), usual)).map((question) =>
+      address(question, gridOf({ length: 900_000 }, time, usual)),
+    );
+  assert.deepEqual(at(early), at(early + usual.step - 1));
+  assert.notDeepEqual(at(early), at(early + usual.step));
+});
+
+test('answers are read, and what is no number is left out', () => {
+  const series = seriesOf({
+    data: { result: [{ metric: { region: 'a' }, values: [[1, '2'], [1.5, 'NaN'], [2.0004, '+Inf'], [3.001, '-0.5']] }] },
+  });
+  assert.deepEqual(series[0]!.labels, { region: 'a' });
+  assert.deepEqual([...series[0]!.points], [[1000, 2], [3001, -0.5]]);
+  assert.deepEqual([...seriesOf({ data: { result: [{ metric: {}, value: [7, '1'] }] } })[0]!.points], [[7000, 1]]);
+  for (const body of [null, {}, { data: {} }, { data: { result: 'x' } }, 5]) assert.throws(() => seriesOf(body));
+});

@@ -1,0 +1,118 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dashboardextension
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/page"
+)
+
+// readable is what is passed on of the Prometheus API: what reads, and nothing that
+// administers or deletes. A name in braces stands for any.
+var readable = []string{
+	"/query", "/query_range", "/query_exemplars", "/format_query", "/parse_query",
+	"/labels", "/label/{name}/values", "/series", "/metadata", "/rules", "/alerts",
+	"/status/buildinfo", "/status/runtimeinfo", "/status/flags", "/status/config", "/status/tsdb", "/status/walreplay",
+}
+
+// maxWaitingWrites is how many writers may wait for those that are under way.
+const maxWaitingWrites = 64
+
+// routes is all that the endpoint serves.
+func (d *dashboard) routes() http.Handler {
+	mux := http.NewServeMux()
+	for _, path := range readable {
+		mux.Handle("GET /api/v1"+path, d.viewer)
+		mux.Handle("POST /api/v1"+path, d.viewer)
+	}
+	if d.store != nil {
+		// Writers have a gate of their own, so that no query stands in their way.
+		writes := newGate(2*runtime.GOMAXPROCS(0), maxWaitingWrites)
+		mux.Handle("POST /api/v1/otlp/v1/metrics", writes.through(d.store.WriteOTLP))
+		mux.Handle("POST /api/v1/write", writes.through(d.store.WriteRemote))
+	}
+	mux.HandleFunc("GET /api/page", d.describe)
+	mux.HandleFunc("GET /healthz", d.healthz)
+	mux.Handle("/api/", http.NotFoundHandler())
+	mux.Handle("/", page.Handler())
+	return d.guard(mux)
+}
+
+// guard keeps other sites' pages out, and tells browsers what this one needs: nothing
+// from anywhere else.
+func (d *dashboard) guard(next http.Handler) http.Handler {
+	onLoopback := d.config.onLoopback()
+	next = http.NewCrossOriginProtection().Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if onLoopback && !d.allowsHost(r.Host) {
+			// Another site's name was made to point at this machine.
+			http.Error(w, "this address is not known here; see allowed_hosts", http.StatusMisdirectedRequest)
+			return
+		}
+		header := w.Header()
+		header.Set("Content-Security-Policy",
+			"default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'")
+		header.Set("Cross-Origin-Opener-Policy", "same-origin")
+		header.Set("Cross-Origin-Resource-Policy", "same-origin")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("X-Frame-Options", "DENY")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (d *dashboard) allowsHost(hostPort string) bool {
+	host, _, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		host = hostPort
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	return isLoopback(host) || slices.Contains(d.config.AllowedHosts, host)
+}
+
+// description is what the page has to know.
+type description struct {
+	Version       string  `json:"version"`
+	WindowSeconds float64 `json:"windowSeconds"`
+	StepSeconds   float64 `json:"stepSeconds"`
+	OffsetSeconds float64 `json:"offsetSeconds"`
+	Source        string  `json:"source"` // embedded, prometheus
+	Now           int64   `json:"now"`    // unix ms
+}
+
+func (d *dashboard) describe(w http.ResponseWriter, _ *http.Request) {
+	window := d.config.Window
+	source := "embedded"
+	if d.store == nil {
+		source = "prometheus"
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(description{ // a viewer who has left needs no answer
+		Version:       d.set.BuildInfo.Version,
+		WindowSeconds: window.Size.Seconds(),
+		StepSeconds:   (window.Size - window.Overlap).Seconds(),
+		OffsetSeconds: window.Offset.Seconds(),
+		Source:        source,
+		Now:           time.Now().UnixMilli(),
+	})
+}
+
+// healthz is 200 while the store takes samples.
+func (d *dashboard) healthz(w http.ResponseWriter, _ *http.Request) {
+	if d.store != nil {
+		if err := d.store.Health(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}

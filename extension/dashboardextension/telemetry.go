@@ -1,0 +1,49 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dashboardextension
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/store"
+)
+
+// observe registers what is read when own telemetry is collected.
+func (d *dashboard) observe() error {
+	gauge := func(read func() int64) metric.Int64Callback {
+		return func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(read())
+			return nil
+		}
+	}
+	t := d.telemetry
+	err := t.RegisterDashboardCacheBytesCallback(gauge(func() int64 { return int64(d.viewer.size()) }))
+	if d.store == nil {
+		return err
+	}
+	return errors.Join(
+		err,
+		t.RegisterDashboardSeriesCallback(gauge(func() int64 { return int64(d.store.Series()) })),
+		t.RegisterDashboardSeriesLimitCallback(gauge(func() int64 { return int64(d.config.Store.Get().MaxSeries) })),
+		t.RegisterDashboardStoreSizeCallback(gauge(d.store.Size)),
+	)
+}
+
+func (d *dashboard) refused(reason store.Reason, samples int) {
+	d.telemetry.DashboardRefusedSamples.Add(context.Background(), int64(samples),
+		metric.WithAttributes(attribute.String("reason", string(reason))))
+}
+
+// newest is the time of the newest sample; an outside Prometheus does not tell.
+func (d *dashboard) newest() time.Time {
+	if d.store == nil {
+		return time.Unix(0, 0)
+	}
+	return d.store.Newest()
+}

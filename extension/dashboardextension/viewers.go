@@ -1,0 +1,202 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dashboardextension
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/question"
+)
+
+const (
+	maxPoints     = 11_000   // of a series, as Prometheus
+	maxSteps      = 100_000  // of a subquery
+	maxNames      = 40_000   // in the answer to /series, /labels and values
+	maxQueryBytes = 64 << 10 // of an expression
+	maxAnswer     = 64 << 20 // bytes
+	maxWaiting    = 256      // questions that wait for those that are worked on
+)
+
+// viewers answers what is asked of the query API: what is the same is asked once of
+// the source, however many viewers there are.
+type viewers struct {
+	source    http.Handler
+	newest    func() time.Time // of the source's samples; zero when it does not tell
+	schedule  cache.Schedule
+	limits    question.Limits
+	timeout   time.Duration
+	gate      *gate
+	telemetry *metadata.TelemetryBuilder
+	flight    singleflight.Group
+
+	mutex   sync.Mutex
+	answers *cache.Answers
+
+	stop context.CancelFunc // ends what is under way
+	ctx  context.Context    //nolint:containedctx // answers are for several viewers, and outlive the one who asked first
+}
+
+func newViewers(c *Config, source http.Handler, newest func() time.Time, telemetry *metadata.TelemetryBuilder) *viewers {
+	v := &viewers{
+		source:    source,
+		newest:    newest,
+		schedule:  cache.Schedule{Size: c.Window.Size, Step: c.Window.Size - c.Window.Overlap, Offset: c.Window.Offset},
+		limits:    question.Limits{Points: maxPoints, Range: c.Query.MaxRange, Steps: maxSteps, Names: maxNames, QueryBytes: maxQueryBytes},
+		timeout:   c.Query.Timeout,
+		gate:      newGate(c.Query.MaxConcurrent, maxWaiting),
+		telemetry: telemetry,
+		answers:   cache.NewAnswers(c.Query.CacheBytes),
+	}
+	v.ctx, v.stop = context.WithCancel(context.Background())
+	return v
+}
+
+func (v *viewers) close() { v.stop() }
+
+// ServeHTTP answers one viewer.
+func (v *viewers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	endpoint := endpointOf(r.Pattern)
+	answer := v.answer(r, endpoint)
+	v.telemetry.DashboardQueries.Add(r.Context(), 1, metric.WithAttributes(
+		attribute.String("endpoint", endpoint), attribute.Int("code", answer.Status)))
+	send(w, r, answer)
+}
+
+func (v *viewers) answer(r *http.Request, endpoint string) cache.Answer {
+	if err := r.ParseForm(); err != nil {
+		return refusal(http.StatusBadRequest, "bad_data", err)
+	}
+	q, err := question.New(strings.TrimPrefix(r.URL.Path, "/api/v1"), r.Form)
+	if err == nil {
+		err = q.Check(v.limits, time.Now())
+	}
+	if err != nil {
+		return refusal(http.StatusBadRequest, "bad_data", err)
+	}
+	q.Bound(v.limits)
+	key := q.Key()
+	if answer, found := v.get(key); found {
+		v.telemetry.DashboardCacheHits.Add(r.Context(), 1)
+		return answer
+	}
+	leader := false
+	flight := v.flight.DoChan(key, func() (any, error) {
+		leader = true
+		return v.ask(q, key, endpoint), nil
+	})
+	select {
+	case result := <-flight:
+		if !leader {
+			v.telemetry.DashboardCacheHits.Add(r.Context(), 1)
+		}
+		return result.Val.(cache.Answer)
+	case <-r.Context().Done():
+		return refusal(statusClientClosed, "canceled", r.Context().Err())
+	}
+}
+
+// ask asks the source, and keeps the answer for the viewers to come.
+func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
+	ctx, cancel := context.WithTimeout(v.ctx, v.timeout)
+	defer cancel()
+	if moment, windowEnd := v.schedule.Moment(time.Now()); q.Reaches(windowEnd) {
+		v.await(ctx, windowEnd, moment.Add(settle))
+	}
+	if answer, found := v.get(key); found { // it was asked for just before
+		return answer
+	}
+	if err := v.gate.enter(ctx); err != nil {
+		return refusal(http.StatusServiceUnavailable, "unavailable", err)
+	}
+	defer v.gate.leave()
+	epoch := v.epoch() // before the question, so that what comes meanwhile makes the answer old
+	began := time.Now()
+	recorder := newRecorder(maxAnswer)
+	v.source.ServeHTTP(recorder, request(ctx, q))
+	v.telemetry.DashboardQueryDuration.Record(ctx, time.Since(began).Seconds(),
+		metric.WithAttributes(attribute.String("endpoint", endpoint)))
+	answer := recorder.answer()
+	if answer.Status < http.StatusInternalServerError && answer.Status != http.StatusTooManyRequests {
+		v.mutex.Lock()
+		defer v.mutex.Unlock()
+		v.answers.Put(key, epoch, answer)
+	}
+	return answer
+}
+
+const (
+	// settle is how long after the moment to poll the windows may still come.
+	settle = 250 * time.Millisecond
+	// together is within what the windows of all streams come, once the first has.
+	together = 50 * time.Millisecond
+	// glance is how often is looked whether they have.
+	glance = 10 * time.Millisecond
+)
+
+// await waits for the windows that end at a time, but not beyond a deadline. Pages ask
+// at the very moment when windows close; without this they would see them one poll later.
+func (v *viewers) await(ctx context.Context, windowEnd, deadline time.Time) {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	pause := glance
+	for arrived := false; !arrived; {
+		if arrived = !v.newest().Before(windowEnd); arrived {
+			pause = together
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (v *viewers) get(key string) (cache.Answer, bool) {
+	epoch := v.epoch()
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	return v.answers.Get(key, epoch)
+}
+
+func (v *viewers) epoch() cache.Epoch {
+	moment, _ := v.schedule.Moment(time.Now())
+	return cache.Epoch{Moment: moment.UnixNano(), Newest: v.newest().UnixNano()}
+}
+
+func (v *viewers) size() int {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	return v.answers.Size()
+}
+
+// endpointOf is the path of a route without what is of one request alone.
+func endpointOf(pattern string) string {
+	_, path, _ := strings.Cut(pattern, "/api/v1")
+	return path
+}
+
+// statusClientClosed is what Prometheus, too, says when nobody waits any more.
+const statusClientClosed = 499
+
+// refusal is an error as the Prometheus API writes them.
+func refusal(status int, kind string, err error) cache.Answer {
+	body, _ := json.Marshal(map[string]string{"status": "error", "errorType": kind, "error": err.Error()}) // strings
+	header := http.Header{"Content-Type": {"application/json"}}
+	if errors.Is(err, errCrowded) {
+		header.Set("Retry-After", "1")
+	}
+	return cache.Answer{Status: status, Header: header, Body: body}
+}

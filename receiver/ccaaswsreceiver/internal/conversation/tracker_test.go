@@ -1,0 +1,265 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package conversation
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+)
+
+var began = time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC)
+
+// heard is a sink that keeps what it is told, in short.
+type heard struct {
+	events  []string
+	faults  []string
+	ignored int
+}
+
+func (h *heard) Event(e *frame.Event) {
+	names := [...]string{"open", "close", "send", "receive"}
+	text := fmt.Sprintf("%s %s %s %s %s %s", names[e.Type], e.ChannelID, e.UserID, e.ChannelType, e.ID, time.Unix(0, e.Time).UTC().Format("15:04:05"))
+	if e.HasPayloadSize {
+		text += fmt.Sprintf(" %dB", e.PayloadSize)
+	}
+	h.events = append(h.events, strings.TrimSpace(text+" "+string(e.CloseReason)))
+}
+
+func (h *heard) Violation(v *frame.Violation) { h.faults = append(h.faults, v.Reason+" "+v.Detail) }
+
+func (h *heard) Ignored() { h.ignored++ }
+
+func (h *heard) take() []string {
+	events := h.events
+	h.events = nil
+	return events
+}
+
+func body(conversation, participants string) []byte {
+	return fmt.Appendf(nil, `{"topicName":"v2.routing.queues.q.conversations.messages","version":"2","eventBody":{"id":%q,"participants":[%s]},"metadata":{"CorrelationId":"x"}}`,
+		conversation, participants)
+}
+
+func TestSnapshotsBecomeEvents(t *testing.T) {
+	t.Parallel()
+	tracker, to := NewTracker(began), &heard{}
+	const customer = `{"id":"p1","purpose":"customer","state":"connected","type":"WebMessaging","connectedTime":"2026-11-25T10:00:01.000Z","messages":[%s]%s}`
+	const agent = `{"id":"p2","purpose":"agent","user":{"id":"u2"},"state":"connected","type":"webmessaging","connectedTime":"2026-11-25T10:00:02.000Z","messages":[%s]}`
+	const m1 = `{"messageId":"m1","messageTime":"2026-11-25T10:00:03.000Z","media":[{"contentLengthBytes":5},{"contentLengthBytes":7}]}`
+	const m2 = `{"messageId":"m2","messageTime":"2026-11-25T10:00:04.000Z","media":[{"contentLengthBytes":5},{}]}`
+	show := func(participants ...string) []string {
+		tracker.Decode(body("c", strings.Join(participants, ",")), began, to)
+		return to.take()
+	}
+	assert.Equal(t, []string{"open p1  webmessaging p1/open 10:00:01"}, show(fmt.Sprintf(customer, "", "")))
+	assert.Equal(t, []string{"receive p1  webmessaging m1 10:00:03 12B", "open p2 u2 webmessaging p2/open 10:00:02"},
+		show(fmt.Sprintf(customer, m1, ""), fmt.Sprintf(agent, "")))
+	assert.Equal(t, []string{"send p2 u2 webmessaging m2 10:00:04"}, show(fmt.Sprintf(customer, m1, ""), fmt.Sprintf(agent, m2)))
+	assert.Empty(t, show(fmt.Sprintf(customer, m1, ""), fmt.Sprintf(agent, m2)), "a duplicate")
+	assert.Empty(t, show(fmt.Sprintf(customer, "", "")), "one that was overtaken")
+	assert.Equal(t, []string{"close p1  webmessaging p1/close 10:00:09 transport.failure"},
+		show(fmt.Sprintf(customer, m1, `,"endTime":"2026-11-25T10:00:09.000Z","disconnectType":"transport.failure"`)))
+	assert.Empty(t, to.faults)
+}
+
+func TestTopicsOneLevelDeeper(t *testing.T) {
+	t.Parallel()
+	tracker, to := NewTracker(began), &heard{}
+	tracker.Decode(body("c", `{"id":"p1","purpose":"customer","messages":[{"id":"x","state":"disconnected","type":"whatsapp","connectedTime":"2026-11-25T10:00:01Z",`+
+		`"disconnectedTime":"2026-11-25T10:00:05Z","disconnectType":"timeout","messages":[{"message":{"id":"m1"},"messageTime":"2026-11-25T10:00:03Z"}]}]}`), began, to)
+	assert.Equal(t, []string{
+		"open p1  whatsapp p1/open 10:00:01", "receive p1  whatsapp m1 10:00:03", "close p1  whatsapp p1/close 10:00:05 timeout",
+	}, to.take())
+	// A real one, of a callback.
+	tracker.Decode([]byte(`{"topicName":"v2.users.AGENT_USER_ID.conversations","version":"2","eventBody":{"id":"ffff-1","participants":[{"id":"a5d4",`+
+		`"connectedTime":"2026-11-25T10:04:12.132Z","endTime":"2026-11-25T10:07:20.528Z","purpose":"acd","callbacks":[{"state":"disconnected","disconnectType":"transfer"}]}]},`+
+		`"metadata":{"CorrelationId":"2074b130"}}`), began, to)
+	assert.Equal(t, []string{"open a5d4  callback a5d4/open 10:04:12", "close a5d4  callback a5d4/close 10:07:20 transfer"}, to.take())
+}
+
+func TestWhatWasBeforeIsHistory(t *testing.T) {
+	t.Parallel()
+	tracker, to := NewTracker(began), &heard{}
+	tracker.Decode(body("c", `{"id":"p1","purpose":"customer","connectedTime":"2026-11-25T09:00:00Z","messages":[`+
+		`{"messageId":"m1","messageTime":"2026-11-25T09:59:59Z"},{"messageId":"m2","messageTime":"2026-11-25T10:00:01Z"}]}`), began, to)
+	assert.Equal(t, []string{"receive p1   m2 10:00:01"}, to.take())
+	assert.Equal(t, 2, to.ignored)
+}
+
+func TestBadSnapshots(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"topicName":`:            "not_json ",
+		`[1]`:                      "wrong_type ",
+		`{"topicName":5}`:          "wrong_type ",
+		`{"eventBody":{}}`:         "missing_type nothing is given at topicName",
+		"{\"topicName\":\"\xff\"}": "invalid_utf8 ",
+		`{"topicName":"v2.x.conversations","eventBody":{}}`:            "missing_channel_id nothing is given at eventBody.id",
+		string(body("c", `{"purpose":"agent"}`)):                       "missing_channel_id nothing is given at participants[].id",
+		string(body("c", `{"id":5}`)):                                  "wrong_type ",
+		string(body("c", `{"id":"p","messages":[{"messageId":"m"}]}`)): "missing_timestamp ",
+		string(body("c", `{"id":"p","messages":[7]}`)):                 "wrong_type ",
+		string(body("c", `{"id":"p","connectedTime":"soon"}`)):         "bad_timestamp a time is neither",
+	} {
+		to := &heard{}
+		NewTracker(began).Decode([]byte(text), began, to)
+		require.Len(t, to.faults, 1, text)
+		assert.True(t, strings.HasPrefix(to.faults[0], want), to.faults[0])
+		assert.Empty(t, to.events)
+	}
+	to := &heard{}
+	tracker := NewTracker(began)
+	tracker.Decode([]byte(`{"topicName":"v2.detail.events.conversation.x.user.end","eventBody":{}}`), began, to)
+	assert.Equal(t, 1, to.ignored)
+	tracker.Decode(body("c", `{"id":"p","connectedTime":"soon"},{"id":"q","connectedTime":"2026-11-25T10:00:01Z"}`), began, to)
+	assert.Len(t, to.events, 1, "the good around it goes on")
+}
+
+// fact is one that a conversation comes to, as a sink is told of it.
+type story struct {
+	messages []int // seconds after the beginning
+	end      int   // 0: none yet
+}
+
+func (s *story) snapshot(id, most int) []byte {
+	recent := s.messages[max(0, len(s.messages)-most):]
+	var list []string
+	for _, second := range recent {
+		list = append(list, fmt.Sprintf(`{"messageId":"c%d-m%d","messageTime":%q}`, id, second, began.Add(time.Duration(second)*time.Second).Format(time.RFC3339)))
+	}
+	end := ""
+	if s.end > 0 {
+		end = fmt.Sprintf(`,"endTime":%q`, began.Add(time.Duration(s.end)*time.Second).Format(time.RFC3339))
+	}
+	return body(fmt.Sprintf("c%d", id), fmt.Sprintf(`{"id":"p%d","purpose":"customer","connectedTime":%q,"messages":[%s]%s}`,
+		id, began.Add(time.Second).Format(time.RFC3339), strings.Join(list, ","), end))
+}
+
+// Snapshots are lost, told twice and overtaken: whatever any of them showed is
+// told, once.
+func TestAnyOrderTellsEverythingOnce(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		var frames [][]byte
+		want := map[string]bool{}
+		for id := range 5 {
+			var s story
+			for second := 2; second < 40; second++ {
+				s.messages = append(s.messages, second)
+				if second == 39 {
+					s.end = 40
+				}
+				if random.IntN(3) == 0 {
+					continue // lost
+				}
+				frames = append(frames, s.snapshot(id, 10))
+				want[fmt.Sprintf("p%d/open", id)] = true
+				for _, one := range s.messages[max(0, len(s.messages)-10):] {
+					want[fmt.Sprintf("c%d-m%d", id, one)] = true
+				}
+				if s.end > 0 {
+					want[fmt.Sprintf("p%d/close", id)] = true
+				}
+				if random.IntN(4) == 0 {
+					frames = append(frames, frames[len(frames)-1])
+				}
+			}
+		}
+		for i := range frames { // neighbours overtake each other
+			j := min(len(frames)-1, i+random.IntN(4))
+			frames[i], frames[j] = frames[j], frames[i]
+		}
+		tracker, to := NewTracker(began), &heard{}
+		for _, one := range frames {
+			tracker.Decode(one, began, to)
+		}
+		told := map[string]int{}
+		for _, event := range to.events {
+			told[strings.Fields(event)[len(strings.Fields(event))-2]]++
+		}
+		require.Len(t, told, len(want), "seed %d", seed)
+		for id, n := range told {
+			require.True(t, want[id], id)
+			require.Equal(t, 1, n, id)
+		}
+	}
+}
+
+func TestMemoryIsBoundedAndNothingIsToldTwice(t *testing.T) {
+	t.Parallel()
+	tracker, to := NewTracker(began), &heard{}
+	tracker.most, tracker.mostOwn = 500, 50
+	told := map[string]int{}
+	stories := make([]story, 100)
+	random := rand.New(rand.NewPCG(1, 1))
+	for second := 2; second < 3000; second++ {
+		id := random.IntN(len(stories))
+		stories[id].messages = append(stories[id].messages, second)
+		tracker.Decode(stories[id].snapshot(id, 1000), began.Add(time.Duration(second)*time.Second), to)
+		for _, event := range to.take() {
+			told[strings.Fields(event)[2]]++
+		}
+		require.LessOrEqual(t, tracker.facts, 500+1000)
+	}
+	for id, n := range told {
+		require.Equal(t, 1, n, id)
+	}
+	assert.Greater(t, len(told), 1500)
+	assert.Positive(t, to.ignored, "and what may have been told is history")
+}
+
+func TestConversationsExpire(t *testing.T) {
+	t.Parallel()
+	tracker, to := NewTracker(began), &heard{}
+	show := func(id string, at time.Time) {
+		tracker.Decode(body(id, `{"id":"p","connectedTime":"2026-11-25T10:00:01Z"}`), at, to)
+	}
+	show("c1", began)
+	show("c2", began.Add(23*time.Hour))
+	assert.Equal(t, 2, tracker.Conversations())
+	show("c3", began.Add(25*time.Hour))
+	assert.Equal(t, 2, tracker.Conversations())
+	to.events = nil
+	show("c1", began.Add(26*time.Hour))
+	assert.Empty(t, to.events, "it was told before it was forgotten")
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(body("c", `{"id":"p","state":"connected","messages":[{"id":"x","state":"disconnected","messages":[{"messageId":"m","messageTime":"2026-11-25T10:00:03Z"}]}]}`))
+	f.Add([]byte(`{"topicName":"v2.conversations","eventBody":{"id":"c","participants":[null,{"id":"p","endTime":"x","calls":[{}]}]}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		tracker, to := NewTracker(began), &heard{}
+		tracker.Decode(text, began, to)
+		events := to.take()
+		sorted := slices.Clone(events)
+		slices.Sort(sorted)
+		assert.Len(t, slices.Compact(sorted), len(events), "each event once")
+		tracker.Decode(text, began, to)
+		assert.Empty(t, to.events, "and not again")
+	})
+}
+
+func BenchmarkDecode(b *testing.B) {
+	s := story{}
+	for second := range 50 {
+		s.messages = append(s.messages, second+2)
+	}
+	frame := s.snapshot(1, 50)
+	tracker, to := NewTracker(began), &heard{}
+	b.ReportAllocs()
+	b.SetBytes(int64(len(frame)))
+	for b.Loop() {
+		tracker.Decode(frame, began, to)
+	}
+}

@@ -1,0 +1,147 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package eventhub finds the digital event hub of a NICE CXone tenant: where its
+// tokens are had, who the tenant is, and where its hub stands.
+package eventhub
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+)
+
+// Hub is a tenant's event hub.
+type Hub struct {
+	Client *http.Client
+	// Discovery is where the platform says where things are.
+	Discovery *url.URL
+	// Socket is where the hub stands; nil: where the platform says.
+	Socket *url.URL
+	// Tenant and User are whose events to ask for; empty: those of the token.
+	Tenant, User string
+	// Check refuses addresses that may not be used.
+	Check func(*url.URL) error
+
+	mutex sync.Mutex // held over a request
+	token *url.URL   // endpoint
+}
+
+// TokenURL asks where tokens are had.
+func (h *Hub) TokenURL(ctx context.Context) (*url.URL, *session.Failure) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	if h.token != nil {
+		return h.token, nil
+	}
+	call := &session.Call{What: "discovery", Method: http.MethodGet, URL: h.Discovery.JoinPath("/.well-known/openid-configuration")}
+	body, failure := session.Do(ctx, h.Client, call)
+	if failure != nil {
+		return nil, failure
+	}
+	var answer struct {
+		TokenEndpoint string `json:"token_endpoint"`
+	}
+	if json.Unmarshal(body, &answer) != nil || answer.TokenEndpoint == "" {
+		return nil, call.BadAnswerTo("no token_endpoint in the answer")
+	}
+	at, err := url.Parse(answer.TokenEndpoint)
+	if err == nil {
+		err = h.Check(at)
+	}
+	if err != nil {
+		return nil, call.BadAnswerTo("token_endpoint: %w", err)
+	}
+	h.token = at
+	return at, nil
+}
+
+// Prepare finds the tenant's hub.
+func (h *Hub) Prepare(ctx context.Context, access session.Access, _ bool) (*session.Route, *session.Failure) {
+	who := identify(access)
+	tenant, user := orElse(h.Tenant, who.TenantID), orElse(h.User, who.user())
+	switch {
+	case tenant == "":
+		return nil, session.NewFailure(session.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a tenant; set event_hub.tenant_id"))
+	case user == "":
+		return nil, session.NewFailure(session.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a user; set event_hub.user_id"))
+	}
+	at := h.Socket
+	if at == nil {
+		var failure *session.Failure
+		if at, failure = h.find(ctx, access, tenant); failure != nil {
+			return nil, failure
+		}
+	}
+	socket := *at
+	query := socket.Query()
+	query.Set("tenantId", tenant)
+	query.Set("userId", user)
+	socket.RawQuery = query.Encode()
+	return &session.Route{Socket: &socket}, nil
+}
+
+// hostName is what may stand in the name of a host.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9.-]+$`)
+
+// find asks where the hub of a tenant stands.
+func (h *Hub) find(ctx context.Context, access session.Access, tenant string) (*url.URL, *session.Failure) {
+	at := h.Discovery.JoinPath("/.well-known/cxone-configuration")
+	at.RawQuery = url.Values{"tenantId": {tenant}}.Encode()
+	call := &session.Call{What: "discovery", Method: http.MethodGet, URL: at, Token: access.Token}
+	body, failure := session.Do(ctx, h.Client, call)
+	if failure != nil {
+		return nil, failure
+	}
+	var answer struct {
+		Area   string `json:"area"`
+		Domain string `json:"domain"`
+	}
+	if json.Unmarshal(body, &answer) != nil || !hostName.MatchString(answer.Area) || !hostName.MatchString(answer.Domain) {
+		return nil, call.BadAnswerTo("no area and domain in the answer")
+	}
+	return &url.URL{Scheme: "wss", Host: fmt.Sprintf("event-hub-de-%s.%s", strings.ToLower(answer.Area), answer.Domain), Path: "/"}, nil
+}
+
+// claims are what a token says of its bearer. They come straight from the token
+// endpoint, by TLS, so their signature needs no look (OpenID Connect Core 3.1.3.7).
+type claims struct {
+	TenantID string `json:"tenantId"`
+	UserID   string `json:"userId"`
+	Subject  string `json:"sub"`
+}
+
+func (c *claims) user() string {
+	return orElse(c.UserID, strings.TrimPrefix(c.Subject, "user:"))
+}
+
+// identify reads the ID token, and where it says nothing the token itself.
+func identify(access session.Access) claims {
+	var of claims
+	for _, token := range []string{access.Token, access.Identity} {
+		parts := strings.Split(token, ".")
+		if len(parts) != 3 {
+			continue
+		}
+		if text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "=")); err == nil {
+			_ = json.Unmarshal(text, &of) // what cannot be read says nothing
+		}
+	}
+	return of
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}

@@ -1,0 +1,178 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package notifications
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+)
+
+// Limits of the platform.
+const (
+	// MaxChannels is how many channels an OAuth client may have.
+	MaxChannels = 20
+	// MaxCarrying is how many of ours carry topics: a rotation needs one more.
+	MaxCarrying = MaxChannels - 1
+	// MaxTopics is how many topics a channel may have.
+	MaxTopics = 1000
+)
+
+// Settings are how the service is used.
+type Settings struct {
+	Client *http.Client
+	API    *url.URL
+	// Topics are what to subscribe to; none: those of the queues there are.
+	Topics []string
+	// Channels is over how many channels the topics are spread, at least.
+	Channels int
+	// Overlap is for how long two channels stand side by side in a rotation.
+	Overlap time.Duration
+	// Check refuses addresses of sockets that may not be dialled.
+	Check func(*url.URL) error
+	// Rejected is told of a topic that the platform does not give us, once.
+	Rejected func(topic, reason string, missingPermissions []string)
+	// LeftOut is told of topics for which there is no room.
+	LeftOut func(topics int)
+}
+
+// Channels are those of one receiver. Each of its sessions has one.
+type Channels struct {
+	settings Settings
+
+	discovering sync.Mutex // held over requests
+	subscribing sync.Mutex // held over a request: concurrent ones wipe each other
+
+	mutex    sync.Mutex
+	known    bool          // which topics there are
+	changed  chan struct{} // closed when that changes
+	shares   [][]string    // topics, by session
+	channels map[int]*channel
+	rejected map[string]bool
+	rotated  []time.Time // when channels were added to those that carry topics
+}
+
+// channel is one of the platform's.
+type channel struct {
+	id      string
+	socket  *url.URL
+	expires time.Time
+}
+
+// New makes the channels of a receiver.
+func New(settings Settings) *Channels {
+	c := &Channels{settings: settings, changed: make(chan struct{}), channels: map[int]*channel{}, rejected: map[string]bool{}}
+	if len(settings.Topics) > 0 {
+		c.spread(settings.Topics)
+	}
+	return c
+}
+
+// Sessions is how many sessions there have to be. Where the topics are to be
+// discovered it is as many as there may be; those without a topic wait.
+func (c *Channels) Sessions() int {
+	if len(c.settings.Topics) == 0 {
+		return MaxCarrying
+	}
+	return len(c.shares)
+}
+
+// Prepare is the way to the socket of a session.
+func (c *Channels) Prepare(number int) session.Prepare {
+	return func(ctx context.Context, access session.Access, fresh bool) (*session.Route, *session.Failure) {
+		topics, failure := c.share(ctx, access, number)
+		if failure != nil {
+			return nil, failure
+		}
+		if old := c.channel(number); old != nil && !fresh && time.Until(old.expires) > time.Minute {
+			failure = c.subscribe(ctx, access, old, topics)
+			if failure == nil {
+				return old.route(), nil
+			}
+			if failure.Cause != session.NotFound {
+				return nil, failure
+			}
+		}
+		if failure = c.quota(number, time.Now()); failure != nil {
+			return nil, failure
+		}
+		created, failure := c.create(ctx, access)
+		if failure != nil {
+			return nil, failure
+		}
+		if failure = c.subscribe(ctx, access, created, topics); failure != nil {
+			return nil, failure
+		}
+		c.mutex.Lock()
+		defer c.mutex.Unlock()
+		c.channels[number] = created
+		return created.route(), nil
+	}
+}
+
+func (c *channel) route() *session.Route {
+	return &session.Route{Socket: c.socket, Expires: c.expires}
+}
+
+func (c *Channels) channel(number int) *channel {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.channels[number]
+}
+
+// quota refuses a channel that the platform could only give by taking away another
+// that is in use.
+func (c *Channels) quota(number int, now time.Time) *session.Failure {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.channels[number] == nil {
+		return nil
+	}
+	for len(c.rotated) > 0 && now.Sub(c.rotated[0]) > c.settings.Overlap {
+		c.rotated = c.rotated[1:]
+	}
+	if len(c.channels)+len(c.rotated) >= MaxChannels {
+		return session.NewFailure(session.Quota, false, fmt.Errorf("notification channels: %d of the %d that the platform allows are in use; "+
+			"a further one would take one of them away", len(c.channels)+len(c.rotated), MaxChannels))
+	}
+	c.rotated = append(c.rotated, now)
+	return nil
+}
+
+// create makes a channel.
+func (c *Channels) create(ctx context.Context, access session.Access) (*channel, *session.Failure) {
+	call := &session.Call{What: "channel", Method: http.MethodPost, URL: c.settings.API.JoinPath("/api/v2/notifications/channels"), Token: access.Token}
+	body, failure := session.Do(ctx, c.settings.Client, call)
+	if failure != nil {
+		return nil, failure
+	}
+	var answer struct {
+		ConnectURI string `json:"connectUri"`
+		ID         string `json:"id"`
+		Expires    string `json:"expires"`
+	}
+	if json.Unmarshal(body, &answer) != nil || answer.ID == "" {
+		return nil, call.BadAnswerTo("the answer is no channel")
+	}
+	created := &channel{id: answer.ID, expires: time.Now().Add(24 * time.Hour)}
+	var err error
+	if created.socket, err = session.SocketURL(answer.ConnectURI, c.settings.Check); err != nil {
+		return nil, call.BadAnswerTo("connectUri: %w", err)
+	}
+	if answer.Expires != "" {
+		nanoseconds, err := frame.ParseTimestamp([]byte(answer.Expires))
+		if err != nil {
+			return nil, call.BadAnswerTo("expires %w", err)
+		}
+		created.expires = time.Unix(0, nanoseconds)
+	}
+	return created, nil
+}

@@ -1,0 +1,37 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"net/http"
+
+	"golang.org/x/time/rate"
+)
+
+// PerMinute allows so many in a minute, all of them at once if it must be.
+func PerMinute(n int) *rate.Limiter { return rate.NewLimiter(rate.Limit(float64(n)/60), n) }
+
+// Bounded makes requests no faster than its limiter allows.
+type Bounded struct {
+	Limiter *rate.Limiter
+	Next    http.RoundTripper
+}
+
+// RoundTrip waits for its turn.
+func (b *Bounded) RoundTrip(request *http.Request) (*http.Response, error) {
+	if err := b.Limiter.Wait(request.Context()); err != nil {
+		if request.Body != nil {
+			_ = request.Body.Close()
+		}
+		return nil, err
+	}
+	return b.Next.RoundTrip(request)
+}
+
+// CloseIdleConnections passes on what http.Client asks for.
+func (b *Bounded) CloseIdleConnections() {
+	if closer, ok := b.Next.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}

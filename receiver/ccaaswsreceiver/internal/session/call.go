@@ -1,0 +1,75 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// maxAnswerSize bounds the answer to an HTTP request.
+const maxAnswerSize = 8 << 20
+
+// Call is one HTTP request of the way to a socket.
+type Call struct {
+	What   string // for messages: "pre-flight"
+	Method string
+	URL    *url.URL
+	Header http.Header
+	Body   []byte // JSON; nil: none
+	Token  string // empty: none is sent
+}
+
+// name is how messages speak of the call.
+func (c *Call) name() string { return c.What + " " + c.Method + " " + address(c.URL) }
+
+// BadAnswerTo is a failure of an answer that is not what it should be.
+func (c *Call) BadAnswerTo(format string, arguments ...any) *Failure {
+	return temporary(BadAnswer, fmt.Errorf(c.name()+": "+format, arguments...))
+}
+
+// Do makes a request, and gives the body of a good answer.
+func Do(ctx context.Context, client *http.Client, call *Call) ([]byte, *Failure) {
+	what := call.name()
+	request, err := http.NewRequestWithContext(ctx, call.Method, call.URL.String(), bytes.NewReader(call.Body))
+	if err != nil {
+		return nil, lasting(Refused, fmt.Errorf("%s: %w", what, err))
+	}
+	for name, values := range call.Header {
+		request.Header[name] = values
+	}
+	request.Header.Set("Accept", "application/json")
+	if call.Body != nil && request.Header.Get("Content-Type") == "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	authorize(request.Header, call.Token)
+
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, unanswered(what, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		return nil, answered(what, response, time.Now())
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerSize+1))
+	switch {
+	case err != nil:
+		return nil, unanswered(what, err)
+	case len(body) > maxAnswerSize:
+		return nil, lasting(BadAnswer, fmt.Errorf("%s: the answer is larger than %d bytes", what, maxAnswerSize))
+	}
+	return body, nil
+}
+
+func authorize(header http.Header, token string) {
+	if token != "" {
+		header.Set("Authorization", "Bearer "+token)
+	}
+}

@@ -1,0 +1,212 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/conversation"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/eventhub"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/notifications"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+)
+
+// way is how the sessions of a receiver come to their sockets.
+type way struct {
+	sessions int
+	settings func(number int) session.Settings
+	decode   decode                // what the connections have in common; nil: each has its own
+	watch    func(context.Context) // runs beside them; nil: nothing
+}
+
+// way works out how the platform is reached. Tokens, limits and requests are the
+// receiver's own, and shared by its sessions alone.
+func (r *wsReceiver) way(ctx context.Context) (*way, error) {
+	at, err := r.config.target(&r.profile)
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := r.config.proxy()
+	if err != nil {
+		return nil, err
+	}
+	security, err := r.config.TLS.LoadTLSConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	r.client = newClient(proxy, security, r.config.Limits.RequestsPerMinute)
+	all := r.settings(&websocket.Dialer{
+		Proxy:            proxy,
+		TLSClientConfig:  security,
+		HandshakeTimeout: requestTimeout,
+		ReadBufferSize:   socketBuffer,
+	})
+	w := &way{sessions: r.config.Connections}
+	switch {
+	case r.api.Name == platform.Notifications:
+		err = r.notifications(w, at, &all)
+	case r.api.Name == platform.EventHub:
+		r.eventHub(w, at, &all)
+	default:
+		r.realtimeEvents(w, at, &all)
+	}
+	return w, err
+}
+
+// settings are those that all sessions have in common.
+func (r *wsReceiver) settings(dialer *websocket.Dialer) session.Settings {
+	set := session.Settings{
+		Subprotocol:  r.config.Subprotocol,
+		Dialer:       dialer,
+		Dials:        session.PerMinute(r.config.Limits.DialsPerMinute),
+		Talk:         r.config.talk(&r.api),
+		Heartbeat:    session.Heartbeat(r.config.Heartbeat),
+		MaxFrameSize: r.config.MaxFrameSize,
+		Pace: session.Pace{
+			Initial:    r.config.Reconnect.InitialInterval,
+			Max:        r.config.Reconnect.MaxInterval,
+			Multiplier: r.config.Reconnect.Multiplier,
+			Jitter:     r.config.Reconnect.RandomizationFactor,
+		},
+		Rotation: session.Rotation{MaxAge: r.config.Rotation.MaxAge, Overlap: r.config.Rotation.Overlap},
+	}
+	if set.Subprotocol == autoSubprotocol {
+		set.Subprotocol = r.api.Subprotocol
+	}
+	return set
+}
+
+// realtimeEvents goes straight to the socket, or to where an answer says it is.
+func (r *wsReceiver) realtimeEvents(w *way, at *target, all *session.Settings) {
+	if at.token != nil {
+		all.Tokens = r.tokens(session.Fixed(at.token))
+	}
+	direct := &session.Direct{
+		Client: r.client, Preflight: at.preflight, Socket: at.socket, Subprotocol: all.Subprotocol, Header: http.Header{},
+	}
+	for name, value := range r.config.Session.Headers {
+		direct.Header.Set(name, string(value))
+	}
+	all.Prepare = direct.Prepare
+	if at.urlFrom != nil {
+		from := &r.config.Session.URLFrom
+		all.Prepare = (&session.URLFrom{
+			Client: r.client, Method: from.Method, URL: at.urlFrom, Headers: revealed(from.Headers), Body: string(from.Body),
+			Path: from.Path, Expires: from.Expires, Upgrade: revealed(r.config.Session.Headers), Check: r.config.allowed,
+		}).Prepare
+	}
+	w.settings = func(int) session.Settings { return *all }
+}
+
+// eventHub registers at the hub of a tenant.
+func (r *wsReceiver) eventHub(w *way, at *target, all *session.Settings) {
+	hub := &eventhub.Hub{
+		Client: r.client, Discovery: at.api, Socket: at.socket, Check: r.config.allowed,
+		Tenant: r.config.EventHub.TenantID, User: r.config.EventHub.UserID,
+	}
+	tokenURL := hub.TokenURL
+	if at.token != nil {
+		tokenURL = session.Fixed(at.token)
+	}
+	all.Tokens, all.Prepare = r.tokens(tokenURL), hub.Prepare
+	w.settings = func(int) session.Settings { return *all }
+}
+
+// notifications spreads topics over channels, whose snapshots one tracker knows.
+func (r *wsReceiver) notifications(w *way, at *target, all *session.Settings) error {
+	all.Tokens = r.tokens(session.Fixed(at.token))
+	channels := notifications.New(notifications.Settings{
+		Client: r.client, API: at.api, Topics: r.config.Notifications.Topics, Channels: r.config.Connections,
+		Overlap: r.config.Rotation.Overlap, Check: r.config.allowed,
+		Rejected: func(topic, reason string, missing []string) {
+			r.set.Logger.Warn("The platform does not let us subscribe to a topic; it tells nothing of it",
+				zap.String("topic", topic), zap.String("reason", reason), zap.Strings("missing_permissions", missing))
+		},
+		LeftOut: func(topics int) {
+			r.set.Logger.Error("There are more topics than the platform's channels hold; those left out tell nothing",
+				zap.Int("left_out", topics), zap.Int("channels", notifications.MaxCarrying), zap.Int("topics_per_channel", notifications.MaxTopics))
+		},
+	})
+	w.sessions = channels.Sessions()
+	w.settings = func(number int) session.Settings {
+		one := *all
+		one.Prepare = channels.Prepare(number)
+		return one
+	}
+	var mutex sync.Mutex
+	tracker := conversation.NewTracker(time.Now().Add(-time.Second)) // clocks differ a little
+	w.decode = func(text []byte, at time.Time, to frame.Sink) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		tracker.Decode(text, at, to)
+	}
+	w.watch = func(ctx context.Context) {
+		channels.Watch(ctx, r.config.Notifications.RefreshInterval, all.Tokens, func(failure *session.Failure) {
+			r.set.Logger.Warn("Cannot look for new queues; those that are known go on", zap.Error(failure))
+		})
+	}
+	return r.watchTopics(channels)
+}
+
+func (r *wsReceiver) watchTopics(channels *notifications.Channels) error {
+	err := r.telemetry.RegisterCcaasWsTopicsCallback(func(_ context.Context, o metric.Int64Observer) error {
+		all, _ := channels.Topics()
+		o.Observe(int64(all))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.telemetry.RegisterCcaasWsRejectedTopicsCallback(func(_ context.Context, o metric.Int64Observer) error {
+		_, rejected := channels.Topics()
+		o.Observe(int64(rejected))
+		return nil
+	})
+}
+
+// tokens makes the receiver's source of tokens.
+func (r *wsReceiver) tokens(at func(context.Context) (*url.URL, *session.Failure)) *session.Tokens {
+	o := &r.config.OAuth2
+	if o.ClientID == "" {
+		return nil
+	}
+	var expires atomic.Int64 // unix ns; 0: never, or no token yet
+	err := r.telemetry.RegisterCcaasWsTokenRemainingCallback(func(_ context.Context, to metric.Float64Observer) error {
+		if until := expires.Load(); until != 0 {
+			to.Observe(max(time.Until(time.Unix(0, until)).Seconds(), 0))
+		}
+		return nil
+	})
+	if err != nil {
+		r.set.Logger.Warn("Cannot tell how long the token is valid", zap.Error(err))
+	}
+	return session.NewTokens(session.Credentials{
+		ClientID: o.ClientID, ClientSecret: string(o.ClientSecret),
+		Username: o.Username, Password: string(o.Password),
+		TokenURL: at, Scopes: o.Scopes, Strict: o.StrictScopes,
+	}, r.client, func(grant session.Grant) {
+		r.telemetry.CcaasWsTokenRefreshes.Add(context.Background(), 1)
+		expires.Store(0)
+		if !grant.Expires.IsZero() {
+			expires.Store(grant.Expires.UnixNano())
+		}
+		if len(grant.Wider) > 0 {
+			r.set.Logger.Warn("The token may do more than it was asked for; whoever gets hold of it, or of the client's secret, may do that too, "+
+				"and requests of other users of this client count against the same quota. Use a dedicated OAuth client with these scopes taken away; "+
+				"oauth2.strict_scopes: true refuses such tokens", zap.Strings("wider_scopes", grant.Wider), zap.Strings("asked_for", o.Scopes))
+		}
+	})
+}
