@@ -1,0 +1,181 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// toldWindow is what a window record says.
+type toldWindow struct {
+	start, end int64 // unix ms
+	active     int64
+	counts     wsevent.Counts
+	totals     wsevent.Counts
+	since      int64
+	complete   bool
+}
+
+// windowSink takes window records by OTLP over HTTP, and remembers every window.
+type windowSink struct {
+	url string
+
+	mutex          sync.Mutex
+	bySeries       map[sim.Series]map[int64]toldWindow // by start
+	told           int
+	contradictions []string
+}
+
+func startWindowSink(t testing.TB) *windowSink {
+	t.Helper()
+	s := &windowSink{bySeries: map[sim.Series]map[int64]toldWindow{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/v1/logs", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		request := plogotlp.NewExportRequest()
+		if err == nil {
+			err = request.UnmarshalProto(body)
+		}
+		if err == nil {
+			err = s.take(request.Logs())
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	})
+	mux.HandleFunc("/v1/metrics", func(http.ResponseWriter, *http.Request) {})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	s.url = server.URL
+	return s
+}
+
+func (s *windowSink) take(logs plog.Logs) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, resource := range logs.ResourceLogs().All() {
+		for _, scope := range resource.ScopeLogs().All() {
+			for _, record := range scope.LogRecords().All() {
+				decoded, err := wsevent.DecodeRecord(record)
+				if err != nil {
+					return err
+				}
+				s.note(decoded)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *windowSink) note(r wsevent.Record) {
+	series := sim.Series{TenantID: r.Tags.TenantID, Region: r.Tags.Region, ChannelType: r.Tags.ChannelType}
+	w := toldWindow{start: r.Start, end: r.End, since: r.Since, counts: countsOf(r.Fields), totals: countsOf(r.Totals)}
+	w.active, _ = wsevent.Int(r.Fields, wsevent.FieldActiveConnections)
+	if complete, ok := r.Fields.Get(wsevent.FieldComplete); ok {
+		w.complete = complete.Bool()
+	}
+	s.told++
+	windows, ok := s.bySeries[series]
+	if !ok {
+		windows = map[int64]toldWindow{}
+		s.bySeries[series] = windows
+	}
+	if before, again := windows[w.start]; again && before != w {
+		s.contradictions = append(s.contradictions, fmt.Sprintf("%v: first %+v, then %+v", series, before, w))
+	}
+	windows[w.start] = w
+}
+
+func countsOf(m pcommon.Map) (c wsevent.Counts) {
+	for key, n := range map[string]*int64{
+		wsevent.FieldMessagesSent: &c.MessagesSent, wsevent.FieldMessagesReceived: &c.MessagesReceived,
+		wsevent.FieldConnectionsOpened: &c.ConnectionsOpened, wsevent.FieldConnectionsClosed: &c.ConnectionsClosed,
+		wsevent.FieldConnectionsDropped: &c.ConnectionsDropped, wsevent.FieldLateEvents: &c.LateEvents,
+	} {
+		*n, _ = wsevent.Int(m, key)
+	}
+	c.PayloadBytes, _ = wsevent.Int(m, wsevent.TotalPayloadBytes)
+	return c
+}
+
+func (s *windowSink) distinct() (n int) {
+	for _, windows := range s.bySeries {
+		n += len(windows)
+	}
+	return n
+}
+
+// waitFor waits for a number of windows.
+func (s *windowSink) waitFor(t testing.TB, n int) {
+	t.Helper()
+	eventually(t, func() error {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		if s.told < n {
+			return fmt.Errorf("there are %d windows, want %d", s.told, n)
+		}
+		return nil
+	})
+}
+
+// waitUntil waits until every series has a window that ends after a moment.
+func (s *windowSink) waitUntil(t testing.TB, moment time.Time) {
+	t.Helper()
+	eventually(t, func() error {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		var errs []error
+		for series, windows := range s.bySeries {
+			if last := latest(windows); last.end < moment.UnixMilli() {
+				errs = append(errs, fmt.Errorf("the last window of %v ended %v before", series, moment.Sub(time.UnixMilli(last.end))))
+			}
+		}
+		return errors.Join(errs...)
+	})
+}
+
+func latest(windows map[int64]toldWindow) (last toldWindow) {
+	for _, w := range windows {
+		if w.end > last.end {
+			last = w
+		}
+	}
+	return last
+}
+
+// disagreement says where the totals of the latest windows are not what the
+// platforms sent.
+func (s *windowSink) disagreement(truth map[sim.Series]sim.Counts) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	var errs []error
+	for series, want := range truth {
+		totals := latest(s.bySeries[series]).totals
+		got := sim.Counts{
+			ConnectionsOpened: totals.ConnectionsOpened, ConnectionsClosed: totals.ConnectionsClosed,
+			ConnectionsDropped: totals.ConnectionsDropped, MessagesSent: totals.MessagesSent,
+			MessagesReceived: totals.MessagesReceived, PayloadBytes: totals.PayloadBytes,
+		}
+		if got != want {
+			errs = append(errs, fmt.Errorf("%v has the totals %+v, the platform sent %+v", series, got, want))
+		}
+	}
+	return errors.Join(errs...)
+}
