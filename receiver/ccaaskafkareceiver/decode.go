@@ -35,7 +35,7 @@ func newDecoder(p *partition, partitions int) *decoder {
 	return d
 }
 
-// decode gives the records of messages, and when the latest message was written.
+// decode gives the records of messages, and when the first message was written.
 func (d *decoder) decode(ctx context.Context, messages []*kgo.Record) (plog.Logs, time.Time) {
 	all := plog.NewLogs()
 	var written time.Time
@@ -44,7 +44,7 @@ func (d *decoder) decode(ctx context.Context, messages []*kgo.Record) (plog.Logs
 			continue
 		}
 		d.partition.receiver.telemetry.CcaasKafkaMessages.Add(ctx, 1)
-		if message.Timestamp.After(written) {
+		if written.IsZero() || message.Timestamp.Before(written) {
 			written = message.Timestamp
 		}
 		logs, err := d.unmarshaler.UnmarshalLogs(message.Value)

@@ -162,9 +162,11 @@ func (p *partition) read(ctx context.Context, a *assignment, decoder *decoder) e
 }
 
 // live is how far reading may be behind for messages to count as just come.
-const live = 2 * time.Second
+const live = time.Second
 
-// arrival is when a message came: now, or when it was written if we are behind.
+// arrival is when messages came: now, or when the first was written if we are
+// behind. A batch may hold what was written in many seconds then, and a stream must
+// not seem to have been quiet up to the last of them.
 func arrival(now, readTo, written time.Time) time.Time {
 	if now.Sub(readTo) <= live || written.After(now) {
 		return now
