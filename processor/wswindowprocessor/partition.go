@@ -53,7 +53,7 @@ func (p *windowProcessor) consumePartition(ctx context.Context, from wsevent.Bat
 			return err
 		}
 	}
-	s.count(b, from.At.UnixMilli(), from.Next)
+	s.countUpTo(from.Next, b, from.At.UnixMilli())
 	return nil
 }
 

@@ -107,7 +107,7 @@ func (p *windowProcessor) ConsumeLogs(ctx context.Context, logs plog.Logs) error
 			return err
 		}
 	}
-	p.own.count(b, time.Now().UnixMilli(), 0)
+	p.own.count(b, time.Now().UnixMilli())
 	return nil
 }
 

@@ -95,16 +95,31 @@ func (s *shard) room() error {
 	return nil
 }
 
-// count counts a batch that came at a time, and ends before a position.
-func (s *shard) count(b *batch, at, position int64) {
+// count counts a batch that came at a time, unix ms.
+func (s *shard) count(b *batch, at int64) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	s.observe(b, at)
+}
+
+// countUpTo counts a batch of the partition that ends before a position, unless it is
+// counted already: it may be offered again because another pipeline refused it.
+func (s *shard) countUpTo(position int64, b *batch, at int64) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if position <= s.position {
+		return
+	}
+	s.observe(b, at)
+	s.position, s.clock = position, max(s.clock, at)
+}
+
+func (s *shard) observe(b *batch, at int64) {
 	begin := 0
 	for _, g := range b.groups {
 		s.engine.Observe(g.tags, b.events[begin:g.end], at)
 		begin = g.end
 	}
-	s.position, s.clock = position, max(s.clock, at)
 	s.drain()
 }
 

@@ -29,7 +29,7 @@ const (
 )
 
 // saveTimeout bounds a transaction.
-const saveTimeout = 30 * time.Second
+const saveTimeout = 15 * time.Second
 
 // assignment is a partition for as long as it is here and nothing goes wrong.
 type assignment struct {

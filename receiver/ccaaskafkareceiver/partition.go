@@ -116,6 +116,9 @@ func (p *partition) open(ctx context.Context, a *assignment, position int64) err
 	return nil
 }
 
+// leaveTimeout bounds what downstream may take to give a partition up.
+const leaveTimeout = 10 * time.Second
+
 // release lets downstream give the partition up. It may save what it has where the
 // partition is given away in peace, and has time for it.
 func (p *partition) release(ctx context.Context, a *assignment) {
@@ -125,7 +128,7 @@ func (p *partition) release(ctx context.Context, a *assignment) {
 	if leave == nil {
 		return
 	}
-	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.receiver.config.RebalanceTimeout/2)
+	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(leaveTimeout, p.receiver.config.RebalanceTimeout/2))
 	defer cancel()
 	if !errors.Is(context.Cause(ctx), errRevoked) {
 		cancel()
