@@ -9,12 +9,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
@@ -87,6 +90,8 @@ func (s *windowSink) take(logs plog.Logs) error {
 func (s *windowSink) note(r wsevent.Record) {
 	series := sim.Series{TenantID: r.Tags.TenantID, Region: r.Tags.Region, ChannelType: r.Tags.ChannelType}
 	w := toldWindow{start: r.Start, end: r.End, since: r.Since, counts: countsOf(r.Fields), totals: countsOf(r.Totals)}
+	w.counts.PayloadBytes, _ = wsevent.Int(r.Fields, wsevent.FieldPayloadBytesTotal)
+	w.totals.PayloadBytes, _ = wsevent.Int(r.Totals, wsevent.TotalPayloadBytes)
 	w.active, _ = wsevent.Int(r.Fields, wsevent.FieldActiveConnections)
 	if complete, ok := r.Fields.Get(wsevent.FieldComplete); ok {
 		w.complete = complete.Bool()
@@ -111,7 +116,6 @@ func countsOf(m pcommon.Map) (c wsevent.Counts) {
 	} {
 		*n, _ = wsevent.Int(m, key)
 	}
-	c.PayloadBytes, _ = wsevent.Int(m, wsevent.TotalPayloadBytes)
 	return c
 }
 
@@ -151,6 +155,38 @@ func (s *windowSink) waitUntil(t testing.TB, moment time.Time) {
 	})
 }
 
+// check holds the windows against each other: of each series there is every window
+// from its first, each was told with one value and complete, none came too late for its
+// events, and together they hold what the platforms sent.
+func (s *windowSink) check(t *testing.T, truth map[sim.Series]sim.Counts) {
+	t.Helper()
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	assert.Empty(t, s.contradictions)
+	for series, windows := range s.bySeries {
+		var sum wsevent.Counts
+		expected := int64(0)
+		for _, start := range slices.Sorted(maps.Keys(windows)) {
+			w := windows[start]
+			assert.Truef(t, expected == 0 || start == expected, "%v has no window from %d to %d", series, expected, start)
+			assert.Truef(t, w.complete, "%v is incomplete: %+v", series, w)
+			assert.Zerof(t, w.counts.LateEvents, "%v has late events: %+v", series, w)
+			sum.Add(&w.counts)
+			expected = w.end
+		}
+		assert.Equal(t, truth[series], simCounts(sum), "the windows of %v together", series)
+	}
+	t.Logf("%d windows of %d series, %d of them told twice", s.distinct(), len(s.bySeries), s.told-s.distinct())
+}
+
+func simCounts(c wsevent.Counts) sim.Counts {
+	return sim.Counts{
+		ConnectionsOpened: c.ConnectionsOpened, ConnectionsClosed: c.ConnectionsClosed,
+		ConnectionsDropped: c.ConnectionsDropped, MessagesSent: c.MessagesSent,
+		MessagesReceived: c.MessagesReceived, PayloadBytes: c.PayloadBytes,
+	}
+}
+
 func latest(windows map[int64]toldWindow) (last toldWindow) {
 	for _, w := range windows {
 		if w.end > last.end {
@@ -167,13 +203,7 @@ func (s *windowSink) disagreement(truth map[sim.Series]sim.Counts) error {
 	defer s.mutex.Unlock()
 	var errs []error
 	for series, want := range truth {
-		totals := latest(s.bySeries[series]).totals
-		got := sim.Counts{
-			ConnectionsOpened: totals.ConnectionsOpened, ConnectionsClosed: totals.ConnectionsClosed,
-			ConnectionsDropped: totals.ConnectionsDropped, MessagesSent: totals.MessagesSent,
-			MessagesReceived: totals.MessagesReceived, PayloadBytes: totals.PayloadBytes,
-		}
-		if got != want {
+		if got := simCounts(latest(s.bySeries[series]).totals); got != want {
 			errs = append(errs, fmt.Errorf("%v has the totals %+v, the platform sent %+v", series, got, want))
 		}
 	}

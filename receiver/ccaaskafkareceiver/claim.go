@@ -30,17 +30,18 @@ func (p *partition) prepare(ctx context.Context, client *kgo.Client) (partitions
 		return 0, fmt.Errorf("topic: %s: %w", config.Topic, events.Err)
 	}
 	partitions = len(events.Partitions)
+	// Others may make the topic at the same time: other partitions, other collectors.
 	switch {
 	case errors.Is(state.Err, kerr.UnknownTopicOrPartition) && config.State.Create:
 		_, err = admin.CreateTopic(ctx, int32(partitions), config.State.ReplicationFactor, stateTopicConfig(), config.stateTopic()) //nolint:gosec // Kafka's own number
-		if errors.Is(err, kerr.TopicAlreadyExists) {                                                                               // another partition's, or another collector's
+		if errors.Is(err, kerr.TopicAlreadyExists) {
 			err = nil
 		}
 	case state.Err != nil:
 		err = state.Err
 	case len(state.Partitions) < partitions && config.State.Create:
 		_, err = admin.UpdatePartitions(ctx, partitions, config.stateTopic())
-		if errors.Is(err, kerr.InvalidPartitions) { // others have been quicker
+		if errors.Is(err, kerr.InvalidPartitions) {
 			err = nil
 		}
 	case len(state.Partitions) < partitions:

@@ -164,7 +164,7 @@ func newMember(t testing.TB, config *Config, told *windows) *member {
 	factory := wswindowprocessor.NewFactory()
 	windowing := factory.CreateDefaultConfig().(*wswindowprocessor.Config)
 	windowing.Size, windowing.Overlap, windowing.AllowedLateness = size, 0, 500*time.Millisecond
-	windowing.PassThrough = false
+	windowing.PassThrough, windowing.CheckpointInterval = false, time.Second
 	p, err := factory.CreateLogs(t.Context(), processortest.NewNopSettings(factory.Type()), windowing, told)
 	require.NoError(t, err)
 	require.NoError(t, p.Start(t.Context(), componenttest.NewNopHost()))
