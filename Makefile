@@ -47,16 +47,22 @@ validate: build ## every configuration and every YAML block in a README is loade
 	$(GO) test -tags e2e -run '^TestValidate' -count=1 ./e2e/...
 
 .PHONY: e2e
-e2e: build bin/prometheus ## the built binaries against real servers
+e2e: build bin/prometheus bin/kafka ## the built binaries against real servers
 	$(GO) test -tags e2e -count=1 -timeout 20m ./e2e/...
 
 bin/prometheus: go.mod go.sum
 	$(GO) build -trimpath -tags remove_all_sd -ldflags "-s -w" -o $@ github.com/prometheus/prometheus/cmd/prometheus
 	@touch $@
 
+# A machine without Java or Maven tests the rest.
+bin/kafka: e2e/testdata/kafka/pom.xml
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
+		rm -rf $@ && mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@ && touch $@; \
+	else echo "Java or Maven is not there: the tests with a real Kafka are skipped"; fi
+
 .PHONY: bench
 bench: build bin/prometheus ## all benchmarks, then the whole path, then the table of budgets
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./cmd/...
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./extension/... ./cmd/...
 	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x ./e2e/...
 
 FUZZ_TIME ?= 30s
@@ -78,9 +84,9 @@ generate: ## metadata, documentation and status blocks of the components
 .PHONY: generated
 generated: ## fail when a generated file or go.mod is not what would be generated
 	@sh -c 'before=$$(mktemp -d) && trap "rm -rf $$before" EXIT && \
-		cp -R receiver processor connector go.mod go.sum "$$before" && \
+		cp -R receiver processor connector extension go.mod go.sum "$$before" && \
 		$(GO) generate ./... && $(GO) mod tidy && \
-		for path in receiver processor connector go.mod go.sum; do \
+		for path in receiver processor connector extension go.mod go.sum; do \
 			diff -r "$$before/$$path" $$path || { echo "generated files are not current: run make generate, go mod tidy, and commit"; exit 1; }; \
 		done'
 
