@@ -32,14 +32,14 @@ var errNotOTLP = errors.New("is not OTLP in protobuf")
 func Key(message []byte) ([]byte, error) {
 	var key []byte
 	err := each(message, resourceLogs, func(logs []byte) error {
-		tenant, region := "", ""
+		var tenant, region name
 		err := each(logs, resource, func(resource []byte) error {
 			return each(resource, attribute, func(pair []byte) error { return note(pair, &tenant, &region) })
 		})
 		if err != nil {
 			return err
 		}
-		next := wsevent.StreamKey(orUnknown(tenant), orUnknown(region))
+		next := wsevent.StreamKey(tenant.orUnknown(), region.orUnknown())
 		if key != nil && !bytes.Equal(key, next) {
 			return fmt.Errorf("holds the streams %q and %q, which may belong to different partitions", key, next)
 		}
@@ -52,30 +52,40 @@ func Key(message []byte) ([]byte, error) {
 	return key, err
 }
 
+// name is the value of an attribute; the first of its key counts.
+type name struct {
+	text  string
+	found bool
+}
+
+func (n *name) orUnknown() string {
+	if n.text == "" {
+		return wsevent.Unknown
+	}
+	return n.text
+}
+
 // note takes a pair of key and value, if it is of interest.
-func note(pair []byte, tenant, region *string) error {
-	var name string
-	if err := each(pair, attributeKey, func(key []byte) error { name = string(key); return nil }); err != nil {
+func note(pair []byte, tenant, region *name) error {
+	var key []byte
+	if err := each(pair, attributeKey, func(text []byte) error { key = text; return nil }); err != nil {
 		return err
 	}
 	into := tenant
-	switch name {
+	switch string(key) {
 	case wsevent.TenantID:
 	case wsevent.Region:
 		into = region
 	default:
 		return nil
 	}
-	return each(pair, keyedValue, func(value []byte) error {
-		return each(value, stringValue, func(text []byte) error { *into = string(text); return nil })
-	})
-}
-
-func orUnknown(name string) string {
-	if name == "" {
-		return wsevent.Unknown
+	if into.found {
+		return nil
 	}
-	return name
+	into.found = true
+	return each(pair, keyedValue, func(value []byte) error {
+		return each(value, stringValue, func(text []byte) error { into.text = string(text); return nil })
+	})
 }
 
 // each calls use with every field of a number that holds bytes.
