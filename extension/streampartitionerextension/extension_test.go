@@ -5,6 +5,7 @@ package streampartitionerextension
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -46,7 +47,7 @@ func TestAStreamIsInOnePartition(t *testing.T) {
 	found := map[int]bool{}
 	for tenant := range 100 {
 		of := func(channelType string) int {
-			return place.Partition(message(t, wsevent.Tags{TenantID: fmt.Sprint(tenant), Region: "us-east-1", ChannelType: channelType}), 12)
+			return place.Partition(message(t, wsevent.Tags{TenantID: strconv.Itoa(tenant), Region: "us-east-1", ChannelType: channelType}), 12)
 		}
 		at := of("voice")
 		found[at] = true

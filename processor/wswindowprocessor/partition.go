@@ -72,7 +72,7 @@ func (p *windowProcessor) shardOf(ctx context.Context, from wsevent.Batch) (*sha
 	p.partitions.mutex.Lock()
 	p.partitions.shards[from.Partition] = s
 	p.partitions.mutex.Unlock()
-	s.start(p.running)
+	s.start(p.running) //nolint:contextcheck // it outlives the call, and what it sends is not of the batch
 	return s, nil
 }
 

@@ -72,8 +72,9 @@ func (p *windowProcessor) Start(ctx context.Context, host component.Host) error 
 			return err
 		}
 	}
-	p.running, p.stop = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Start
-	p.own.start(p.running)
+	running, stop := context.WithCancel(context.WithoutCancel(ctx)) // it ends with Start
+	p.running, p.stop = running, stop
+	p.own.start(running)
 	return nil
 }
 

@@ -58,11 +58,11 @@ func (p *partition) prepare(ctx context.Context, client *kgo.Client) (partitions
 // compacted.
 func stateTopicConfig() map[string]*string {
 	return map[string]*string{
-		"cleanup.policy":            kadm.StringPtr("compact"),
-		"segment.bytes":             kadm.StringPtr("16777216"),
-		"segment.ms":                kadm.StringPtr("600000"),
-		"min.cleanable.dirty.ratio": kadm.StringPtr("0.1"),
-		"delete.retention.ms":       kadm.StringPtr("3600000"),
+		"cleanup.policy":            new("compact"),
+		"segment.bytes":             new("16777216"),
+		"segment.ms":                new("600000"),
+		"min.cleanable.dirty.ratio": new("0.1"),
+		"delete.retention.ms":       new("3600000"),
 	}
 }
 
@@ -122,10 +122,10 @@ func (p *partition) position(ctx context.Context, a *assignment) (position, end 
 	case size <= 0:
 		return 0, 0, fmt.Errorf("the position of %s cannot be read", a)
 	case position < start:
-		p.lost(a, start-position, "the topic no longer holds them; let it keep messages for longer than collectors are away")
+		p.lost(ctx, a, start-position, "the topic no longer holds them; let it keep messages for longer than collectors are away")
 		return start, end, nil
 	case position > end:
-		p.lost(a, 0, "the topic ends before the saved position, so it was made anew; its messages are read from the beginning")
+		p.lost(ctx, a, 0, "the topic ends before the saved position, so it was made anew; its messages are read from the beginning")
 		return start, end, nil
 	}
 	return position, end, nil

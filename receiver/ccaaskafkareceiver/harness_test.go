@@ -191,7 +191,7 @@ func (m *member) byHand(t testing.TB) *member {
 	m.status = newStatus(host{nil, m}.Report)
 	m.connect, err = m.config.connect(t.Context(), componenttest.NewNopHost(), m.set.Logger)
 	require.NoError(t, err)
-	m.kafkaReceiver.member, err = kgo.NewClient(m.connect...)
+	m.member, err = kgo.NewClient(m.connect...)
 	require.NoError(t, err)
 	running, stop := context.WithCancel(context.Background())
 	m.kafkaReceiver.stop = stop

@@ -178,9 +178,9 @@ func arrival(now, readTo, written time.Time) time.Time {
 }
 
 // lost says that messages were lost for the windows.
-func (p *partition) lost(a *assignment, n int64, why string) {
+func (p *partition) lost(ctx context.Context, a *assignment, n int64, why string) {
 	a.hole = true
-	p.receiver.telemetry.CcaasKafkaLostMessages.Add(context.Background(), n)
+	p.receiver.telemetry.CcaasKafkaLostMessages.Add(ctx, n)
 	p.logger.Error("Messages are missing in the windows, which are incomplete therefore", zap.Int64("messages", n), zap.String("reason", why))
 }
 

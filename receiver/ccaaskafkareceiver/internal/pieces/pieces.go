@@ -11,6 +11,7 @@ package pieces
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // PartSize is the largest part of a piece, in bytes: well below the megabyte that
@@ -104,7 +105,7 @@ func (s *Set) Take(layout *Layout, name string) []byte {
 			return value
 		}
 		delete(s.values, string(partKey(name, part)))
-		value = append(value[:len(value):len(value)], content...)
+		value = append(slices.Clip(value), content...)
 		layout.note(name, part+1)
 	}
 	return value
