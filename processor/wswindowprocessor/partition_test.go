@@ -283,3 +283,21 @@ func TestNumbersOfPartitionsAddUp(t *testing.T) {
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
 }
+
+func BenchmarkConsumePartition(b *testing.B) {
+	p, err := newProcessor(processortest.NewNopSettings(metadata.Type), createDefaultConfig().(*Config), consumertest.NewNop())
+	require.NoError(b, err)
+	require.NoError(b, p.Start(b.Context(), componenttest.NewNopHost()))
+	partition, logs, next := new(logged).claim(), manyEvents(1_000), int64(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		next++
+		ctx := wsevent.ContextWithBatch(b.Context(), wsevent.Batch{Partition: partition, Next: next, At: time.Now()})
+		if err := p.ConsumeLogs(ctx, logs); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1_000, "ns/event")
+	partition.leave(b.Context())
+	require.NoError(b, p.Shutdown(b.Context()))
+}

@@ -74,6 +74,8 @@ func (a *assignment) Get(key string) []byte { return a.found.Take(&a.layout, kee
 // what the brokers have, or another collector has the partition. Either way the
 // assignment is given up: whoever has the partition next, be it we, finds out.
 func (a *assignment) Save(ctx context.Context, position int64, operations ...*storage.Operation) error {
+	a.saving.Lock()
+	defer a.saving.Unlock()
 	records, err := a.layOut(position, operations)
 	if err != nil {
 		return err
@@ -96,8 +98,6 @@ func (a *assignment) Save(ctx context.Context, position int64, operations ...*st
 
 // layOut makes records of what is to be saved.
 func (a *assignment) layOut(position int64, operations []*storage.Operation) (records []pieces.Record, err error) {
-	a.saving.Lock()
-	defer a.saving.Unlock()
 	for _, operation := range operations {
 		switch key := keeperPrefix + operation.Key; operation.Type {
 		case storage.Set:
@@ -113,8 +113,6 @@ func (a *assignment) layOut(position int64, operations []*storage.Operation) (re
 
 // commit writes records in one transaction.
 func (a *assignment) commit(ctx context.Context, records []pieces.Record) error {
-	a.saving.Lock()
-	defer a.saving.Unlock()
 	if err := a.client.BeginTransaction(); err != nil {
 		return err
 	}

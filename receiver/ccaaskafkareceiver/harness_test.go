@@ -25,6 +25,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processortest"
+	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/streampartitionerextension"
@@ -159,7 +160,7 @@ func (m *member) lastStatus() *componentstatus.Event {
 }
 
 // newMember makes a collector that has not joined the group.
-func newMember(t testing.TB, config *Config, told *windows) *member {
+func newMember(t testing.TB, config *Config, told *windows, change ...func(*receiver.Settings)) *member {
 	t.Helper()
 	factory := wswindowprocessor.NewFactory()
 	windowing := factory.CreateDefaultConfig().(*wswindowprocessor.Config)
@@ -168,12 +169,16 @@ func newMember(t testing.TB, config *Config, told *windows) *member {
 	p, err := factory.CreateLogs(t.Context(), processortest.NewNopSettings(factory.Type()), windowing, told)
 	require.NoError(t, err)
 	require.NoError(t, p.Start(t.Context(), componenttest.NewNopHost()))
-	return memberWith(t, config, told, p)
+	return memberWith(t, config, told, p, change...)
 }
 
-func memberWith(t testing.TB, config *Config, told *windows, p processor.Logs) *member {
+func memberWith(t testing.TB, config *Config, told *windows, p processor.Logs, change ...func(*receiver.Settings)) *member {
 	t.Helper()
-	r, err := newReceiver(receivertest.NewNopSettings(metadata.Type), config, p)
+	set := receivertest.NewNopSettings(metadata.Type)
+	for _, change := range change {
+		change(&set)
+	}
+	r, err := newReceiver(set, config, p)
 	require.NoError(t, err)
 	m := &member{kafkaReceiver: r, told: told}
 	m.stop = sync.OnceFunc(func() {

@@ -6,6 +6,7 @@ package ccaaskafkareceiver
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -124,9 +125,13 @@ func (r *kafkaReceiver) Shutdown(context.Context) error {
 
 // assign begins to read partitions.
 func (r *kafkaReceiver) assign(ctx context.Context, numbers []int32) {
+	r.status.set(ctx, group, nil)
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	for _, number := range numbers {
+		if _, ok := r.partitions[number]; ok {
+			continue
+		}
 		p := &partition{
 			receiver: r,
 			number:   number,
@@ -199,6 +204,8 @@ func (r *kafkaReceiver) hear(ctx context.Context) {
 const (
 	// askEvery is how often the brokers are asked where the partitions end.
 	askEvery = 250 * time.Millisecond
+	// askTimeout is how long they may take before health shows it.
+	askTimeout = 5 * time.Second
 	// commitEvery is how often the group is told the positions. It is for tools that
 	// show the lag of groups; nothing is read from there.
 	commitEvery = 5 * time.Second
@@ -209,23 +216,32 @@ func (r *kafkaReceiver) watch(ctx context.Context) {
 	admin, told := kadm.NewClient(r.member), time.Now()
 	for pause(ctx, askEvery) {
 		asked := time.Now()
-		ends, err := admin.ListCommittedOffsets(ctx, r.config.Topic)
-		if err == nil {
-			err = ends.Error()
-		}
-		if ctx.Err() == nil {
-			r.status.set(ctx, group, err)
-		}
-		for number, a := range r.here() {
-			if end, ok := ends.Lookup(r.config.Topic, number); ok && end.Err == nil {
-				a.saw(end.Offset, asked)
-			}
-		}
+		r.status.set(ctx, ends, r.ask(ctx, admin))
 		if time.Since(told) >= commitEvery {
 			told = asked
 			r.commit(ctx)
 		}
 	}
+}
+
+// ask asks the brokers where the partitions end, and lets those that are here know.
+func (r *kafkaReceiver) ask(ctx context.Context, admin *kadm.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	asked := time.Now()
+	listed, err := admin.ListCommittedOffsets(ctx, r.config.Topic)
+	for number, a := range r.here() {
+		if end, ok := listed.Lookup(r.config.Topic, number); ok && end.Err == nil {
+			a.saw(end.Offset, asked)
+		}
+	}
+	if err == nil {
+		err = listed.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("brokers: %s: do not say where %s ends: %w", strings.Join(r.config.Brokers, ", "), r.config.Topic, err)
+	}
+	return nil
 }
 
 // commit tells the group the positions that are saved.

@@ -10,8 +10,11 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 )
 
-// group stands for the troubles of the membership, beside those of partitions.
-const group = -1
+// What may be in trouble beside partitions.
+const (
+	group = -1 - iota // the membership
+	ends              // finding out where the partitions end
+)
 
 // status makes the component's status out of the troubles of the partitions and of
 // the group. All of them may pass, so all are recoverable.
