@@ -47,7 +47,7 @@ validate: build ## every configuration and every YAML block in a README is loade
 	$(GO) test -tags e2e -run '^TestValidate' -count=1 ./e2e/...
 
 .PHONY: e2e
-e2e: build packages bin/prometheus bin/promtool bin/alertmanager ## the built binaries against real servers
+e2e: build packages bin/prometheus bin/promtool bin/alertmanager bin/kafka ## the built binaries against real servers
 	$(GO) test -tags e2e -count=1 -timeout 20m ./e2e/...
 
 bin/prometheus: go.mod go.sum
@@ -62,6 +62,12 @@ bin/alertmanager: Makefile
 bin/promtool: go.mod go.sum
 	$(GO) build -trimpath -tags remove_all_sd -ldflags "-s -w" -o $@ github.com/prometheus/prometheus/cmd/promtool
 	@touch $@
+
+# A machine without Java or Maven tests the rest.
+bin/kafka: e2e/testdata/kafka/pom.xml
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
+		rm -rf $@ && mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@ && touch $@; \
+	else echo "Java or Maven is not there: the tests with a real Kafka are skipped"; fi
 
 .PHONY: bench
 bench: build bin/prometheus ## all benchmarks, then the whole path, then the table of budgets

@@ -64,8 +64,15 @@ func built(t testing.TB, name string) string {
 // the test has failed.
 func start(t testing.TB, name string, environment []string, arguments ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.CommandContext(context.Background(), built(t, name), arguments...)}
-	p.Env = append(os.Environ(), environment...)
+	command := exec.CommandContext(context.Background(), built(t, name), arguments...)
+	command.Env = append(os.Environ(), environment...)
+	return startCommand(t, name, command)
+}
+
+// startCommand runs a command until the test ends.
+func startCommand(t testing.TB, name string, command *exec.Cmd) *process {
+	t.Helper()
+	p := &process{Cmd: command}
 	p.Stdout, p.Stderr = &p.output, &p.output
 	require.NoError(t, p.Start())
 	t.Cleanup(func() {

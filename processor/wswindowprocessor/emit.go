@@ -38,19 +38,22 @@ type emitter struct {
 
 // run emits windows as they end, until ctx does. Where there is a storage, a
 // window is on it before it leaves, so that totals never run backwards.
-func (p *windowProcessor) run(ctx context.Context) {
-	for {
+func (s *shard) run(ctx context.Context) {
+	for !s.cutOff() {
 		now := time.Now()
-		p.look(now)
-		if p.due(now) {
-			_ = p.save(ctx, now, false) // told there
+		s.look(now)
+		if s.due(now) {
+			_ = s.save(s.saving(ctx), now, false) // told there
+			if s.cutOff() {
+				return
+			}
 		}
 		pause := lookEvery
-		err := p.emit(ctx, now)
+		err := s.emit(ctx, now)
 		if err != nil {
 			pause = retryEvery
 		}
-		p.tellRefusal(err)
+		s.tellRefusal(err)
 		select {
 		case <-ctx.Done():
 			return
@@ -59,83 +62,103 @@ func (p *windowProcessor) run(ctx context.Context) {
 	}
 }
 
-// look lets the wall clock act on the windows.
-func (p *windowProcessor) look(now time.Time) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	p.engine.Advance(now.UnixMilli())
-	p.drain()
+// cutOff says that the partition is lost: what it could not save must not leave.
+func (s *shard) cutOff() bool { return s.partition != nil && s.emitter.failed }
+
+// saving is the context to save with. One that is cut off in the middle would lose
+// the partition; the receiver bounds it.
+func (s *shard) saving(ctx context.Context) context.Context {
+	if s.partition == nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}
+
+// look lets the wall clock act on the windows. That of a partition stands still
+// while there is more to read.
+func (s *shard) look(now time.Time) {
+	if s.partition != nil {
+		now = s.partition.ReadTo()
+	}
+	if now.IsZero() {
+		return
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.clock = max(s.clock, now.UnixMilli())
+	s.engine.Advance(s.clock)
+	s.drain()
 }
 
 // tellRefusal logs the begin and the end of a time in which downstream takes no
 // windows, not every attempt.
-func (p *windowProcessor) tellRefusal(err error) {
+func (s *shard) tellRefusal(err error) {
 	switch {
-	case !p.emitter.refused && err != nil:
-		p.logger.Warn("Downstream refuses windows; they wait and are offered again",
-			zap.Int("waiting", p.waitingWindows()), zap.Duration("every", retryEvery), zap.Error(err))
-	case p.emitter.refused && err == nil:
-		p.logger.Info("Downstream takes windows again")
+	case !s.emitter.refused && err != nil:
+		s.logger.Warn("Downstream refuses windows; they wait and are offered again",
+			zap.Int("waiting", s.waitingWindows()), zap.Duration("every", retryEvery), zap.Error(err))
+	case s.emitter.refused && err == nil:
+		s.logger.Info("Downstream takes windows again")
 	}
-	p.emitter.refused = err != nil
+	s.emitter.refused = err != nil
 }
 
 // emit sends the windows that wait, the oldest first. Those that downstream
 // refuses go on waiting; those it refuses for good are counted and left behind.
-func (p *windowProcessor) emit(ctx context.Context, now time.Time) error {
-	if p.emitter.leftover.LogRecordCount() > 0 {
+func (s *shard) emit(ctx context.Context, now time.Time) error {
+	if s.emitter.leftover.LogRecordCount() > 0 {
 		logs := plog.NewLogs()
-		p.emitter.leftover.CopyTo(logs)
-		if err := p.send(ctx, logs); err != nil {
+		s.emitter.leftover.CopyTo(logs)
+		if err := s.send(ctx, logs); err != nil {
 			return err
 		}
-		p.emitter.leftover = plog.NewLogs()
+		s.emitter.leftover = plog.NewLogs()
 	}
 	for {
-		windows := p.oldest(maxEmitted)
+		windows := s.oldest(maxEmitted)
 		if len(windows) == 0 {
-			p.allTaken(ctx)
+			s.allTaken(s.saving(ctx))
 			return nil
 		}
-		if err := p.send(ctx, encode(windows, now)); err != nil {
+		if err := s.send(ctx, encode(windows, now)); err != nil {
 			return err
 		}
-		p.sent(len(windows))
+		s.sent(len(windows))
 	}
 }
 
 // send offers windows to downstream. An error says that they have to wait.
-func (p *windowProcessor) send(ctx context.Context, logs plog.Logs) error {
+func (s *shard) send(ctx context.Context, logs plog.Logs) error {
 	count := logs.LogRecordCount()
-	err := p.next.ConsumeLogs(ctx, logs)
+	err := s.next.ConsumeLogs(ctx, logs)
 	if !consumererror.IsPermanent(err) {
 		return err
 	}
-	p.telemetry.WsWindowRefusedWindows.Add(ctx, int64(count))
-	p.logger.Error("Downstream refused windows for good; the totals in the next ones include them",
+	s.telemetry.WsWindowRefusedWindows.Add(ctx, int64(count))
+	s.logger.Error("Downstream refused windows for good; the totals in the next ones include them",
 		zap.Int("windows", count), zap.Error(err))
 	return nil
 }
 
 // oldest gives up to n of the windows that wait. With a storage that works, only
 // those that are on it may leave.
-func (p *windowProcessor) oldest(n int) []wsevent.Window {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	ready := len(p.waiting)
-	if p.emitter.keeper != nil && !p.emitter.failed {
-		ready = p.saved
+func (s *shard) oldest(n int) []wsevent.Window {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	ready := len(s.waiting)
+	if s.emitter.keeper != nil && !s.emitter.failed {
+		ready = s.saved
 	}
-	return p.waiting[:min(ready, n)]
+	return s.waiting[:min(ready, n)]
 }
 
-func (p *windowProcessor) sent(n int) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	p.waiting = p.waiting[n:]
-	p.saved = max(0, p.saved-n)
-	if len(p.waiting) == 0 {
-		p.waiting = nil
+func (s *shard) sent(n int) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.waiting = s.waiting[n:]
+	s.saved = max(0, s.saved-n)
+	if len(s.waiting) == 0 {
+		s.waiting = nil
 	}
 }
 

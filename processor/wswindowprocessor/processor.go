@@ -5,10 +5,7 @@ package wswindowprocessor
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -23,15 +20,11 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// maxWaiting bounds the windows that wait for downstream. Past it event records
-// are refused until there is room.
-const maxWaiting = 10_000
-
 // windowProcessor lets event records pass, and adds window records.
 //
-// One lock guards the engine; it is taken per batch, never per event. Windows
-// that have ended wait in order, and leave from one goroutine (see emit.go), which
-// also saves the state (see checkpoint.go).
+// The counting is done by shards, each with a lock, a state and a goroutine of its
+// own. There is one for what comes from receivers that know of no partitions, and
+// one for each partition that is here.
 type windowProcessor struct {
 	id        component.ID
 	config    *Config
@@ -40,15 +33,10 @@ type windowProcessor struct {
 	telemetry *metadata.TelemetryBuilder
 	batches   sync.Pool // of *batch
 
-	mutex   sync.Mutex
-	engine  *window.Engine
-	waiting []wsevent.Window
-	saved   int // how many of waiting are in a checkpoint
-
-	savedAt atomic.Int64 // unix ms of the latest checkpoint, for own telemetry
-	emitter emitter
-	stop    context.CancelFunc
-	done    sync.WaitGroup
+	own        *shard
+	running    context.Context // ends with Shutdown
+	stop       context.CancelFunc
+	partitions partitions
 }
 
 func newProcessor(set processor.Settings, config *Config, next consumer.Logs) (*windowProcessor, error) {
@@ -56,16 +44,17 @@ func newProcessor(set processor.Settings, config *Config, next consumer.Logs) (*
 	if err != nil {
 		return nil, err
 	}
-	return &windowProcessor{
-		id:        set.ID,
-		config:    config,
-		next:      next,
-		logger:    set.Logger,
-		telemetry: telemetry,
-		batches:   sync.Pool{New: func() any { return new(batch) }},
-		engine:    window.New(config.window()),
-		emitter:   emitter{leftover: plog.NewLogs()},
-	}, nil
+	p := &windowProcessor{
+		id:         set.ID,
+		config:     config,
+		next:       next,
+		logger:     set.Logger,
+		telemetry:  telemetry,
+		batches:    sync.Pool{New: func() any { return new(batch) }},
+		partitions: partitions{shards: map[wsevent.Partition]*shard{}},
+	}
+	p.own = p.newShard(config.window(), set.Logger)
+	return p, nil
 }
 
 // Capabilities says that records pass untouched.
@@ -83,40 +72,33 @@ func (p *windowProcessor) Start(ctx context.Context, host component.Host) error 
 			return err
 		}
 	}
-	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Start
-	p.done.Go(func() { p.run(ctx) })
+	running, stop := context.WithCancel(context.WithoutCancel(ctx)) // it ends with Start
+	p.running, p.stop = running, stop
+	p.own.start(running)
 	return nil
 }
 
 // Shutdown saves the state; without a storage it tells the windows that are still
-// open, as incomplete.
+// open, as incomplete. The receiver has taken the partitions away by now.
 func (p *windowProcessor) Shutdown(ctx context.Context) error {
 	defer p.telemetry.Shutdown()
 	if p.stop == nil {
 		return nil
 	}
 	p.stop()
-	p.done.Wait()
-	if p.emitter.keeper != nil {
-		saved := p.save(ctx, time.Now(), true)
-		_ = p.emit(ctx, time.Now()) // what downstream does not take is on the storage
-		return errors.Join(saved, p.emitter.keeper.client.Close(ctx))
-	}
-	p.mutex.Lock()
-	p.engine.Flush()
-	p.drain()
-	p.mutex.Unlock()
-	if err := p.emit(ctx, time.Now()); err != nil {
-		return fmt.Errorf("%d windows that ended are lost, downstream does not take them: %w", p.waitingWindows(), err)
-	}
-	return nil
+	p.own.done.Wait()
+	p.partitions.wait()
+	return p.own.end(ctx)
 }
 
 // ConsumeLogs counts a batch once it is accepted downstream, so that one that
 // is refused and offered again is counted once.
 func (p *windowProcessor) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	if waiting := p.waitingWindows(); waiting >= maxWaiting {
-		return fmt.Errorf("%d windows wait for downstream to take them; events are refused until it does", waiting)
+	if from, ok := wsevent.BatchFrom(ctx); ok {
+		return p.consumePartition(ctx, from, logs)
+	}
+	if err := p.own.room(); err != nil {
+		return err
 	}
 	b := p.batches.Get().(*batch)
 	defer p.batches.Put(b)
@@ -126,28 +108,16 @@ func (p *windowProcessor) ConsumeLogs(ctx context.Context, logs plog.Logs) error
 			return err
 		}
 	}
-	p.count(b, time.Now().UnixMilli())
+	p.own.count(b, time.Now().UnixMilli())
 	return nil
 }
 
-func (p *windowProcessor) count(b *batch, now int64) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	begin := 0
-	for _, g := range b.groups {
-		p.engine.Observe(g.tags, b.events[begin:g.end], now)
-		begin = g.end
-	}
-	p.drain()
+// stats are the numbers of all shards together, those that have gone included.
+func (p *windowProcessor) stats() window.Stats {
+	sum := p.partitions.stats()
+	sum.Add(p.own.stats())
+	return sum
 }
 
-// drain moves windows that have ended to those that wait.
-func (p *windowProcessor) drain() {
-	p.waiting = append(p.waiting, p.engine.Drain()...)
-}
-
-func (p *windowProcessor) waitingWindows() int {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	return len(p.waiting)
-}
+// shards are all shards that there are now.
+func (p *windowProcessor) shards() []*shard { return append(p.partitions.all(), p.own) }

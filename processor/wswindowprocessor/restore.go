@@ -23,8 +23,9 @@ type restored struct {
 
 // restore brings the engine, which must be fresh, to where it was saved. What is
 // damaged is set aside under another key and told; the rest is used. The error
-// says that the storage itself does not work.
-func (k *keeper) restore(ctx context.Context, engine *window.Engine, now int64) (restored, error) {
+// says that the storage itself does not work. Where something was found, it is for
+// the caller to let the engine go on.
+func (k *keeper) restore(ctx context.Context, engine *window.Engine) (restored, error) {
 	found := restored{waiting: plog.NewLogs()}
 	if err := k.restoreManifest(ctx, &found); err != nil || found.savedAt == 0 {
 		return found, err
@@ -49,7 +50,6 @@ func (k *keeper) restore(ctx context.Context, engine *window.Engine, now int64) 
 		return found, err
 	}
 	m.Open = round{}
-	engine.Resume(m.SavedAt, now)
 	return found, nil
 }
 

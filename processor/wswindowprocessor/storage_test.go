@@ -441,17 +441,17 @@ func BenchmarkCheckpoint(b *testing.B) {
 				event(wsevent.ConnectionOpen, fmt.Sprint("channel-", i)).ResourceLogs().MoveAndAppendTo(logs.ResourceLogs())
 			}
 			require.NoError(b, p.ConsumeLogs(b.Context(), logs))
-			p.emitter.keeper = newKeeper(newDisk())
-			require.NoError(b, p.save(b.Context(), time.Now(), true))
+			p.own.emitter.keeper = newKeeper(newDisk())
+			require.NoError(b, p.own.save(b.Context(), time.Now(), true))
 			size, n := 0, 0
 			b.ReportAllocs()
 			for b.Loop() {
-				c := p.emitter.keeper.collect(p.engine, false, time.Now().UnixMilli())
-				require.NoError(b, p.emitter.keeper.write(b.Context(), c, plog.NewLogs()))
+				c := p.own.emitter.keeper.collect(p.own.engine, false, time.Now().UnixMilli())
+				require.NoError(b, p.own.emitter.keeper.write(b.Context(), c, plog.NewLogs()))
 				size += c.size
 				n++
 			}
-			p.engine.EndRound()
+			p.own.engine.EndRound()
 			b.ReportMetric(float64(size)/float64(n), "B/checkpoint")
 		})
 	}

@@ -6,6 +6,7 @@ package wswindowprocessor
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -41,7 +42,11 @@ func (p *windowProcessor) observe() error {
 		t.RegisterWsWindowChannelsLimitCallback(limit(p.config.MaxChannels)),
 		t.RegisterWsWindowSeriesLimitCallback(limit(p.config.MaxSeries)),
 		t.RegisterWsWindowWaitingWindowsCallback(func(_ context.Context, o metric.Int64Observer) error {
-			o.Observe(int64(p.waitingWindows()))
+			waiting := int64(0)
+			for _, s := range p.shards() {
+				waiting += int64(s.waitingWindows())
+			}
+			o.Observe(waiting)
 			return nil
 		}),
 		t.RegisterWsWindowMissedEventsCallback(p.observeMissed),
@@ -57,11 +62,17 @@ func (p *windowProcessor) observeMissed(_ context.Context, o metric.Int64Observe
 	return nil
 }
 
-// observeAge says nothing before the first checkpoint, and so never without a
-// storage.
+// observeAge tells the age of the oldest of the shards' latest checkpoints. It says
+// nothing before the first checkpoint, and so never without a storage.
 func (p *windowProcessor) observeAge(_ context.Context, o metric.Float64Observer) error {
-	if saved := p.savedAt.Load(); saved != 0 {
-		o.Observe(time.Since(time.UnixMilli(saved)).Seconds())
+	oldest := int64(0)
+	for _, s := range p.shards() {
+		if saved := s.savedAt.Load(); saved != 0 && (oldest == 0 || saved < oldest) {
+			oldest = saved
+		}
+	}
+	if oldest != 0 {
+		o.Observe(time.Since(time.UnixMilli(oldest)).Seconds())
 	}
 	return nil
 }
@@ -70,10 +81,13 @@ func (p *windowProcessor) observeAge(_ context.Context, o metric.Float64Observer
 const maxLags = 100
 
 func (p *windowProcessor) observeLag(_ context.Context, o metric.Float64Observer) error {
-	p.mutex.Lock()
-	lags := p.engine.Lags(time.Now().UnixMilli(), maxLags)
-	p.mutex.Unlock()
-	for _, lag := range lags {
+	now := time.Now().UnixMilli()
+	var lags []window.Lag
+	for _, s := range p.shards() {
+		lags = append(lags, s.lags(now, maxLags)...)
+	}
+	slices.SortFunc(lags, window.Farther)
+	for _, lag := range lags[:min(len(lags), maxLags)] {
 		attributes := []attribute.KeyValue{attribute.Bool(wsevent.Overflow, true)}
 		if !lag.Overflow {
 			attributes = []attribute.KeyValue{
@@ -83,10 +97,4 @@ func (p *windowProcessor) observeLag(_ context.Context, o metric.Float64Observer
 		o.Observe(float64(lag.Milliseconds)/1000, metric.WithAttributes(attributes...))
 	}
 	return nil
-}
-
-func (p *windowProcessor) stats() window.Stats {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	return p.engine.Stats()
 }

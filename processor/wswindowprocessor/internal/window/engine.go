@@ -39,6 +39,23 @@ type Stats struct {
 	Series   int // without the overflow set
 }
 
+// Add adds the numbers of another Engine.
+func (s *Stats) Add(other Stats) {
+	s.AddPast(other)
+	s.Channels += other.Channels
+	s.Series += other.Series
+}
+
+// AddPast adds the numbers of an Engine that is no more: those that only grow.
+func (s *Stats) AddPast(other Stats) {
+	s.Windows += other.Windows
+	s.SkippedWindows += other.SkippedWindows
+	s.LateEvents += other.LateEvents
+	s.FutureEvents += other.FutureEvents
+	s.ExpiredChannels += other.ExpiredChannels
+	s.RefusedChannels += other.RefusedChannels
+}
+
 // Engine turns events into windows. It is not safe for concurrent use.
 type Engine struct {
 	config Config
@@ -112,9 +129,12 @@ func (e *Engine) Lags(now int64, n int) []Lag {
 			lags = append(lags, Lag{st.key.tenant, st.key.region, st.key.overflow, now - st.watermark})
 		}
 	}
-	slices.SortFunc(lags, func(a, b Lag) int { return cmp.Compare(b.Milliseconds, a.Milliseconds) })
+	slices.SortFunc(lags, Farther)
 	return lags[:min(len(lags), n)]
 }
+
+// Farther sorts lags, the longest first.
+func Farther(a, b Lag) int { return cmp.Compare(b.Milliseconds, a.Milliseconds) }
 
 // Drain gives the windows that have ended since the last call, in order of time
 // within each series. They are the caller's.

@@ -351,6 +351,17 @@ func (e *Engine) Resume(savedAt, now int64) {
 	}
 }
 
+// Continue ends a restore after which every event since savedAt (unix ms) comes
+// again: nobody was away, and the streams go on as if nothing had happened.
+func (e *Engine) Continue(savedAt int64) {
+	for _, st := range e.numbered {
+		st.arrived, st.mark = savedAt, st.watermark
+		for _, s := range st.series {
+			e.recount(s)
+		}
+	}
+}
+
 // recount finds out which windows the channels of a restored series belong to.
 func (e *Engine) recount(s *series) {
 	s.channels.each(func(id uint64, c channel) bool {

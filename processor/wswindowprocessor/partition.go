@@ -1,0 +1,181 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wswindowprocessor
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// Where events come in partitions, each partition has a shard, whose state is kept
+// with the partition and goes with it to another collector. Three rules make that
+// exact:
+//
+//   - The state and the position of the events that are in it are saved together.
+//   - Nothing leaves that is not saved. So whatever an owner of the partition had in
+//     mind when it was cut off, nobody has heard of it.
+//   - Only the owner can save. So there is one history, whoever writes it.
+
+// partitions are the shards of the partitions that are here.
+type partitions struct {
+	mutex  sync.RWMutex
+	shards map[wsevent.Partition]*shard
+	gone   window.Stats // of shards that are here no more
+}
+
+// consumePartition counts a batch of a partition, as ConsumeLogs does.
+func (p *windowProcessor) consumePartition(ctx context.Context, from wsevent.Batch, logs plog.Logs) error {
+	s, err := p.shardOf(ctx, from)
+	if err != nil {
+		return err
+	}
+	if err := s.room(); err != nil {
+		return err
+	}
+	b := p.batches.Get().(*batch)
+	defer p.batches.Put(b)
+	b.read(logs, pcommon.NewTimestampFromTime(from.At))
+	if p.config.PassThrough && logs.ResourceLogs().Len() > 0 {
+		if err := p.next.ConsumeLogs(ctx, logs); err != nil {
+			return err
+		}
+	}
+	s.countUpTo(from.Next, b, from.At.UnixMilli())
+	return nil
+}
+
+// shardOf gives the shard of a partition. With the first batch it is restored.
+func (p *windowProcessor) shardOf(ctx context.Context, from wsevent.Batch) (*shard, error) {
+	p.partitions.mutex.RLock()
+	s, ok := p.partitions.shards[from.Partition]
+	p.partitions.mutex.RUnlock()
+	if ok {
+		return s, nil
+	}
+	s, err := p.restorePartition(ctx, from)
+	if err != nil {
+		return nil, fmt.Errorf("partition %s: %w", from.Partition, err)
+	}
+	p.partitions.mutex.Lock()
+	p.partitions.shards[from.Partition] = s
+	p.partitions.mutex.Unlock()
+	s.start(p.running) //nolint:contextcheck // it outlives the call, and what it sends is not of the batch
+	return s, nil
+}
+
+func (p *windowProcessor) restorePartition(ctx context.Context, from wsevent.Batch) (*shard, error) {
+	config := p.config.window()
+	config.Saved = true
+	s := p.newShard(config, p.logger.With(zap.Stringer("partition", from.Partition)))
+	s.storage, s.position = nil, from.Next
+	s.partition = &partitionClient{Partition: from.Partition, position: from.Next}
+	k := newKeeper(s.partition)
+	found, err := k.restore(ctx, s.engine)
+	if err != nil {
+		return nil, err
+	}
+	if err := from.Partition.Attend(func(ctx context.Context) { p.leave(ctx, from.Partition) }); err != nil {
+		return nil, err
+	}
+	switch {
+	case found.savedAt == 0:
+	case from.Partition.Hole():
+		s.engine.Resume(found.savedAt, time.Now().UnixMilli())
+	default:
+		s.engine.Continue(found.savedAt)
+		s.clock = found.savedAt
+	}
+	now := time.Now()
+	s.emitter.keeper, s.emitter.leftover, s.emitter.tried = k, found.waiting, now
+	s.tellRestored(found, now)
+	return s, nil
+}
+
+// leave gives a partition up: what is counted is saved, what is saved may leave,
+// and then the shard is forgotten. Where it cannot be saved, whoever has the
+// partition next counts it anew.
+func (p *windowProcessor) leave(ctx context.Context, partition wsevent.Partition) {
+	p.partitions.mutex.RLock()
+	s, ok := p.partitions.shards[partition]
+	p.partitions.mutex.RUnlock()
+	if !ok {
+		return
+	}
+	s.stop()
+	s.done.Wait()
+	if ctx.Err() == nil && !s.emitter.failed {
+		if s.save(ctx, time.Now(), false) == nil {
+			_ = s.emit(ctx, time.Now()) // what downstream does not take goes with the partition
+		}
+	}
+	p.partitions.mutex.Lock()
+	defer p.partitions.mutex.Unlock()
+	delete(p.partitions.shards, partition)
+	p.partitions.gone.AddPast(s.stats())
+}
+
+func (p *partitions) all() []*shard {
+	p.mutex.RLock()
+	defer p.mutex.RUnlock()
+	return slices.Collect(maps.Values(p.shards))
+}
+
+// wait waits until no shard of a partition runs.
+func (p *partitions) wait() {
+	for _, s := range p.all() {
+		s.done.Wait()
+	}
+}
+
+func (p *partitions) stats() window.Stats {
+	p.mutex.RLock()
+	defer p.mutex.RUnlock()
+	sum := p.gone
+	for _, s := range p.shards {
+		sum.Add(s.stats())
+	}
+	return sum
+}
+
+// partitionClient lets the state of a partition be kept as that of a storage is.
+// What it saves, it saves together with a position.
+type partitionClient struct {
+	wsevent.Partition
+	position int64
+}
+
+// Get gives a piece.
+func (c *partitionClient) Get(_ context.Context, key string) ([]byte, error) {
+	return c.Partition.Get(key), nil
+}
+
+// Set saves a piece.
+func (c *partitionClient) Set(ctx context.Context, key string, value []byte) error {
+	return c.Batch(ctx, storage.SetOperation(key, value))
+}
+
+// Delete removes a piece.
+func (c *partitionClient) Delete(ctx context.Context, key string) error {
+	return c.Batch(ctx, storage.DeleteOperation(key))
+}
+
+// Batch saves and removes pieces, all or none.
+func (c *partitionClient) Batch(ctx context.Context, operations ...*storage.Operation) error {
+	return c.Save(ctx, c.position, operations...)
+}
+
+// Close does nothing: the receiver takes the partition away.
+func (c *partitionClient) Close(context.Context) error { return nil }

@@ -1,0 +1,147 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wswindowprocessor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// maxWaiting bounds the windows of a shard that wait for downstream. Past it event
+// records are refused until there is room.
+const maxWaiting = 10_000
+
+// shard is an engine with what keeps it going.
+//
+// One lock guards the engine; it is taken per batch, never per event. Windows
+// that have ended wait in order, and leave from one goroutine (see emit.go), which
+// also saves the state (see checkpoint.go).
+type shard struct {
+	config    *Config
+	next      consumer.Logs
+	logger    *zap.Logger
+	telemetry *metadata.TelemetryBuilder
+	storage   *component.ID // nil where the state is kept elsewhere, or nowhere
+	partition *partitionClient
+
+	mutex    sync.Mutex
+	engine   *window.Engine
+	waiting  []wsevent.Window
+	saved    int   // how many of waiting are in a checkpoint
+	position int64 // in the partition: all before it is counted
+	clock    int64 // unix ms: how far the time of the partition has come
+
+	savedAt atomic.Int64 // unix ms of the latest checkpoint, for own telemetry
+	emitter emitter
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+}
+
+func (p *windowProcessor) newShard(config window.Config, logger *zap.Logger) *shard {
+	return &shard{
+		config:    p.config,
+		next:      p.next,
+		logger:    logger,
+		telemetry: p.telemetry,
+		storage:   p.config.Storage,
+		engine:    window.New(config),
+		emitter:   emitter{leftover: plog.NewLogs()},
+	}
+}
+
+// start begins to look at the wall clock.
+func (s *shard) start(ctx context.Context) {
+	ctx, s.stop = context.WithCancel(ctx)
+	s.done.Go(func() { s.run(ctx) })
+}
+
+// end saves the state; without a storage it tells the windows that are still open.
+// It is for when nothing runs any more.
+func (s *shard) end(ctx context.Context) error {
+	if s.emitter.keeper != nil {
+		saved := s.save(ctx, time.Now(), true)
+		_ = s.emit(ctx, time.Now()) // what downstream does not take is on the storage
+		return errors.Join(saved, s.emitter.keeper.client.Close(ctx))
+	}
+	s.mutex.Lock()
+	s.engine.Flush()
+	s.drain()
+	s.mutex.Unlock()
+	if err := s.emit(ctx, time.Now()); err != nil {
+		return fmt.Errorf("%d windows that ended are lost, downstream does not take them: %w", s.waitingWindows(), err)
+	}
+	return nil
+}
+
+// room says when there is no room for the windows that events may end.
+func (s *shard) room() error {
+	if waiting := s.waitingWindows(); waiting >= maxWaiting {
+		return fmt.Errorf("%d windows wait for downstream to take them; events are refused until it does", waiting)
+	}
+	return nil
+}
+
+// count counts a batch that came at a time, unix ms.
+func (s *shard) count(b *batch, at int64) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.observe(b, at)
+}
+
+// countUpTo counts a batch of the partition that ends before a position, unless it is
+// counted already: it may be offered again because another pipeline refused it.
+func (s *shard) countUpTo(position int64, b *batch, at int64) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if position <= s.position {
+		return
+	}
+	s.observe(b, at)
+	s.position, s.clock = position, max(s.clock, at)
+}
+
+func (s *shard) observe(b *batch, at int64) {
+	begin := 0
+	for _, g := range b.groups {
+		s.engine.Observe(g.tags, b.events[begin:g.end], at)
+		begin = g.end
+	}
+	s.drain()
+}
+
+// drain moves windows that have ended to those that wait.
+func (s *shard) drain() {
+	s.waiting = append(s.waiting, s.engine.Drain()...)
+}
+
+func (s *shard) waitingWindows() int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return len(s.waiting)
+}
+
+func (s *shard) stats() window.Stats {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.engine.Stats()
+}
+
+func (s *shard) lags(now int64, n int) []window.Lag {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.engine.Lags(now, n)
+}

@@ -1,0 +1,144 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaskafkareceiver
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/pieces"
+)
+
+// prepare finds out how many partitions the topic has, and makes the state's topic.
+func (p *partition) prepare(ctx context.Context, client *kgo.Client) (partitions int, err error) {
+	config, admin := p.receiver.config, kadm.NewClient(client)
+	topics, err := admin.ListTopics(ctx, config.Topic, config.stateTopic())
+	if err != nil {
+		return 0, err
+	}
+	events, state := topics[config.Topic], topics[config.stateTopic()]
+	if events.Err != nil {
+		return 0, fmt.Errorf("topic: %s: %w", config.Topic, events.Err)
+	}
+	partitions = len(events.Partitions)
+	// Others may make the topic at the same time: other partitions, other collectors.
+	switch {
+	case errors.Is(state.Err, kerr.UnknownTopicOrPartition) && config.State.Create:
+		_, err = admin.CreateTopic(ctx, int32(partitions), config.State.ReplicationFactor, stateTopicConfig(), config.stateTopic()) //nolint:gosec // Kafka's own number
+		if errors.Is(err, kerr.TopicAlreadyExists) {
+			err = nil
+		}
+	case state.Err != nil:
+		err = state.Err
+	case len(state.Partitions) < partitions && config.State.Create:
+		_, err = admin.UpdatePartitions(ctx, partitions, config.stateTopic())
+		if errors.Is(err, kerr.InvalidPartitions) {
+			err = nil
+		}
+	case len(state.Partitions) < partitions:
+		err = fmt.Errorf("has %d partitions and must have as many as %s, %d", len(state.Partitions), config.Topic, partitions)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("state.topic: %s: %w", config.stateTopic(), err)
+	}
+	return partitions, nil
+}
+
+// stateTopicConfig keeps the topic small, since all of a partition is read when the
+// partition comes: the log is cut into short segments, and only whole ones are
+// compacted.
+func stateTopicConfig() map[string]*string {
+	return map[string]*string{
+		"cleanup.policy":            new("compact"),
+		"segment.bytes":             new("16777216"),
+		"segment.ms":                new("600000"),
+		"min.cleanable.dirty.ratio": new("0.1"),
+		"delete.retention.ms":       new("3600000"),
+	}
+}
+
+// claim makes the partition ours, and reads its state.
+//
+// The first transaction under the partition's transactional id makes the brokers
+// refuse whatever an earlier owner still sends, and ends what it had begun. The
+// transaction holds a mark; what stands before the mark is the state.
+func (p *partition) claim(ctx context.Context, a *assignment) error {
+	mark := make([]byte, 16)
+	_, _ = rand.Read(mark) // it never fails
+	if err := a.commit(ctx, []pieces.Record{{Key: []byte(ownerPiece), Value: mark}}); err != nil {
+		return fmt.Errorf("claiming %s: %w", a, err)
+	}
+	here := map[string][]int32{a.state: {a.number}}
+	a.client.AddConsumePartitions(map[string]map[int32]kgo.Offset{a.state: {a.number: kgo.NewOffset().AtStart()}})
+	defer a.client.RemoveConsumePartitions(here)
+	for {
+		fetches := a.client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return fmt.Errorf("reading the state of %s: %w", a, err)
+		}
+		for records := fetches.RecordIter(); !records.Done(); {
+			record := records.Next()
+			if record.Attrs.IsControl() {
+				continue
+			}
+			if string(record.Key) == ownerPiece {
+				if bytes.Equal(record.Value, mark) {
+					return nil
+				}
+				continue
+			}
+			a.found.Add(pieces.Record{Key: record.Key, Value: record.Value})
+		}
+	}
+}
+
+// position finds out where reading begins: where the state says, or else where the
+// configuration does.
+func (p *partition) position(ctx context.Context, a *assignment) (position, end int64, err error) {
+	admin := kadm.NewClient(a.client)
+	start, err := p.offset(ctx, admin.ListStartOffsets)
+	if err != nil {
+		return 0, 0, err
+	}
+	if end, err = p.offset(ctx, admin.ListCommittedOffsets); err != nil {
+		return 0, 0, err
+	}
+	piece := a.found.Take(&a.layout, positionPiece)
+	position, size := binary.Varint(piece)
+	switch {
+	case piece == nil && p.receiver.config.InitialOffset == latest:
+		return end, end, nil
+	case piece == nil:
+		return start, end, nil
+	case size <= 0:
+		return 0, 0, fmt.Errorf("the position of %s cannot be read", a)
+	case position < start:
+		p.lost(ctx, a, start-position, "the topic no longer holds them; let it keep messages for longer than collectors are away")
+		return start, end, nil
+	case position > end:
+		p.lost(ctx, a, 0, "the topic ends before the saved position, so it was made anew; its messages are read from the beginning")
+		return start, end, nil
+	}
+	return position, end, nil
+}
+
+func (p *partition) offset(ctx context.Context, list func(context.Context, ...string) (kadm.ListedOffsets, error)) (int64, error) {
+	listed, err := list(ctx, p.receiver.config.Topic)
+	if err != nil {
+		return 0, err
+	}
+	found, ok := listed.Lookup(p.receiver.config.Topic, p.number)
+	if !ok {
+		return 0, fmt.Errorf("%s/%d: there is no such partition", p.receiver.config.Topic, p.number)
+	}
+	return found.Offset, found.Err
+}

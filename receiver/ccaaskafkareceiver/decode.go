@@ -1,0 +1,90 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaskafkareceiver
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// decoder makes records of messages. A message that is none is left out, counted
+// and told; its neighbours go on.
+type decoder struct {
+	partition   *partition
+	unmarshaler plog.Unmarshaler
+	place       func(key []byte) int // the partition of a stream
+	warned      struct{ undecodable, misplaced bool }
+}
+
+func newDecoder(p *partition, partitions int) *decoder {
+	d := &decoder{partition: p, unmarshaler: &plog.ProtoUnmarshaler{}}
+	if p.receiver.config.Encoding == otlpJSON {
+		d.unmarshaler = &plog.JSONUnmarshaler{}
+	}
+	partitioner := kgo.StickyKeyPartitioner(nil).ForTopic(p.receiver.config.Topic)
+	d.place = func(key []byte) int { return partitioner.Partition(&kgo.Record{Key: key}, partitions) }
+	return d
+}
+
+// decode gives the records of messages, and when the first message was written.
+func (d *decoder) decode(ctx context.Context, messages []*kgo.Record) (plog.Logs, time.Time) {
+	all := plog.NewLogs()
+	var written time.Time
+	for _, message := range messages {
+		if message.Attrs.IsControl() {
+			continue
+		}
+		d.partition.receiver.telemetry.CcaasKafkaMessages.Add(ctx, 1)
+		if written.IsZero() || message.Timestamp.Before(written) {
+			written = message.Timestamp
+		}
+		logs, err := d.unmarshaler.UnmarshalLogs(message.Value)
+		if err != nil {
+			d.refuse(ctx, message, err)
+			continue
+		}
+		d.check(ctx, message, logs)
+		logs.ResourceLogs().MoveAndAppendTo(all.ResourceLogs())
+	}
+	return all, written
+}
+
+func (d *decoder) refuse(ctx context.Context, message *kgo.Record, err error) {
+	d.partition.receiver.telemetry.CcaasKafkaRefusedMessages.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", "undecodable")))
+	if d.warned.undecodable {
+		return
+	}
+	d.warned.undecodable = true
+	d.partition.logger.Warn("A message cannot be decoded and is left out; further ones are only counted. Does its producer have the same encoding?",
+		zap.Int64("offset", message.Offset), zap.String("encoding", d.partition.receiver.config.Encoding), zap.Error(err))
+}
+
+// check finds streams in a partition that is not theirs. Their windows would be
+// counted in parts, each with totals of its own.
+func (d *decoder) check(ctx context.Context, message *kgo.Record, logs plog.Logs) {
+	for _, resource := range logs.ResourceLogs().All() {
+		tags := wsevent.TagsOf(resource.Resource().Attributes())
+		place := d.place(wsevent.StreamKey(tags.TenantID, tags.Region))
+		if int32(place) == message.Partition { //nolint:gosec // Kafka's own number
+			continue
+		}
+		d.partition.receiver.telemetry.CcaasKafkaMisplacedMessages.Add(ctx, 1)
+		if !d.warned.misplaced {
+			d.warned.misplaced = true
+			d.partition.logger.Error("A stream is in a partition that is not its own, so its windows are not exact; further cases are only counted. "+
+				"Does every producer have the stream_partitioner, and was the number of partitions changed?",
+				zap.String("tenant_id", tags.TenantID), zap.String("region", tags.Region),
+				zap.Int64("offset", message.Offset), zap.Int("its_partition", place))
+		}
+		return
+	}
+}

@@ -1,0 +1,69 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaskafkareceiver
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/receiver/receivertest"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadata"
+)
+
+func delivering(t *testing.T, take func() error) (*kafkaReceiver, *int) {
+	t.Helper()
+	offers := 0
+	next, err := consumer.NewLogs(func(context.Context, plog.Logs) error {
+		offers++
+		return take()
+	})
+	require.NoError(t, err)
+	r, err := newReceiver(receivertest.NewNopSettings(metadata.Type), createDefaultConfig().(*Config), next)
+	require.NoError(t, err)
+	return r, &offers
+}
+
+func TestABatchIsOfferedUntilItIsTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refusals := 5
+		r, offers := delivering(t, func() error {
+			if refusals--; refusals >= 0 {
+				return errors.New("no room")
+			}
+			return nil
+		})
+		require.NoError(t, r.deliver(t.Context(), zap.NewNop(), sample(t, "acme_corp")))
+		assert.Equal(t, 6, *offers)
+	})
+}
+
+func TestABatchThatIsRefusedForGoodDoesNotHoldUpTheNext(t *testing.T) {
+	t.Parallel()
+	r, offers := delivering(t, func() error { return consumererror.NewPermanent(errors.New("never")) })
+	require.NoError(t, r.deliver(t.Context(), zap.NewNop(), sample(t, "acme_corp")))
+	assert.Equal(t, 1, *offers)
+}
+
+func TestABatchIsGivenUpWithThePartition(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, lose := context.WithCancelCause(t.Context())
+		r, offers := delivering(t, func() error {
+			lose(errRevoked)
+			return errors.New("no room")
+		})
+		require.ErrorIs(t, r.deliver(ctx, zap.NewNop(), sample(t, "acme_corp")), errRevoked)
+		assert.Equal(t, 1, *offers)
+	})
+}

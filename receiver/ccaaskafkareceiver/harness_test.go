@@ -1,0 +1,313 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaskafkareceiver
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/extension/extensiontest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/collector/processor/processortest"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/receivertest"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/streampartitionerextension"
+	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 30 * time.Second
+
+const (
+	topic   = "ccaas_events"
+	size    = 2 * time.Second // of windows
+	tenants = 5
+)
+
+// startKafka starts a Kafka in this process.
+func startKafka(t testing.TB, options ...kfake.Opt) *kfake.Cluster {
+	t.Helper()
+	cluster, err := kfake.NewCluster(append([]kfake.Opt{
+		kfake.NumBrokers(2), kfake.SeedTopics(4, topic), kfake.GroupMinSessionTimeout(100 * time.Millisecond),
+	}, options...)...)
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+	return cluster
+}
+
+func configFor(cluster *kfake.Cluster) *Config {
+	config := createDefaultConfig().(*Config)
+	config.Brokers = cluster.ListenAddrs()
+	config.SessionTimeout, config.HeartbeatInterval, config.RebalanceTimeout = 2*time.Second, 50*time.Millisecond, 5*time.Second
+	return config
+}
+
+// windows are all windows that were told, by whichever collector.
+type windows struct {
+	mutex  sync.Mutex
+	told   map[wsevent.Tags]map[int64]string // by start: everything that was said
+	last   map[wsevent.Tags]wsevent.Record
+	count  int
+	errors []string
+}
+
+func newWindows() *windows {
+	return &windows{told: map[wsevent.Tags]map[int64]string{}, last: map[wsevent.Tags]wsevent.Record{}}
+}
+
+func (*windows) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
+
+// ConsumeLogs holds every window against what was told of it before.
+func (w *windows) ConsumeLogs(_ context.Context, logs plog.Logs) error {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	for _, resource := range logs.ResourceLogs().All() {
+		for _, scope := range resource.ScopeLogs().All() {
+			for _, record := range scope.LogRecords().All() {
+				decoded, err := wsevent.DecodeRecord(record)
+				if err != nil {
+					return err
+				}
+				w.note(decoded, fmt.Sprint(record.Body().AsRaw()))
+			}
+		}
+	}
+	return nil
+}
+
+func (w *windows) note(r wsevent.Record, said string) {
+	w.count++
+	if w.told[r.Tags] == nil {
+		w.told[r.Tags] = map[int64]string{}
+	}
+	if before, again := w.told[r.Tags][r.Start]; again && before != said {
+		w.errors = append(w.errors, fmt.Sprintf("%s\nthen\n%s", before, said))
+	}
+	if complete, _ := r.Fields.Get(wsevent.FieldComplete); !complete.Bool() {
+		w.errors = append(w.errors, "incomplete: "+said)
+	}
+	w.told[r.Tags][r.Start] = said
+	if r.End >= w.last[r.Tags].End {
+		w.last[r.Tags] = r
+	}
+}
+
+// total is a running total over all series.
+func (w *windows) total(key string) (sum int64) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	for _, r := range w.last {
+		n, _ := wsevent.Int(r.Totals, key)
+		sum += n
+	}
+	return sum
+}
+
+func (w *windows) number() int {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.count
+}
+
+// member is a collector that counts windows: the receiver and the processor.
+type member struct {
+	*kafkaReceiver
+	told *windows
+	stop func()
+
+	mutex    sync.Mutex
+	statuses []*componentstatus.Event
+}
+
+// host notes the statuses that are reported.
+type host struct {
+	component.Host
+	*member
+}
+
+func (h host) Report(event *componentstatus.Event) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	h.statuses = append(h.statuses, event)
+}
+
+func (m *member) lastStatus() *componentstatus.Event {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if len(m.statuses) == 0 {
+		return nil
+	}
+	return m.statuses[len(m.statuses)-1]
+}
+
+// newMember makes a collector that has not joined the group.
+func newMember(t testing.TB, config *Config, told *windows, change ...func(*receiver.Settings)) *member {
+	t.Helper()
+	factory := wswindowprocessor.NewFactory()
+	windowing := factory.CreateDefaultConfig().(*wswindowprocessor.Config)
+	windowing.Size, windowing.Overlap, windowing.AllowedLateness = size, 0, 500*time.Millisecond
+	windowing.PassThrough, windowing.CheckpointInterval = false, time.Second
+	p, err := factory.CreateLogs(t.Context(), processortest.NewNopSettings(factory.Type()), windowing, told)
+	require.NoError(t, err)
+	require.NoError(t, p.Start(t.Context(), componenttest.NewNopHost()))
+	return memberWith(t, config, told, p, change...)
+}
+
+func memberWith(t testing.TB, config *Config, told *windows, p processor.Logs, change ...func(*receiver.Settings)) *member {
+	t.Helper()
+	set := receivertest.NewNopSettings(metadata.Type)
+	for _, change := range change {
+		change(&set)
+	}
+	r, err := newReceiver(set, config, p)
+	require.NoError(t, err)
+	m := &member{kafkaReceiver: r, told: told}
+	m.stop = sync.OnceFunc(func() {
+		require.NoError(t, r.Shutdown(context.Background()))
+		require.NoError(t, p.Shutdown(context.Background()))
+	})
+	t.Cleanup(func() { m.stop() })
+	return m
+}
+
+// byHand lets the test say which partitions the collector has, instead of a group.
+func (m *member) byHand(t testing.TB) *member {
+	t.Helper()
+	var err error
+	m.status = newStatus(host{nil, m}.Report)
+	m.connect, err = m.config.connect(t.Context(), componenttest.NewNopHost(), m.set.Logger)
+	require.NoError(t, err)
+	m.member, err = kgo.NewClient(m.connect...)
+	require.NoError(t, err)
+	running, stop := context.WithCancel(context.Background())
+	m.kafkaReceiver.stop = stop
+	m.running.Go(func() { m.watch(running) })
+	return m
+}
+
+// reads waits until the collector has begun with partitions.
+func (m *member) reads(t testing.TB, numbers ...int32) {
+	t.Helper()
+	eventually(t, func() error {
+		here := slices.Sorted(maps.Keys(m.here()))
+		for _, number := range numbers {
+			if !slices.Contains(here, number) {
+				return fmt.Errorf("the collector has %v, not %v", here, numbers)
+			}
+		}
+		return nil
+	})
+}
+
+// platform writes events to Kafka as an ingest collector does.
+type platform struct {
+	client *kgo.Client
+	clock  int64 // unix ms, of the events
+	number int64
+	sent   int64 // messages of the platform's users
+}
+
+func newPlatform(t testing.TB, cluster *kfake.Cluster) *platform {
+	t.Helper()
+	factory := streampartitionerextension.NewFactory()
+	extension, err := factory.Create(t.Context(), extensiontest.NewNopSettings(factory.Type()), factory.CreateDefaultConfig())
+	require.NoError(t, err)
+	partitioner := extension.(interface{ GetPartitioner() kgo.Partitioner }).GetPartitioner()
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(partitioner))
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	// Its windows end by its own events, an hour ago, and not by the wall clock.
+	return &platform{client: client, clock: time.Now().Add(-time.Hour).Truncate(size).UnixMilli()}
+}
+
+// send writes n messages of every tenant, step apart in the platform's time.
+func (p *platform) send(t testing.TB, n int, step time.Duration) {
+	t.Helper()
+	for range n {
+		p.clock += step.Milliseconds()
+		for tenant := range tenants {
+			p.number++
+			p.sent++
+			p.produce(t, &kgo.Record{Value: p.message(t, fmt.Sprintf("tenant-%d", tenant), fmt.Sprintf("channel-%d", p.number%7))})
+		}
+	}
+}
+
+func (p *platform) produce(t testing.TB, records ...*kgo.Record) {
+	t.Helper()
+	require.NoError(t, p.client.ProduceSync(t.Context(), records...).FirstErr())
+}
+
+func (p *platform) message(t testing.TB, tenant, channel string) []byte {
+	t.Helper()
+	logs := plog.NewLogs()
+	resource := logs.ResourceLogs().AppendEmpty()
+	wsevent.Tags{TenantID: tenant, Region: "us-east-1", ChannelType: "voice"}.Put(resource.Resource().Attributes())
+	record := resource.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+	record.SetEventName(wsevent.MessageSend)
+	record.SetTimestamp(pcommon.Timestamp(p.clock * 1e6))
+	record.Attributes().PutStr(wsevent.ChannelID, channel)
+	message, err := (&plog.ProtoMarshaler{}).MarshalLogs(logs)
+	require.NoError(t, err)
+	return message
+}
+
+// finish lets the last windows end, and waits until everything was told.
+func (p *platform) finish(t testing.TB, told *windows) {
+	t.Helper()
+	p.send(t, 1, 2*size) // it ends the windows of all that was before
+	want := p.sent - tenants
+	eventually(t, func() error {
+		if got := told.total(wsevent.FieldMessagesSent); got != want {
+			return fmt.Errorf("the totals are %d, %d were sent", got, want)
+		}
+		return nil
+	})
+	told.mutex.Lock()
+	defer told.mutex.Unlock()
+	require.Empty(t, told.errors)
+}
+
+func eventually(t testing.TB, check func() error) {
+	t.Helper()
+	var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if err = check(); err == nil {
+			return
+		}
+	}
+	require.NoError(t, err)
+}
+
+// forget lets the topic lose all that it holds, as its retention does.
+func forget(t testing.TB, cluster *kfake.Cluster) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	require.NoError(t, err)
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	ends, err := admin.ListEndOffsets(t.Context(), topic)
+	require.NoError(t, err)
+	deleted, err := admin.DeleteRecords(t.Context(), ends.Offsets())
+	require.NoError(t, err)
+	require.NoError(t, deleted.Error())
+}

@@ -1,0 +1,230 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaskafkareceiver
+
+import (
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/pieces"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+var all = []int32{0, 1, 2, 3}
+
+func TestWindowsOfAGroup(t *testing.T) {
+	t.Parallel()
+	cluster, told := startKafka(t), newWindows()
+	events := newPlatform(t, cluster)
+	first := newMember(t, configFor(cluster), told)
+	require.NoError(t, first.Start(t.Context(), componenttest.NewNopHost()))
+	first.reads(t, all...)
+	events.send(t, 30, 200*time.Millisecond)
+
+	second := newMember(t, configFor(cluster), told)
+	require.NoError(t, second.Start(t.Context(), componenttest.NewNopHost()))
+	eventually(t, func() error {
+		if len(second.here()) != 2 || len(first.here()) != 2 {
+			return errors.New("the partitions are not shared")
+		}
+		return nil
+	})
+	events.send(t, 30, 200*time.Millisecond)
+	first.stop()
+	second.reads(t, all...)
+	events.send(t, 30, 200*time.Millisecond)
+	events.finish(t, told)
+}
+
+// An owner that does not know that it is none any more reads on, and counts, and
+// tells nothing.
+func TestAZombieIsNotHeard(t *testing.T) {
+	t.Parallel()
+	cluster, toldByZombie, told := startKafka(t), newWindows(), newWindows()
+	events := newPlatform(t, cluster)
+	config := configFor(cluster)
+	config.HeartbeatInterval = time.Hour // the group never tells it
+	zombie := newMember(t, config, toldByZombie).byHand(t)
+	zombie.assign(t.Context(), all)
+	zombie.reads(t, all...)
+	events.send(t, 30, 200*time.Millisecond)
+	eventually(t, func() error {
+		if toldByZombie.number() < 2*tenants {
+			return errors.New("no windows yet")
+		}
+		return nil
+	})
+
+	owner := newMember(t, configFor(cluster), told).byHand(t)
+	owner.assign(t.Context(), all)
+	owner.reads(t, all...)
+	events.send(t, 1, 0) // a window more ends for both of them
+	before := toldByZombie.number()
+	events.send(t, 30, 200*time.Millisecond)
+	eventually(t, func() error {
+		if len(zombie.here()) > 0 {
+			return errors.New("the zombie has not noticed")
+		}
+		return nil
+	})
+	events.finish(t, told)
+	assert.LessOrEqual(t, toldByZombie.number()-before, tenants, "what it had saved before")
+	for tags, told := range toldByZombie.told {
+		for start, said := range told {
+			if again, ok := owner.told.told[tags][start]; ok {
+				assert.Equal(t, said, again)
+			}
+		}
+	}
+}
+
+// However a partition changes hands, the windows are those of one collector that
+// was always there.
+func TestWindowsAreExactHoweverPartitionsChangeHands(t *testing.T) {
+	t.Parallel()
+	cluster, told := startKafka(t), newWindows()
+	events := newPlatform(t, cluster)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 25 {
+		events.send(t, random.IntN(12), time.Duration(random.IntN(400))*time.Millisecond)
+		m := newMember(t, configFor(cluster), told).byHand(t)
+		m.assign(t.Context(), all)
+		if random.IntN(3) > 0 {
+			m.reads(t, all...)
+			events.send(t, random.IntN(12), time.Duration(random.IntN(400))*time.Millisecond)
+		}
+		time.Sleep(time.Duration(random.IntN(120)) * time.Millisecond) // to be cut off anywhere
+		if random.IntN(2) > 0 {
+			m.take(all, errRevoked)
+		} else {
+			m.take(all, errTaken)
+		}
+	}
+	last := newMember(t, configFor(cluster), told).byHand(t)
+	last.assign(t.Context(), all)
+	events.finish(t, told)
+}
+
+// A checkpoint that was cut off counts for nothing.
+func TestACheckpointIsWholeOrNothing(t *testing.T) {
+	t.Parallel()
+	cluster, told := startKafka(t), newWindows()
+	events := newPlatform(t, cluster)
+	first := newMember(t, configFor(cluster), told).byHand(t)
+	first.assign(t.Context(), all)
+	first.reads(t, all...)
+	events.send(t, 30, 200*time.Millisecond)
+	eventually(t, func() error {
+		if told.number() < 2*tenants {
+			return errors.New("no windows yet")
+		}
+		return nil
+	})
+	first.take(all, errRevoked)
+
+	for _, number := range all {
+		dying, err := first.partitionClient(number)
+		require.NoError(t, err)
+		require.NoError(t, dying.BeginTransaction())
+		records := new(pieces.Layout).Set(positionPiece, []byte{0xc0, 0x84, 0x3d})
+		records = append(records, new(pieces.Layout).Delete(keeperPrefix+"manifest/0")...)
+		records = append(records, new(pieces.Layout).Delete(keeperPrefix+"manifest/1")...)
+		for _, r := range records {
+			require.NoError(t, dying.ProduceSync(t.Context(), &kgo.Record{
+				Topic: first.config.stateTopic(), Partition: number, Key: r.Key, Value: r.Value,
+			}).FirstErr())
+		}
+		dying.Close()
+	}
+
+	second := newMember(t, configFor(cluster), told).byHand(t)
+	second.assign(t.Context(), all)
+	events.send(t, 10, 200*time.Millisecond)
+	events.finish(t, told)
+}
+
+func TestAMessageThatIsNoneIsLeftOut(t *testing.T) {
+	t.Parallel()
+	cluster, told := startKafka(t), newWindows()
+	events := newPlatform(t, cluster)
+	m := newMember(t, configFor(cluster), told).byHand(t)
+	m.assign(t.Context(), all)
+	anywhere, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	require.NoError(t, err)
+	t.Cleanup(anywhere.Close)
+	for range 5 {
+		events.send(t, 5, 200*time.Millisecond)
+		for _, number := range all {
+			require.NoError(t, anywhere.ProduceSync(t.Context(),
+				&kgo.Record{Topic: topic, Partition: number, Value: []byte(`{"resourceLogs":[]}`)},
+				&kgo.Record{Topic: topic, Partition: number},
+			).FirstErr())
+		}
+	}
+	events.finish(t, told)
+}
+
+// Where the topic no longer holds what comes behind the checkpoint, the windows say
+// so.
+func TestWhatTheTopicLostMakesWindowsIncomplete(t *testing.T) {
+	t.Parallel()
+	cluster, told := startKafka(t), newWindows()
+	events := newPlatform(t, cluster)
+	first := newMember(t, configFor(cluster), told).byHand(t)
+	first.assign(t.Context(), all)
+	first.reads(t, all...)
+	events.send(t, 30, 200*time.Millisecond)
+	eventually(t, func() error {
+		if told.number() < 2*tenants {
+			return errors.New("no windows yet")
+		}
+		return nil
+	})
+	first.take(all, errRevoked)
+	events.send(t, 5, 200*time.Millisecond)
+	forget(t, cluster)
+
+	second := newMember(t, configFor(cluster), told).byHand(t)
+	second.assign(t.Context(), all)
+	second.reads(t, all...)
+	events.send(t, 30, 200*time.Millisecond)
+	eventually(t, func() error {
+		told.mutex.Lock()
+		defer told.mutex.Unlock()
+		if len(told.errors) < tenants {
+			return errors.New("no window is incomplete")
+		}
+		return nil
+	})
+	assert.Equal(t, int64(0), told.total(wsevent.FieldLateEvents))
+}
+
+func TestWithoutWindowsThereIsNothingToKeepTheState(t *testing.T) {
+	t.Parallel()
+	cluster := startKafka(t)
+	m := memberWith(t, configFor(cluster), newWindows(), struct {
+		component.StartFunc
+		component.ShutdownFunc
+		consumer.Logs
+	}{Logs: consumertest.NewNop()}).byHand(t)
+	m.assign(t.Context(), []int32{0})
+	eventually(t, func() error {
+		if status := m.lastStatus(); status == nil || status.Status() != componentstatus.StatusRecoverableError {
+			return errors.New("the status is not an error")
+		}
+		return nil
+	})
+	assert.ErrorContains(t, m.lastStatus().Err(), "put a ws_window processor behind ccaas_kafka")
+}

@@ -1,0 +1,85 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaskafkareceiver
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadatatest"
+)
+
+func TestOwnTelemetry(t *testing.T) {
+	t.Parallel()
+	telemetry := componenttest.NewTelemetry()
+	cluster, told := startKafka(t), newWindows()
+	events := newPlatform(t, cluster)
+	events.send(t, 10, 200*time.Millisecond) // before anybody is there
+	m := newMember(t, configFor(cluster), told, func(set *receiver.Settings) { set.TelemetrySettings = telemetry.NewTelemetrySettings() })
+	require.NoError(t, m.Start(t.Context(), componenttest.NewNopHost()))
+	m.reads(t, all...)
+	events.finish(t, told)
+	eventually(t, func() error {
+		for _, a := range m.here() {
+			if lag, _ := a.figures(); lag != 0 || a.ReadTo().IsZero() {
+				return errors.New("the partitions are not read to their ends")
+			}
+		}
+		return nil
+	})
+	metadatatest.AssertEqualCcaasKafkaAssignedPartitions(t, telemetry, sum(4), metricdatatest.IgnoreTimestamp())
+	metadatatest.AssertEqualCcaasKafkaReplayedMessages(t, telemetry, sum(10*tenants), metricdatatest.IgnoreTimestamp())
+	metadatatest.AssertEqualCcaasKafkaMessages(t, telemetry, sum(events.sent), metricdatatest.IgnoreTimestamp())
+	var lags []metricdata.DataPoint[int64]
+	for _, number := range all {
+		lags = append(lags, sum(0, attribute.Int64("partition", int64(number)))...)
+	}
+	metadatatest.AssertEqualCcaasKafkaLag(t, telemetry, lags, metricdatatest.IgnoreTimestamp())
+}
+
+func TestBrokersThatAreNotThereShowInHealth(t *testing.T) {
+	t.Parallel()
+	config := createDefaultConfig().(*Config)
+	config.Brokers = []string{"127.0.0.1:1"}
+	m := newMember(t, config, newWindows())
+	require.NoError(t, m.Start(t.Context(), host{componenttest.NewNopHost(), m}))
+	eventually(t, func() error {
+		if m.lastStatus() == nil {
+			return errors.New("there is no status")
+		}
+		return nil
+	})
+	assert.Equal(t, componentstatus.StatusRecoverableError, m.lastStatus().Status())
+	assert.ErrorContains(t, m.lastStatus().Err(), "brokers: 127.0.0.1:1: do not say where ccaas_events ends")
+}
+
+// Partitions and the group may be in trouble at the same time; all is well when none
+// is.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	var told []componentstatus.Status
+	s := newStatus(func(event *componentstatus.Event) { told = append(told, event.Status()) })
+	ctx, cancel := context.WithCancel(t.Context())
+	s.set(ctx, 1, nil)
+	assert.Empty(t, told)
+	s.set(ctx, 1, errors.New("one"))
+	s.set(ctx, 1, errors.New("one"))
+	s.set(ctx, ends, errors.New("two"))
+	s.set(ctx, 1, nil)
+	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusRecoverableError}, told)
+	cancel()
+	s.set(ctx, ends, errors.New("it ended"))
+	assert.Equal(t, componentstatus.StatusOK, told[len(told)-1])
+}
