@@ -20,7 +20,7 @@ import (
 // prometheus is a running Prometheus server.
 type prometheus struct{ url string }
 
-// startPrometheus starts one that takes OTLP and scrapes an address.
+// startPrometheus starts one that takes OTLP and remote write, and scrapes an address.
 func startPrometheus(t testing.TB, scrape string) prometheus {
 	t.Helper()
 	folder := t.TempDir()
@@ -33,7 +33,7 @@ scrape_configs:
 `, scrape), 0o600))
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	start(t, "prometheus", nil, "--config.file", config, "--storage.tsdb.path", filepath.Join(folder, "data"),
-		"--web.listen-address", address, "--web.enable-otlp-receiver")
+		"--web.listen-address", address, "--web.enable-otlp-receiver", "--web.enable-remote-write-receiver")
 	server := prometheus{url: "http://" + address}
 	eventually(t, func() error {
 		status, _, err := get(server.url + "/-/ready")
