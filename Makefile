@@ -56,7 +56,7 @@ bin/prometheus: go.mod go.sum
 
 VERSION     ?= 0.1.0
 BINARY      ?= bin/otelcol-ccaas
-NFPM        := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.48.0
+NFPM        := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
 .PHONY: packages
 packages: ## .deb and .rpm of BINARY, in build/packages
 	@test -f $(BINARY) || { echo "$(BINARY) is not there: run make build first" >&2; exit 1; }
