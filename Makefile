@@ -47,7 +47,7 @@ validate: build ## every configuration and every YAML block in a README is loade
 	$(GO) test -tags e2e -run '^TestValidate' -count=1 ./e2e/...
 
 .PHONY: e2e
-e2e: build bin/prometheus ## the built binaries against real servers
+e2e: build packages bin/prometheus ## the built binaries against real servers
 	$(GO) test -tags e2e -count=1 -timeout 20m ./e2e/...
 
 bin/prometheus: go.mod go.sum
@@ -61,7 +61,7 @@ NFPM        := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
 packages: ## .deb and .rpm of BINARY, in build/packages
 	@test -f $(BINARY) || { echo "$(BINARY) is not there: run make build first" >&2; exit 1; }
 	@mkdir -p build/packages
-	arch=$${GOARCH:-$$($(GO) env GOARCH)}; for format in deb rpm; do \
+	@arch=$${GOARCH:-$$($(GO) env GOARCH)}; for format in deb rpm; do \
 		BINARY=$(BINARY) VERSION=$(VERSION) PACKAGE_ARCH=$$arch GOARCH= \
 			$(NFPM) package --config deploy/packages/nfpm.yaml --packager $$format --target build/packages/ || exit 1; \
 	done
