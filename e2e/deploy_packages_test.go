@@ -55,7 +55,7 @@ func TestPackage(t *testing.T) {
 	require.NotEmpty(t, set)
 	assertRead(t, config, set)
 
-	control, err := exec.CommandContext(t.Context(), "dpkg-deb", "-f", packages[0], "Conffiles").CombinedOutput()
+	control, err := exec.CommandContext(t.Context(), "dpkg-deb", "--info", packages[0], "conffiles").CombinedOutput()
 	require.NoError(t, err, string(control))
 	assert.Contains(t, string(control), "/etc/otelcol-ccaas/config.yaml", "an upgrade leaves what the user has written")
 }
