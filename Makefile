@@ -69,6 +69,26 @@ bin/kafka: e2e/testdata/kafka/pom.xml
 		rm -rf $@ && mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@ && touch $@; \
 	else echo "Java or Maven is not there: the tests with a real Kafka are skipped"; fi
 
+VERSION     ?= 0.1.0
+BINARY      ?= bin/otelcol-ccaas
+NFPM        := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
+.PHONY: packages
+packages: ## .deb and .rpm of BINARY, in build/packages
+	@test -f $(BINARY) || { echo "$(BINARY) is not there: run make build first" >&2; exit 1; }
+	@mkdir -p build/packages
+	@arch=$${GOARCH:-$$($(GO) env GOARCH)}; for format in deb rpm; do \
+		BINARY=$(BINARY) VERSION=$(VERSION) PACKAGE_ARCH=$$arch GOARCH= \
+			$(NFPM) package --config deploy/packages/nfpm.yaml --packager $$format --target build/packages/ || exit 1; \
+	done
+
+.PHONY: cross
+cross: $(OUTPUT)/main.go ## compile the collector for every system that it is released for
+	@cp distribution/gates.go $(OUTPUT)/
+	@for os in linux darwin windows; do for arch in amd64 arm64; do \
+		echo "$$os/$$arch"; \
+		(cd $(OUTPUT) && CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -tags $(BUILD_TAGS) -o /dev/null .) || exit 1; \
+	done; done
+
 .PHONY: bench
 bench: build bin/prometheus ## all benchmarks, then the whole path, then the table of budgets
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./exporter/... ./extension/... ./cmd/...
