@@ -42,6 +42,7 @@ func example(t testing.TB, name string, values map[string]string) *Config {
 	require.NoError(t, err)
 	config := createDefaultConfig().(*Config)
 	require.NoError(t, one.Unmarshal(config))
+	config.Region = "us-east-1"
 	hurry := configFor("")
 	config.Reconnect, config.Batch.Timeout = hurry.Reconnect, hurry.Batch.Timeout
 	config.Limits = LimitsConfig{RequestsPerMinute: 10_000, DialsPerMinute: 10_000}
@@ -148,7 +149,7 @@ func TestEveryPlatformDeliversWhatItTold(t *testing.T) {
 			}
 			for _, record := range b.downstream.records(events()...)[:100] {
 				assert.NotEmpty(t, record.Body().Str())
-				assert.Equal(t, []string{"acme_corp", config.Region}, []string{record.tenant, record.region}, fmt.Sprint(record.Attributes().AsRaw()))
+				assert.Equal(t, []string{"acme_corp", "us-east-1"}, []string{record.tenant, record.region}, fmt.Sprint(record.Attributes().AsRaw()))
 			}
 		})
 	}
