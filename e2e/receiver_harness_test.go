@@ -9,6 +9,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,7 +56,7 @@ exporters:
   file: { path: `+strconv.Quote(w.file)+`, flush_interval: 100ms }
 service:
   telemetry:
-    logs: { level: debug }
+    logs: { level: debug, sampling: { enabled: false } }
     metrics: { level: none }
   pipelines:
     logs/events: { receivers: [ccaas_ws], exporters: [file] }
@@ -152,6 +153,17 @@ func hear(t testing.TB, text []byte) heard {
 		}
 	}
 	return one
+}
+
+// connected waits until the receiver has a socket that is ready.
+func (w *watcher) connected(t testing.TB) {
+	t.Helper()
+	eventually(t, func() error {
+		if len(named(w.records(t), "stream.connected")) == 0 {
+			return errors.New("the receiver is not connected")
+		}
+		return nil
+	})
 }
 
 // named are the records of a name.
