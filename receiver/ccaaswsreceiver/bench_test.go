@@ -94,23 +94,30 @@ func (c *counter) ConsumeLogs(_ context.Context, logs plog.Logs) error {
 func BenchmarkReceive(b *testing.B) {
 	for _, perFrame := range []int{1, 100} {
 		for _, includeRaw := range []bool{true, false} {
-			b.Run(fmt.Sprintf("events_per_frame=%d/include_raw=%t", perFrame, includeRaw), func(b *testing.B) {
-				benchReceive(b, perFrame, includeRaw)
-			})
+			for _, window := range []time.Duration{2 * time.Minute, 0} {
+				b.Run(fmt.Sprintf("events_per_frame=%d/include_raw=%t/deduplication=%t", perFrame, includeRaw, window > 0), func(b *testing.B) {
+					benchReceive(b, perFrame, includeRaw, window)
+				})
+			}
 		}
 	}
 }
 
-func benchReceive(b *testing.B, perFrame int, includeRaw bool) {
+func benchReceive(b *testing.B, perFrame int, includeRaw bool, window time.Duration) {
 	const perChunk = 1000
-	chunk := benchChunk(perChunk, perFrame)
+	chunk, ids := benchChunk(perChunk, perFrame)
 	begin := make(chan int)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
 		if err != nil {
 			return
 		}
-		for range <-begin {
+		for number := range <-begin {
+			for _, at := range ids { // no event is a duplicate of another chunk's
+				for digit := range 7 {
+					chunk[at+digit] = 'a' + byte(number>>(4*digit)&15)
+				}
+			}
 			if _, err := conn.NetConn().Write(chunk); err != nil {
 				return
 			}
@@ -122,6 +129,7 @@ func benchReceive(b *testing.B, perFrame int, includeRaw bool) {
 
 	config := createDefaultConfig().(*Config)
 	config.Platform, config.Endpoint, config.Preflight.Enabled, config.IncludeRaw = "custom", server.URL, false, includeRaw
+	config.Deduplication.Window = window
 	sink := &counter{}
 	receiver, err := newReceiver(receivertest.NewNopSettings(metadata.Type), config, sink)
 	require.NoError(b, err)
@@ -144,9 +152,9 @@ func benchReceive(b *testing.B, perFrame int, includeRaw bool) {
 	b.ReportMetric(float64(len(chunk))/perChunk, "B/event")
 }
 
-// benchChunk is the wire form of many frames.
-func benchChunk(events, perFrame int) []byte {
-	var chunk []byte
+// benchChunk is the wire form of many frames, and where in it the events' ids end
+// in digits that may be changed.
+func benchChunk(events, perFrame int) (chunk []byte, ids []int) {
 	for first := 0; first < events; first += perFrame {
 		var objects [][]byte
 		for i := range perFrame {
@@ -159,7 +167,15 @@ func benchChunk(events, perFrame int) []byte {
 		chunk = append(chunk, 0x81, 126, byte(len(body)>>8), byte(len(body)))
 		chunk = append(chunk, body...)
 	}
-	return chunk
+	const before = `"id":"1b9d6bcd-bbfd-4b2d-`
+	for at := 0; ; {
+		found := bytes.Index(chunk[at:], []byte(before))
+		if found < 0 {
+			return chunk, ids
+		}
+		at += found + len(before)
+		ids = append(ids, at)
+	}
 }
 
 // cpu is the CPU time that the process has used.

@@ -114,7 +114,7 @@ func (s *socket) exchange(e *Exchange, fill *strings.Replacer, to Handler) error
 	for s.awaited != nil {
 		if err := s.frame(to); err != nil {
 			if cause, _ := causeOf(err); cause == Silence {
-				return errors.New("the platform has not answered it as expected in 15s; check what it is sent and what is expected")
+				return errors.New("the platform has not answered it as expected in time; check what it is sent and what is expected")
 			}
 			return err
 		}
