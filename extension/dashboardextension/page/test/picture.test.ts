@@ -61,6 +61,14 @@ test('time without windows, and with some missing, is shaded, and calm is not', 
   assert.equal(bandsOf(picture({})).length, 1, 'nothing at all is one gap');
 });
 
+test('time before the first window ever is no gap, unless there were windows before the range', () => {
+  const health = [line({ kind: 'present' }, full.map((v, i) => (i < 4 ? null : v)))];
+  assert.deepEqual(bandsOf(picture({ health })), []);
+  assert.deepEqual(bandsOf(picture({ health, before: [at({ counter: 'messages_sent' }, 7)] })), [
+    { from: grid.from, to: points[3], kind: 'none' },
+  ]);
+});
+
 const acme = { region: 'eu', tenant_id: 'acme' };
 
 function stream(seenAgo: number, complete: number | null, connections: number): Partial<Record<Name, Series[]>> {

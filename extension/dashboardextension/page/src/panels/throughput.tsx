@@ -96,8 +96,8 @@ function optionOf(now: number | null, peak: number, palette: Palette): Option {
             ],
           },
         },
-        progress: { show: now !== null, width: 18, itemStyle: { color: palette.main } },
-        data: [{ value: now ?? 0 }],
+        progress: { show: true, width: 18, itemStyle: { color: palette.main } },
+        data: now === null ? [] : [{ value: now }],
       },
     ],
   };
