@@ -26,6 +26,7 @@ import (
 // dashboard is a collector with the store and the page.
 type dashboard struct {
 	url       string
+	telemetry string
 	collector *process
 	api       prometheus
 }
@@ -33,10 +34,16 @@ type dashboard struct {
 func startDashboard(t testing.TB, platform *sim.Server, environment ...string) dashboard {
 	t.Helper()
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	d := dashboard{url: "http://" + address + "/", api: prometheus{url: "http://" + address}}
+	telemetry := freePort(t)
+	d := dashboard{
+		url:       "http://" + address + "/",
+		telemetry: fmt.Sprintf("http://127.0.0.1:%d/metrics", telemetry),
+		api:       prometheus{url: "http://" + address},
+	}
 	d.collector = start(t, "otelcol-ccaas", append([]string{
 		"DASHBOARD=" + address,
 		"STORE=" + t.TempDir(),
+		fmt.Sprintf("TELEMETRY_PORT=%d", telemetry),
 		"ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1),
 	}, environment...), "--config", "testdata/page.yaml")
 	eventually(t, func() error {
@@ -300,7 +307,9 @@ func TestPageIsUsedWithTheKeyboard(t *testing.T) {
 	assert.Equal(t, controls, evaluate[int](b, `window.reached.size`))
 
 	// And the keys work them.
-	focus := func(selector string) { evaluate[bool](b, fmt.Sprintf(`document.querySelector(%q).focus() === undefined`, selector)) }
+	focus := func(selector string) {
+		evaluate[bool](b, fmt.Sprintf(`document.querySelector(%q).focus() === undefined`, selector))
+	}
 	focus(`select[name="Region"]`)
 	b.do(chromedp.KeyEvent("eu"))
 	b.until(`location.search === '?region=eu-west-1'`)

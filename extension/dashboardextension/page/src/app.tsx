@@ -65,7 +65,11 @@ export function App() {
         <Status known={known} />
         <Controls choice={choice} options={known.options} onChoose={choose} />
       </header>
-      <main class={known.loading && picture ? 'loading' : ''} aria-busy={known.loading} data-window={picture?.grid.newest}>
+      <main
+        class={known.loading && picture ? 'loading' : ''}
+        aria-busy={known.loading}
+        data-window={picture?.grid.newest}
+      >
         {!view && <p class="message">{tell(known).sentence}</p>}
         {view && (
           <>
@@ -78,10 +82,7 @@ export function App() {
             <Streams view={view} />
             <Skew view={view} />
             <Events view={view} />
-            <Busiest
-              view={view}
-              onChoose={({ region, tenant, channel }) => choose({ region, tenant, channel })}
-            />
+            <Busiest view={view} onChoose={({ region, tenant, channel }) => choose({ region, tenant, channel })} />
           </>
         )}
       </main>

@@ -51,10 +51,28 @@ test('all viewers of a window ask the same', () => {
 
 test('answers are read, and what is no number is left out', () => {
   const series = seriesOf({
-    data: { result: [{ metric: { region: 'a' }, values: [[1, '2'], [1.5, 'NaN'], [2.0004, '+Inf'], [3.001, '-0.5']] }] },
+    data: {
+      result: [
+        {
+          metric: { region: 'a' },
+          values: [
+            [1, '2'],
+            [1.5, 'NaN'],
+            [2.0004, '+Inf'],
+            [3.001, '-0.5'],
+          ],
+        },
+      ],
+    },
   });
   assert.deepEqual(series[0]!.labels, { region: 'a' });
-  assert.deepEqual([...series[0]!.points], [[1000, 2], [3001, -0.5]]);
+  assert.deepEqual(
+    [...series[0]!.points],
+    [
+      [1000, 2],
+      [3001, -0.5],
+    ],
+  );
   assert.deepEqual([...seriesOf({ data: { result: [{ metric: {}, value: [7, '1'] }] } })[0]!.points], [[7000, 1]]);
   for (const body of [null, {}, { data: {} }, { data: { result: 'x' } }, 5]) assert.throws(() => seriesOf(body));
 });
