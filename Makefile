@@ -63,7 +63,7 @@ chromium:
 
 .PHONY: bench
 bench: build bin/prometheus chromium ## all benchmarks, then the whole path, then the table of budgets
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./cmd/...
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./exporter/... ./extension/... ./cmd/...
 	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x ./e2e/...
 
 FUZZ_TIME ?= 30s
@@ -92,10 +92,10 @@ page: ## the live page: from TypeScript to the bundle that is embedded (needs No
 generated: ## fail when a generated file or go.mod is not what would be generated
 	@sh $(PAGE)/current.sh
 	@sh -c 'before=$$(mktemp -d) && trap "rm -rf $$before" EXIT && \
-		cp -R receiver processor connector go.mod go.sum "$$before" && \
+		tar -cf - --exclude=node_modules receiver processor connector exporter extension go.mod go.sum | tar -xf - -C "$$before" && \
 		$(GO) generate ./... && $(GO) mod tidy && \
-		for path in receiver processor connector go.mod go.sum; do \
-			diff -r "$$before/$$path" $$path || { echo "generated files are not current: run make generate, go mod tidy, and commit"; exit 1; }; \
+		for path in receiver processor connector exporter extension go.mod go.sum; do \
+			diff -r -x node_modules "$$before/$$path" $$path || { echo "generated files are not current: run make generate, go mod tidy, and commit"; exit 1; }; \
 		done'
 
 .PHONY: clean

@@ -4,8 +4,16 @@ set -eu
 cd "$(dirname "$0")/.."
 
 address=127.0.0.1:${CCAASSIM_PORT:-8080}
-bin/ccaassim --listen "$address" --rate 60 --sessions 300 --announce \
-	--burst-every 2m --burst-duration 20s --burst-drop-rate 20 --burst-region eu-west-1 --malformed 0.002 &
+page=${CCAAS_DASHBOARD:-localhost:3080}
+data=${CCAAS_DATA:-./data}
+
+# Three tenants in three regions. Connections drop in bulk in one of them, a campaign triples one tenant's traffic, the
+# clock of one region is ahead, and now and then the socket is reset.
+bin/ccaassim --listen "$address" --sink --announce --rate 120 --sessions 600 \
+	--tenants acme_corp,globex,initech --regions us-east-1,eu-west-1,ap-southeast-2 \
+	--burst-every 3m --burst-duration 40s --burst-drop-rate 20 --burst-region eu-west-1 \
+	--campaign-every 5m --campaign-duration 2m --campaign-tenant globex \
+	--skew 350ms --skew-region ap-southeast-2 --malformed 0.002 --malformed-kinds not_json,missing_timestamp --reset-every 7m &
 simulator=$!
 trap 'kill "$simulator" 2>/dev/null || true; wait "$simulator" 2>/dev/null || true' EXIT
 trap 'exit 0' INT TERM
@@ -18,14 +26,18 @@ fi
 
 cat <<-END
 
-	The collector watches a simulated contact centre. Every 9 seconds the window of each tenant, region and channel
-	type is printed here; the first comes within 20 seconds. Beside it, open:
+	The collector watches a simulated contact centre. Open
 
-	    http://localhost:9464/metrics   the windows as metrics, for a Prometheus to scrape
-	    http://localhost:13133          whether the stream can be watched
+	    http://$page
+
+	The first windows are there within 20 seconds. Every few minutes connections drop, or a campaign begins, and alerts
+	are delivered to a webhook; each is printed here when it arrives. Beside the page:
+
+	    http://$page/api/v1    the same numbers, for a Prometheus data source in Grafana
 	    http://$address/truth     what the simulator says it has sent
+	    http://${CCAAS_HEALTH:-localhost:13133}          whether the stream can be watched
 
-	Ctrl-C stops both.
+	Ctrl-C stops both. What was measured stays in $data, and is shown again the next time.
 
 END
-CCAAS_ENDPOINT=ws://$address bin/otelcol-ccaas --config config/quickstart.yaml
+CCAAS_ENDPOINT=ws://$address CCAAS_WEBHOOK=http://$address/sink/alerts bin/otelcol-ccaas --config config/quickstart.yaml

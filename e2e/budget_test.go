@@ -31,7 +31,7 @@ func BenchmarkBudgets(b *testing.B) {
 		bare, _ := flood{raw: false, gogc: 800, frame: sim.FrameObject, frameEvents: 1}.run(b)
 		raw, _ := flood{raw: true, gogc: 800, frame: sim.FrameObject, frameEvents: 1}.run(b)
 		window := windowFigures(b)
-		latency := windowLatency(b)
+		latency, embedded := windowLatency(b), embeddedLatency(b)
 		memory, ready := idleFigures(b)
 		page := pageFigures(b)
 		few, many := window["BenchmarkObserve/series=1/channels=1000 ns/event"], window["BenchmarkObserve/series=1/channels=1000000 ns/event"]
@@ -44,6 +44,7 @@ func BenchmarkBudgets(b *testing.B) {
 		fmt.Fprintf(t, "window state per open channel, a million of them\t≤ 64 B\t%.0f B\n", window["BenchmarkChannelMemory/series=1 B/channel"])
 		fmt.Fprintf(t, "window state per series\t≤ 2 KiB\t%.0f B\n", window["BenchmarkChannelMemory/series=2000 B/series"])
 		fmt.Fprintf(t, "window end to query, p99, beyond allowed_lateness\t≤ 250 ms\t%.0f ms\n", latency)
+		fmt.Fprintf(t, "the same with the embedded store\t≤ 250 ms\t%.0f ms\n", embedded)
 		fmt.Fprintf(t, "idle with the quick start: memory\t≤ 100 MiB\t%.0f MiB\n", memory)
 		fmt.Fprintf(t, "idle with the quick start: ready\t≤ 2 s\t%.2f s\n", ready)
 		fmt.Fprintf(t, "window, cost per event from 1k to 1M channels\tflat\t%.0f to %.0f ns\n", few, many)
@@ -84,17 +85,32 @@ func windowFigures(b *testing.B) map[string]float64 {
 	return figures
 }
 
-// windowLatency is the time from a window's end until a store can be asked for
+// windowLatency is the time from a window's end until a Prometheus can be asked for
 // it, less the lateness that the window waits for: the 99th percentile, in ms.
 func windowLatency(b *testing.B) float64 {
 	b.Helper()
-	const lateness = 500 // ms, of testdata/pipeline.yaml
 	platform := startPlatform(b, func(c *sim.Config) { c.Rate, c.Announce = 500, true })
 	p := startPipeline(b, platform, "WINDOW_SIZE=700ms")
+	defer p.collector.stop(b)
+	return storeLatency(b, p.prometheus)
+}
+
+// embeddedLatency is the same with a store of our own.
+func embeddedLatency(b *testing.B) float64 {
+	b.Helper()
+	platform := startPlatform(b, func(c *sim.Config) { c.Rate, c.Announce = 500, true })
+	s := startStored(b, platform, b.TempDir(), "WINDOW_SIZE=700ms")
+	defer s.collector.stop(b)
+	return storeLatency(b, s.dashboard)
+}
+
+func storeLatency(b *testing.B, store prometheus) float64 {
+	b.Helper()
+	const lateness = 500 // ms, of the configurations in testdata
 	var latencies []float64
 	latest := 0.0
 	for end := time.Now().Add(patience); len(latencies) < 100 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		samples, err := p.prometheus.query(`max(timestamp(ws_messages_per_second{job=""}))`)
+		samples, err := store.query(`max(timestamp(ws_messages_per_second{job=""}))`)
 		require.NoError(b, err)
 		if len(samples) == 1 && samples[0].value > latest {
 			if latest > 0 {
@@ -103,7 +119,6 @@ func windowLatency(b *testing.B) float64 {
 			latest = samples[0].value
 		}
 	}
-	p.collector.stop(b)
 	require.Len(b, latencies, 100)
 	slices.Sort(latencies)
 	return latencies[98]
@@ -114,12 +129,14 @@ func windowLatency(b *testing.B) float64 {
 func idleFigures(b *testing.B) (memory, ready float64) {
 	b.Helper()
 	platform := startPlatform(b, func(c *sim.Config) { c.Silent = true })
+	health := fmt.Sprintf("localhost:%d", freePort(b))
 	begin := time.Now()
 	collector := start(b, "otelcol-ccaas", []string{
 		"CCAAS_ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1),
+		"CCAAS_HEALTH=" + health, "CCAAS_DATA=" + b.TempDir(), fmt.Sprintf("CCAAS_DASHBOARD=localhost:%d", freePort(b)),
 	}, "--config", "../config/quickstart.yaml")
 	for {
-		if status, _, err := get("http://localhost:13133"); err == nil && status == 200 {
+		if status, _, err := get("http://" + health); err == nil && status == 200 {
 			break
 		}
 		require.Less(b, time.Since(begin), patience)

@@ -13,50 +13,89 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// The quick start as a stranger runs it: windows on the terminal, metrics to
-// scrape, and nothing left behind by Ctrl-C. It alone uses fixed ports.
+// quickstart is `make run`, on ports of its own.
+type quickstart struct {
+	*process
+	page prometheus // its store speaks Prometheus
+}
+
+func startQuickstart(t *testing.T, data string) quickstart {
+	t.Helper()
+	dashboard := fmt.Sprintf("localhost:%d", freePort(t))
+	q := quickstart{
+		process: &process{Cmd: exec.CommandContext(t.Context(), "sh", "../config/quickstart.sh")},
+		page:    prometheus{url: "http://" + dashboard},
+	}
+	q.Env = append(os.Environ(), "CCAAS_DATA="+data, "CCAAS_DASHBOARD="+dashboard,
+		fmt.Sprintf("CCAASSIM_PORT=%d", freePort(t)), fmt.Sprintf("CCAAS_HEALTH=localhost:%d", freePort(t)))
+	q.Stdout, q.Stderr = &q.output, &q.output
+	q.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C goes to the whole group
+	require.NoError(t, q.Start())
+	t.Cleanup(func() {
+		q.interrupt()
+		if t.Failed() {
+			t.Logf("make run printed:\n%s", q.output.String())
+		}
+	})
+	return q
+}
+
+func (q quickstart) interrupt() { _ = syscall.Kill(-q.Process.Pid, syscall.SIGINT) }
+
+// The quick start as a stranger runs it: a page, windows to ask for, alerts that are
+// delivered and printed; nothing is left behind by Ctrl-C but what was measured.
 func TestQuickStart(t *testing.T) {
 	t.Parallel()
-	quickstart := &process{Cmd: exec.CommandContext(t.Context(), "sh", "../config/quickstart.sh")}
-	quickstart.Env = append(os.Environ(), fmt.Sprintf("CCAASSIM_PORT=%d", freePort(t)))
-	quickstart.Stdout, quickstart.Stderr = &quickstart.output, &quickstart.output
-	quickstart.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C goes to the whole group
-	require.NoError(t, quickstart.Start())
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("make run printed:\n%s", quickstart.output.String())
-		}
-	})
-	interrupt := func() { _ = syscall.Kill(-quickstart.Process.Pid, syscall.SIGINT) }
-	t.Cleanup(interrupt)
-
+	data := t.TempDir()
+	q := startQuickstart(t, data)
 	eventually(t, func() error {
-		if text := quickstart.output.String(); !strings.Contains(text, `"metric":"ws_throughput"`) {
-			return fmt.Errorf("no window is printed: %s", text)
-		}
-		return nil
-	})
-	eventually(t, func() error {
-		_, page, err := get("http://localhost:9464/metrics")
-		if err == nil && !strings.Contains(page, "ws_active_connections{") {
-			err = fmt.Errorf("no active connections: %s", page)
+		samples, err := q.page.query("ws_active_connections")
+		if err == nil && len(samples) < 27 {
+			err = fmt.Errorf("%d series, want those of three tenants, regions and channel types", len(samples))
 		}
 		return err
 	})
-	status, page, err := get("http://localhost:13133")
+	status, page, err := get(q.page.url + "/")
 	require.NoError(t, err)
-	require.Equal(t, 200, status, page)
-
-	interrupt()
-	_ = quickstart.Wait()
+	require.Equal(t, 200, status)
+	require.Contains(t, page, "<!doctype html>")
+	require.Contains(t, q.output.String(), q.page.url)
 	eventually(t, func() error {
-		if _, _, err := get("http://localhost:9464/metrics"); err == nil {
+		if text := q.output.String(); !strings.Contains(text, `webhook /sink/alerts 204 {"alert_type":"warning","metric":"ws_clock_skew"`) {
+			return fmt.Errorf("no alert was delivered: %s", text)
+		}
+		return nil
+	})
+	eventually(t, func() error {
+		samples, err := q.page.query("max(ws_alert_firing)")
+		if err == nil && (len(samples) != 1 || samples[0].value != 1) {
+			err = fmt.Errorf("what fires is not in the store: %v", samples)
+		}
+		return err
+	})
+
+	q.interrupt()
+	_ = q.Wait()
+	require.NotContains(t, q.output.String(), "\terror\t")
+	stopped := time.Now()
+	eventually(t, func() error {
+		if _, _, err := get(q.page.url + "/healthz"); err == nil {
 			return errors.New("the collector is still there")
 		}
 		return nil
+	})
+
+	again := startQuickstart(t, data)
+	eventually(t, func() error {
+		samples, err := again.page.query(fmt.Sprintf("count(ws_active_connections @ %d)", stopped.Unix()))
+		if err == nil && len(samples) == 0 {
+			err = errors.New("what was measured before is not there")
+		}
+		return err
 	})
 }

@@ -32,7 +32,7 @@ func main() {
 // options are the flags.
 type options struct {
 	sim.Config
-	exit bool
+	exit, sink bool
 }
 
 func newOptions() *options {
@@ -46,6 +46,7 @@ func (o *options) flags(output io.Writer) *flag.FlagSet {
 	set.SetOutput(output)
 	o.RegisterFlags(set)
 	set.BoolVar(&o.exit, "exit", o.exit, "end once --events or --duration is reached, instead of staying to be asked for the truth")
+	set.BoolVar(&o.sink, "sink", o.sink, "print a line for every webhook that is POSTed to /sink")
 	return set
 }
 
@@ -58,6 +59,9 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	}
 	if set.NArg() > 0 {
 		return fmt.Errorf("argument %q: there are only flags", set.Arg(0))
+	}
+	if o.sink {
+		o.SinkLog = stdout
 	}
 	server, err := sim.Start(o.Config) //nolint:contextcheck // it runs until Close, whatever ctx says
 	if err != nil {

@@ -123,11 +123,10 @@ func (d *dashboard) Shutdown(ctx context.Context) error {
 	if d.viewer != nil {
 		d.viewer.close()
 	}
+	d.telemetry.Shutdown()
 	if d.store != nil {
 		errs = append(errs, d.store.Close())
-		d.store = nil
 	}
-	d.telemetry.Shutdown()
 	return errors.Join(errs...)
 }
 

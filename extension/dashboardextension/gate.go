@@ -34,7 +34,14 @@ func (g *gate) enter(ctx context.Context) error {
 	if g.waiting.Add(1) > g.limit {
 		return errCrowded
 	}
-	return g.room.Acquire(ctx, 1)
+	if err := g.room.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	if ctx.Err() != nil { // room came at the last moment
+		g.leave()
+		return ctx.Err()
+	}
+	return nil
 }
 
 func (g *gate) leave() { g.room.Release(1) }

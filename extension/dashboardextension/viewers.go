@@ -23,6 +23,7 @@ import (
 
 const (
 	maxPoints     = 11_000   // of a series, as Prometheus
+	maxSteps      = 100_000  // of a subquery
 	maxNames      = 40_000   // in the answer to /series, /labels and values
 	maxQueryBytes = 64 << 10 // of an expression
 	maxAnswer     = 64 << 20 // bytes
@@ -53,7 +54,7 @@ func newViewers(c *Config, source http.Handler, newest func() time.Time, telemet
 		source:    source,
 		newest:    newest,
 		schedule:  cache.Schedule{Size: c.Window.Size, Step: c.Window.Size - c.Window.Overlap, Offset: c.Window.Offset},
-		limits:    question.Limits{Points: maxPoints, Range: c.Query.MaxRange, Names: maxNames, QueryBytes: maxQueryBytes},
+		limits:    question.Limits{Points: maxPoints, Range: c.Query.MaxRange, Steps: maxSteps, Names: maxNames, QueryBytes: maxQueryBytes},
 		timeout:   c.Query.Timeout,
 		gate:      newGate(c.Query.MaxConcurrent, maxWaiting),
 		telemetry: telemetry,

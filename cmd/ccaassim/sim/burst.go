@@ -37,12 +37,20 @@ func (b *burst) follow(plan burstPlan, g *generator) {
 	}
 }
 
-// next is the next drop, if one comes before the generator's next arrival.
-func (b *burst) next(g *generator) (event, bool) {
+// due is when the next drop comes, or the generator's next arrival if that is first.
+func (b *burst) due(g *generator) time.Duration {
 	if b.plan.every > 0 && b.begins <= g.arrival {
 		b.begin(g, b.begins)
 		b.begins += b.plan.every
 	}
+	if b.left == 0 {
+		return g.arrival
+	}
+	return min(b.at, g.arrival)
+}
+
+// next is the next drop, if one comes before the generator's next arrival.
+func (b *burst) next(g *generator) (event, bool) {
 	if b.left == 0 || b.at > g.arrival {
 		return event{}, false
 	}

@@ -46,6 +46,7 @@ func newComposer(g *generator, random *rand.Rand, form FrameForm, perFrame int) 
 // next is the next frame, false when the traffic is at its bound.
 func (c *composer) next(t *Trouble) (frame, bool) {
 	c.generator.burst.follow(t.burst(), c.generator)
+	c.generator.campaign.follow(t.campaign(), c.generator)
 	first, ok := c.item(t)
 	if !ok {
 		return frame{}, false

@@ -6,6 +6,8 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -79,6 +81,7 @@ type Config struct {
 	Silent       bool
 	Record       string
 	WriteTimeout time.Duration
+	SinkLog      io.Writer // takes a line for every webhook; nil: none is written
 
 	Trouble Trouble
 }
@@ -168,6 +171,7 @@ func (c *Config) traffic(start time.Time) traffic {
 		dropShare:       c.DropRate / 100,
 		announce:        c.Announce,
 		events:          c.Events,
+		crowd:           rand.New(rand.NewPCG(c.Seed, 4)),
 	}
 	t.series, t.weights = crossSeries(c.tenants(), c.Regions, c.ChannelTypes)
 	if !c.fullSpeed() { // else it is real time, which the pump keeps

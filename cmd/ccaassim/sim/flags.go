@@ -58,6 +58,11 @@ func (t *Trouble) RegisterFlags(set *flag.FlagSet) {
 	set.StringVar(&t.BurstTenant, "burst-tenant", t.BurstTenant, "tenant that bursts strike; empty: all")
 	set.StringVar(&t.BurstRegion, "burst-region", t.BurstRegion, "region that bursts strike; empty: all")
 
+	set.DurationVar(&t.CampaignEvery, "campaign-every", t.CampaignEvery, "let a tenant's traffic rise this often; 0 never does")
+	set.DurationVar(&t.CampaignDuration, "campaign-duration", t.CampaignDuration, "time for which sessions come to a campaign")
+	set.Float64Var(&t.CampaignFactor, "campaign-factor", t.CampaignFactor, "factor by which the tenant's sessions and messages rise")
+	set.StringVar(&t.CampaignTenant, "campaign-tenant", t.CampaignTenant, "tenant whose traffic rises; empty: the first")
+
 	set.Float64Var(&t.Malformed, "malformed", t.Malformed, "malformed frames or objects, as a share of events; they come on top")
 	set.Var((*list)(&t.MalformedKinds), "malformed-kinds", "kinds of malformed frames or objects")
 	set.IntVar(&t.OversizedBytes, "oversized-bytes", t.OversizedBytes, "padding of a frame_too_large frame")
@@ -80,6 +85,10 @@ func (t *Trouble) RegisterFlags(set *flag.FlagSet) {
 	set.IntVar(&t.CloseCode, "close-code", t.CloseCode, "code of that close frame")
 	set.StringVar(&t.CloseReason, "close-reason", t.CloseReason, "reason of that close frame")
 	set.BoolVar(&t.CloseExpired, "close-expired", t.CloseExpired, "close each socket with code 1008 when its token expires")
+
+	set.Var(&t.SinkFail, "sink-fail", "answer webhooks with status[:times[:retry-after]]")
+	set.DurationVar(&t.SinkHang, "sink-hang", t.SinkHang, "answer webhooks only after this long")
+	set.BoolVar(&t.SinkReset, "sink-reset", t.SinkReset, "reset the connection of a webhook once it is read, instead of an answer")
 }
 
 // list is a flag of names separated by commas.

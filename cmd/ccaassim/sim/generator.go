@@ -22,6 +22,7 @@ type traffic struct {
 	shape           func(time.Duration) float64
 	events          int64         // 0: no bound
 	duration        time.Duration // 0: no bound
+	crowd           *rand.Rand    // what campaigns draw from
 }
 
 // session is one connection of the platform while it is open.
@@ -43,6 +44,7 @@ type generator struct {
 	population []int64   // open sessions by series
 	announced  int
 	burst      burst
+	campaign   campaign
 	arrival    time.Duration // of the next event that is not part of a burst
 	now        time.Duration // of the last event yielded
 	yielded    int64
@@ -55,6 +57,7 @@ func newGenerator(t traffic, random *rand.Rand) *generator {
 		cumulative: make([]float64, len(t.weights)),
 		open:       make([]session, 0, t.sessions+t.sessions/8),
 		population: make([]int64, len(t.series)),
+		campaign:   campaign{random: t.crowd, at: never, begins: never},
 	}
 	sum := 0.0
 	for i, weight := range t.weights {
@@ -75,7 +78,10 @@ func (g *generator) next() (event, bool) {
 	if g.events > 0 && g.yielded == g.events {
 		return event{}, false
 	}
-	e, ok := g.burst.next(g)
+	e, ok := g.campaign.next(g, g.burst.due(g))
+	if !ok {
+		e, ok = g.burst.next(g)
+	}
 	if !ok {
 		e = g.ordinary()
 		g.arrival += g.gap(g.arrival)
@@ -121,26 +127,19 @@ func (g *generator) closing(at time.Duration, place int, end *ending) event {
 }
 
 func (g *generator) message(at time.Duration, place int) event {
-	k := messageReceive
-	if g.random.Uint64()&1 == 0 {
-		k = messageSend
-	}
-	e := g.event(at, k, place)
-	e.payload = int32(min(24+g.random.ExpFloat64()*220, 1<<16))
-	return e
+	return messageEvent(g.random, at, &g.open[place])
 }
 
 // event is an event of the session at a place among the open ones.
 func (g *generator) event(at time.Duration, k kind, place int) event {
-	s := &g.open[place]
-	return event{at: at, kind: k, id: g.identity(), channel: s.channel, user: s.user, series: s.series}
+	return sessionEvent(g.random, at, k, &g.open[place])
 }
 
 // admit adds a session to the open ones.
 func (g *generator) admit() (place int) {
 	draw := g.random.Float64() * g.cumulative[len(g.cumulative)-1]
 	series, _ := slices.BinarySearch(g.cumulative, draw)
-	g.open = append(g.open, session{channel: g.identity(), user: g.random.Uint64(), series: int32(series)})
+	g.open = append(g.open, session{channel: newIdentity(g.random), user: g.random.Uint64(), series: int32(series)})
 	g.population[series]++
 	return len(g.open) - 1
 }
@@ -155,10 +154,6 @@ func (g *generator) dismiss(place int) {
 
 func (g *generator) pick() (place int) { return g.random.IntN(len(g.open)) }
 
-func (g *generator) identity() identity {
-	return identity{high: g.random.Uint64(), low: g.random.Uint64()}
-}
-
 // gap is the time to the next arrival.
 func (g *generator) gap(at time.Duration) time.Duration {
 	return time.Duration(g.random.ExpFloat64() / (g.rate * g.level(at)) * float64(time.Second))
@@ -172,16 +167,39 @@ func (g *generator) level(at time.Duration) float64 {
 }
 
 // farewell draws how an ordinary close ends.
-func (g *generator) farewell() *ending {
-	if g.random.Float64() < g.dropShare {
-		return g.failure()
-	}
-	return &normalEndings[g.random.IntN(len(normalEndings))]
-}
+func (g *generator) farewell() *ending { return farewell(g.random, g.dropShare) }
 
 // failure draws how a connection drops.
-func (g *generator) failure() *ending {
-	return &abnormalEndings[g.random.IntN(len(abnormalEndings))]
+func (g *generator) failure() *ending { return failure(g.random) }
+
+// sessionEvent is an event of a session.
+func sessionEvent(random *rand.Rand, at time.Duration, k kind, s *session) event {
+	return event{at: at, kind: k, id: newIdentity(random), channel: s.channel, user: s.user, series: s.series}
+}
+
+func messageEvent(random *rand.Rand, at time.Duration, s *session) event {
+	k := messageReceive
+	if random.Uint64()&1 == 0 {
+		k = messageSend
+	}
+	e := sessionEvent(random, at, k, s)
+	e.payload = int32(min(24+random.ExpFloat64()*220, 1<<16))
+	return e
+}
+
+func newIdentity(random *rand.Rand) identity {
+	return identity{high: random.Uint64(), low: random.Uint64()}
+}
+
+func farewell(random *rand.Rand, dropShare float64) *ending {
+	if random.Float64() < dropShare {
+		return failure(random)
+	}
+	return &normalEndings[random.IntN(len(normalEndings))]
+}
+
+func failure(random *rand.Rand) *ending {
+	return &abnormalEndings[random.IntN(len(abnormalEndings))]
 }
 
 // Endings are tables, never written to: an event points into them.

@@ -30,11 +30,15 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /trouble", s.serveTrouble)
 	mux.HandleFunc("POST /trouble", s.postTrouble)
 	mux.HandleFunc("POST /trouble/burst", s.postNow(s.Burst))
+	mux.HandleFunc("POST /trouble/campaign", s.postNow(s.Campaign))
 	mux.HandleFunc("POST /trouble/reset", s.postNow(s.Reset))
 	mux.HandleFunc("POST /trouble/close", s.postNow(func() {
 		t := s.trouble.now()
 		s.CloseSockets(t.CloseCode, t.CloseReason)
 	}))
+	mux.HandleFunc("GET /sink", s.serveSink)
+	mux.HandleFunc("POST /sink", s.postSink)
+	mux.HandleFunc("POST /sink/{path...}", s.postSink)
 	return mux
 }
 
@@ -99,6 +103,11 @@ func (s *Server) fail(w http.ResponseWriter, of func(*Trouble) *Failure) bool {
 	if f.Status == 0 {
 		return false
 	}
+	s.failWith(w, f)
+	return true
+}
+
+func (s *Server) failWith(w http.ResponseWriter, f Failure) {
 	switch {
 	case f.RetryAfter == 0:
 	case s.trouble.now().RetryAfterDate:
@@ -107,7 +116,6 @@ func (s *Server) fail(w http.ResponseWriter, of func(*Trouble) *Failure) bool {
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((f.RetryAfter+time.Second-1)/time.Second), 10))
 	}
 	platformError(w, f.Status, http.StatusText(f.Status))
-	return true
 }
 
 // authorized answers 401 unless the request bears a good token; it gives the

@@ -30,6 +30,7 @@ type Server struct {
 	hub     *hub
 	pump    *pump
 	record  *record
+	sink    *sink
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the pump has ended
@@ -46,6 +47,7 @@ func Start(config Config) (*Server, error) {
 	}
 	s := &Server{config: config, trouble: newTrouble(config.Trouble), done: make(chan struct{}), served: make(chan struct{})}
 	s.tokens = newTokens(&s.config)
+	s.sink = &sink{log: config.SinkLog}
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
@@ -205,6 +207,15 @@ func (s *Server) WaitAccepted(ctx context.Context, sockets int64) error {
 func (s *Server) Burst() {
 	_ = s.trouble.change(func(t *Trouble) error { // what is there is valid
 		t.bursts++
+		return nil
+	})
+}
+
+// Campaign lets a tenant's traffic rise, once, as the campaign flags say; it begins
+// with the next event.
+func (s *Server) Campaign() {
+	_ = s.trouble.change(func(t *Trouble) error { // what is there is valid
+		t.campaigns++
 		return nil
 	})
 }

@@ -119,7 +119,11 @@ func (s *socket) reset() {
 	if !s.markClosing(byReset) {
 		return
 	}
-	connection := s.net
+	resetConnection(s.net)
+}
+
+// resetConnection ends a TCP connection with a reset, whatever is wrapped around it.
+func resetConnection(connection net.Conn) {
 	for {
 		switch c := connection.(type) {
 		case *net.TCPConn:

@@ -19,6 +19,12 @@ type Trouble struct {
 	BurstRegion   string
 	bursts        int // asked for by Server.Burst
 
+	CampaignEvery    time.Duration
+	CampaignDuration time.Duration
+	CampaignFactor   float64
+	CampaignTenant   string
+	campaigns        int // asked for by Server.Campaign
+
 	Malformed      float64
 	MalformedKinds []string
 	OversizedBytes int
@@ -41,6 +47,10 @@ type Trouble struct {
 	CloseCode    int
 	CloseReason  string
 	CloseExpired bool
+
+	SinkFail  Failure
+	SinkHang  time.Duration
+	SinkReset bool
 }
 
 // Answers to the subprotocol asked for, other than a literal one.
@@ -54,6 +64,8 @@ func DefaultTrouble() Trouble {
 	return Trouble{
 		BurstDuration:     20 * time.Second,
 		BurstDropRate:     30,
+		CampaignDuration:  2 * time.Minute,
+		CampaignFactor:    3,
 		MalformedKinds:    MalformedKinds(),
 		OversizedBytes:    1<<20 + 1,
 		AnswerSubprotocol: AnswerSame,
@@ -69,6 +81,10 @@ func (t *Trouble) Validate() error {
 		need(t.BurstDuration > 0, "burst-duration", t.BurstDuration, "more than 0"),
 		need(t.BurstEvery == 0 || t.BurstDuration <= t.BurstEvery, "burst-duration", t.BurstDuration, "no more than --burst-every"),
 		percent("burst-drop-rate", t.BurstDropRate),
+		need(t.CampaignEvery >= 0, "campaign-every", t.CampaignEvery, "0 (off) or more"),
+		need(t.CampaignDuration > 0, "campaign-duration", t.CampaignDuration, "more than 0"),
+		need(t.CampaignEvery == 0 || t.CampaignDuration < t.CampaignEvery, "campaign-duration", t.CampaignDuration, "less than --campaign-every"),
+		need(t.CampaignFactor >= 1 && t.CampaignFactor <= 100, "campaign-factor", t.CampaignFactor, "1 to 100"),
 		share("malformed", t.Malformed),
 		t.validateKinds(),
 		need(t.OversizedBytes > 0 && t.OversizedBytes <= 64<<20, "oversized-bytes", t.OversizedBytes, "1 to 64 MiB"),
@@ -84,6 +100,8 @@ func (t *Trouble) Validate() error {
 		need(t.CloseEvery >= 0, "close-every", t.CloseEvery, "0 (off) or more"),
 		need(t.CloseCode >= 1000 && t.CloseCode <= 4999, "close-code", t.CloseCode, "1000 to 4999"),
 		need(len(t.CloseReason) <= 123, "close-reason", t.CloseReason, "123 bytes at most, as RFC 6455 has it"),
+		t.SinkFail.validate("sink-fail"),
+		need(t.SinkHang >= 0, "sink-hang", t.SinkHang, "0 (off) or more"),
 	)
 }
 
@@ -121,6 +139,16 @@ func (t *Trouble) burst() burstPlan {
 		tenant:   t.BurstTenant,
 		region:   t.BurstRegion,
 		asked:    t.bursts,
+	}
+}
+
+func (t *Trouble) campaign() campaignPlan {
+	return campaignPlan{
+		every:    t.CampaignEvery,
+		duration: t.CampaignDuration,
+		factor:   t.CampaignFactor,
+		tenant:   t.CampaignTenant,
+		asked:    t.campaigns,
 	}
 }
 

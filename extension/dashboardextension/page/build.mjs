@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Bundles the page into ../internal/page/assets, where it is embedded and committed, or into the folder that is
-// named; with --test, the unit tests into build/. The same sources give the same bytes.
+// named; with --test, the unit tests into node_modules/.cache/test. The same sources give the same bytes.
 
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -27,11 +27,11 @@ await (target === '--test' ? tests() : page(resolve(target)));
 
 async function tests() {
   const names = (await readdir(join(here, 'test'))).filter((name) => name.endsWith('.test.ts'));
-  await rm(join(here, 'build'), { recursive: true, force: true });
+  await rm(join(here, 'node_modules/.cache/test'), { recursive: true, force: true });
   await build({
     ...common,
     entryPoints: names.map((name) => 'test/' + name),
-    outdir: 'build',
+    outdir: 'node_modules/.cache/test',
     outExtension: { '.js': '.mjs' },
     platform: 'node',
     sourcemap: 'inline',

@@ -10,14 +10,15 @@ skip() {
 	exit
 }
 command -v npm >/dev/null || skip "npm is not installed"
-if ! cmp -s package-lock.json node_modules/.checked-lock.json; then
+if ! cmp -s package-lock.json node_modules/.cache/package-lock.json; then
 	npm ci --silent --fetch-retries=1 || skip "npm ci has failed"
-	cp package-lock.json node_modules/.checked-lock.json
+	mkdir -p node_modules/.cache
+	cp package-lock.json node_modules/.cache/package-lock.json
 fi
 npm run --silent check
-npm run --silent test >build.log 2>&1 || { cat build.log; exit 1; }
-node build.mjs build/assets
-diff -r build/assets ../internal/page/assets || {
+npm run --silent test >node_modules/.cache/test.log 2>&1 || { cat node_modules/.cache/test.log; exit 1; }
+node build.mjs node_modules/.cache/assets
+diff -r node_modules/.cache/assets ../internal/page/assets || {
 	echo "the page's bundle is not current: run make page, and commit"
 	exit 1
 }

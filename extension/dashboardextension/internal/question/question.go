@@ -29,7 +29,8 @@ type Question struct {
 // Limits are what may be asked for.
 type Limits struct {
 	Points     int           // of a series of a range query
-	Range      time.Duration // from start to end, and how far from now either may be
+	Range      time.Duration // from start to end, how far from now either may be, and how far an expression reaches
+	Steps      int           // of a subquery
 	Names      int           // of /series, /labels and values, which have a limit of their own
 	QueryBytes int           // bytes of an expression
 }
@@ -91,9 +92,15 @@ func (q Question) Check(limits Limits, now time.Time) error {
 			return fmt.Errorf("%s: %s: must be at most %v from now", name, t.UTC().Format(time.RFC3339), limits.Range)
 		}
 	}
-	if q.Path != "/query_range" {
-		return nil
+	if q.Path == "/query_range" {
+		if err := q.checkRange(limits); err != nil {
+			return err
+		}
 	}
+	return q.checkExpression(limits)
+}
+
+func (q Question) checkRange(limits Limits) error {
 	start, end := q.time("start"), q.time("end")
 	step, err := strconv.ParseFloat(q.Values.Get("step"), 64)
 	if start.IsZero() || end.IsZero() || err != nil || step <= 0 {

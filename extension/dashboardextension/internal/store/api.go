@@ -15,6 +15,7 @@ import (
 
 	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/route"
 	"github.com/prometheus/prometheus/config"
@@ -90,7 +91,7 @@ func newAPI(s *Store) http.Handler {
 		&api.PrometheusVersion{Version: s.options.Version, GoVersion: runtime.Version()},
 		func() []notifications.Notification { return nil },
 		nil, // notifications, which are not routed
-		prometheus.NewRegistry(), nil,
+		prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return s.registry.Gather() }), nil,
 		nil,                             // statistics
 		false, remoteapi.MessageTypes{}, // remote write: ours
 		false, false, false, // OTLP: ours
@@ -111,7 +112,10 @@ func newAPI(s *Store) http.Handler {
 // holds the store.
 type database struct{ *Store }
 
-func (d database) Querier(from, to int64) (storage.Querier, error) { return d.db.Querier(from, to) }
+func (d database) Querier(from, to int64) (storage.Querier, error) {
+	querier, err := d.db.Querier(from, to)
+	return bounded{Querier: querier, maxSamples: d.options.QueryMaxSamples}, err
+}
 
 func (d database) ChunkQuerier(from, to int64) (storage.ChunkQuerier, error) {
 	return d.db.ChunkQuerier(from, to)

@@ -4,31 +4,74 @@
 package store
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+	"github.com/prometheus/prometheus/tsdb/chunks"
+	"github.com/prometheus/prometheus/tsdb/index"
 )
 
 // damagedFolder is where blocks go that cannot be read. Whoever wants to mend them
 // finds them there; nothing here reads or removes them again.
 const damagedFolder = "damaged"
 
-// setDamagedAside moves the blocks that cannot be opened out of the database's way,
-// which would not start with them.
+// damaged are the blocks that a query could not read. One that opens may still be
+// damaged within, and nobody reads all of them to find out; a query does, in its part.
+type damaged struct {
+	mutex  sync.Mutex
+	blocks map[string]error
+}
+
+func (d *damaged) note(block string, err error) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if d.blocks == nil {
+		d.blocks = map[string]error{}
+	}
+	d.blocks[block] = err
+}
+
+func (d *damaged) none() bool {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return len(d.blocks) == 0
+}
+
+// take gives the damage of a block that was noted, and forgets it.
+func (d *damaged) take(block string) error {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	err := d.blocks[block]
+	delete(d.blocks, block)
+	return err
+}
+
+// setDamagedAside moves the blocks that cannot be opened, or were found to be damaged,
+// out of the database's way: it would not start with the former.
 func (s *Store) setDamagedAside() error {
 	entries, err := os.ReadDir(s.options.Directory)
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		if _, err := ulid.ParseStrict(entry.Name()); err != nil || !entry.IsDir() {
+		name := entry.Name()
+		if _, err := ulid.ParseStrict(name); err != nil || !entry.IsDir() {
 			continue
 		}
-		block := filepath.Join(s.options.Directory, entry.Name())
-		damage := openable(block)
+		block := filepath.Join(s.options.Directory, name)
+		damage := s.damaged.take(name)
+		if damage == nil {
+			damage = openable(block)
+		}
 		if damage == nil {
 			continue
 		}
@@ -58,4 +101,62 @@ func (s *Store) setAside(block string, damage error) error {
 	s.options.Logger.Error("A block of the store is damaged. It was set aside, and its time will be missing",
 		"block", to, "error", damage)
 	return nil
+}
+
+// watch is a block whose damage is noted when a query meets it.
+func (s *Store) watch(reader tsdb.BlockReader) tsdb.BlockReader {
+	if block, ok := reader.(*tsdb.Block); ok { // others are the head
+		return watchedBlock{BlockReader: reader, name: block.Meta().ULID.String(), damaged: &s.damaged}
+	}
+	return reader
+}
+
+type watchedBlock struct {
+	tsdb.BlockReader
+	name    string
+	damaged *damaged
+}
+
+func (b watchedBlock) note(err error) {
+	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, storage.ErrNotFound) {
+		b.damaged.note(b.name, err)
+	}
+}
+
+func (b watchedBlock) Index() (tsdb.IndexReader, error) {
+	reader, err := b.BlockReader.Index()
+	return watchedIndex{IndexReader: reader, block: b}, err
+}
+
+func (b watchedBlock) Chunks() (tsdb.ChunkReader, error) {
+	reader, err := b.BlockReader.Chunks()
+	return watchedChunks{ChunkReader: reader, block: b}, err
+}
+
+type watchedIndex struct {
+	tsdb.IndexReader
+	block watchedBlock
+}
+
+func (i watchedIndex) Postings(ctx context.Context, name string, values ...string) (index.Postings, error) {
+	postings, err := i.IndexReader.Postings(ctx, name, values...)
+	i.block.note(err)
+	return postings, err
+}
+
+func (i watchedIndex) Series(ref storage.SeriesRef, builder *labels.ScratchBuilder, metas *[]chunks.Meta) error {
+	err := i.IndexReader.Series(ref, builder, metas)
+	i.block.note(err)
+	return err
+}
+
+type watchedChunks struct {
+	tsdb.ChunkReader
+	block watchedBlock
+}
+
+func (c watchedChunks) ChunkOrIterable(meta chunks.Meta) (chunkenc.Chunk, chunkenc.Iterable, error) {
+	chunk, iterable, err := c.ChunkReader.ChunkOrIterable(meta)
+	c.block.note(err)
+	return chunk, iterable, err
 }

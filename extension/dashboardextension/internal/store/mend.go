@@ -37,7 +37,8 @@ func (s *Store) fail(err error) {
 	}
 }
 
-// mend tries again, until it is told to stop, whenever the store has failed.
+// mend opens the database afresh, until it is told to stop, whenever the store has failed
+// or a block has shown itself to be damaged.
 func (s *Store) mend(ctx context.Context) {
 	ticker := time.NewTicker(mendInterval)
 	defer ticker.Stop()
@@ -47,17 +48,24 @@ func (s *Store) mend(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if s.failure.get() == nil {
+		if s.failure.get() == nil && s.damaged.none() {
 			continue
 		}
-		if err := s.reopen(); err != nil {
+		if err := s.mendOnce(); err != nil {
 			s.options.Logger.Debug("The store still takes no samples", "error", err)
-			continue
 		}
-		s.failure.cause.Store(nil)
+	}
+}
+
+func (s *Store) mendOnce() error {
+	if err := s.reopen(); err != nil {
+		return err
+	}
+	if s.failure.cause.Swap(nil) != nil {
 		s.options.Logger.Warn("The store takes samples again", "directory", s.options.Directory)
 		s.options.Status(nil)
 	}
+	return nil
 }
 
 // reopen exchanges the database for one that is opened afresh, once there is room.

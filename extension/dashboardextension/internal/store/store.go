@@ -20,6 +20,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/tsdbutil"
 )
@@ -54,30 +56,29 @@ type Store struct {
 
 	// use is held for reading by whoever uses the database, and for writing while it
 	// is exchanged for one that was opened afresh.
-	use     sync.RWMutex
-	db      *tsdb.DB // nil while it cannot be opened
-	failure failure
+	use      sync.RWMutex
+	db       *tsdb.DB // nil while it cannot be opened
+	registry *prometheus.Registry
+	failure  failure
+	damaged  damaged
 
 	stop context.CancelFunc
 	done sync.WaitGroup
 }
 
-// Open opens the database in a directory, which it makes if it is not there, and
-// sets aside the blocks of it that are damaged.
+// Open opens the database in a directory, which it makes if it is not there.
 func Open(options Options) (*Store, error) {
 	s := &Store{options: options}
 	if err := s.acquire(); err != nil {
 		return nil, err
 	}
-	if err := s.setDamagedAside(); err != nil {
-		return nil, errors.Join(err, s.lock.Release())
-	}
-	if err := s.open(); err != nil && !isDiskFull(err) {
-		return nil, errors.Join(err, s.lock.Release())
-	} else if err != nil {
-		s.fail(err)
-	}
 	s.api = newAPI(s)
+	switch err := s.open(); {
+	case isDiskFull(err):
+		s.fail(err)
+	case err != nil:
+		return nil, errors.Join(err, s.lock.Release())
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.done.Go(func() { s.mend(ctx) })
@@ -102,8 +103,11 @@ func (s *Store) acquire() error {
 	return nil
 }
 
-// open opens the database itself.
+// open opens the database itself, without the blocks of it that are damaged.
 func (s *Store) open() error {
+	if err := s.setDamagedAside(); err != nil {
+		return err
+	}
 	s.limited.Store(false)
 	options := tsdb.DefaultOptions()
 	options.NoLockfile = true // we have it
@@ -119,11 +123,15 @@ func (s *Store) open() error {
 	options.StripeSize = 1 << 10
 	options.WALSegmentSize = 16 << 20
 	options.HeadChunksWriteBufferSize = 256 << 10
-	db, err := tsdb.Open(s.options.Directory, s.options.Logger, nil, options, nil)
+	options.BlockQuerierFunc = func(b tsdb.BlockReader, from, to int64) (storage.Querier, error) {
+		return tsdb.NewBlockQuerier(s.watch(b), from, to)
+	}
+	registry := prometheus.NewRegistry()
+	db, err := tsdb.Open(s.options.Directory, s.options.Logger, registry, options, nil)
 	if err != nil {
 		return fmt.Errorf("cannot open the store in %s: %w", s.options.Directory, err)
 	}
-	s.db = db
+	s.db, s.registry = db, registry
 	s.limited.Store(true)
 	return nil
 }
@@ -134,12 +142,12 @@ func (s *Store) Close() error {
 	s.done.Wait()
 	s.use.Lock()
 	defer s.use.Unlock()
-	var errs []error
-	if s.db != nil {
-		errs = append(errs, s.db.Close())
-		s.db = nil
+	if s.db == nil {
+		return s.lock.Release()
 	}
-	return errors.Join(append(errs, s.lock.Release())...)
+	err := s.db.Close()
+	s.db = nil
+	return errors.Join(err, s.lock.Release())
 }
 
 // Query is the read side of the Prometheus API, below /api/v1.

@@ -1,0 +1,119 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	webhooksKept = 1000
+	webhookBytes = 64 << 10
+)
+
+// Webhook is one POST to the sink.
+type Webhook struct {
+	Time   int64       `json:"time"` // unix ms, of its arrival
+	Path   string      `json:"path"`
+	Header http.Header `json:"header"`
+	Body   string      `json:"body"`
+	Status int         `json:"status"` // answered; 0: reset, or not answered yet
+}
+
+// sink takes webhooks and remembers the latest.
+type sink struct {
+	mu       sync.Mutex
+	log      io.Writer // a line for each; nil: none
+	received int64
+	webhooks []*Webhook // the latest, oldest first
+}
+
+func (s *sink) add(w *Webhook) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.received++
+	if len(s.webhooks) == webhooksKept {
+		s.webhooks = slices.Delete(s.webhooks, 0, 1)
+	}
+	s.webhooks = append(s.webhooks, w)
+}
+
+// answered notes the answer to a webhook, and tells of it.
+func (s *sink) answered(w *Webhook, status int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.Status = status
+	if s.log == nil {
+		return
+	}
+	var line bytes.Buffer
+	if json.Compact(&line, []byte(w.Body)) != nil {
+		line.Reset()
+		fmt.Fprintf(&line, "%q", w.Body)
+	}
+	outcome := strconv.Itoa(status)
+	if status == 0 {
+		outcome = "reset"
+	}
+	_, _ = fmt.Fprintf(s.log, "webhook %s %s %s\n", w.Path, outcome, line.Bytes())
+}
+
+func (s *sink) latest() (received int64, webhooks []Webhook) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	webhooks = make([]Webhook, len(s.webhooks))
+	for n, w := range s.webhooks {
+		webhooks[n] = *w
+	}
+	return s.received, webhooks
+}
+
+// Webhooks are the latest webhooks, oldest first, and how many there were in all.
+func (s *Server) Webhooks() (received int64, webhooks []Webhook) { return s.sink.latest() }
+
+// serveSink is GET /sink.
+func (s *Server) serveSink(w http.ResponseWriter, _ *http.Request) {
+	received, webhooks := s.sink.latest()
+	writeJSON(w, http.StatusOK, map[string]any{"received": received, "webhooks": webhooks})
+}
+
+// postSink is POST /sink, and any path below it.
+func (s *Server) postSink(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, webhookBytes))
+	if err != nil {
+		platformError(w, http.StatusRequestEntityTooLarge, err.Error())
+		return
+	}
+	webhook := &Webhook{Time: time.Now().UnixMilli(), Path: r.URL.Path, Header: r.Header.Clone(), Body: string(body)}
+	s.sink.add(webhook)
+	if hang := s.trouble.now().SinkHang; hang > 0 {
+		select {
+		case <-time.After(hang):
+		case <-r.Context().Done():
+			return
+		}
+	}
+	if s.trouble.now().SinkReset {
+		s.sink.answered(webhook, 0)
+		if connection, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			resetConnection(connection)
+		}
+		return
+	}
+	if f := s.trouble.failure(func(t *Trouble) *Failure { return &t.SinkFail }); f.Status != 0 {
+		s.sink.answered(webhook, f.Status)
+		s.failWith(w, f)
+		return
+	}
+	s.sink.answered(webhook, http.StatusNoContent)
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -1,0 +1,53 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package alertconnector
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/calendar"
+)
+
+// calendarFile is an iCalendar file and the place where its events belong.
+type calendarFile struct {
+	path     string
+	zone     *time.Location
+	calendar *calendar.Calendar
+	position int
+	modified time.Time
+	size     int64
+	failure  string // of the latest attempt, so that it is told once
+}
+
+// maxCalendarSize bounds what is read.
+const maxCalendarSize = 10 << 20
+
+// read reads the file when it has changed since it was read last. Without an error
+// and events there is nothing new.
+func (f *calendarFile) read() (*calendar.Events, error) {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		f.modified, f.size = time.Time{}, 0
+		return nil, err
+	}
+	if info.ModTime().Equal(f.modified) && info.Size() == f.size {
+		return nil, nil //nolint:nilnil // no news
+	}
+	f.modified, f.size = info.ModTime(), info.Size()
+	if info.Size() > maxCalendarSize {
+		return nil, fmt.Errorf("%s: is %d bytes long, at most %d are read", f.path, info.Size(), maxCalendarSize)
+	}
+	file, err := os.Open(f.path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	events, err := calendar.ParseEvents(file, f.zone)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.path, err)
+	}
+	return events, nil
+}

@@ -1,0 +1,89 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package alertconnector
+
+import (
+	"encoding/json"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+func TestConsecutiveWindows(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		rates []float64 // negative: the window is missing
+		want  []string
+	}{
+		"one good one between":   {rates: []float64{0.51, 0.49, 0.51}},
+		"two":                    {rates: []float64{0.51, 0.51}, want: []string{"firing"}},
+		"told once":              {rates: []float64{0.51, 0.51, 0.6, 0.7}, want: []string{"firing"}},
+		"exactly at it":          {rates: []float64{0.5, 0.5, 0.5}},
+		"a missing window":       {rates: []float64{0, 0.51, -1, 0.51}},
+		"missing from the start": {rates: []float64{0.51, -1, 0.51}},
+		"resolved":               {rates: []float64{0.51, 0.51, 0.5}, want: []string{"firing", "resolved"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := begin(t, configured(t, dropRule), nil, nil)
+				for i, rate := range c.rates {
+					if rate >= 0 {
+						r.consume(t, drops(start()+int64(i)*9_000, rate))
+					}
+				}
+				all := r.bodies()
+				assert.Equal(t, c.want, statuses(all))
+				sameID(t, all)
+				r.end(t)
+			})
+		})
+	}
+}
+
+// The body is the payload of the contract, key by key.
+func TestPayload(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := begin(t, configured(t, dropRule), nil, nil)
+		at := start()
+		r.consume(t, drops(at, 0.52))
+		r.consume(t, drops(at+9_000, 0.68))
+		synctest.Wait()
+		require.Len(t, r.alerts.AllLogs(), 1)
+		resource := r.alerts.AllLogs()[0].ResourceLogs().At(0)
+		assert.Equal(t, map[string]any{"tenant_id": "acme_corp", "region": "eu-west-1", "channel_type": "webmessaging"},
+			resource.Resource().Attributes().AsRaw())
+		record := resource.ScopeLogs().At(0).LogRecords().At(0)
+		assert.Equal(t, wsevent.AlertFiring, record.EventName())
+		assert.Equal(t, plog.SeverityNumberError, record.SeverityNumber())
+		assert.Equal(t, "critical", record.SeverityText())
+		assert.Equal(t, nanoseconds(at+9_000), record.Timestamp())
+		var keys []string
+		for key := range record.Body().Map().All() {
+			keys = append(keys, key)
+		}
+		assert.Equal(t, []string{"alert_type", "metric", "value", "threshold", "region", "tenant_id", "channel_type",
+			"window_start", "window_end", "context", "status", "alert_id", "baseline", "snapshot"}, keys)
+		id, _ := record.Attributes().Get(wsevent.AlertID)
+		want := map[string]any{
+			"alert_type": "critical", "metric": "ws_connection_drop_rate", "value": 0.68, "threshold": 0.5,
+			"region": "eu-west-1", "tenant_id": "acme_corp", "channel_type": "webmessaging",
+			"window_start": at - 1_000, "window_end": at + 9_000, "status": "firing", "alert_id": id.Str(), "baseline": nil,
+			"context":  "WebSocket gateway experiencing elevated drop rate. Immediate investigation required.",
+			"snapshot": map[string]any{"ws.active_connections": 142.0, "ws.drop_rate": 0.68},
+		}
+		wantText, err := json.Marshal(want)
+		require.NoError(t, err)
+		text, err := json.Marshal(record.Body().Map().AsRaw())
+		require.NoError(t, err)
+		assert.JSONEq(t, string(wantText), string(text))
+		r.end(t)
+	})
+}

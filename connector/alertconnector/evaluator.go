@@ -1,0 +1,174 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package alertconnector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/connector"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/metadata"
+)
+
+// maxPending bounds the alerts that wait for downstream. Past it metrics are
+// refused until there is room.
+const maxPending = 10_000
+
+// evaluator applies the rules of a configuration to the batches that come.
+//
+// One lock guards the engine and what waits; it is held while a batch is judged and
+// its outcome is written to the storage, so that the storage sees one batch after
+// another. What waits leaves from one goroutine.
+type evaluator struct {
+	id        component.ID
+	config    *Config
+	logger    *zap.Logger
+	telemetry *metadata.TelemetryBuilder
+	present   map[string]*presentation
+	wanted    map[string]bool // metrics that a rule looks at
+	rules     []*engine.Rule
+
+	mutex  sync.Mutex
+	engine *engine.Engine
+	files  []*calendarFile
+	keeper *keeper // nil without a storage
+	alerts alertQueue
+	points pointQueue
+
+	faces   int // that were made
+	started int
+	hosts   []component.Host
+	wake    chan struct{}
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+	close   sync.Once
+}
+
+func newEvaluator(set connector.Settings, config *Config) (*evaluator, error) {
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	rules, files, err := config.rules()
+	if err != nil {
+		return nil, err
+	}
+	present, err := config.presentations()
+	if err != nil {
+		return nil, err
+	}
+	e := &evaluator{
+		id: set.ID, config: config, logger: set.Logger, telemetry: telemetry, present: present,
+		wanted: map[string]bool{}, rules: rules, engine: engine.New(rules), files: files, wake: make(chan struct{}, 1),
+	}
+	for _, r := range rules {
+		e.wanted[r.Metric] = true
+	}
+	return e, nil
+}
+
+// start goes on where the saved state ends, once every face has started.
+func (e *evaluator) start(ctx context.Context, host component.Host) error {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	e.hosts = append(e.hosts, host)
+	if e.started++; e.started < e.faces {
+		return nil
+	}
+	if err := e.observe(); err != nil {
+		return err
+	}
+	now := time.Now()
+	e.readCalendars(ctx)
+	if e.config.Storage != nil {
+		if err := e.open(ctx, host, now); err != nil {
+			return err
+		}
+	}
+	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Start
+	e.done.Go(func() { e.run(ctx) })
+	return nil
+}
+
+// shutdown offers what waits once more. What downstream does not take is on the
+// storage, or lost without one.
+func (e *evaluator) shutdown(ctx context.Context) error {
+	var err error
+	e.close.Do(func() {
+		defer e.telemetry.Shutdown()
+		if e.stop == nil {
+			return
+		}
+		e.stop()
+		e.done.Wait()
+		e.send(ctx)
+		e.mutex.Lock()
+		defer e.mutex.Unlock()
+		if e.keeper != nil {
+			if e.keeper.failed { // the last batches are not on it yet
+				e.save(ctx, plog.NewLogs())
+			}
+			err = e.keeper.client.Close(ctx)
+		} else if waiting := e.alerts.count(); waiting > 0 {
+			err = fmt.Errorf("%d alerts are lost, downstream does not take them", waiting)
+		}
+	})
+	return err
+}
+
+// consume judges a batch. What it says may be lost only before this returns.
+func (e *evaluator) consume(ctx context.Context, metrics pmetric.Metrics) error {
+	windows := read(metrics, e.wanted)
+	if len(windows) == 0 {
+		return nil
+	}
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	if e.alerts.count() >= maxPending {
+		return errors.New("10,000 alerts wait for downstream to take them; metrics are refused until it does")
+	}
+	now := time.Now()
+	e.commit(ctx, e.engine.Observe(windows, now.UnixMilli()), now)
+	return nil
+}
+
+// commit saves what has come about, and lets it leave.
+func (e *evaluator) commit(ctx context.Context, out engine.Outcome, now time.Time) {
+	logs := e.write(ctx, out.Alerts, now)
+	e.save(ctx, logs)
+	if e.points.next != nil && len(out.Evaluations) > 0 {
+		dropped := e.points.add(writePoints(out.Evaluations))
+		e.telemetry.AlertRefusedPoints.Add(ctx, int64(dropped))
+	}
+	select {
+	case e.wake <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+// write makes records of alerts, tells them in the log, and counts them.
+func (e *evaluator) write(ctx context.Context, alerts []engine.Alert, now time.Time) plog.Logs {
+	logs := plog.NewLogs()
+	for i := range alerts {
+		a := &alerts[i]
+		if err := writeAlert(logs, a, e.present[a.Rule], now); err != nil {
+			e.telemetry.AlertContextFailures.Add(ctx, 1)
+			e.logger.Error("The context template of a rule failed; its alert is told without it", zap.String("rule", a.Rule), zap.Error(err))
+		}
+		e.telemetry.AlertAlerts.Add(ctx, 1, byRuleAndStatus(a.Rule, status(a)))
+		e.logger.Info("Alert", zap.String("rule", a.Rule), zap.String("severity", a.Severity), zap.String("status", status(a)),
+			zap.Any("series", a.Attributes), zap.Float64p("value", a.Value), zap.Float64p("threshold", a.Threshold),
+			zap.Stringer("reason", a.Reason), zap.String("alert_id", a.ID))
+	}
+	return logs
+}

@@ -1,0 +1,37 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package baseline
+
+import (
+	"math"
+
+	"github.com/DataDog/sketches-go/ddsketch"
+	"github.com/DataDog/sketches-go/ddsketch/mapping"
+	"github.com/DataDog/sketches-go/ddsketch/store"
+)
+
+const (
+	// accuracy is the relative error of a sketch: half of the 0.5 % that are
+	// promised, so that there is room for what ranks differ by.
+	accuracy = 0.0025
+	// maxBins bounds a sketch. That many span a factor of 28,000 between the largest
+	// and the smallest value that are told apart; beyond it, the values on the far
+	// side of the quantile share a bin.
+	maxBins = 2048
+	// largest is the largest value that a sketch takes.
+	largest = 1e300
+)
+
+// Sane says that a value can enter a baseline.
+func Sane(value float64) bool { return math.Abs(value) <= largest } // NaN is not
+
+func newSketch(quantile float64) *ddsketch.DDSketch {
+	// The mapping is a handful of constants; its error is one of the accuracy alone.
+	index, _ := mapping.NewLogarithmicMapping(accuracy)
+	high, low := store.Store(store.NewCollapsingLowestDenseStore(maxBins)), store.Store(store.NewCollapsingHighestDenseStore(maxBins))
+	if quantile < 0.5 {
+		high, low = store.NewCollapsingHighestDenseStore(maxBins), store.NewCollapsingLowestDenseStore(maxBins)
+	}
+	return ddsketch.NewDDSketch(index, high, low)
+}

@@ -1,0 +1,203 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package calendar
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	ics "github.com/arran4/golang-ical"
+	"github.com/teambition/rrule-go"
+)
+
+// Events are the events of an iCalendar file (RFC 5545). Recurring ones are
+// written out for some time around the moment that was asked for last.
+type Events struct {
+	once     []Once
+	series   []recurring
+	from, to time.Time // for which expanded holds
+	expanded []Once
+}
+
+// recurring is an event with a rule.
+type recurring struct {
+	starts   *rrule.Set
+	duration time.Duration
+}
+
+// The time that is written out around a moment.
+const (
+	before = 24 * time.Hour
+	ahead  = 30 * 24 * time.Hour
+)
+
+// ParseEvents reads an iCalendar file. Times without a zone are in the zone given.
+// The error names the event.
+func ParseEvents(file io.Reader, zone *time.Location) (*Events, error) {
+	parsed, err := ics.ParseCalendar(file)
+	if err != nil {
+		return nil, err
+	}
+	all := parsed.Events()
+	events := &Events{}
+	for _, event := range all {
+		if err := events.add(event, all, zone); err != nil {
+			return nil, fmt.Errorf("event %q: %w", name(event), err)
+		}
+	}
+	return events, nil
+}
+
+func name(event *ics.VEvent) string {
+	if summary := event.GetProperty(ics.ComponentPropertySummary); summary != nil {
+		return summary.Value
+	}
+	return event.Id()
+}
+
+func (e *Events) add(event *ics.VEvent, all []*ics.VEvent, zone *time.Location) error {
+	if status := event.GetProperty(ics.ComponentPropertyStatus); status != nil && status.Value == string(ics.ObjectStatusCancelled) {
+		return nil
+	}
+	start, duration, err := span(event, zone)
+	if err != nil {
+		return err
+	}
+	if !event.HasProperty(ics.ComponentPropertyRrule) && !event.HasProperty(ics.ComponentPropertyRdate) {
+		e.once = append(e.once, Once{Start: start, End: start.Add(duration)})
+		return nil
+	}
+	starts, err := starts(event, start)
+	if err != nil {
+		return err
+	}
+	for _, other := range all { // an instance that was moved stands as an event of its own
+		if moved := other.GetProperty(ics.ComponentPropertyRecurrenceId); moved != nil && other.Id() == event.Id() {
+			at, err := instant(moved, start.Location())
+			if err != nil {
+				return fmt.Errorf("RECURRENCE-ID: %w", err)
+			}
+			starts.ExDate(at)
+		}
+	}
+	e.series = append(e.series, recurring{starts: starts, duration: duration})
+	return nil
+}
+
+// span is when an event begins and how long it lasts: up to DTEND, for DURATION,
+// or, of a date alone, for the day.
+func span(event *ics.VEvent, zone *time.Location) (time.Time, time.Duration, error) {
+	property := event.GetProperty(ics.ComponentPropertyDtStart)
+	if property == nil {
+		return time.Time{}, 0, errors.New("DTSTART: missing")
+	}
+	start, err := instant(property, zone)
+	if err != nil {
+		return time.Time{}, 0, fmt.Errorf("DTSTART: %w", err)
+	}
+	end := start
+	if property := event.GetProperty(ics.ComponentPropertyDtEnd); property != nil {
+		if end, err = instant(property, zone); err != nil {
+			return time.Time{}, 0, fmt.Errorf("DTEND: %w", err)
+		}
+	} else if property := event.GetProperty(ics.ComponentPropertyDuration); property != nil {
+		duration, err := parseDuration(property.Value)
+		if err != nil {
+			return time.Time{}, 0, err
+		}
+		end = start.Add(duration)
+	} else if len(property.Value) == len("20060102") {
+		end = start.AddDate(0, 0, 1)
+	}
+	if !end.After(start) {
+		return time.Time{}, 0, errors.New("does not end after it begins")
+	}
+	return start, end.Sub(start), nil
+}
+
+// instant reads a DATE-TIME or a DATE.
+func instant(property *ics.IANAProperty, zone *time.Location) (time.Time, error) {
+	if ids := property.ICalParameters["TZID"]; len(ids) == 1 {
+		named, err := time.LoadLocation(ids[0])
+		if err != nil {
+			return time.Time{}, fmt.Errorf("TZID %q: %w", ids[0], err)
+		}
+		zone = named
+	}
+	for _, layout := range []string{"20060102T150405Z", "20060102T150405", "20060102"} {
+		if strings.HasSuffix(layout, "Z") {
+			if at, err := time.Parse(layout, property.Value); err == nil {
+				return at, nil
+			}
+		} else if at, err := time.ParseInLocation(layout, property.Value, zone); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time", property.Value)
+}
+
+// starts are the beginnings of a recurring event.
+func starts(event *ics.VEvent, start time.Time) (*rrule.Set, error) {
+	set := &rrule.Set{}
+	set.DTStart(start)
+	rules := event.GetProperties(ics.ComponentPropertyRrule)
+	if len(rules) > 1 {
+		return nil, errors.New("RRULE: more than one")
+	}
+	for _, property := range rules {
+		option, err := rrule.StrToROptionInLocation(property.Value, start.Location())
+		if err != nil {
+			return nil, fmt.Errorf("RRULE: %w", err)
+		}
+		if option.Freq > rrule.HOURLY {
+			return nil, fmt.Errorf("RRULE: %s: at most HOURLY", option.Freq)
+		}
+		option.Dtstart = start
+		rule, err := rrule.NewRRule(*option)
+		if err != nil {
+			return nil, fmt.Errorf("RRULE: %w", err)
+		}
+		set.RRule(rule)
+	}
+	for _, list := range []struct {
+		property ics.ComponentProperty
+		add      func(time.Time)
+	}{{ics.ComponentPropertyExdate, set.ExDate}, {ics.ComponentPropertyRdate, set.RDate}} {
+		for _, property := range event.GetProperties(list.property) {
+			for value := range strings.SplitSeq(property.Value, ",") {
+				one := *property
+				one.Value = value
+				at, err := instant(&one, start.Location())
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", list.property, err)
+				}
+				list.add(at)
+			}
+		}
+	}
+	return set, nil
+}
+
+// Covers implements Range.
+func (e *Events) Covers(start, end time.Time) bool {
+	if start.Before(e.from) || end.After(e.to) {
+		e.expand(start, end)
+	}
+	covered := func(o Once) bool { return o.Covers(start, end) }
+	return slices.ContainsFunc(e.once, covered) || slices.ContainsFunc(e.expanded, covered)
+}
+
+func (e *Events) expand(start, end time.Time) {
+	e.from, e.to = start.Add(-before), end.Add(ahead)
+	e.expanded = e.expanded[:0]
+	for _, r := range e.series {
+		for _, at := range r.starts.Between(e.from.Add(-r.duration), e.to, true) {
+			e.expanded = append(e.expanded, Once{Start: at, End: at.Add(r.duration)})
+		}
+	}
+}

@@ -1,0 +1,59 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/rule"
+)
+
+// Evaluation is how a window was judged under a severity.
+type Evaluation struct {
+	Rule, Severity string
+	Attributes     Attributes
+	Start, End     int64
+	Value          float64
+	Baseline       *float64 // nil without one, and while it is learned
+	Threshold      *float64 // nil while its baseline is learned
+	Firing         bool
+	Transition     rule.Transition
+	Reason         rule.Reason
+}
+
+// Alert is what has to be told.
+type Alert struct {
+	ID             string // the same for all of an episode
+	Rule, Severity string
+	Resolved       bool
+	Attributes     Attributes
+	Start, End     int64
+	Value          *float64 // nil when there is no data
+	Threshold      *float64
+	Baseline       *float64
+	Snapshot       []Value
+	Reason         rule.Reason
+}
+
+func (e *Evaluation) alert(since int64, snapshot []Value) Alert {
+	value := e.Value
+	return Alert{
+		ID:   episode(e.Rule, e.Severity, e.Attributes, "threshold", since),
+		Rule: e.Rule, Severity: e.Severity, Resolved: e.Transition == rule.Resolves, Attributes: e.Attributes,
+		Start: e.Start, End: e.End, Value: &value, Threshold: e.Threshold, Baseline: e.Baseline,
+		Snapshot: snapshot, Reason: e.Reason,
+	}
+}
+
+// episode names an episode by what it is and when it began, so that it has the
+// same name when a crash makes it be told again.
+func episode(ruleName, severity string, attributes Attributes, kind string, since int64) string {
+	hash := sha256.New()
+	for _, part := range []string{ruleName, severity, kind, strconv.FormatInt(since, 10), attributes.key()} {
+		hash.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:16])
+}

@@ -1,0 +1,195 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/baseline"
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/rule"
+)
+
+// Get reads keys of the storage; a key that is not there gives nil.
+type Get func(keys ...string) ([][]byte, error)
+
+// Damage is a piece of state that cannot be used.
+type Damage struct {
+	Key   string
+	Piece []byte
+	Err   error
+}
+
+// Restored is what a restore found.
+type Restored struct {
+	Outcome Outcome // resolved alerts of rules and severities that are gone
+	Series  int
+	Dropped int // series of rules that are gone or look at something else now
+	Damage  []Damage
+}
+
+// readAtOnce bounds how many keys are read in one go.
+const readAtOnce = 500
+
+// Restore brings a fresh engine to where it was saved. What is damaged is told, and
+// the rest is used. The error says that the storage itself does not work.
+func (e *Engine) Restore(get Get) (Restored, error) {
+	var found Restored
+	pieces, err := get(seriesCountKey)
+	if err != nil || pieces[0] == nil {
+		return found, err
+	}
+	count := 0
+	err = unsealJSON(pieces[0], &count)
+	if err == nil && (count < 0 || count > maxNumbers) {
+		err = fmt.Errorf("says that there are %d series", count)
+	}
+	if err != nil { // then they are looked for, up to where there are none for long
+		found.damaged(seriesCountKey, pieces[0], err)
+		count = maxNumbers
+	}
+	e.counted = count
+	for e.next < count {
+		some, err := e.restoreSome(get, min(e.next+readAtOnce, count), &found)
+		if err != nil {
+			return found, err
+		}
+		if !some && count == maxNumbers {
+			e.counted = 0 // to be written anew
+			break
+		}
+	}
+	return found, nil
+}
+
+// restoreSome restores the series up to a number. False says that there are none.
+func (e *Engine) restoreSome(get Get, to int, found *Restored) (bool, error) {
+	var keys []string
+	for number := e.next; number < to; number++ {
+		keys = append(keys, seriesKey(number))
+	}
+	pieces, err := get(keys...)
+	if err != nil {
+		return false, err
+	}
+	some := false
+	for i, piece := range pieces {
+		some = some || piece != nil
+		if err := e.restoreSeries(get, e.next+i, piece, found); err != nil {
+			return false, err
+		}
+	}
+	e.next = to
+	return some, nil
+}
+
+// maxNumbers is beyond what any number of rules and series needs.
+const maxNumbers = 10_000_000
+
+func (r *Restored) damaged(key string, piece []byte, err error) {
+	r.Damage = append(r.Damage, Damage{Key: key, Piece: piece, Err: err})
+}
+
+func (e *Engine) restoreSeries(get Get, number int, piece []byte, found *Restored) error {
+	if piece == nil {
+		e.free = append(e.free, number)
+		return nil
+	}
+	var saved savedSeries
+	if err := unsealJSON(piece, &saved); err != nil {
+		found.damaged(seriesKey(number), piece, err)
+		e.free = append(e.free, number)
+		return nil
+	}
+	s := &Series{
+		Number: number, attributes: saved.Attributes, end: saved.End, steps: saved.Steps,
+		previous: saved.Previous, running: saved.Running, saved: saved.Closed,
+	}
+	position := slices.IndexFunc(e.rules, func(r *Rule) bool { return r.Name == saved.Rule && r.source() == saved.Source })
+	if position < 0 {
+		s.rule = &Rule{Name: saved.Rule}
+		e.drop(s, &saved, found)
+		return nil
+	}
+	s.rule = e.rules[position]
+	s.levels = make([]level, len(s.rule.Levels))
+	if len(e.series[position]) >= s.rule.MaxSeries || e.series[position][s.attributes.key()] != nil {
+		e.drop(s, &saved, found)
+		return nil
+	}
+	s.restoreLevels(&saved, found)
+	if err := s.restoreBaseline(get, &saved, found); err != nil {
+		return err
+	}
+	e.series[position][s.attributes.key()] = s
+	found.Series++
+	return nil
+}
+
+// restoreLevels goes on with the severities that the rule still has, and ends what
+// fires under the others.
+func (s *Series) restoreLevels(saved *savedSeries, found *Restored) {
+	gone := Series{rule: &Rule{Name: s.rule.Name}, attributes: s.attributes, end: s.end}
+	for _, l := range saved.Levels {
+		restored := level{state: l.State, silence: l.Silence, value: l.Value, threshold: l.Threshold, baseline: l.Baseline}
+		i := slices.IndexFunc(s.rule.Levels, func(of rule.Level) bool { return of.Severity == l.Severity })
+		if i >= 0 {
+			s.levels[i] = restored
+			continue
+		}
+		gone.levels = append(gone.levels, restored)
+		gone.rule.Levels = append(gone.rule.Levels, rule.Level{Severity: l.Severity})
+		s.changed = true
+	}
+	gone.giveUp(&found.Outcome, rule.RuleGone)
+}
+
+// drop lets go of a series that no rule looks at.
+func (e *Engine) drop(s *Series, saved *savedSeries, found *Restored) {
+	s.rule = &Rule{Name: s.rule.Name}
+	s.levels = nil
+	s.restoreLevels(saved, found)
+	found.Dropped++
+	e.gone = append(e.gone, s)
+}
+
+func (s *Series) restoreBaseline(get Get, saved *savedSeries, found *Restored) error {
+	if s.rule.Baseline == nil {
+		return nil
+	}
+	var hours []baseline.Hour
+	days := saved.Closed
+	if days.Last > 0 && days.First >= 0 && days.First <= days.Last/24 && days.Last/24-days.First <= maxDays {
+		var keys []string
+		for day := days.First; day <= days.Last/24; day++ {
+			keys = append(keys, dayKey(s.Number, day))
+		}
+		pieces, err := get(keys...)
+		if err != nil {
+			return err
+		}
+		for i, piece := range pieces {
+			if piece == nil {
+				continue // nothing was seen on that day
+			}
+			var of []baseline.Hour
+			if err := unsealJSON(piece, &of); err != nil {
+				found.damaged(keys[i], piece, err)
+				continue
+			}
+			hours = append(hours, of...)
+		}
+	}
+	if saved.Open != nil {
+		hours = append(hours, *saved.Open)
+	}
+	var err error
+	if s.baseline, err = baseline.Restore(s.rule.Baseline, hours); err != nil {
+		found.damaged(seriesKey(s.Number), nil, err)
+	}
+	return nil
+}
+
+// maxDays is more than any lookback spans.
+const maxDays = 10_000

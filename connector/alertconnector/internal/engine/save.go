@@ -1,0 +1,161 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"fmt"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/baseline"
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/rule"
+)
+
+// The keys under which state is kept. A series has a piece of its own, which is
+// written anew whenever it changes, and one for each day of its closed hours, which
+// is written when an hour closes.
+const seriesCountKey = "series"
+
+func seriesKey(number int) string           { return fmt.Sprintf("series/%d", number) }
+func dayKey(number int, day int64) string   { return fmt.Sprintf("series/%d/day/%d", number, day) }
+func dayOf(hour *baseline.Hour) (day int64) { return hour.Index / 24 }
+
+// Change is a key to be set or, where Value is nil, deleted.
+type Change struct {
+	Key   string
+	Value []byte
+}
+
+// span is which closed hours of a series are on the storage.
+type span struct {
+	First int64 `json:"first"` // day; the days before it are deleted
+	Last  int64 `json:"last"`  // hour; those behind it are not there yet
+}
+
+// savedSeries is the piece of a series.
+type savedSeries struct {
+	Rule       string         `json:"rule"`
+	Source     string         `json:"source"` // what of the metric: see Rule.source
+	Attributes Attributes     `json:"attributes"`
+	End        int64          `json:"end"`
+	Steps      [4]int64       `json:"steps"`
+	Previous   float64        `json:"previous,omitempty"`
+	Running    bool           `json:"running,omitempty"`
+	Levels     []savedLevel   `json:"levels"`
+	Open       *baseline.Hour `json:"open,omitempty"`
+	Closed     span           `json:"closed"`
+}
+
+type savedLevel struct {
+	Severity  string       `json:"severity"`
+	State     rule.State   `json:"state"`
+	Silence   rule.Silence `json:"silence"`
+	Value     float64      `json:"value"`
+	Threshold float64      `json:"threshold"`
+	Baseline  *float64     `json:"baseline,omitempty"`
+}
+
+// source tells what a rule looks at. What was learned from something else is of no
+// use to it.
+func (r *Rule) source() string {
+	return fmt.Sprintf("%s of=%d by=%q aggregate=%d", r.Metric, r.Of, r.By, r.Aggregate)
+}
+
+// Changes are what the storage lacks, in an order that leaves something whole
+// wherever it is cut off: the closed hours of a series before the piece that has let
+// go of them.
+func (e *Engine) Changes() []Change {
+	var changes []Change
+	for _, s := range e.gone {
+		changes = s.remove(changes)
+	}
+	if e.counted < e.next {
+		changes = append(changes, Change{Key: seriesCountKey, Value: sealJSON(e.next)})
+	}
+	for _, of := range e.series {
+		for _, s := range of {
+			if s.changed {
+				changes = s.save(changes)
+			}
+		}
+	}
+	return changes
+}
+
+// Saved notes that the storage has taken the Changes.
+func (e *Engine) Saved() {
+	for _, s := range e.gone {
+		e.free = append(e.free, s.Number)
+	}
+	e.gone, e.counted = nil, e.next
+	for _, of := range e.series {
+		for _, s := range of {
+			if s.changed {
+				s.changed, s.saved = false, s.span()
+			}
+		}
+	}
+}
+
+// span is what the storage has of the closed hours once they are saved.
+func (s *Series) span() span {
+	if s.baseline == nil || len(s.baseline.Closed()) == 0 {
+		return s.saved
+	}
+	closed := s.baseline.Closed()
+	return span{First: dayOf(&closed[0]), Last: closed[len(closed)-1].Index}
+}
+
+func (s *Series) save(changes []Change) []Change {
+	span := s.span()
+	changes = s.saveDays(changes, span)
+	changes = append(changes, Change{Key: seriesKey(s.Number), Value: sealJSON(s.piece(span))})
+	for day := s.saved.First; s.saved.Last > 0 && day < span.First; day++ {
+		changes = append(changes, Change{Key: dayKey(s.Number, day)})
+	}
+	return changes
+}
+
+// saveDays saves the days that have a closed hour which the storage lacks.
+func (s *Series) saveDays(changes []Change, now span) []Change {
+	if now.Last <= s.saved.Last {
+		return changes
+	}
+	closed := s.baseline.Closed()
+	for begin := 0; begin < len(closed); {
+		end := begin
+		for end < len(closed) && dayOf(&closed[end]) == dayOf(&closed[begin]) {
+			end++
+		}
+		if closed[end-1].Index > s.saved.Last {
+			changes = append(changes, Change{Key: dayKey(s.Number, dayOf(&closed[begin])), Value: sealJSON(closed[begin:end])})
+		}
+		begin = end
+	}
+	return changes
+}
+
+func (s *Series) remove(changes []Change) []Change {
+	changes = append(changes, Change{Key: seriesKey(s.Number)})
+	for day := s.saved.First; s.saved.Last > 0 && day <= s.saved.Last/24; day++ {
+		changes = append(changes, Change{Key: dayKey(s.Number, day)})
+	}
+	return changes
+}
+
+func (s *Series) piece(closed span) savedSeries {
+	piece := savedSeries{
+		Rule: s.rule.Name, Source: s.rule.source(), Attributes: s.attributes, End: s.end, Steps: s.steps,
+		Previous: s.previous, Running: s.running, Closed: closed,
+	}
+	if s.baseline != nil {
+		piece.Open = s.baseline.Open()
+	}
+	for i := range s.levels {
+		l := &s.levels[i]
+		piece.Levels = append(piece.Levels, savedLevel{
+			Severity: s.rule.Levels[i].Severity, State: l.state, Silence: l.silence,
+			Value: l.value, Threshold: l.threshold, Baseline: l.baseline,
+		})
+	}
+	return piece
+}

@@ -1,0 +1,100 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/baseline"
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/rule"
+)
+
+// Series is a set of attributes under a rule.
+type Series struct {
+	Number     int // names it on the storage
+	rule       *Rule
+	attributes Attributes
+	baseline   *baseline.Baseline // nil without one
+	levels     []level            // as the rule has them
+
+	end      int64    // of the latest window
+	steps    [4]int64 // the latest times between two windows, the newest first
+	arrived  int64    // when the latest window came, by the wall clock
+	previous float64  // of a running sum
+	running  bool     // previous is one
+	learning bool     // the latest window came before the baseline was known
+
+	changed bool // since it was saved
+	saved   span // what is on the storage of closed hours
+}
+
+// level is what a severity remembers of a series.
+type level struct {
+	state     rule.State
+	silence   rule.Silence
+	value     float64 // of the latest window that was judged
+	threshold float64
+	baseline  *float64
+}
+
+// step is the time from one window to the next: that of the configuration, or the
+// shortest of the latest four. A hole makes some longer, and so does not show.
+func (s *Series) step() int64 {
+	if s.rule.Interval > 0 {
+		return s.rule.Interval
+	}
+	shortest := int64(0)
+	for _, step := range s.steps {
+		if step > 0 && (shortest == 0 || step < shortest) {
+			shortest = step
+		}
+	}
+	return shortest
+}
+
+// consecutive says that no window is missing between the latest one and this one:
+// they touch, unless the configuration says how far apart they are, and are not much
+// more than a step apart.
+func (s *Series) consecutive(start, end int64) bool {
+	if s.end == 0 {
+		return true // the first of all; a run begins with it
+	}
+	if start > s.end && s.rule.Interval == 0 {
+		return false
+	}
+	step := s.step()
+	return step == 0 || end-s.end <= step+step/2
+}
+
+// seen takes note of a window.
+func (s *Series) seen(end, now int64) {
+	if s.end > 0 {
+		copy(s.steps[1:], s.steps[:3])
+		s.steps[0] = end - s.end
+	}
+	s.end, s.arrived, s.changed = end, now, true
+}
+
+// breakRuns begins to count windows anew.
+func (s *Series) breakRuns() {
+	for i := range s.levels {
+		s.levels[i].state.Run, s.levels[i].state.Clear = 0, 0
+	}
+}
+
+func (s *Series) firing() bool {
+	for i := range s.levels {
+		if s.levels[i].state.Firing {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Series) anyFiring() bool {
+	for i := range s.levels {
+		if s.levels[i].state.Firing || s.levels[i].silence.Firing {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,63 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"slices"
+	"strings"
+)
+
+// Attribute is a name and its value, as text.
+type Attribute struct {
+	Name  string `json:"n"`
+	Value string `json:"v"`
+}
+
+// Attributes are sorted by name.
+type Attributes []Attribute
+
+// Get gives the value of a name.
+func (a Attributes) Get(name string) (string, bool) {
+	i, ok := slices.BinarySearchFunc(a, name, func(x Attribute, name string) int { return strings.Compare(x.Name, name) })
+	if !ok {
+		return "", false
+	}
+	return a[i].Value, true
+}
+
+// key tells one set of attributes from another.
+func (a Attributes) key() string {
+	var b strings.Builder
+	for _, attribute := range a {
+		b.WriteString(attribute.Name)
+		b.WriteByte(0)
+		b.WriteString(attribute.Value)
+		b.WriteByte(0)
+	}
+	return b.String()
+}
+
+// Value is what a metric says of a window.
+type Value struct {
+	Metric  string
+	Value   float64
+	Running bool // a cumulative monotonic sum
+}
+
+// Window is what a batch says of one set of attributes up to one moment.
+type Window struct {
+	Attributes Attributes
+	Start, End int64 // Start is 0 where the points name no window
+	Incomplete bool
+	Values     []Value
+}
+
+func (w *Window) value(metric string) (Value, bool) {
+	for _, v := range w.Values {
+		if v.Metric == metric {
+			return v, true
+		}
+	}
+	return Value{}, false
+}

@@ -1,0 +1,40 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rule
+
+import "fmt"
+
+// Cause is why a decision is what it is.
+type Cause string
+
+// Causes of decisions.
+const (
+	Within   Cause = "within threshold"
+	Learning Cause = "learning the baseline"
+	Excluded Cause = "excluded"
+	Muted    Cause = "muted"
+	Run      Cause = "beyond threshold, window"
+	Fired    Cause = "beyond threshold"
+	Firing   Cause = "still firing"
+	Clearing Cause = "clear, window"
+	Cleared  Cause = "clear"
+	Repeated Cause = "still firing, told again"
+	Silent   Cause = "no data"
+	Heard    Cause = "data again"
+	Expired  Cause = "no data, given up"
+	RuleGone Cause = "rule or severity removed"
+)
+
+// Reason is a cause and, where it counts windows, how many of how many.
+type Reason struct {
+	Cause    Cause
+	Have, Of int
+}
+
+func (r Reason) String() string {
+	if r.Of > 0 {
+		return fmt.Sprintf("%s %d of %d", r.Cause, r.Have, r.Of)
+	}
+	return string(r.Cause)
+}

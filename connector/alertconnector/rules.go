@@ -1,0 +1,150 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package alertconnector
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/baseline"
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/calendar"
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/rule"
+)
+
+// The words of the configuration and what they stand for.
+var (
+	ofs = map[string]engine.Of{
+		"": engine.OfDefault, "value": engine.OfValue, "increase": engine.OfIncrease, "rate": engine.OfRate,
+	}
+	aggregates = map[string]engine.Aggregate{
+		"": engine.Sum, "sum": engine.Sum, "max": engine.Max, "min": engine.Min, "mean": engine.Mean,
+	}
+	seasons = map[string]baseline.Season{
+		"": baseline.NoSeason, "hour_of_day": baseline.HourOfDay, "hour_of_week": baseline.HourOfWeek,
+	}
+)
+
+// defaultExpire is how long a series may be silent before what fires is given up.
+const defaultExpire = 24 * time.Hour
+
+// rules makes what the engine needs of a valid configuration, and the files that
+// its calendars are read from.
+func (c *Config) rules() ([]*engine.Rule, []*calendarFile, error) {
+	var rules []*engine.Rule
+	var files []*calendarFile
+	for i := range c.Rules {
+		r := &c.Rules[i]
+		made := r.rule(c)
+		var err error
+		if made.Mute, err = ranges(r.Mute, &files); err != nil {
+			return nil, nil, err
+		}
+		if b := r.Baseline; b != nil {
+			if made.Exclude, err = ranges(b.Exclude, &files); err != nil {
+				return nil, nil, err
+			}
+		}
+		rules = append(rules, made)
+	}
+	return rules, files, nil
+}
+
+func (r *RuleConfig) rule(c *Config) *engine.Rule {
+	made := &engine.Rule{
+		Name: r.Name, Metric: r.Metric, Of: ofs[r.Of], Aggregate: aggregates[r.Aggregate],
+		Interval: r.Interval.Milliseconds(), MaxSeries: orDefault(r.MaxSeries, c.MaxSeries),
+		Expire: orDefault(r.Expire, defaultExpire).Milliseconds(), Match: map[string]*regexp.Regexp{},
+	}
+	for name, pattern := range r.Match {
+		made.Match[name], _ = whole(pattern) // it was validated
+	}
+	if len(r.By) > 0 {
+		made.By = slices.Compact(slices.Sorted(slices.Values(r.By)))
+	}
+	levels := r.Severities
+	if len(levels) == 0 {
+		levels = []LevelConfig{r.Level}
+	}
+	for i := range levels {
+		level := levels[i].level()
+		level.Repeat = orDefault(r.RepeatInterval, c.RepeatInterval).Milliseconds()
+		made.Levels = append(made.Levels, level)
+	}
+	if b := r.Baseline; b != nil {
+		made.Baseline = &baseline.Config{Quantile: b.Quantile, Lookback: b.Lookback, MinHistory: b.MinHistory, Season: seasons[b.Season]}
+		made.IncludeFiring, made.IncludeIncomplete = b.IncludeFiring, b.IncludeIncomplete
+	}
+	return made
+}
+
+func (l *LevelConfig) level() rule.Level {
+	made := rule.Level{Severity: l.Severity, For: max(1, l.For), ClearFor: 1, NoData: l.NoData}
+	t := &l.Threshold
+	made.Threshold = *limit(map[rule.Kind]*float64{
+		rule.Above: t.Above, rule.Below: t.Below, rule.Outside: t.Outside,
+		rule.AbovePercentOfBaseline: t.PercentOfBaseline, rule.BelowPercentOfBaseline: t.BelowPercentOfBaseline,
+	})
+	if c := l.Clear; c != nil {
+		back := rule.BelowPercentOfBaseline
+		if t.BelowPercentOfBaseline != nil {
+			back = rule.AbovePercentOfBaseline
+		}
+		made.Clear = limit(map[rule.Kind]*float64{rule.Above: c.Above, rule.Below: c.Below, rule.Inside: c.Inside, back: c.PercentOfBaseline})
+		made.ClearFor = max(1, c.For)
+	}
+	return made
+}
+
+// limit is the one that is set, or nil.
+func limit(of map[rule.Kind]*float64) *rule.Limit {
+	for _, kind := range slices.Sorted(maps.Keys(of)) {
+		if value := of[kind]; value != nil {
+			return &rule.Limit{Kind: kind, Value: *value}
+		}
+	}
+	return nil
+}
+
+func orDefault[T comparable](value, otherwise T) T {
+	var unset T
+	if value == unset {
+		return otherwise
+	}
+	return value
+}
+
+// ranges makes a calendar. The events of files follow when they are read.
+func ranges(configs []RangeConfig, files *[]*calendarFile) (*calendar.Calendar, error) {
+	var made []calendar.Range
+	var after []*calendarFile
+	for i := range configs {
+		c := &configs[i]
+		zone, err := c.zone()
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case c.ICal != "":
+			after = append(after, &calendarFile{path: c.ICal, zone: zone, position: len(made)})
+			made = append(made, &calendar.Events{})
+		case c.Cron != "":
+			recurring, err := calendar.NewCron(c.Cron, zone, c.Duration)
+			if err != nil {
+				return nil, err
+			}
+			made = append(made, recurring)
+		default:
+			made = append(made, calendar.Once{Start: c.Start, End: c.End})
+		}
+	}
+	whole := calendar.New(made...)
+	for _, file := range after {
+		file.calendar = whole
+	}
+	*files = append(*files, after...)
+	return whole, nil
+}

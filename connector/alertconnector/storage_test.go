@@ -1,0 +1,328 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package alertconnector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+func TestARestartBetweenTwoBadWindows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, at := newDisk(), start()
+		r := begin(t, configured(t, dropRule), d, nil)
+		r.consume(t, drops(at, 0.51))
+		r.end(t)
+		assert.Empty(t, r.bodies())
+
+		r = begin(t, configured(t, dropRule), d, nil)
+		r.consume(t, drops(at+9_000, 0.51))
+		r.consume(t, drops(at+18_000, 0.51))
+		assert.Equal(t, []string{"firing"}, statuses(r.bodies()))
+		r.end(t)
+
+		after := begin(t, configured(t, dropRule), d, nil)
+		after.consume(t, drops(at+27_000, 0.51))
+		assert.Empty(t, after.bodies(), "it was told before the restart")
+		after.consume(t, drops(at+36_000, 0.4))
+		sameID(t, append(r.bodies(), after.bodies()...))
+		assert.Equal(t, []string{"resolved"}, statuses(after.bodies()))
+		after.end(t)
+	})
+}
+
+func TestABatchOfferedAgainCountsOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := begin(t, configured(t, dropRule), nil, nil)
+		at := start()
+		r.consume(t, drops(at, 0.51))
+		r.consume(t, drops(at, 0.51))
+		assert.Empty(t, r.bodies())
+		r.consume(t, drops(at+9_000, 0.51))
+		r.consume(t, drops(at+9_000, 0.51))
+		assert.Equal(t, []string{"firing"}, statuses(r.bodies()))
+		assert.EqualValues(t, 2, r.e.engine.Stats().Skipped["seen"])
+		r.end(t)
+	})
+}
+
+// deadAfter takes logs until its disk has died: what comes later was never sent by
+// a process that was killed then.
+type deadAfter struct {
+	consumertest.LogsSink
+	disk *disk
+}
+
+func (s *deadAfter) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+	s.disk.mutex.Lock()
+	dead := s.disk.left == 0
+	s.disk.mutex.Unlock()
+	if dead {
+		return errors.New("nobody is there")
+	}
+	return s.LogsSink.ConsumeLogs(ctx, logs)
+}
+
+const killRules = dropRule + `
+  - name: unusual
+    metric: ws.active_connections
+    severity: warning
+    baseline: { quantile: 0.95, lookback: 2h, min_history: 0s }
+    threshold: { percent_of_baseline: 120 }
+`
+
+// story is what happens in the kill tests: two drop episodes, and a baseline over
+// three hours.
+func story(at int64) (batches []pmetric.Metrics) {
+	for i := range int64(40) {
+		rate, connections := 0.1, float64(100+i)
+		if i > 10 && i < 14 || i > 30 && i < 33 {
+			rate, connections = 0.7, 200
+		}
+		batches = append(batches, window(at+i*300_000, map[string]float64{"ws.drop_rate": rate, "ws.active_connections": connections}))
+	}
+	return batches
+}
+
+// minutes makes the windows of a story follow each other.
+func minutes(c *Config) *Config {
+	for i := range c.Rules {
+		c.Rules[i].Interval = 5 * time.Minute
+	}
+	return c
+}
+
+// told is every alert by its id and status.
+func told(all []body) []string {
+	set := map[string]bool{}
+	for _, b := range all {
+		set[fmt.Sprint(b["alert_id"], b["status"], b["window_end"])] = true
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// baselines are the points of ws.alert.baseline by their time.
+func baselines(sink *consumertest.MetricsSink) map[int64]float64 {
+	found := map[int64]float64{}
+	for _, metrics := range sink.AllMetrics() {
+		for _, metric := range metrics.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+			if metric.Name() == wsevent.MetricAlertBaseline {
+				for _, point := range metric.Gauge().DataPoints().All() {
+					found[milliseconds(point.Timestamp())] = point.DoubleValue()
+				}
+			}
+		}
+	}
+	return found
+}
+
+// Wherever in the writing of the state the process is killed, every firing and
+// resolved alert arrives under the same id, and baselines are what they would have
+// been.
+func TestAKillAnywhere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		at := start() - 4*day
+		batches := story(at)
+		whole, d := (*running)(nil), newDisk()
+		whole = begin(t, minutes(configured(t, killRules)), d, nil)
+		for _, batch := range batches {
+			whole.consume(t, batch)
+			synctest.Wait()
+		}
+		want, wantBaselines := told(whole.bodies()), baselines(whole.told)
+		require.Len(t, want, 8, "two episodes of two rules")
+		require.NotEmpty(t, wantBaselines)
+		operations := d.ops
+		whole.end(t)
+
+		for cut := 1; cut < operations; cut++ {
+			d := newDisk()
+			d.left = cut
+			before := &deadAfter{disk: d}
+			r := begin(t, minutes(configured(t, killRules)), d, before)
+			reached := 0
+			for _, batch := range batches {
+				r.consume(t, batch)
+				d.mutex.Lock()
+				alive := d.left != 0
+				d.mutex.Unlock()
+				if !alive {
+					break // it was not acknowledged
+				}
+				synctest.Wait()
+				reached++
+			}
+			killed := d.copy()
+			r.end(t)
+
+			after := begin(t, minutes(configured(t, killRules)), killed, nil)
+			for _, batch := range batches[reached:] {
+				after.consume(t, batch)
+			}
+			require.Equal(t, want, told(append(bodies(before.AllLogs()), after.bodies()...)), "cut at %d of %d", cut, operations)
+			for end, value := range baselines(after.told) {
+				require.InDelta(t, wantBaselines[end], value, 0, "cut at %d, window %d", cut, end)
+			}
+			after.end(t)
+		}
+	})
+}
+
+// An alert that downstream does not take survives a kill.
+func TestPendingAlertsSurviveAKill(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, at := newDisk(), start()
+		r := begin(t, configured(t, dropRule), d, consumertest.NewErr(errors.New("down")))
+		for i := range int64(3) {
+			r.consume(t, drops(at+i*9_000, []float64{0.6, 0.6, 0.1}[i]))
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Equal(t, 1, r.log.FilterMessageSnippet("refuses alerts").Len(), "told once")
+		killed := d.copy()
+		r.end(t)
+
+		r = begin(t, configured(t, dropRule), killed, nil)
+		assert.Equal(t, []string{"firing", "resolved"}, statuses(r.bodies()))
+		sameID(t, r.bodies())
+		r.end(t)
+		r = begin(t, configured(t, dropRule), killed, nil)
+		assert.Empty(t, r.bodies(), "they were taken")
+		for key := range killed.data {
+			assert.NotContains(t, key, "alerts/")
+		}
+		r.end(t)
+	})
+}
+
+func TestPendingAlertsWithoutAStorageAreOwnedUpTo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := begin(t, configured(t, dropRule), nil, consumertest.NewErr(errors.New("down")))
+		r.consume(t, drops(start(), 0.6))
+		r.consume(t, drops(start()+9_000, 0.6))
+		synctest.Wait()
+		require.ErrorContains(t, r.logs.Shutdown(t.Context()), "1 alerts are lost")
+	})
+}
+
+// A full disk stops nothing, and what it has missed is on it as soon as there is
+// room.
+func TestAFullDisk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, at := newDisk(), start()
+		r := begin(t, configured(t, dropRule), d, nil)
+		d.set(func(d *disk) { d.full = true })
+		r.consume(t, drops(at, 0.6))
+		r.consume(t, drops(at+9_000, 0.6))
+		assert.Equal(t, []string{"firing"}, statuses(r.bodies()))
+		time.Sleep(10 * time.Second)
+		assert.Equal(t, 1, r.log.FilterMessageSnippet("cannot be saved").Len(), "told once")
+		d.set(func(d *disk) { d.full = false })
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		assert.Equal(t, 1, r.log.FilterMessageSnippet("saved again").Len())
+		killed := d.copy()
+		r.end(t)
+
+		r = begin(t, configured(t, dropRule), killed, nil)
+		r.consume(t, drops(at+18_000, 0.1))
+		assert.Equal(t, []string{"resolved"}, statuses(r.bodies()), "it knows that it fires, and tells it no more")
+		r.end(t)
+	})
+}
+
+// Whatever single key is damaged or lost, the connector starts, says which it is,
+// keeps it, and goes on with the rest.
+func TestADamagedKeyIsSetAside(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, at := newDisk(), start()-4*day
+		r := begin(t, minutes(configured(t, killRules)), d, nil)
+		for _, batch := range story(at)[:32] { // a time at which both fire
+			r.consume(t, batch)
+		}
+		synctest.Wait()
+		whole := d.copy()
+		r.end(t)
+		require.GreaterOrEqual(t, len(whole.data), 5)
+
+		for key, value := range whole.data {
+			for name, spoiled := range map[string][]byte{
+				"cut":     value[:len(value)/2],
+				"flipped": append(slices.Clone(value[:len(value)-1]), value[len(value)-1]^1),
+				"version": append([]byte{9}, value[1:]...),
+			} {
+				d := whole.copy()
+				d.data[key] = spoiled
+				r := begin(t, minutes(configured(t, killRules)), d, nil)
+				damage := r.log.FilterMessageSnippet("damaged").All()
+				require.Len(t, damage, 1, "%s %s", key, name)
+				assert.Equal(t, key, damage[0].ContextMap()["key"])
+				assert.Equal(t, spoiled, d.copy().data[damagedKey(key)])
+				for _, batch := range story(at)[32:] {
+					r.consume(t, batch)
+				}
+				assert.NotEmpty(t, r.bodies(), "%s %s: something goes on", key, name)
+				r.end(t)
+			}
+		}
+	})
+}
+
+// What fires under a rule that is gone ends.
+func TestARuleThatIsGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, at := newDisk(), start()
+		r := begin(t, configured(t, dropRule), d, nil)
+		r.consume(t, drops(at, 0.6))
+		r.consume(t, drops(at+9_000, 0.6))
+		firing := r.bodies()
+		r.end(t)
+
+		changed := configured(t, dropRule)
+		changed.Rules[0].Name = "another"
+		r = begin(t, changed, d, nil)
+		require.Equal(t, []string{"resolved"}, statuses(r.bodies()))
+		sameID(t, append(firing, r.bodies()...))
+		assert.Equal(t, "rule or severity removed", r.bodies()[0]["reason"])
+		r.end(t)
+		r = begin(t, configured(t, dropRule), d, nil)
+		assert.Empty(t, r.bodies())
+		r.end(t)
+	})
+}
+
+func TestAStorageThatIsNone(t *testing.T) {
+	t.Parallel()
+	config := configured(t, dropRule)
+	config.Storage = &diskID
+	c, err := NewFactory().CreateMetricsToLogs(t.Context(), nopSettings(), config, consumertest.NewNop())
+	require.NoError(t, err)
+	require.ErrorContains(t, c.Start(t.Context(), noHost{}), "storage: disk: there is no such extension")
+	require.NoError(t, c.Shutdown(t.Context()))
+}
+
+var _ consumer.Logs = (*deadAfter)(nil)

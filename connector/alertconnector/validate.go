@@ -1,0 +1,186 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package alertconnector
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/calendar"
+)
+
+// problems collects what is wrong, each under the key where it stands.
+type problems struct{ errs []error }
+
+func (p *problems) refuse(key string, value any, rule string) {
+	p.errs = append(p.errs, fmt.Errorf("%s: %v: %s", key, value, rule))
+}
+
+// refuseIf refuses where bad.
+func (p *problems) refuseIf(bad bool, key string, value any, rule string) {
+	if bad {
+		p.refuse(key, value, rule)
+	}
+}
+
+// Validate says which key cannot be as it is.
+func (c *Config) Validate() error {
+	p := &problems{}
+	p.refuseIf(c.RepeatInterval <= 0, "repeat_interval", c.RepeatInterval, "must be positive")
+	p.refuseIf(c.MaxSeries < 1, "max_series", c.MaxSeries, "must be at least 1")
+	p.refuseIf(len(c.Rules) == 0, "rules", c.Rules, "there must be at least one")
+	names := map[string]bool{}
+	for i := range c.Rules {
+		r := &c.Rules[i]
+		key := fmt.Sprintf("rules[%d]", i)
+		if r.Name != "" {
+			key = fmt.Sprintf("rules[%s]", r.Name)
+		}
+		p.refuseIf(names[r.Name], key+"::name", r.Name, "another rule has it; several severities go into one rule, see severities")
+		names[r.Name] = true
+		r.validate(p, key+"::")
+	}
+	return errors.Join(p.errs...)
+}
+
+// maxLookback bounds the hours that a series keeps.
+const maxLookback = 90 * 24 * time.Hour
+
+func (r *RuleConfig) validate(p *problems, key string) {
+	p.refuseIf(r.Name == "", key+"name", `""`, "must not be empty")
+	p.refuseIf(r.Metric == "", key+"metric", `""`, "must not be empty")
+	_, known := ofs[r.Of]
+	p.refuseIf(!known, key+"of", r.Of, "must be value, increase or rate")
+	_, known = aggregates[r.Aggregate]
+	p.refuseIf(!known, key+"aggregate", r.Aggregate, "must be sum, max, min or mean")
+	p.refuseIf(r.Aggregate != "" && len(r.By) == 0, key+"aggregate", r.Aggregate, "needs by")
+	p.refuseIf(r.Interval < 0, key+"interval", r.Interval, "must not be negative")
+	p.refuseIf(r.RepeatInterval < 0, key+"repeat_interval", r.RepeatInterval, "must not be negative")
+	p.refuseIf(r.MaxSeries < 0, key+"max_series", r.MaxSeries, "must not be negative")
+	p.refuseIf(r.Expire < 0, key+"expire", r.Expire, "must not be negative")
+	for name, pattern := range r.Match {
+		if _, err := whole(pattern); err != nil {
+			p.refuse(key+"match::"+name, pattern, err.Error())
+		}
+	}
+	if r.RunbookURL != "" {
+		u, err := url.Parse(r.RunbookURL)
+		p.refuseIf(err != nil || u.Scheme == "" || u.Host == "", key+"runbook_url", r.RunbookURL, "must be a whole URL")
+	}
+	if err := checkContext(r.Context); err != nil {
+		p.refuse(key+"context", fmt.Sprintf("%q", r.Context), err.Error())
+	}
+	r.validateLevels(p, key)
+	if r.Baseline != nil {
+		r.Baseline.validate(p, key+"baseline::")
+	}
+	validateRanges(p, key+"mute", r.Mute)
+}
+
+func (r *RuleConfig) validateLevels(p *problems, key string) {
+	single := r.Level.Severity != "" || r.Level.Threshold != (ThresholdConfig{}) || r.Level.For != 0 || r.Level.Clear != nil || r.Level.NoData != 0
+	if len(r.Severities) == 0 {
+		r.Level.validate(p, key, r.Baseline != nil)
+		return
+	}
+	p.refuseIf(single, key+"severity", r.Level.Severity, "severity, threshold, for, clear and no_data go into the items of severities when there are some")
+	names := map[string]bool{}
+	for i := range r.Severities {
+		l := &r.Severities[i]
+		here := fmt.Sprintf("%sseverities[%d]::", key, i)
+		p.refuseIf(names[l.Severity], here+"severity", l.Severity, "is there twice")
+		names[l.Severity] = true
+		l.validate(p, here, r.Baseline != nil)
+	}
+}
+
+func (l *LevelConfig) validate(p *problems, key string, hasBaseline bool) {
+	p.refuseIf(l.Severity == "", key+"severity", `""`, "must not be empty, say warning or critical")
+	p.refuseIf(l.For < 0, key+"for", l.For, "must be at least 1")
+	p.refuseIf(l.NoData < 0, key+"no_data", l.NoData, "must not be negative")
+	t := l.Threshold
+	limits := []*float64{t.Above, t.Below, t.Outside, t.PercentOfBaseline, t.BelowPercentOfBaseline}
+	if countSet(p, key+"threshold", limits) != 1 {
+		p.refuse(key+"threshold", t, "must be one of above, below, outside, percent_of_baseline, below_percent_of_baseline")
+	}
+	percent := t.PercentOfBaseline != nil || t.BelowPercentOfBaseline != nil
+	p.refuseIf(percent && !hasBaseline, key+"threshold", "percent of baseline", "needs baseline")
+	if c := l.Clear; c != nil {
+		p.refuseIf(c.For < 0, key+"clear::for", c.For, "must be at least 1")
+		p.refuseIf(countSet(p, key+"clear", []*float64{c.Above, c.Below, c.Inside, c.PercentOfBaseline}) > 1, key+"clear", *c,
+			"must be at most one of above, below, inside, percent_of_baseline")
+		p.refuseIf(c.PercentOfBaseline != nil && !percent, key+"clear::percent_of_baseline", "",
+			"needs a threshold that is a percentage, too")
+	}
+}
+
+// countSet counts the limits that are set, and refuses those that are no numbers.
+func countSet(p *problems, key string, limits []*float64) int {
+	n := 0
+	for _, limit := range limits {
+		if limit != nil {
+			n++
+			p.refuseIf(math.IsNaN(*limit) || math.Abs(*limit) > maxLimit, key, *limit, "must be a number within ±1e15")
+		}
+	}
+	return n
+}
+
+// maxLimit keeps a percentage of the largest value finite.
+const maxLimit = 1e15
+
+func (c *BaselineConfig) validate(p *problems, key string) {
+	p.refuseIf(!(c.Quantile >= 0 && c.Quantile <= 1), key+"quantile", c.Quantile, "must be from 0 to 1")
+	p.refuseIf(c.Lookback < time.Hour || c.Lookback > maxLookback || c.Lookback%time.Hour != 0, key+"lookback", c.Lookback,
+		fmt.Sprintf("must be whole hours, from 1h to %v", maxLookback))
+	p.refuseIf(c.MinHistory < 0 || c.MinHistory > c.Lookback, key+"min_history", c.MinHistory,
+		fmt.Sprintf("must be from 0s to lookback (%v)", c.Lookback))
+	season, ok := seasons[c.Season]
+	p.refuseIf(!ok, key+"season", c.Season, "must be hour_of_day or hour_of_week")
+	p.refuseIf(c.Lookback < time.Duration(season)*time.Hour, key+"lookback", c.Lookback, "is shorter than a season")
+	validateRanges(p, key+"exclude", c.Exclude)
+}
+
+func validateRanges(p *problems, key string, ranges []RangeConfig) {
+	for i := range ranges {
+		here := fmt.Sprintf("%s[%d]", key, i)
+		if err := ranges[i].check(); err != nil {
+			p.errs = append(p.errs, fmt.Errorf("%s: %w", here, err))
+		}
+	}
+}
+
+// check says what keeps a range from being one.
+func (c *RangeConfig) check() error {
+	once, recurring, file := !c.Start.IsZero() || !c.End.IsZero(), c.Cron != "" || c.Duration != 0, c.ICal != ""
+	set := slices.DeleteFunc([]bool{once, recurring, file}, func(is bool) bool { return !is })
+	zone, err := c.zone()
+	switch {
+	case err != nil:
+		return fmt.Errorf("timezone: %q: %w", c.Timezone, err)
+	case len(set) != 1:
+		return errors.New("must be one of {start, end}, {cron, duration}, {ical}")
+	case once && !c.End.After(c.Start):
+		return fmt.Errorf("end: %s: must be after start (%s)", c.End.Format(time.RFC3339), c.Start.Format(time.RFC3339))
+	case once && c.Start.IsZero():
+		return errors.New("start: must be set")
+	case recurring && c.Duration <= 0:
+		return fmt.Errorf("duration: %v: must be positive", c.Duration)
+	case recurring:
+		if _, err := calendar.NewCron(c.Cron, zone, c.Duration); err != nil {
+			return fmt.Errorf("cron: %q: %w", c.Cron, err)
+		}
+	}
+	return nil
+}
+
+func (c *RangeConfig) zone() (*time.Location, error) { return time.LoadLocation(c.Timezone) } // "" is UTC
+
+// whole is an expression that has to match all of a value.
+func whole(pattern string) (*regexp.Regexp, error) { return regexp.Compile("^(?s:" + pattern + ")$") }

@@ -1,0 +1,272 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package webhookexporter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/metadatatest"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+const (
+	secret      = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	otherSecret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+)
+
+// received is a request as the receiver saw it.
+type received struct {
+	at     time.Time
+	url    string
+	header http.Header
+	body   string
+}
+
+func (r received) id() string { return r.header.Get("webhook-id") }
+
+// receiver is a receiver without a network, so that tests have a clock of their own.
+// What it answers is up to the test.
+type receiver struct {
+	answer func(n int, r received) (*http.Response, error) // n counts from 0
+
+	mutex sync.Mutex
+	got   []received
+}
+
+func (r *receiver) RoundTrip(request *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		return nil, err
+	}
+	one := received{at: time.Now(), url: request.URL.String(), header: request.Header.Clone(), body: string(body)}
+	r.mutex.Lock()
+	n := len(r.got)
+	r.got = append(r.got, one)
+	answer := r.answer
+	r.mutex.Unlock()
+	response, err := answer(n, one)
+	if response == nil && err == nil { // it hangs
+		<-request.Context().Done()
+		err = request.Context().Err()
+	}
+	if response != nil {
+		response.Request = request
+	}
+	return response, err
+}
+
+func (r *receiver) all() []received {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return append([]received(nil), r.got...)
+}
+
+// bodies are what was received, in order.
+func (r *receiver) bodies() (bodies []string) {
+	for _, one := range r.all() {
+		bodies = append(bodies, one.body)
+	}
+	return bodies
+}
+
+// says answers with a status.
+func says(status int, header ...string) *http.Response {
+	recorder := httptest.NewRecorder()
+	for i := 0; i+1 < len(header); i += 2 {
+		recorder.Header().Set(header[i], header[i+1])
+	}
+	recorder.WriteHeader(status)
+	return recorder.Result()
+}
+
+func always(status int, header ...string) func(int, received) (*http.Response, error) {
+	return func(int, received) (*http.Response, error) { return says(status, header...), nil }
+}
+
+// then answers with each of the statuses once, and the last for ever.
+func then(statuses ...int) func(int, received) (*http.Response, error) {
+	return func(n int, _ received) (*http.Response, error) {
+		return says(statuses[min(n, len(statuses)-1)]), nil
+	}
+}
+
+// errReset is what a client sees of a receiver that resets after it has read.
+var errReset = errors.New("read: connection reset by peer")
+
+// bench is an exporter with everything around it in view.
+type bench struct {
+	*webhookExporter
+
+	t        *testing.T
+	receiver *receiver
+	logs     *observer.ObservedLogs
+	tel      *componenttest.Telemetry
+	host     *host
+}
+
+// host keeps the component's status.
+type host struct {
+	extensions map[component.ID]component.Component
+
+	mutex    sync.Mutex
+	statuses []*componentstatus.Event
+}
+
+func (h *host) GetExtensions() map[component.ID]component.Component { return h.extensions }
+
+func (h *host) Report(event *componentstatus.Event) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	h.statuses = append(h.statuses, event)
+}
+
+func (h *host) said() (statuses []componentstatus.Status) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	for _, event := range h.statuses {
+		statuses = append(statuses, event.Status())
+	}
+	return statuses
+}
+
+// newBench starts an exporter before a receiver that answers as told.
+func newBench(t *testing.T, answer func(int, received) (*http.Response, error), change func(*Config)) *bench {
+	t.Helper()
+	return newBenchOn(t, &host{}, answer, change)
+}
+
+func newBenchOn(t *testing.T, on *host, answer func(int, received) (*http.Response, error), change func(*Config)) *bench {
+	t.Helper()
+	config := createDefaultConfig().(*Config)
+	config.ClientConfig.Endpoint = "https://alerts.example.com/hook/T0P-SECRET"
+	config.RetryConfig.RandomizationFactor = 0
+	if change != nil {
+		change(config)
+	}
+	require.NoError(t, config.Validate())
+	b := &bench{t: t, receiver: &receiver{answer: answer}, tel: componenttest.NewTelemetry(), host: on}
+	t.Cleanup(func() { require.NoError(t, b.tel.Shutdown(context.WithoutCancel(t.Context()))) })
+	set := metadatatest.NewSettings(b.tel)
+	set.ID = component.NewID(component.MustNewType("webhook"))
+	set.BuildInfo.Command, set.BuildInfo.Version = "otelcol-ccaas", "1.2.3"
+	core, logs := observer.New(zapcore.InfoLevel)
+	set.Logger, b.logs = zap.New(core), logs
+	e, err := newExporter(t.Context(), set, config)
+	require.NoError(t, err)
+	b.webhookExporter = e.(*webhookExporter)
+	if answer != nil { // else there is a network
+		b.transport = b.receiver
+	}
+	require.NoError(t, e.Start(t.Context(), on))
+	return b
+}
+
+func (b *bench) send(logs plog.Logs) {
+	b.t.Helper()
+	require.NoError(b.t, b.ConsumeLogs(b.t.Context(), logs))
+}
+
+func (b *bench) stop() {
+	b.t.Helper()
+	require.NoError(b.t, b.Shutdown(b.t.Context()))
+}
+
+// count is the value of a counter of own telemetry for one of its attributes.
+func (b *bench) count(name, key, value string) (sum int64) {
+	b.t.Helper()
+	metric, err := b.tel.GetMetric(name)
+	if err != nil {
+		return 0
+	}
+	for _, point := range metric.Data.(metricdata.Sum[int64]).DataPoints {
+		if got, _ := point.Attributes.Value(attribute.Key(key)); got.AsString() == value {
+			sum += point.Value
+		}
+	}
+	return sum
+}
+
+// episode is a batch of alerts: each is "a firing", "a resolved", and so on.
+func episode(told ...[2]string) plog.Logs {
+	logs := plog.NewLogs()
+	resource := logs.ResourceLogs().AppendEmpty()
+	acme.Put(resource.Resource().Attributes())
+	records := resource.ScopeLogs().AppendEmpty().LogRecords()
+	for i, one := range told {
+		alert(records.AppendEmpty(), one[0], one[1], int64(i))
+	}
+	return logs
+}
+
+var acme = wsevent.Tags{TenantID: "acme_corp", Region: "eu-west-1", ChannelType: "webmessaging"}
+
+const windowEnd = 1_715_623_410_000
+
+// alert writes an alert record as the alert connector does.
+func alert(record plog.LogRecord, id, status string, window int64) {
+	end := windowEnd + window*9000
+	record.SetEventName("alert." + status)
+	record.SetTimestamp(pcommon.Timestamp(end * 1e6))
+	record.SetSeverityNumber(plog.SeverityNumberError)
+	record.Attributes().PutStr(wsevent.AlertID, id)
+	body := record.Body().SetEmptyMap()
+	body.PutStr("alert_type", "critical")
+	body.PutStr("metric", "ws_connection_drop_rate")
+	body.PutDouble("value", 0.68)
+	body.PutDouble("threshold", 0.5)
+	body.PutStr("region", acme.Region)
+	body.PutStr("tenant_id", acme.TenantID)
+	body.PutStr("channel_type", acme.ChannelType)
+	body.PutInt("window_start", end-10_000)
+	body.PutInt("window_end", end)
+	body.PutStr("context", "Look into it.")
+	body.PutStr("status", status)
+	body.PutStr("alert_id", id)
+	body.PutEmpty("baseline")
+	body.PutEmptyMap("snapshot").PutInt("ws.active_connections", 142)
+}
+
+// texts is a batch of plain log records.
+func texts(bodies ...string) plog.Logs {
+	logs := plog.NewLogs()
+	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	for _, body := range bodies {
+		records.AppendEmpty().Body().SetStr(body)
+	}
+	return logs
+}
+
+// told is what the bodies say, as "a firing".
+func told(t *testing.T, bodies []string) (all [][2]string) {
+	t.Helper()
+	for _, body := range bodies {
+		var one struct {
+			AlertID string `json:"alert_id"`
+			Status  string `json:"status"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(body), &one))
+		all = append(all, [2]string{one.AlertID, one.Status})
+	}
+	return all
+}

@@ -1,0 +1,140 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package payload
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// Template makes the payload by a Go template, whose output must be JSON.
+type Template struct {
+	template    *template.Template
+	contentType string
+	variables   map[string]string
+}
+
+// largest bounds what a template may put out, in bytes: more than any receiver takes.
+const largest = 1 << 20
+
+// NewTemplate reads a template. Variables are what it finds in .Variables.
+func NewTemplate(body, contentType string, variables map[string]string) (*Template, error) {
+	parsed, err := template.New("body").Option("missingkey=zero").Funcs(functions()).Parse(body)
+	if err != nil {
+		return nil, err
+	}
+	return &Template{template: parsed, contentType: contentType, variables: variables}, nil
+}
+
+// view is what a template sees.
+type view struct {
+	*Message
+
+	Now       time.Time
+	Variables map[string]string
+}
+
+// Summary is an alert in a line.
+func (v view) Summary() string {
+	body, _ := v.Body.(map[string]any)
+	rule := text(body[keyRule])
+	if rule == "" {
+		rule = v.Event
+	}
+	return Summary(rule, body)
+}
+
+// Render implements Format.
+func (t *Template) Render(message *Message, now time.Time) (Payload, error) {
+	out := &bounded{left: largest}
+	if err := t.template.Execute(out, view{Message: message, Now: now.UTC(), Variables: t.variables}); err != nil {
+		return Payload{}, fmt.Errorf("template: %w", err)
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, out.Bytes()); err != nil {
+		return Payload{}, fmt.Errorf("template: does not give JSON: %w (put values through toJSON)", err)
+	}
+	return Payload{Body: compact.Bytes(), ContentType: t.contentType}, nil
+}
+
+// bounded is a buffer that takes no more than it has left.
+type bounded struct {
+	bytes.Buffer
+
+	left int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.left -= len(p); b.left < 0 {
+		return 0, errors.New("gives more than 1 MiB")
+	}
+	return b.Buffer.Write(p)
+}
+
+// functions are what templates have beside Go's own.
+func functions() template.FuncMap {
+	return template.FuncMap{
+		"toJSON":   toJSON,
+		"choose":   choose,
+		"rfc3339":  rfc3339,
+		"truncate": truncate,
+		"text":     text,
+		"upper":    strings.ToUpper,
+		"lower":    strings.ToLower,
+	}
+}
+
+// toJSON writes any value as JSON.
+func toJSON(value any) (string, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return "", err
+	}
+	return strings.TrimSuffix(out.String(), "\n"), nil
+}
+
+// choose is the one that follows what equals value, else the last:
+// choose .Severity "error" "critical" "warn" "warning" "info".
+func choose(value any, cases ...string) (string, error) {
+	if len(cases)%2 == 0 {
+		return "", fmt.Errorf("choose: %d words after the value: must be pairs, then one for all else", len(cases))
+	}
+	for i := 0; i+1 < len(cases); i += 2 {
+		if text(value) == cases[i] {
+			return cases[i+1], nil
+		}
+	}
+	return cases[len(cases)-1], nil
+}
+
+// rfc3339 writes a time, or one in ms since the epoch, as most receivers read it.
+func rfc3339(value any) (string, error) {
+	at, isTime := value.(time.Time)
+	if !isTime {
+		if at, isTime = millis(value); !isTime {
+			return "", fmt.Errorf("rfc3339: %v: no time in ms", value)
+		}
+	}
+	return at.UTC().Format("2006-01-02T15:04:05.000Z07:00"), nil
+}
+
+// truncate cuts a text to a number of characters.
+func truncate(length int, value any) string {
+	t := text(value)
+	count := 0
+	for i := range t {
+		if count == max(0, length) {
+			return t[:i]
+		}
+		count++
+	}
+	return t
+}

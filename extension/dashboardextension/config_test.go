@@ -1,0 +1,86 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dashboardextension
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/metadata"
+)
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	file, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		check  func(*testing.T, *Config) // of a good one
+		errors []string                  // of a bad one
+	}{
+		"": {check: func(t *testing.T, c *Config) {
+			assert.Equal(t, "localhost:3080", c.ServerConfig.NetAddr.Endpoint)
+			assert.Equal(t, StoreConfig{
+				Directory: "/var/lib/otelcol-ccaas/dashboard", Retention: 2160 * time.Hour,
+				OutOfOrderWindow: 24 * time.Hour, MaxSeries: 100_000, MinFreeBytes: 128 << 20,
+			}, *c.Store.Get())
+			assert.Equal(t, QueryConfig{
+				Timeout: 30 * time.Second, MaxSamples: 5_000_000, MaxConcurrent: 4, MaxRange: 8784 * time.Hour, CacheBytes: 32 << 20,
+			}, c.Query)
+			assert.Equal(t, WindowConfig{Size: 10 * time.Second, Overlap: time.Second, Offset: 2 * time.Second}, c.Window)
+		}},
+		"all": {check: func(t *testing.T, c *Config) {
+			assert.True(t, c.ServerConfig.TLS.HasValue())
+			assert.Equal(t, []string{"dashboard.example.com"}, c.AllowedHosts)
+			assert.Equal(t, StoreConfig{
+				Directory: "data", Retention: 720 * time.Hour, MaxBytes: 1 << 30, OutOfOrderWindow: time.Hour, MaxSeries: 500,
+			}, *c.Store.Get())
+			assert.Equal(t, QueryConfig{Timeout: 10 * time.Second, MaxSamples: 1000, MaxConcurrent: 2, MaxRange: 24 * time.Hour}, c.Query)
+			assert.Equal(t, WindowConfig{Size: 5 * time.Second, Offset: 3 * time.Second}, c.Window)
+		}},
+		"mimir": {check: func(t *testing.T, c *Config) {
+			assert.False(t, c.Store.HasValue())
+			assert.Equal(t, "http://mimir:9009/prometheus", c.Prometheus.Get().Endpoint)
+			tenant, _ := c.Prometheus.Get().Headers.Get("X-Scope-OrgID")
+			assert.Equal(t, "acme", string(tenant))
+		}},
+		"insecure":        {check: func(t *testing.T, c *Config) { assert.False(t, c.onLoopback()) }},
+		"off_host":        {errors: []string{"endpoint: 0.0.0.0:3080: other machines reach it", "allow_insecure: true"}},
+		"all_addresses":   {errors: []string{"endpoint: :3080: other machines reach it"}},
+		"no_endpoint":     {errors: []string{`endpoint: ""`}},
+		"nothing":         {errors: []string{"store.directory: must be set"}},
+		"no_directory":    {errors: []string{`store.directory: ""`}},
+		"both":            {errors: []string{"store, prometheus: only one of them"}},
+		"prometheus_host": {errors: []string{`prometheus.endpoint: "mimir:9009": must be a URL`}},
+		"bad_store": {errors: []string{
+			"store.retention: 1h0m0s", "store.max_bytes: -1", "store.out_of_order_window: 2h0m0s: must be from 0s to retention (1h0m0s)",
+			"store.max_series: 0", "store.min_free_bytes: -1",
+		}},
+		"bad_query": {errors: []string{
+			"query.timeout: 0s", "query.max_samples: 0", "query.max_concurrent: 0", "query.max_range: 1m0s", "query.cache_bytes: -1",
+		}},
+		"bad_window": {errors: []string{"window.size: 0s", "window.overlap: 1s", "window.offset: -1s"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			section, err := file.Sub(component.NewIDWithName(metadata.Type, name).String())
+			require.NoError(t, err)
+			config := createDefaultConfig().(*Config)
+			require.NoError(t, section.Unmarshal(config))
+			err = config.Validate()
+			if c.check != nil {
+				require.NoError(t, err)
+				c.check(t, config)
+			}
+			for _, message := range c.errors {
+				assert.ErrorContains(t, err, message)
+			}
+		})
+	}
+}

@@ -1,0 +1,64 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package question
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// defaultStep is that of a subquery which names none.
+const defaultStep = time.Minute
+
+// checkExpression bounds how far an expression reaches, and the steps of subqueries. The
+// engine makes room for all steps before it looks at its limits, so [360d:1ms] would
+// take all the memory there is.
+func (q Question) checkExpression(limits Limits) error {
+	expression, err := parser.NewParser(parser.Options{}).ParseExpr(q.Values.Get("query"))
+	if err != nil {
+		return nil //nolint:nilerr // the source says it better, and may know more than we do
+	}
+	var asked time.Duration // at most limits.Range
+	if q.Path == "/query_range" {
+		asked = q.time("end").Sub(q.time("start"))
+	}
+	var found error
+	parser.Inspect(expression, func(node parser.Node, around []parser.Node) error {
+		if found == nil {
+			found = checkNode(node, around, asked, limits)
+		}
+		return nil
+	})
+	return found
+}
+
+func checkNode(node parser.Node, around []parser.Node, asked time.Duration, limits Limits) error {
+	switch node := node.(type) {
+	case *parser.MatrixSelector:
+		if node.Range > limits.Range {
+			return fmt.Errorf("query: %s: must not reach further than %v", node, limits.Range)
+		}
+	case *parser.SubqueryExpr:
+		if node.Range > limits.Range {
+			return fmt.Errorf("query: %s: must not reach further than %v", node, limits.Range)
+		}
+		// A subquery within another has to cover the time of that one, too.
+		span := (asked + node.Range).Seconds()
+		for _, outer := range around {
+			if outer, ok := outer.(*parser.SubqueryExpr); ok {
+				span += outer.Range.Seconds()
+			}
+		}
+		step := node.Step
+		if step <= 0 {
+			step = defaultStep
+		}
+		if steps := span / step.Seconds(); steps > float64(limits.Steps) {
+			return fmt.Errorf("query: %s: would take %.0f steps, and %d are the most; use a longer one", node, steps, limits.Steps)
+		}
+	}
+	return nil
+}

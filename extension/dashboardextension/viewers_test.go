@@ -1,0 +1,280 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dashboardextension
+
+import (
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/metadata"
+)
+
+// source answers every question with its number, in its own time.
+type source struct {
+	asked  atomic.Int64
+	delay  time.Duration
+	status int
+	newest atomic.Int64 // unix ms
+}
+
+func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n := s.asked.Add(1)
+	select {
+	case <-time.After(s.delay):
+	case <-r.Context().Done():
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if s.status != 0 {
+		w.WriteHeader(s.status)
+	}
+	_, _ = fmt.Fprintf(w, "%d", n)
+}
+
+func watching(t *testing.T, s *source, change ...func(*Config)) *viewers {
+	t.Helper()
+	telemetry, err := metadata.NewTelemetryBuilder(componenttest.NewNopTelemetrySettings())
+	require.NoError(t, err)
+	config := createDefaultConfig().(*Config)
+	for _, c := range change {
+		c(config)
+	}
+	v := newViewers(config, s, func() time.Time { return time.UnixMilli(s.newest.Load()) }, telemetry)
+	t.Cleanup(v.close)
+	return v
+}
+
+func (v *viewers) view(ctx context.Context, target string) *httptest.ResponseRecorder {
+	recorder := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	r.Pattern = "GET " + r.URL.Path
+	v.ServeHTTP(recorder, r)
+	return recorder
+}
+
+// at sleeps until so long after the moment when pages poll next.
+func (v *viewers) at(after time.Duration) {
+	moment, _ := v.schedule.Moment(time.Now())
+	time.Sleep(time.Until(moment.Add(v.schedule.Step + after)))
+}
+
+// However many viewers there are, the source is asked once per window.
+func TestManyViewers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{delay: 30 * time.Millisecond}
+		v := watching(t, s)
+		for window := range int64(5) {
+			v.at(0)
+			_, end := v.schedule.Moment(time.Now())
+			var viewing sync.WaitGroup
+			for i := range 100 {
+				viewing.Go(func() {
+					time.Sleep(time.Duration(i) * 10 * time.Millisecond) // not all are on time
+					target := fmt.Sprintf("/api/v1/query_range?query=up&start=%d&end=%d&step=9", end.Unix()-3600, end.Unix())
+					recorder := v.view(t.Context(), target)
+					assert.Equal(t, http.StatusOK, recorder.Code)
+					assert.Equal(t, fmt.Sprint(window+1), recorder.Body.String())
+				})
+			}
+			viewing.Wait()
+			assert.Equal(t, window+1, s.asked.Load())
+		}
+	})
+}
+
+// A question without a time is about now, and the same until there is newer data, or
+// the next window.
+func TestAnswersAge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{}
+		v := watching(t, s)
+		ask := func() string { return v.view(t.Context(), "/api/v1/query?query=up").Body.String() }
+		v.at(time.Second)
+		assert.Equal(t, "1", ask())
+		time.Sleep(5 * time.Second)
+		assert.Equal(t, "1", ask())
+		s.newest.Store(time.Now().UnixMilli())
+		assert.Equal(t, "2", ask(), "there is newer data")
+		v.at(time.Second)
+		assert.Equal(t, "3", ask(), "it is the next window")
+		assert.Equal(t, "3", v.view(t.Context(), "/api/v1/query?query=up&_=4711").Body.String())
+	})
+}
+
+// Who polls at the moment when a window closes gets that window.
+func TestPollWaitsForTheWindow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{}
+		v := watching(t, s)
+		took := func(target string) time.Duration {
+			began := time.Now()
+			v.view(t.Context(), target)
+			return time.Since(began)
+		}
+		v.at(0)
+		_, end := v.schedule.Moment(time.Now())
+		go func() {
+			time.Sleep(95 * time.Millisecond)
+			s.newest.Store(end.UnixMilli())
+		}()
+		assert.Equal(t, 150*time.Millisecond, took("/api/v1/query?query=a"), "it came, and a little more for those of other streams")
+
+		v.at(0) // no window comes: the stream is down
+		assert.Equal(t, settle, took("/api/v1/query?query=b"))
+		assert.Zero(t, took("/api/v1/query?query=c"), "it was waited for already")
+
+		v.at(0)
+		assert.Zero(t, took(fmt.Sprintf("/api/v1/query?query=d&time=%d", end.Unix()-100)), "it is about the past")
+	})
+}
+
+// Too many questions at once are told to come again; none waits for ever, and one that
+// nobody waits for any more does not hold up others.
+func TestCrowd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{delay: time.Hour}
+		v := watching(t, s, func(c *Config) { c.Query.MaxConcurrent = 2 })
+		v.at(time.Second)
+		began := time.Now()
+		codes := map[int]int{}
+		var mutex sync.Mutex
+		var viewing sync.WaitGroup
+		for i := range 1000 {
+			viewing.Go(func() {
+				recorder := v.view(t.Context(), fmt.Sprintf("/api/v1/query?query=q%d", i))
+				mutex.Lock()
+				defer mutex.Unlock()
+				codes[recorder.Code]++
+			})
+		}
+		time.Sleep(v.timeout / 2)
+		assert.EqualValues(t, 2, s.asked.Load())
+		viewing.Wait()
+		assert.Equal(t, map[int]int{http.StatusServiceUnavailable: 1000}, codes)
+		assert.Equal(t, v.timeout, time.Since(began))
+
+		s.delay = 0
+		assert.Equal(t, http.StatusOK, v.view(t.Context(), "/api/v1/query?query=q0").Code, "a failure is not kept")
+	})
+}
+
+// The one who asked first may leave; the others get their answer.
+func TestLeaverDoesNotCancel(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{delay: 5 * time.Second}
+		v := watching(t, s)
+		v.at(time.Second)
+		ctx, leave := context.WithCancel(t.Context())
+		var viewing sync.WaitGroup
+		viewing.Go(func() { assert.Equal(t, statusClientClosed, v.view(ctx, "/api/v1/query?query=up").Code) })
+		time.Sleep(time.Second)
+		viewing.Go(func() { assert.Equal(t, "1", v.view(t.Context(), "/api/v1/query?query=up").Body.String()) })
+		time.Sleep(time.Second)
+		leave()
+		viewing.Wait()
+		assert.EqualValues(t, 1, s.asked.Load())
+	})
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	s := &source{}
+	v := watching(t, s)
+	for target, message := range map[string]string{
+		"/api/v1/query_range?query=up&start=1700000000&end=9999-12-31T00:00:00Z&step=1e9": "end: 9999-12-31T00:00:00Z: must be at most 8784h0m0s from now",
+		"/api/v1/query_range?query=up&start=1700000000&end=1700086400&step=1":             "would make 86400 points",
+		"/api/v1/query?query=up&time=tomorrow":                                            "is no time",
+		"/api/v1/query?query=%zz":                                                         "invalid URL escape",
+	} {
+		recorder := v.view(t.Context(), target)
+		assert.Equal(t, http.StatusBadRequest, recorder.Code, target)
+		assert.Contains(t, recorder.Body.String(), `"errorType":"bad_data"`)
+		assert.Contains(t, recorder.Body.String(), message)
+	}
+	assert.Zero(t, s.asked.Load())
+}
+
+// What is wrong with a question is wrong for the next viewer, too; what was wrong with
+// the source may be over.
+func TestWhichErrorsAreKept(t *testing.T) {
+	t.Parallel()
+	for status, kept := range map[int]bool{400: true, 422: true, 429: false, 500: false, 502: false, 503: false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &source{status: status}
+			v := watching(t, s)
+			v.at(time.Second)
+			v.view(t.Context(), "/api/v1/query?query=up")
+			assert.Equal(t, status, v.view(t.Context(), "/api/v1/query?query=up").Code)
+			assert.Equal(t, kept, s.asked.Load() == 1)
+		})
+	}
+}
+
+func TestRecorderIsBounded(t *testing.T) {
+	t.Parallel()
+	r := newRecorder(10)
+	_, err := r.Write([]byte("12345"))
+	require.NoError(t, err)
+	_, err = r.Write([]byte("67890+"))
+	require.Error(t, err)
+	answer := r.answer()
+	assert.Equal(t, http.StatusUnprocessableEntity, answer.Status)
+	assert.Contains(t, string(answer.Body), "ask for less")
+}
+
+// An answer is kept compressed, and sent as the viewer takes it.
+func TestCompression(t *testing.T) {
+	t.Parallel()
+	v := watching(t, &source{})
+	v.source = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, "gzip", r.Header.Get("Accept-Encoding"))
+		assert.Empty(t, r.Header.Get("Authorization"), "what one viewer has does not go along")
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Set("Set-Cookie", "none of ours")
+		compressed := gzip.NewWriter(w)
+		_, _ = compressed.Write([]byte("answer"))
+		_ = compressed.Close()
+	})
+	for _, accepts := range []string{"gzip, br", ""} {
+		recorder := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPost, "/api/v1/query", strings.NewReader(url.Values{"query": {"up"}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Authorization", "Bearer viewer")
+		r.Header.Set("Accept-Encoding", accepts)
+		v.ServeHTTP(recorder, r)
+		body := io.Reader(recorder.Body)
+		if accepts != "" {
+			assert.Equal(t, "gzip", recorder.Header().Get("Content-Encoding"))
+			plain, err := gzip.NewReader(body)
+			require.NoError(t, err)
+			body = plain
+		}
+		text, err := io.ReadAll(body)
+		require.NoError(t, err)
+		assert.Equal(t, "answer", string(text))
+		assert.Empty(t, recorder.Header().Get("Set-Cookie"))
+		assert.Equal(t, "no-store", recorder.Header().Get("Cache-Control"))
+	}
+}
