@@ -71,8 +71,8 @@ func (d dashboard) schedule(t testing.TB) schedule {
 // poll is the number of the window whose poll is the last at a time.
 func (s schedule) poll(at time.Time) int64 { return (at.UnixMilli() - s.offset - s.window) / s.step }
 
-// of is the share of the truth that has a region; all with none.
-func of(truth sim.Truth, region string) (counts sim.Counts, open int64) {
+// share is the part of the truth that has a region; all with none.
+func share(truth sim.Truth, region string) (counts sim.Counts, open int64) {
 	for _, series := range truth.Series {
 		if region != "" && series.Region != region {
 			continue
@@ -90,7 +90,7 @@ func of(truth sim.Truth, region string) (counts sim.Counts, open int64) {
 
 // agrees says where the page has another number than the platform.
 func (b *browser) agrees(truth sim.Truth, region string) error {
-	counts, open := of(truth, region)
+	counts, open := share(truth, region)
 	want := map[string]int64{
 		"connections":         open,
 		"messages_sent":       counts.MessagesSent,

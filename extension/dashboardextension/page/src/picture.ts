@@ -67,10 +67,16 @@ export function linesBy(picture: Picture, name: Name, kind: string, label: strin
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** limits gives the lines of a kind of limit, each with its severity when there are several. */
+/** limits gives the lines of a kind of limit, each with what tells it from the others. */
 export function limits(picture: Picture, name: Name, kind: string): Line[] {
-  const lines = linesBy(picture, name, kind, 'severity');
-  return lines.map((line) => ({ ...line, name: lines.length > 1 ? `${line.name} ${kind}` : kind }));
+  const all = seriesOf(picture, name, kind).slice(0, 4);
+  const several = (label: string) => new Set(all.map((series) => series.labels[label])).size > 1;
+  return all.map((series) => {
+    const { rule = '', severity = '' } = series.labels;
+    let told = several('severity') ? `${severity} ${kind}` : kind;
+    if (several('rule')) told += ' of ' + rule;
+    return { name: told, values: onGrid(series, picture.grid) };
+  });
 }
 
 /** Run is a stretch of time that is all of a kind. */
