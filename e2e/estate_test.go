@@ -24,7 +24,8 @@ import (
 // page has to show: a campaign that exceeds its threshold, a burst of drops, a gap,
 // a clock that drifts. The same every time, but for the time of day.
 type estate struct {
-	last   time.Time // end of the newest window
+	first  time.Time // end of the first window
+	next   int       // the window to write next
 	totals map[string]float64
 	kept   map[string]pmetric.NumberDataPointSlice // of the window that is written, by metric
 	out    pmetric.MetricSlice
@@ -64,11 +65,24 @@ func noise(name string, window int) float64 {
 	return (math.Sin(n/3.1+seed*40) + math.Sin(n/1.3+seed*90) + math.Sin(n*2.7+seed*70)) / 3
 }
 
-// write sends all windows to the store.
+// startEstate writes the windows that have ended.
+func startEstate(t testing.TB, d dashboard) *estate {
+	t.Helper()
+	s := d.schedule(t)
+	last := time.UnixMilli(s.poll(time.Now())*s.step + s.window)
+	e := &estate{first: last.Add(-(estateWindows - 1) * estateStep), totals: map[string]float64{}}
+	e.write(t, d)
+	return e
+}
+
+// end is when a window ends.
+func (e *estate) end(window int) time.Time { return e.first.Add(time.Duration(window) * estateStep) }
+
+// write sends the windows that have ended since the last time to the store.
 func (e *estate) write(t testing.TB, d dashboard) {
 	t.Helper()
-	e.totals = map[string]float64{}
-	for window := range estateWindows {
+	for ; e.end(e.next).Before(time.Now()); e.next++ {
+		window := e.next
 		metrics := pmetric.NewMetrics()
 		e.out = metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics()
 		e.kept = map[string]pmetric.NumberDataPointSlice{}
@@ -87,7 +101,7 @@ func (e *estate) write(t testing.TB, d dashboard) {
 
 func (e *estate) series(s one, window int) {
 	key := s.region + s.tenant + s.channel
-	before := estateWindows - 1 - window // windows before the last one
+	before := estateWindows - 1 - window // windows before the last one there was at first
 	dark := s.region == "eu-west-1" && before >= 71 && before < 76
 	if dark {
 		return
@@ -180,9 +194,8 @@ func (e *estate) sum(s one, window int, metric, unit string, grown float64) {
 }
 
 func (e *estate) point(point pmetric.NumberDataPoint, s one, window int, value float64, more ...string) {
-	end := e.last.Add(-time.Duration(estateWindows-1-window) * estateStep)
-	point.SetTimestamp(pcommon.NewTimestampFromTime(end))
-	point.SetStartTimestamp(pcommon.NewTimestampFromTime(e.last.Add(-time.Duration(estateWindows) * estateStep)))
+	point.SetTimestamp(pcommon.NewTimestampFromTime(e.end(window)))
+	point.SetStartTimestamp(pcommon.NewTimestampFromTime(e.end(-1)))
 	point.SetDoubleValue(value)
 	attributes := point.Attributes()
 	attributes.PutStr("region", s.region)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -194,6 +195,14 @@ func TestPageShowsTheTimeThatIsChosen(t *testing.T) {
 	b.press("Back to live")
 	b.until(`document.querySelector('.status.live') !== null && location.search === ''`)
 	assert.Equal(t, polled+1, len(b.asked("api/page")))
+
+	// Whatever the address says is a name, and neither markup nor a query.
+	for _, name := range []string{`"}) or vector(1) or ({a="`, `<img src=x onerror=console.error(1)>`, "\\", "a\x00b\n", "ключ", "(["} {
+		b.open(d.url + "?region=" + url.QueryEscape(name) + "&tenant=" + url.QueryEscape(name))
+		b.until(`document.querySelector('.status.empty') !== null`)
+		assert.Equal(t, name, evaluate[string](b, `new URLSearchParams(location.search).get('region')`))
+		assert.Zero(t, evaluate[int](b, `document.querySelectorAll('img, main [role=alert]').length`), name)
+	}
 	assert.Empty(t, b.complained())
 }
 

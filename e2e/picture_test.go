@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,9 +26,7 @@ func TestPageShowsWhatWentWrong(t *testing.T) {
 	t.Parallel()
 	platform := startPlatform(t, func(c *sim.Config) { c.Silent = true })
 	d := startDashboard(t, platform, "WINDOW_SIZE=10s", "WINDOW_OVERLAP=1s", "WINDOW_OFFSET=2s", "ALLOWED_LATENESS=2s")
-	s := d.schedule(t)
-	last := s.poll(time.Now())*s.step + s.window
-	(&estate{last: time.UnixMilli(last)}).write(t, d)
+	e := startEstate(t, d)
 	b := startBrowser(t)
 	b.open(d.url)
 	text := func(selector string) string {
@@ -54,10 +53,23 @@ func TestPageShowsWhatWentWrong(t *testing.T) {
 	assert.Equal(t, 1, evaluate[int](b, `document.querySelectorAll('[data-stream="us-east-1/globex"] rect').length`))
 	assert.Equal(t, "6", evaluate[string](b, `String(document.querySelectorAll('[data-stream]').length)`))
 
+	// The pointer over one chart reads them all at that time.
+	box := evaluate[[2]float64](b, `(() => {
+		const { left, top, width, height } = document.querySelector('.connections .timechart').getBoundingClientRect();
+		return [left + width / 2, top + height / 2];
+	})()`)
+	b.do(chromedp.MouseEvent(chromedp.MouseMoved, box[0], box[1]))
+	b.until(`document.querySelectorAll('.crosshair').length === 5`)
+	times := evaluate[[]string](b, `[...document.querySelectorAll('.legend .at')].map((time) => time.textContent)`)
+	require.Len(t, times, 5)
+	assert.Regexp(t, `^\d\d:\d\d:\d\d$`, times[0])
+	assert.Equal(t, []string{times[0]}, slices.Compact(times))
+
 	folder := filepath.Join("..", "build", "screenshots")
 	require.NoError(t, os.MkdirAll(folder, 0o755))
 	for _, theme := range []string{"light", "dark"} {
 		for _, size := range [][2]int64{{1920, 1080}, {1280, 800}, {390, 844}} {
+			e.write(t, d)
 			b.do(chromedp.EmulateViewport(size[0], size[1]))
 			b.open(d.url + "?theme=" + theme)
 			b.until(`document.querySelector('.busiest tbody tr') !== null`)
