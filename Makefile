@@ -47,7 +47,7 @@ validate: build ## every configuration and every YAML block in a README is loade
 	$(GO) test -tags e2e -run '^TestValidate' -count=1 ./e2e/...
 
 .PHONY: e2e
-e2e: build packages bin/prometheus bin/promtool bin/alertmanager bin/kafka ## the built binaries against real servers
+e2e: build packages bin/prometheus bin/promtool bin/alertmanager bin/kafka chromium ## the built binaries against real servers
 	$(GO) test -tags e2e -count=1 -timeout 20m ./e2e/...
 
 bin/prometheus: go.mod go.sum
@@ -69,6 +69,51 @@ bin/kafka: e2e/testdata/kafka/pom.xml
 		rm -rf $@ && mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@ && touch $@; \
 	else echo "Java or Maven is not there: the tests with a real Kafka are skipped"; fi
 
+# The page is tested in a real browser.
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || \
+		{ echo "the tests of the page need the browser chromium: install it (on Debian: apt-get install chromium)"; exit 1; }
+
+.PHONY: bench
+bench: build bin/prometheus chromium ## all benchmarks, then the whole path, then the table of budgets
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./exporter/... ./extension/... ./cmd/...
+	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x ./e2e/...
+
+FUZZ_TIME ?= 30s
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZ_TIME
+	@grep -rHoE --include='*_test.go' '^func (Fuzz[A-Za-z0-9]+)' . | sed -E 's/:func /:/' | while IFS=: read -r file target; do \
+		echo "$$target in $$(dirname $$file)"; \
+		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) "$$(dirname $$file)" || exit 1; \
+	done
+
+.PHONY: lint
+lint: ## golangci-lint, including the e2e tests
+	$(LINT) run ./...
+
+.PHONY: generate
+generate: ## metadata, documentation and status blocks of the components; dashboards; the page, where npm is
+	$(GO) generate ./...
+	@if command -v npm >/dev/null; then $(MAKE) page; else echo "npm is not installed, so the page stays as it is"; fi
+
+PAGE := extension/dashboardextension/page
+.PHONY: page
+page: ## the live page: from TypeScript to the bundle that is embedded (needs Node and npm)
+	cd $(PAGE) && npm ci && npm run check && npm test && npm run build
+
+GENERATED := receiver processor connector exporter extension dashboards go.mod go.sum
+.PHONY: generated
+generated: ## fail when a generated file or go.mod is not what would be generated
+	@sh $(PAGE)/current.sh
+	@sh -c 'before=$$(mktemp -d) && trap "rm -rf $$before" EXIT && \
+		tar -cf - --exclude=node_modules $(GENERATED) | tar -xf - -C "$$before" && \
+		$(GO) generate ./... && $(GO) mod tidy && \
+		for path in $(GENERATED); do \
+			diff -r -x node_modules "$$before/$$path" $$path || { echo "generated files are not current: run make generate, go mod tidy, and commit"; exit 1; }; \
+		done'
+
 VERSION     ?= 0.1.0
 BINARY      ?= bin/otelcol-ccaas
 NFPM        := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
@@ -88,36 +133,6 @@ cross: $(OUTPUT)/main.go ## compile the collector for every system that it is re
 		echo "$$os/$$arch"; \
 		(cd $(OUTPUT) && CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -tags $(BUILD_TAGS) -o /dev/null .) || exit 1; \
 	done; done
-
-.PHONY: bench
-bench: build bin/prometheus ## all benchmarks, then the whole path, then the table of budgets
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./exporter/... ./extension/... ./cmd/...
-	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x ./e2e/...
-
-FUZZ_TIME ?= 30s
-.PHONY: fuzz
-fuzz: ## every fuzz target for FUZZ_TIME
-	@grep -rHoE --include='*_test.go' '^func (Fuzz[A-Za-z0-9]+)' . | sed -E 's/:func /:/' | while IFS=: read -r file target; do \
-		echo "$$target in $$(dirname $$file)"; \
-		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) "$$(dirname $$file)" || exit 1; \
-	done
-
-.PHONY: lint
-lint: ## golangci-lint, including the e2e tests
-	$(LINT) run ./...
-
-.PHONY: generate
-generate: ## metadata, documentation and status blocks of the components, dashboards
-	$(GO) generate ./...
-
-.PHONY: generated
-generated: ## fail when a generated file or go.mod is not what would be generated
-	@sh -c 'before=$$(mktemp -d) && trap "rm -rf $$before" EXIT && \
-		cp -R receiver processor connector exporter extension dashboards go.mod go.sum "$$before" && \
-		$(GO) generate ./... && $(GO) mod tidy && \
-		for path in receiver processor connector exporter extension dashboards go.mod go.sum; do \
-			diff -r "$$before/$$path" $$path || { echo "generated files are not current: run make generate, go mod tidy, and commit"; exit 1; }; \
-		done'
 
 .PHONY: clean
 clean: ## remove what was built

@@ -34,6 +34,15 @@ test('a choice of channel type does not hide what is told of whole streams', () 
   }
 });
 
+test('alerts of rules that do not tell a region apart concern it as well', () => {
+  const { alerts, drops, limits } = questions(parse('?region=eu.west|1'), grid, usual);
+  assert.ok(alerts.expression.includes('ws_alert_firing{region=~"eu\\\\.west\\\\|1|"}'), alerts.expression);
+  assert.ok(drops.expression.includes('ws_alert_threshold{region=~"eu\\\\.west\\\\|1|",rule='), drops.expression);
+  // But the limit of a tenant as a whole is not one of its share in a region.
+  assert.ok(!limits.expression.includes('region=""'), limits.expression);
+  assert.ok(questions(parse('?tenant=a'), grid, usual).limits.expression.includes('region=""'));
+});
+
 test('no answer is carried on from before its point', () => {
   const { connections, messages, throughput } = questions(parse(''), grid, usual);
   for (const { expression } of [connections, messages, throughput]) assert.match(expression, /\[9s\]/);
@@ -51,10 +60,28 @@ test('all viewers of a window ask the same', () => {
 
 test('answers are read, and what is no number is left out', () => {
   const series = seriesOf({
-    data: { result: [{ metric: { region: 'a' }, values: [[1, '2'], [1.5, 'NaN'], [2.0004, '+Inf'], [3.001, '-0.5']] }] },
+    data: {
+      result: [
+        {
+          metric: { region: 'a' },
+          values: [
+            [1, '2'],
+            [1.5, 'NaN'],
+            [2.0004, '+Inf'],
+            [3.001, '-0.5'],
+          ],
+        },
+      ],
+    },
   });
   assert.deepEqual(series[0]!.labels, { region: 'a' });
-  assert.deepEqual([...series[0]!.points], [[1000, 2], [3001, -0.5]]);
+  assert.deepEqual(
+    [...series[0]!.points],
+    [
+      [1000, 2],
+      [3001, -0.5],
+    ],
+  );
   assert.deepEqual([...seriesOf({ data: { result: [{ metric: {}, value: [7, '1'] }] } })[0]!.points], [[7000, 1]]);
   for (const body of [null, {}, { data: {} }, { data: { result: 'x' } }, 5]) assert.throws(() => seriesOf(body));
 });
