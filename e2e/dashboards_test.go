@@ -124,8 +124,8 @@ func TestDashboards(t *testing.T) {
 	estate.trouble(t, "/trouble", `{"upgrade-fail":"503:2"}`)
 	estate.trouble(t, "/trouble/reset", "")
 	estate.until(t, `{__name__=~"otelcol_ccaas_ws_connect_failures(_seconds)?(_total)?"} > 0`)
-	estate.until(t, `ws_window_complete_ratio == 0`)
-	estate.until(t, `ws_alert_firing{rule="ws_connection_drop_rate"} == 1`)
+	estate.until(t, `min_over_time(ws_window_complete_ratio[5m]) == 0`)
+	estate.until(t, `max_over_time(ws_alert_firing{rule="ws_connection_drop_rate"}[5m]) == 1`)
 	estate.until(t, `{__name__=~"otelcol_ccaas_ws_connections(_seconds)?(_total)?"} == 1`)
 
 	estate.ancient(t)
@@ -136,8 +136,8 @@ func TestDashboards(t *testing.T) {
 
 	// The rules of the stores themselves see the same. The collector's own has none.
 	estate.until(t, `tenant_region_channel:ws_active_connections:last`, "embedded")
-	estate.until(t, `ALERTS{alertname="ws_clock_skew", alertstate="firing"}`, "embedded")
-	estate.until(t, `ALERTS{alertname="ws_connection_drop_rate", alertstate="firing"}`, "embedded")
+	estate.until(t, `last_over_time(ALERTS{alertname="ws_clock_skew", alertstate="firing"}[5m])`, "embedded")
+	estate.until(t, `last_over_time(ALERTS{alertname="ws_connection_drop_rate", alertstate="firing"}[5m])`, "embedded")
 
 	now := time.Now().Add(9 * time.Second) // the step that we are in is shown, too
 	for name, store := range estate.stores {

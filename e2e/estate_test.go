@@ -130,7 +130,7 @@ func startEstate(t *testing.T) *estate {
 		"embedded": {url: fmt.Sprintf("http://127.0.0.1:%d", embedded)},
 	}
 	e.simulator = "http://" + platform
-	start(t, "ccaassim", nil, "--listen", platform, "--rate", "150", "--malformed", "0.03", "--skew", "350ms", "--duplicates", "0.05")
+	start(t, "ccaassim", nil, "--listen", platform, "--rate", "150", "--malformed", "0.03", "--skew", "350ms", "--duplicates", "0.05", "--burst-drop-rate", "60")
 	config := filepath.Join(folder, "config.yaml")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, dashboardsConfig, folder, platform,
 		e.stores["OTLP"].url, e.stores["remote write"].url, archive.URL, telemetry, windows, embedded), 0o600))
