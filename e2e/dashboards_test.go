@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
-	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	grafana "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	sdk "github.com/grafana/grafana-foundation-sdk/go/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -63,17 +63,17 @@ func (p prometheus) points(expression string, from, to time.Time) (map[string][]
 // asked is an expression of a dashboard, and where it stands.
 type asked struct{ where, expression string }
 
-func dashboards(t *testing.T) map[string]dashboard.Dashboard {
+func dashboards(t *testing.T) map[string]grafana.Dashboard {
 	t.Helper()
 	plugins.RegisterDefaultPlugins()
 	files, err := filepath.Glob("../dashboards/*.json")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
-	all := map[string]dashboard.Dashboard{}
+	all := map[string]grafana.Dashboard{}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		var decoded dashboard.Dashboard
+		var decoded grafana.Dashboard
 		require.NoError(t, decoded.UnmarshalJSONStrict(text), file)
 		all[filepath.Base(file)] = decoded
 	}

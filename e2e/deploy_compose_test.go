@@ -22,7 +22,7 @@ import (
 // ofGo are variables that the Go runtime reads, not a configuration.
 var ofGo = []string{"GOGC", "GOMEMLIMIT"}
 
-var variable = regexp.MustCompile(`\$\{env:([A-Z0-9_]+)`)
+var environmentVariable = regexp.MustCompile(`\$\{env:([A-Z0-9_]+)`)
 
 // variables are the names of the environment that a configuration reads.
 func variables(t *testing.T, config string) []string {
@@ -30,7 +30,7 @@ func variables(t *testing.T, config string) []string {
 	text, err := os.ReadFile(config)
 	require.NoError(t, err)
 	names := map[string]bool{}
-	for _, match := range variable.FindAllStringSubmatch(string(text), -1) {
+	for _, match := range environmentVariable.FindAllStringSubmatch(string(text), -1) {
 		names[match[1]] = true
 	}
 	return slices.Sorted(maps.Keys(names))

@@ -16,8 +16,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// named is an entry of a list of variables, mounts or volumes.
-type named struct{ Name, Value string }
+// variable is an entry of a list of variables, mounts or volumes.
+type variable struct{ Name, Value string }
 
 // securityContext is what every pod of ours is held to.
 type securityContext struct {
@@ -32,7 +32,7 @@ func (c securityContext) assertSafe(t *testing.T) {
 	assert.True(t, c.ReadOnlyRootFilesystem)
 }
 
-func names(list []named) []string {
+func variableNames(list []variable) []string {
 	all := make([]string, 0, len(list))
 	for _, one := range list {
 		all = append(all, one.Name)
@@ -40,7 +40,7 @@ func names(list []named) []string {
 	return all
 }
 
-func value(list []named, name string) string {
+func valueOf(list []variable, name string) string {
 	for _, one := range list {
 		if one.Name == name {
 			return one.Value
@@ -66,7 +66,7 @@ func TestValidateHelmValues(t *testing.T) {
 					Create       bool
 					ExistingName string `yaml:"existingName"`
 				} `yaml:"configMap"`
-				ExtraEnvs       []named         `yaml:"extraEnvs"`
+				ExtraEnvs       []variable         `yaml:"extraEnvs"`
 				Mounts          []mount         `yaml:"extraVolumeMounts"`
 				SecurityContext securityContext `yaml:"securityContext"`
 				Ports           map[string]struct {
@@ -76,15 +76,15 @@ func TestValidateHelmValues(t *testing.T) {
 			}
 			readYAML(t, file, &values)
 			config := strings.TrimPrefix(values.ConfigMap.ExistingName, "otelcol-ccaas-") + ".yaml"
-			assertRead(t, "../config/"+config, names(values.ExtraEnvs))
+			assertRead(t, "../config/"+config, variableNames(values.ExtraEnvs))
 			assert.Equal(t, "otelcol-ccaas", values.Command.Name, "the binary of the image")
-			assert.Equal(t, "$(MY_POD_IP):13133", value(values.ExtraEnvs, "HEALTH_LISTEN"), "where the chart's probes ask")
+			assert.Equal(t, "$(MY_POD_IP):13133", valueOf(values.ExtraEnvs, "HEALTH_LISTEN"), "where the chart's probes ask")
 			values.SecurityContext.assertSafe(t)
-			if state := value(values.ExtraEnvs, "CCAAS_STATE"); state != "" {
+			if state := valueOf(values.ExtraEnvs, "CCAAS_STATE"); state != "" {
 				assert.Equal(t, []mount{{Name: "state", Path: state}}, values.Mounts)
 			}
 			if values.Ports["otlp-http"].Enabled {
-				assert.Equal(t, "$(MY_POD_IP):4318", value(values.ExtraEnvs, "GATEWAY_LISTEN"))
+				assert.Equal(t, "$(MY_POD_IP):4318", valueOf(values.ExtraEnvs, "GATEWAY_LISTEN"))
 				assert.Equal(t, 4318, values.Ports["otlp-http"].ContainerPort)
 			}
 		})
@@ -109,7 +109,7 @@ func TestValidateOperatorResources(t *testing.T) {
 				APIVersion string `yaml:"apiVersion"`
 				Kind       string
 				Spec       struct {
-					Env             []named
+					Env             []variable
 					VolumeMounts    []mount         `yaml:"volumeMounts"`
 					SecurityContext securityContext `yaml:"securityContext"`
 					Config          map[string]any
@@ -121,9 +121,9 @@ func TestValidateOperatorResources(t *testing.T) {
 			var config map[string]any
 			readYAML(t, "../config/"+filepath.Base(file), &config)
 			assert.Equal(t, config, resource.Spec.Config, "spec.config is the configuration of the same name")
-			assertRead(t, "../config/"+filepath.Base(file), names(resource.Spec.Env))
+			assertRead(t, "../config/"+filepath.Base(file), variableNames(resource.Spec.Env))
 			resource.Spec.SecurityContext.assertSafe(t)
-			if state := value(resource.Spec.Env, "CCAAS_STATE"); state != "" {
+			if state := valueOf(resource.Spec.Env, "CCAAS_STATE"); state != "" {
 				assert.Equal(t, []mount{{Name: "state", Path: state}}, resource.Spec.VolumeMounts)
 			}
 

@@ -37,7 +37,7 @@ func pageFigures(b *testing.B) (figures pageFigure) {
 	platform := startPlatform(b, func(c *sim.Config) { c.Silent = true })
 	d := startDashboard(b, platform, "WINDOW_SIZE=10s", "WINDOW_OVERLAP=1s", "WINDOW_OFFSET=2s", "ALLOWED_LATENESS=2s")
 	s := d.schedule(b)
-	startEstate(b, d)
+	startHistory(b, d)
 
 	figures.size = pageSize(b, d)
 	tab := startBrowser(b)

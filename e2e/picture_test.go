@@ -26,7 +26,7 @@ func TestPageShowsWhatWentWrong(t *testing.T) {
 	t.Parallel()
 	platform := startPlatform(t, func(c *sim.Config) { c.Silent = true })
 	d := startDashboard(t, platform, "WINDOW_SIZE=10s", "WINDOW_OVERLAP=1s", "WINDOW_OFFSET=2s", "ALLOWED_LATENESS=2s")
-	e := startEstate(t, d)
+	e := startHistory(t, d)
 	b := startBrowser(t)
 	b.open(d.url)
 	text := func(selector string) string {

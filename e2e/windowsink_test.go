@@ -89,7 +89,7 @@ func (s *windowSink) take(logs plog.Logs) error {
 
 func (s *windowSink) note(r wsevent.Record) {
 	series := sim.Series{TenantID: r.Tags.TenantID, Region: r.Tags.Region, ChannelType: r.Tags.ChannelType}
-	w := toldWindow{start: r.Start, end: r.End, since: r.Since, counts: countsOf(r.Fields), totals: countsOf(r.Totals)}
+	w := toldWindow{start: r.Start, end: r.End, since: r.Since, counts: countsIn(r.Fields), totals: countsIn(r.Totals)}
 	w.counts.PayloadBytes, _ = wsevent.Int(r.Fields, wsevent.FieldPayloadBytesTotal)
 	w.totals.PayloadBytes, _ = wsevent.Int(r.Totals, wsevent.TotalPayloadBytes)
 	w.active, _ = wsevent.Int(r.Fields, wsevent.FieldActiveConnections)
@@ -108,7 +108,7 @@ func (s *windowSink) note(r wsevent.Record) {
 	windows[w.start] = w
 }
 
-func countsOf(m pcommon.Map) (c wsevent.Counts) {
+func countsIn(m pcommon.Map) (c wsevent.Counts) {
 	for key, n := range map[string]*int64{
 		wsevent.FieldMessagesSent: &c.MessagesSent, wsevent.FieldMessagesReceived: &c.MessagesReceived,
 		wsevent.FieldConnectionsOpened: &c.ConnectionsOpened, wsevent.FieldConnectionsClosed: &c.ConnectionsClosed,

@@ -20,10 +20,10 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 )
 
-// An estate is a quarter of an hour of windows in which everything happens that the
+// A history is a quarter of an hour of windows in which everything happens that the
 // page has to show: a campaign that exceeds its threshold, a burst of drops, a gap,
 // a clock that drifts. The same every time, but for the time of day.
-type estate struct {
+type history struct {
 	first  time.Time // end of the first window
 	next   int       // the window to write next
 	totals map[string]float64
@@ -32,8 +32,8 @@ type estate struct {
 }
 
 const (
-	estateWindows = 110
-	estateStep    = 9 * time.Second
+	historyWindows = 110
+	historyStep    = 9 * time.Second
 )
 
 // one is a series, with what is usual for it.
@@ -42,7 +42,7 @@ type one struct {
 	connections             float64
 }
 
-func estateSeries() (all []one) {
+func historySeries() (all []one) {
 	regions := map[string]float64{"us-east-1": 1.6, "eu-west-1": 1.1, "ap-southeast-2": 0.6}
 	tenants := map[string]float64{"acme_corp": 210, "globex": 120}
 	channels := map[string]float64{"webmessaging": 1, "whatsapp": 0.6, "voice": 0.35}
@@ -65,28 +65,28 @@ func noise(name string, window int) float64 {
 	return (math.Sin(n/3.1+seed*40) + math.Sin(n/1.3+seed*90) + math.Sin(n*2.7+seed*70)) / 3
 }
 
-// startEstate writes the windows that have ended.
-func startEstate(t testing.TB, d dashboard) *estate {
+// startHistory writes the windows that have ended.
+func startHistory(t testing.TB, d dashboard) *history {
 	t.Helper()
 	s := d.schedule(t)
 	last := time.UnixMilli(s.poll(time.Now())*s.step + s.window)
-	e := &estate{first: last.Add(-(estateWindows - 1) * estateStep), totals: map[string]float64{}}
+	e := &history{first: last.Add(-(historyWindows - 1) * historyStep), totals: map[string]float64{}}
 	e.write(t, d)
 	return e
 }
 
 // end is when a window ends.
-func (e *estate) end(window int) time.Time { return e.first.Add(time.Duration(window) * estateStep) }
+func (e *history) end(window int) time.Time { return e.first.Add(time.Duration(window) * historyStep) }
 
 // write sends the windows that have ended since the last time to the store.
-func (e *estate) write(t testing.TB, d dashboard) {
+func (e *history) write(t testing.TB, d dashboard) {
 	t.Helper()
 	for ; e.end(e.next).Before(time.Now()); e.next++ {
 		window := e.next
 		metrics := pmetric.NewMetrics()
 		e.out = metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics()
 		e.kept = map[string]pmetric.NumberDataPointSlice{}
-		for _, series := range estateSeries() {
+		for _, series := range historySeries() {
 			e.series(series, window)
 		}
 		body, err := pmetricotlp.NewExportRequestFromMetrics(metrics).MarshalProto()
@@ -99,9 +99,9 @@ func (e *estate) write(t testing.TB, d dashboard) {
 	}
 }
 
-func (e *estate) series(s one, window int) {
+func (e *history) series(s one, window int) {
 	key := s.region + s.tenant + s.channel
-	before := estateWindows - 1 - window // windows before the last one there was at first
+	before := historyWindows - 1 - window // windows before the last one there was at first
 	dark := s.region == "eu-west-1" && before >= 71 && before < 76
 	if dark {
 		return
@@ -164,7 +164,7 @@ func (e *estate) series(s one, window int) {
 	add("ws.alert.firing", "", map[bool]float64{true: 1}[math.Abs(skew) > 200], off...)
 }
 
-func (e *estate) gauge(s one, window int, metric, unit string, value float64, more ...string) {
+func (e *history) gauge(s one, window int, metric, unit string, value float64, more ...string) {
 	points, known := e.kept[metric]
 	if !known {
 		m := e.out.AppendEmpty()
@@ -176,7 +176,7 @@ func (e *estate) gauge(s one, window int, metric, unit string, value float64, mo
 	e.point(points.AppendEmpty(), s, window, value, more...)
 }
 
-func (e *estate) sum(s one, window int, metric, unit string, grown float64) {
+func (e *history) sum(s one, window int, metric, unit string, grown float64) {
 	points, known := e.kept[metric]
 	if !known {
 		m := e.out.AppendEmpty()
@@ -193,7 +193,7 @@ func (e *estate) sum(s one, window int, metric, unit string, grown float64) {
 	e.point(points.AppendEmpty(), s, window, math.Round(e.totals[key]))
 }
 
-func (e *estate) point(point pmetric.NumberDataPoint, s one, window int, value float64, more ...string) {
+func (e *history) point(point pmetric.NumberDataPoint, s one, window int, value float64, more ...string) {
 	point.SetTimestamp(pcommon.NewTimestampFromTime(e.end(window)))
 	point.SetStartTimestamp(pcommon.NewTimestampFromTime(e.end(-1)))
 	point.SetDoubleValue(value)
