@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -503,7 +504,7 @@ func TestBackpressure(t *testing.T) {
 		r := begin(t, config, nil, sink)
 		batch := pmetric.NewMetrics()
 		for i := range maxPending {
-			windowOf(wsevent.Tags{TenantID: fmt.Sprint(i)}, start(), map[string]float64{"ws.drop_rate": 1}).
+			windowOf(wsevent.Tags{TenantID: strconv.Itoa(i)}, start(), map[string]float64{"ws.drop_rate": 1}).
 				ResourceMetrics().MoveAndAppendTo(batch.ResourceMetrics())
 		}
 		r.consume(t, batch)

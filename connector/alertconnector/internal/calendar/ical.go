@@ -50,12 +50,8 @@ func ParseEvents(file io.Reader, zone *time.Location, now time.Time) (*Events, e
 	all := parsed.Events()
 	events := &Events{}
 	for _, event := range all {
-		if err := events.add(event, all, zone); err != nil {
+		if err := events.add(event, all, zone, now); err != nil {
 			return nil, fmt.Errorf("event %q: %w", name(event), err)
-		}
-		// Of an event that does not recur this asks the one before once more.
-		if n := len(events.series); n > 0 && !events.series[n-1].expand(now, now.Add(ahead), func(Once) {}) {
-			return nil, fmt.Errorf("event %q: recurs more than %d times since its DTSTART; let it begin later", name(event), maxStarts)
 		}
 	}
 	return events, nil
@@ -68,7 +64,7 @@ func name(event *ics.VEvent) string {
 	return event.Id()
 }
 
-func (e *Events) add(event *ics.VEvent, all []*ics.VEvent, zone *time.Location) error {
+func (e *Events) add(event *ics.VEvent, all []*ics.VEvent, zone *time.Location, now time.Time) error {
 	if status := event.GetProperty(ics.ComponentPropertyStatus); status != nil && status.Value == string(ics.ObjectStatusCancelled) {
 		return nil
 	}
@@ -93,7 +89,11 @@ func (e *Events) add(event *ics.VEvent, all []*ics.VEvent, zone *time.Location) 
 			starts.ExDate(at)
 		}
 	}
-	e.series = append(e.series, recurring{starts: starts, duration: duration})
+	r := recurring{starts: starts, duration: duration}
+	if !r.expand(now, now.Add(ahead), func(Once) {}) {
+		return fmt.Errorf("recurs more than %d times since its DTSTART; let it begin later", maxStarts)
+	}
+	e.series = append(e.series, r)
 	return nil
 }
 

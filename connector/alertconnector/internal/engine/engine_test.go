@@ -58,7 +58,8 @@ func batch(n int, end int64, random *rand.Rand) []Window {
 			Start:      end - 10*second, End: end,
 			Values: []Value{
 				{Metric: "ws.active_connections", Value: math.Round(1_000*noon + random.NormFloat64()*40)},
-				{Metric: "ws.drop_rate", Value: math.Abs(random.NormFloat64()) * 0.4}, {Metric: "ws.clock.skew", Value: random.NormFloat64() * 100},
+				{Metric: "ws.drop_rate", Value: math.Abs(random.NormFloat64()) * 0.4},
+				{Metric: "ws.clock.skew", Value: random.NormFloat64() * 100},
 			},
 		}
 	}
@@ -198,22 +199,23 @@ func BenchmarkObserve(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n*3), "ns/evaluation")
 }
 
-// BenchmarkSeries measures what a series with a full baseline takes.
+// BenchmarkSeries measures what a series takes, with a full baseline and without.
 func BenchmarkSeries(b *testing.B) {
+	for name, rules := range map[string][]*Rule{"baseline": shipped(1_000)[:1], "threshold": shipped(1_000)[1:2]} {
+		b.Run(name, func(b *testing.B) { benchmarkSeries(b, rules) })
+	}
+}
+
+func benchmarkSeries(b *testing.B, rules []*Rule) {
+	b.Helper()
 	const n = 20
 	random := rand.New(rand.NewPCG(1, 2))
 	var e *Engine
 	var disk store
 	written, saves := 0, 0
-	heap := func() uint64 {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
 	before := heap()
 	for b.Loop() {
-		e, disk = New(shipped(n)[:1]), store{}
+		e, disk = New(rules), store{}
 		for end := epoch; end < epoch+8*24*hour; end += 9 * second {
 			e.Observe(batch(n, end, random), end)
 			if end > epoch+8*24*hour-hour {
@@ -227,8 +229,15 @@ func BenchmarkSeries(b *testing.B) {
 		size += len(value)
 	}
 	disk = nil
-	b.ReportMetric(float64(heap()-before)/n, "B/series")
+	b.ReportMetric(float64(int64(heap())-int64(before))/n, "B/series")
 	b.ReportMetric(float64(size)/n, "stored-B/series")
 	b.ReportMetric(float64(written)/float64(saves)/n, "written-B/sample")
 	runtime.KeepAlive(e)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

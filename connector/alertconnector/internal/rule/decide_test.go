@@ -70,39 +70,65 @@ func play(t *testing.T, l *Level, steps []step) {
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	above := Limit{Above, 0.5}
-	clear := Limit{Below, 0.3}
+	back := Limit{Below, 0.3}
 	percent := Limit{AbovePercentOfBaseline, 120}
 	for name, c := range map[string]struct {
 		level Level
 		steps []step
 	}{
 		"a run": {Level{Threshold: above, For: 2}, []step{
-			{0.51, "", "beyond threshold, window 1 of 2"}, {0.49, "", "within threshold"},
-			{0.51, "", "beyond threshold, window 1 of 2"}, {0.5, "", "within threshold"},
-			{0.6, "", "beyond threshold, window 1 of 2"}, {0.6, "", "FIRES beyond threshold"},
-			{0.6, "", "still firing"}, {0.5, "", "RESOLVES clear"}, {0.6, "", "beyond threshold, window 1 of 2"},
+			{0.51, "", "beyond threshold, window 1 of 2"},
+			{0.49, "", "within threshold"},
+			{0.51, "", "beyond threshold, window 1 of 2"},
+			{0.5, "", "within threshold"},
+			{0.6, "", "beyond threshold, window 1 of 2"},
+			{0.6, "", "FIRES beyond threshold"},
+			{0.6, "", "still firing"},
+			{0.5, "", "RESOLVES clear"},
+			{0.6, "", "beyond threshold, window 1 of 2"},
 		}},
 		"a hole breaks a run": {Level{Threshold: above, For: 2}, []step{
-			{0.6, "", "beyond threshold, window 1 of 2"}, {0.6, "gap", "beyond threshold, window 1 of 2"}, {0.6, "", "FIRES beyond threshold"},
+			{0.6, "", "beyond threshold, window 1 of 2"},
+			{0.6, "gap", "beyond threshold, window 1 of 2"},
+			{0.6, "", "FIRES beyond threshold"},
 			{0.6, "gap", "still firing"},
 		}},
-		"a separate way back": {Level{Threshold: above, Clear: &clear, ClearFor: 2}, []step{
-			{0.6, "", "FIRES beyond threshold"}, {0.4, "", "still firing"}, {0.2, "", "clear, window 1 of 2"},
-			{0.4, "", "still firing"}, {0.2, "", "clear, window 1 of 2"}, {0.2, "gap", "clear, window 1 of 2"}, {0.3, "", "still firing"},
-			{0.2, "", "clear, window 1 of 2"}, {0.1, "", "RESOLVES clear"},
+		"a separate way back": {Level{Threshold: above, Clear: &back, ClearFor: 2}, []step{
+			{0.6, "", "FIRES beyond threshold"},
+			{0.4, "", "still firing"},
+			{0.2, "", "clear, window 1 of 2"},
+			{0.4, "", "still firing"},
+			{0.2, "", "clear, window 1 of 2"},
+			{0.2, "gap", "clear, window 1 of 2"},
+			{0.3, "", "still firing"},
+			{0.2, "", "clear, window 1 of 2"},
+			{0.1, "", "RESOLVES clear"},
 		}},
 		"repeats": {Level{Threshold: above, Repeat: 18_000}, []step{
-			{1, "", "FIRES beyond threshold"}, {1, "", "still firing"}, {1, "", "REPEATS still firing, told again"},
-			{1, "", "still firing"}, {1, "muted", "still firing"}, {1, "", "REPEATS still firing, told again"},
+			{1, "", "FIRES beyond threshold"},
+			{1, "", "still firing"},
+			{1, "", "REPEATS still firing, told again"},
+			{1, "", "still firing"},
+			{1, "muted", "still firing"},
+			{1, "", "REPEATS still firing, told again"},
 		}},
 		"muted": {Level{Threshold: above, For: 2}, []step{
-			{1, "", "beyond threshold, window 1 of 2"}, {1, "muted", "muted"}, {1, "", "beyond threshold, window 1 of 2"},
-			{1, "", "FIRES beyond threshold"}, {1, "muted", "still firing"}, {0, "muted", "RESOLVES clear"},
+			{1, "", "beyond threshold, window 1 of 2"},
+			{1, "muted", "muted"},
+			{1, "", "beyond threshold, window 1 of 2"},
+			{1, "", "FIRES beyond threshold"},
+			{1, "muted", "still firing"},
+			{0, "muted", "RESOLVES clear"},
 		}},
 		"learning and campaigns": {Level{Threshold: percent, For: 2}, []step{
-			{300, "learning", "learning the baseline"}, {121, "", "beyond threshold, window 1 of 2"}, {300, "excluded", "excluded"},
-			{121, "", "beyond threshold, window 1 of 2"}, {121, "", "FIRES beyond threshold"}, {300, "excluded", "excluded"},
-			{50, "excluded", "excluded"}, {120, "", "RESOLVES clear"},
+			{300, "learning", "learning the baseline"},
+			{121, "", "beyond threshold, window 1 of 2"},
+			{300, "excluded", "excluded"},
+			{121, "", "beyond threshold, window 1 of 2"},
+			{121, "", "FIRES beyond threshold"},
+			{300, "excluded", "excluded"},
+			{50, "excluded", "excluded"},
+			{120, "", "RESOLVES clear"},
 		}},
 		"a fixed threshold knows no campaigns": {Level{Threshold: above}, []step{
 			{1, "excluded", "FIRES beyond threshold"}, {0, "learning", "RESOLVES clear"},
