@@ -82,14 +82,8 @@ func (e *evaluator) restore(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("storage: %s: cannot be read: %w", e.config.Storage, err)
 	}
-	for _, damage := range found.Damage {
-		e.logger.Error("Some of the saved state is damaged. It was set aside and the rest is used; a baseline that it held is learned anew",
-			zap.String("key", damage.Key), zap.String("kept_as", damagedKey(damage.Key)), zap.Error(damage.Err))
-		if damage.Piece != nil {
-			if err := e.keeper.client.Set(ctx, damagedKey(damage.Key), damage.Piece); err != nil {
-				return fmt.Errorf("storage: %s: %w", e.config.Storage, err)
-			}
-		}
+	for i := range found.Damage {
+		e.setAside(ctx, &found.Damage[i])
 	}
 	e.engine.Resume(now.UnixMilli())
 	if found.Series > 0 || found.Dropped > 0 {
@@ -100,6 +94,17 @@ func (e *evaluator) restore(ctx context.Context, now time.Time) error {
 		e.save(ctx, e.write(ctx, found.Outcome.Alerts, now))
 	}
 	return nil
+}
+
+// setAside tells of a damaged piece, and keeps it where nothing overwrites it, for
+// whoever wants to find out what happened to it.
+func (e *evaluator) setAside(ctx context.Context, damage *engine.Damage) {
+	key := damagedKey(damage.Key)
+	e.logger.Error("Some of the saved state is damaged. It was set aside and the rest is used; a baseline that it held is learned anew",
+		zap.String("key", damage.Key), zap.String("kept_as", key), zap.Error(damage.Err))
+	if err := e.keeper.client.Set(ctx, key, damage.Piece); err != nil {
+		e.logger.Error("The damaged state cannot be kept", zap.String("kept_as", key), zap.Error(err))
+	}
 }
 
 // restoreAlerts finds the alerts that downstream may not have taken.
