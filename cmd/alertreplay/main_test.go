@@ -96,7 +96,7 @@ func TestReplay(t *testing.T) {
 				"firing    quiet warning  {channel_type=webmessaging,region=eu-west-1,tenant_id=acme_corp}  no data",
 				"resolved  quiet warning  {channel_type=webmessaging,region=eu-west-1,tenant_id=acme_corp}  data again",
 				"9 lines, 2 of them unreadable",
-				"ws_connection_drop_rate: 1 beyond threshold, 2 beyond threshold, window, 1 clear, 3 within threshold",
+				"ws_connection_drop_rate: beyond threshold 1, clear 1, run 2, within threshold 3",
 			} {
 				assert.Contains(t, text, want)
 			}

@@ -151,7 +151,7 @@ func printCounts(out io.Writer, rules *alertconnector.Replay, lines, bad int) {
 			if i > 0 {
 				fmt.Fprint(out, ",")
 			}
-			fmt.Fprintf(out, " %d %s", of.Reasons[reason], reason)
+			fmt.Fprintf(out, " %s %d", reason, of.Reasons[reason])
 		}
 		fmt.Fprintln(out)
 	}

@@ -157,7 +157,7 @@ func FuzzRestore(f *testing.F) {
 		return text
 	}
 	f.Add(content(seriesKey(0)), content(dayKey(0, epoch/(24*hour))), []byte("2"), true)
-	f.Add(content(seriesKey(1)), []byte("[]"), []byte("-1"), true)
+	f.Add(content(seriesKey(1)), []byte(`{"hours":[]}`), []byte("-1"), true)
 	f.Add([]byte(`{"rule":"active","closed":{"first":-1,"last":9223372036854775807}}`), []byte("{}"), []byte("1"), false)
 	f.Fuzz(func(t *testing.T, series, day, count []byte, sealed bool) {
 		disk := store{seriesCountKey: count, seriesKey(0): series, dayKey(0, epoch/(24*hour)): day}

@@ -93,6 +93,7 @@ func (e *Engine) restoreSome(get Get, to int, found *Restored) (bool, error) {
 // revived is a series that lacks its baseline yet.
 type revived struct {
 	series *Series
+	piece  []byte
 	open   *baseline.Hour
 }
 
@@ -108,7 +109,7 @@ func (e *Engine) restoreSeries(number int, piece []byte, found *Restored) (reviv
 	var saved savedSeries
 	if err := unsealJSON(piece, &saved); err != nil {
 		found.damaged(seriesKey(number), piece, err)
-		e.free = append(e.free, number)
+		e.gone = append(e.gone, &Series{Number: number})
 		return revived{}, false
 	}
 	s := &Series{
@@ -134,7 +135,7 @@ func (e *Engine) restoreSeries(number int, piece []byte, found *Restored) (reviv
 	s.restoreLevels(&saved, found)
 	e.series[position][key] = s
 	found.Series++
-	return revived{series: s, open: saved.Open}, true
+	return revived{series: s, piece: piece, open: saved.Open}, true
 }
 
 // restoreLevels goes on with the severities that the rule still has, and ends what
@@ -195,19 +196,21 @@ func (r *revived) restoreBaseline(keys []string, pieces [][]byte, found *Restore
 		if piece == nil {
 			continue // nothing was seen on that day
 		}
-		var of []baseline.Hour
-		if err := unsealJSON(piece, &of); err != nil {
+		var day savedDay
+		if err := unsealJSON(piece, &day); err != nil {
 			found.damaged(keys[i], piece, err)
 			continue
 		}
-		hours = append(hours, of...)
+		if day.Series == r.series.fingerprint() {
+			hours = append(hours, day.Hours...)
+		}
 	}
 	if r.open != nil {
 		hours = append(hours, *r.open)
 	}
 	var err error
 	if r.series.baseline, err = baseline.Restore(r.series.rule.Baseline, hours); err != nil {
-		found.damaged(seriesKey(r.series.Number), nil, err)
+		found.damaged(seriesKey(r.series.Number), r.piece, err)
 	}
 }
 
