@@ -96,6 +96,7 @@ func (r *wsReceiver) realtimeEvents(w *way, at *target, all *session.Settings) {
 	}
 	direct := &session.Direct{
 		Client: r.client, Preflight: at.preflight, Socket: at.socket, Subprotocol: all.Subprotocol, Header: http.Header{},
+		Private: r.config.Platform == platform.Custom,
 	}
 	for name, value := range r.config.Session.Headers {
 		direct.Header.Set(name, string(value))

@@ -399,7 +399,8 @@ func TestDialsAreBounded(t *testing.T) {
 		s.Pace = Pace{Initial: time.Millisecond, Max: time.Millisecond, Multiplier: 1}
 		s.Dials = PerMinute(30)
 	})
-	assert.InDelta(t, 30+10*30, len(to.connected), 2)
+	assert.LessOrEqual(t, len(to.connected), 30+10*30)
+	assert.Greater(t, len(to.connected), 300)
 }
 
 func TestURLFromAnAnswer(t *testing.T) {
