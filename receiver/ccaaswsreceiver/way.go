@@ -55,13 +55,13 @@ func (r *wsReceiver) way(ctx context.Context) (*way, error) {
 		ReadBufferSize:   socketBuffer,
 	})
 	w := &way{sessions: r.config.Connections}
-	switch {
-	case r.api.Name == platform.Notifications:
-		err = r.notifications(w, at, &all)
-	case r.api.Name == platform.EventHub:
-		r.eventHub(w, at, &all)
+	switch r.api.Name {
+	case platform.Notifications:
+		err = r.notifications(w, at, &all) //nolint:contextcheck // tokens are told of outside of any call
+	case platform.EventHub:
+		r.eventHub(w, at, &all) //nolint:contextcheck // tokens are told of outside of any call
 	default:
-		r.realtimeEvents(w, at, &all)
+		r.realtimeEvents(w, at, &all) //nolint:contextcheck // tokens are told of outside of any call
 	}
 	return w, err
 }

@@ -427,3 +427,36 @@ func TestURLFromAnAnswer(t *testing.T) {
 	assert.NotEmpty(t, to.rotated)
 	unbroken(t, to.texts)
 }
+
+// A socket that is left while reading stands still has all its frames read first.
+func TestWhatIsOnItsWayIsReadBeforeTheOldSocketIsGone(t *testing.T) {
+	t.Parallel()
+	var sockets atomic.Int64
+	var stood atomic.Bool
+	to := &witness{}
+	to.onText = func() {
+		if sockets.Load() == 2 && stood.CompareAndSwap(false, true) {
+			time.Sleep(20 * time.Second)
+		}
+	}
+	f := &fake{token: tokenFor("600"), socket: ticking(&sockets, nil)}
+	play(t, f, to, 12*time.Minute, func(s *Settings) { s.Rotation.Overlap = time.Second })
+	require.Len(t, to.left, 1)
+	assert.True(t, to.left[0].Orderly(), to.left[0].Err)
+	unbroken(t, to.texts)
+}
+
+func TestAPlatformThatAlwaysAsksUsToMoveDoesNotMakeUsHurry(t *testing.T) {
+	t.Parallel()
+	f := &fake{socket: func(conn *websocket.Conn) {
+		_ = conn.WriteMessage(websocket.TextMessage, []byte("move"))
+		drain(conn)
+	}}
+	to := &witness{}
+	play(t, f, to, 10*time.Minute, func(s *Settings) {
+		s.Talk.Controls = []Control{{Match: NewPattern("move"), Do: Rotate}}
+	})
+	assert.LessOrEqual(t, len(f.requests("/events")), 601)
+	assert.LessOrEqual(t, len(to.rotated)-len(to.left), 1, "never more than two sockets")
+	assert.Len(t, to.connected, 1)
+}

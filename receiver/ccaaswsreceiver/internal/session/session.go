@@ -126,7 +126,7 @@ func (s *Session) try(ctx context.Context) time.Duration {
 	}
 	s.fresh = false
 	s.handler.Connected(socket.up, socket.wire.roundTrip)
-	return newRelay(ctx, s).run(socket)
+	return newRelay(ctx, s).run(socket) //nolint:contextcheck // the relay has it
 }
 
 // connect opens a socket. A token that is refused is renewed once: it may have
