@@ -8,6 +8,7 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -203,7 +204,7 @@ func TestReceiverHonoursRetryAfter(t *testing.T) {
 			w := watch(t, endpoint(platform)+test.of)
 			eventually(t, func() error {
 				if !strings.Contains(w.output.String(), `"retry_after": 3`) {
-					return fmt.Errorf("it was not asked to wait")
+					return errors.New("it was not asked to wait")
 				}
 				return nil
 			})

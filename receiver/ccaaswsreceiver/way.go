@@ -55,13 +55,13 @@ func (r *wsReceiver) way(ctx context.Context) (*way, error) {
 		ReadBufferSize:   socketBuffer,
 	})
 	w := &way{sessions: r.config.Connections}
-	switch {
-	case r.api.Name == platform.Notifications:
-		err = r.notifications(w, at, &all)
-	case r.api.Name == platform.EventHub:
-		r.eventHub(w, at, &all)
+	switch r.api.Name {
+	case platform.Notifications:
+		err = r.notifications(w, at, &all) //nolint:contextcheck // tokens are told of outside of any call
+	case platform.EventHub:
+		r.eventHub(w, at, &all) //nolint:contextcheck // tokens are told of outside of any call
 	default:
-		r.realtimeEvents(w, at, &all)
+		r.realtimeEvents(w, at, &all) //nolint:contextcheck // tokens are told of outside of any call
 	}
 	return w, err
 }
@@ -96,6 +96,7 @@ func (r *wsReceiver) realtimeEvents(w *way, at *target, all *session.Settings) {
 	}
 	direct := &session.Direct{
 		Client: r.client, Preflight: at.preflight, Socket: at.socket, Subprotocol: all.Subprotocol, Header: http.Header{},
+		Private: r.config.Platform == platform.Custom,
 	}
 	for name, value := range r.config.Session.Headers {
 		direct.Header.Set(name, string(value))

@@ -119,7 +119,7 @@ func (c *Channels) Prepare(number int) session.Prepare {
 }
 
 func (c *channel) route() *session.Route {
-	return &session.Route{Socket: c.socket, Expires: c.expires}
+	return &session.Route{Socket: c.socket, Expires: c.expires, Private: true}
 }
 
 func (c *Channels) channel(number int) *channel {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -41,9 +42,7 @@ func Do(ctx context.Context, client *http.Client, call *Call) ([]byte, *Failure)
 	if err != nil {
 		return nil, lasting(Refused, fmt.Errorf("%s: %w", what, err))
 	}
-	for name, values := range call.Header {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, call.Header)
 	request.Header.Set("Accept", "application/json")
 	if call.Body != nil && request.Header.Get("Content-Type") == "" {
 		request.Header.Set("Content-Type", "application/json")

@@ -17,7 +17,7 @@ import (
 // dial upgrades to a WebSocket, and fails unless the platform agrees to exactly
 // what was asked for.
 func (s *Session) dial(ctx context.Context, route *Route) (*socket, *Failure) {
-	what := "upgrade GET " + address(route.Socket)
+	what := "upgrade GET " + route.name()
 	asked := s.settings.Subprotocol
 
 	var line *wire

@@ -20,6 +20,7 @@ type Direct struct {
 	Preflight   *url.URL // nil: it is not asked
 	Socket      *url.URL
 	Header      http.Header
+	Private     bool // the path of Socket may hold a secret
 	Subprotocol string
 }
 
@@ -38,7 +39,7 @@ func (d *Direct) Prepare(ctx context.Context, access Access, _ bool) (*Route, *F
 	if header.Get("Authorization") == "" {
 		authorize(header, access.Token)
 	}
-	return &Route{Socket: d.Socket, Header: header}, nil
+	return &Route{Socket: d.Socket, Header: header, Private: d.Private}, nil
 }
 
 func (d *Direct) preflight(ctx context.Context, token string) *Failure {

@@ -68,9 +68,7 @@ func (r *relay) run(first *socket) time.Duration {
 			r.attempt = nil
 			wait = r.arrive(done)
 		case <-r.retire.C:
-			for _, old := range r.runners[:max(0, len(r.runners)-1)] {
-				old.leave()
-			}
+			r.leaveOld()
 		}
 	}
 	return wait
@@ -95,7 +93,7 @@ func (r *relay) start(s *socket) {
 			case <-ctx.Done():
 			}
 		}
-		one.end = s.read(ctx, r.session.handler, ask)
+		one.end = s.read(ctx, r.ctx.Done(), r.session.handler, ask)
 		leave()
 		r.ended <- one
 	}()
@@ -113,11 +111,31 @@ func (r *relay) rotate(why Cause) {
 	}
 	r.why = why
 	r.due.Stop()
+	if wait := r.tooSoon(); wait > 0 {
+		r.due.Reset(wait)
+		return
+	}
 	r.attempt = make(chan outcome, 1)
 	go func(to chan<- outcome) {
 		socket, failure := r.session.connect(r.ctx, true)
 		to <- outcome{socket, failure}
 	}(r.attempt)
+}
+
+// tooSoon is how long a rotation has to wait: there are never more than two sockets,
+// and a platform that asks for a new one at once does not make us hurry.
+func (r *relay) tooSoon() time.Duration {
+	if len(r.runners) > 1 {
+		r.leaveOld()
+		return leaveWait
+	}
+	return r.session.settings.Pace.Initial - time.Since(r.newest().socket.up)
+}
+
+func (r *relay) leaveOld() {
+	for _, old := range r.runners[:max(0, len(r.runners)-1)] {
+		old.leave()
+	}
 }
 
 // arrive takes what an attempt at a new socket came to.

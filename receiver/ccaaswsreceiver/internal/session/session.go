@@ -42,6 +42,8 @@ type Prepare func(ctx context.Context, access Access, fresh bool) (*Route, *Fail
 type Route struct {
 	Socket *url.URL    // ws or wss
 	Header http.Header // of the upgrade
+	// Private keeps the path, which may hold a secret, out of messages.
+	Private bool
 	// Expires is when the platform takes back what the socket hangs on; zero: never.
 	Expires time.Time
 	// Values are what frames may name beside the token.
@@ -124,7 +126,7 @@ func (s *Session) try(ctx context.Context) time.Duration {
 	}
 	s.fresh = false
 	s.handler.Connected(socket.up, socket.wire.roundTrip)
-	return newRelay(ctx, s).run(socket)
+	return newRelay(ctx, s).run(socket) //nolint:contextcheck // the relay has it
 }
 
 // connect opens a socket. A token that is refused is renewed once: it may have
@@ -168,6 +170,14 @@ func (s *Session) open(ctx context.Context, access Access, fresh bool) (*socket,
 	socket.up = time.Now()
 	socket.expire(access, route, s.settings.Rotation.MaxAge)
 	return socket, nil
+}
+
+// name is the route as it may be shown.
+func (r *Route) name() string {
+	if r.Private {
+		return (&url.URL{Scheme: r.Socket.Scheme, Host: r.Socket.Host}).String() + "/…"
+	}
+	return address(r.Socket)
 }
 
 func sleep(ctx context.Context, wait time.Duration) {

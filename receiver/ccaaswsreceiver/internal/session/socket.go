@@ -24,6 +24,9 @@ const (
 	writeWait = 5 * time.Second
 	// leaveWait is how long a peer may take to answer our goodbye.
 	leaveWait = time.Second
+	// retireWait is how long it may take where another socket goes on. What it has
+	// sent until then is still to be read, and reading may stand still meanwhile.
+	retireWait = 30 * time.Second
 	// initialBuffer holds most frames at once; it grows for others.
 	initialBuffer = 64 << 10
 	// largestPiece is how much of a frame that is too large is handed over.
@@ -72,6 +75,7 @@ type socket struct {
 	awaited    *Pattern     // the answer to a frame of the beginning
 	unanswered atomic.Int32 // keep-alive frames in a row
 	ask        func()       // for a rotation; it may block
+	cut        bool         // it was left without an answer to our goodbye
 
 	up        time.Time
 	rotateAt  time.Time // zero: never
@@ -109,12 +113,13 @@ func (s *socket) expire(access Access, route *Route, maxAge time.Duration) {
 	}
 }
 
-// read hands frames over until the socket ends. When ctx does, it says goodbye.
-func (s *socket) read(ctx context.Context, to Handler, ask func()) *End {
+// read hands frames over until the socket ends. When ctx does, it says goodbye, in
+// haste if all is to stop.
+func (s *socket) read(ctx context.Context, stop <-chan struct{}, to Handler, ask func()) *End {
 	s.ask = ask
 	ended := make(chan struct{})
 	var attending sync.WaitGroup
-	attending.Go(func() { s.attend(ctx, ended) })
+	attending.Go(func() { s.attend(ctx, stop, ended) })
 	err := s.frames(to)
 	switch control := errControl(""); {
 	case errors.Is(err, errFrameTooLarge):
@@ -129,7 +134,7 @@ func (s *socket) read(ctx context.Context, to Handler, ask func()) *End {
 	end := &End{At: time.Now(), Heard: s.wire.heard, Err: err, up: s.up}
 	end.Cause, end.Code = causeOf(err)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !s.cut:
 		end.Cause = Shutdown
 	case end.Cause == Reset && s.deaf():
 		end.Cause = Silence
@@ -140,11 +145,11 @@ func (s *socket) read(ctx context.Context, to Handler, ask func()) *End {
 }
 
 // attend sends pings, which a live peer answers, keep-alive frames, and the goodbye.
-func (s *socket) attend(ctx context.Context, ended <-chan struct{}) {
+func (s *socket) attend(ctx context.Context, stop, ended <-chan struct{}) {
 	ticker := time.NewTicker(s.interval)
 	defer ticker.Stop()
-	keepAlive, stop := s.keepAlives()
-	defer stop()
+	keepAlive, end := s.keepAlives()
+	defer end()
 	for {
 		select {
 		case <-ended:
@@ -159,7 +164,7 @@ func (s *socket) attend(ctx context.Context, ended <-chan struct{}) {
 			s.unanswered.Add(1)
 			_ = s.write(s.keepAlive)
 		case <-ctx.Done():
-			s.leave(ended)
+			s.leave(stop, ended)
 			return
 		}
 	}
@@ -181,13 +186,24 @@ func (s *socket) deaf() bool {
 }
 
 // leave closes in good order: what the peer has sent until it answers is read.
-func (s *socket) leave(ended <-chan struct{}) {
-	timer := time.NewTimer(leaveWait)
-	defer timer.Stop()
+func (s *socket) leave(stop, ended <-chan struct{}) {
 	s.say(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
+	retired := time.NewTimer(retireWait)
+	defer retired.Stop()
 	select {
 	case <-ended:
-	case <-timer.C:
+		return
+	case <-retired.C:
+		s.cut = true
+		_ = s.conn.Close()
+		return
+	case <-stop:
+	}
+	hurry := time.NewTimer(leaveWait)
+	defer hurry.Stop()
+	select {
+	case <-ended:
+	case <-hurry.C:
 		_ = s.conn.Close()
 	}
 }

@@ -49,7 +49,7 @@ func (u *URLFrom) Prepare(ctx context.Context, access Access, _ bool) (*Route, *
 	if err != nil {
 		return nil, lasting(BadAnswer, fmt.Errorf("%s: %w; check session.url_from.path", call.name(), err))
 	}
-	route := &Route{Header: headersOf(u.Upgrade, access)}
+	route := &Route{Header: headersOf(u.Upgrade, access), Private: true}
 	if route.Socket, err = SocketURL(text, u.Check); err != nil {
 		return nil, lasting(BadAnswer, fmt.Errorf("%s: what stands at %s: %w", call.name(), u.Path, err))
 	}
