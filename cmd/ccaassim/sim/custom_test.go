@@ -166,6 +166,7 @@ func TestEveryAPITellsTheSameEventsAtOnce(t *testing.T) {
 	conns := []*websocket.Conn{c.dial(t), dialURL(t, server.advertised("ws")+taskRouterPath+"?token="+token)}
 	watched, _ := c.watch(t, token)
 	conns = append(conns, watched)
+	require.NoError(t, server.WaitAccepted(t.Context(), 3))
 	require.NoError(t, server.Trouble(func(t *Trouble) { t.Silence = false }))
 	for _, conn := range conns {
 		go func() {

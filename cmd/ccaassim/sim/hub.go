@@ -37,6 +37,10 @@ func (h *hub) serve(s *socket) {
 		return
 	}
 	defer h.readers.Done()
+	if s.insteadOf != nil {
+		s.insteadOf.close(websocket.CloseNormalClosure, "another connection has taken the channel")
+		s.insteadOf = nil
+	}
 	silent := func() bool { return h.trouble.now().silent(time.Since(s.accepted)) }
 	if s.beatEvery > 0 {
 		ended := make(chan struct{})
