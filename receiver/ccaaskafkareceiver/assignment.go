@@ -28,8 +28,12 @@ const (
 	keeperPrefix  = "state/"
 )
 
-// saveTimeout bounds a transaction.
-const saveTimeout = 15 * time.Second
+const (
+	// saveTimeout bounds a transaction.
+	saveTimeout = 15 * time.Second
+	// fetchTimeout bounds the wait for more of the state.
+	fetchTimeout = 30 * time.Second
+)
 
 // assignment is a partition for as long as it is here and nothing goes wrong.
 type assignment struct {
@@ -81,8 +85,6 @@ func (a *assignment) Save(ctx context.Context, position int64, operations ...*st
 		return err
 	}
 	begun := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
-	defer cancel()
 	if err := a.commit(ctx, records); err != nil {
 		err = fmt.Errorf("checkpoint of %s: %w", a, err)
 		a.telemetry.CcaasKafkaCheckpointFailures.Add(ctx, 1)
@@ -113,6 +115,8 @@ func (a *assignment) layOut(position int64, operations []*storage.Operation) (re
 
 // commit writes records in one transaction.
 func (a *assignment) commit(ctx context.Context, records []pieces.Record) error {
+	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
+	defer cancel()
 	if err := a.client.BeginTransaction(); err != nil {
 		return err
 	}

@@ -77,12 +77,17 @@ func (p *partition) claim(ctx context.Context, a *assignment) error {
 	if err := a.commit(ctx, []pieces.Record{{Key: []byte(ownerPiece), Value: mark}}); err != nil {
 		return fmt.Errorf("claiming %s: %w", a, err)
 	}
+	return a.restore(ctx, mark)
+}
+
+// restore reads the state up to a mark.
+func (a *assignment) restore(ctx context.Context, mark []byte) error {
 	here := map[string][]int32{a.state: {a.number}}
 	a.client.AddConsumePartitions(map[string]map[int32]kgo.Offset{a.state: {a.number: kgo.NewOffset().AtStart()}})
 	defer a.client.RemoveConsumePartitions(here)
 	for {
-		fetches := a.client.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
+		fetches, err := a.fetch(ctx)
+		if err != nil {
 			return fmt.Errorf("reading the state of %s: %w", a, err)
 		}
 		for records := fetches.RecordIter(); !records.Done(); {
@@ -99,6 +104,14 @@ func (p *partition) claim(ctx context.Context, a *assignment) error {
 			a.found.Add(pieces.Record{Key: record.Key, Value: record.Value})
 		}
 	}
+}
+
+// fetch gives what comes next, which is there and so must not take long.
+func (a *assignment) fetch(ctx context.Context) (kgo.Fetches, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	fetches := a.client.PollFetches(ctx)
+	return fetches, fetches.Err()
 }
 
 // position finds out where reading begins: where the state says, or else where the

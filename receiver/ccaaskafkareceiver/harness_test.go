@@ -166,6 +166,7 @@ func newMember(t testing.TB, config *Config, told *windows, change ...func(*rece
 	windowing := factory.CreateDefaultConfig().(*wswindowprocessor.Config)
 	windowing.Size, windowing.Overlap, windowing.AllowedLateness = size, 0, 500*time.Millisecond
 	windowing.PassThrough, windowing.CheckpointInterval = false, time.Second
+	windowing.IdleTimeout = time.Hour // so that a busy machine is not taken for a quiet stream
 	p, err := factory.CreateLogs(t.Context(), processortest.NewNopSettings(factory.Type()), windowing, told)
 	require.NoError(t, err)
 	require.NoError(t, p.Start(t.Context(), componenttest.NewNopHost()))
