@@ -47,15 +47,22 @@ validate: build ## every configuration and every YAML block in a README is loade
 	$(GO) test -tags e2e -run '^TestValidate' -count=1 ./e2e/...
 
 .PHONY: e2e
-e2e: build bin/prometheus ## the built binaries against real servers
+e2e: build bin/prometheus chromium ## the built binaries against real servers
 	$(GO) test -tags e2e -count=1 -timeout 20m ./e2e/...
 
 bin/prometheus: go.mod go.sum
 	$(GO) build -trimpath -tags remove_all_sd -ldflags "-s -w" -o $@ github.com/prometheus/prometheus/cmd/prometheus
 	@touch $@
 
+# The page is tested in a real browser.
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || \
+		{ echo "the tests of the page need the browser chromium: install it (on Debian: apt-get install chromium)"; exit 1; }
+
 .PHONY: bench
-bench: build bin/prometheus ## all benchmarks, then the whole path, then the table of budgets
+bench: build bin/prometheus chromium ## all benchmarks, then the whole path, then the table of budgets
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./exporter/... ./extension/... ./cmd/...
 	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x ./e2e/...
 
@@ -72,16 +79,23 @@ lint: ## golangci-lint, including the e2e tests
 	$(LINT) run ./...
 
 .PHONY: generate
-generate: ## metadata, documentation and status blocks of the components
+generate: ## metadata, documentation and status blocks of the components; the page, where npm is
 	$(GO) generate ./...
+	@if command -v npm >/dev/null; then $(MAKE) page; else echo "npm is not installed, so the page stays as it is"; fi
+
+PAGE := extension/dashboardextension/page
+.PHONY: page
+page: ## the live page: from TypeScript to the bundle that is embedded (needs Node and npm)
+	cd $(PAGE) && npm ci && npm run check && npm test && npm run build
 
 .PHONY: generated
 generated: ## fail when a generated file or go.mod is not what would be generated
+	@sh $(PAGE)/current.sh
 	@sh -c 'before=$$(mktemp -d) && trap "rm -rf $$before" EXIT && \
-		cp -R receiver processor connector exporter extension go.mod go.sum "$$before" && \
+		tar -cf - --exclude=node_modules receiver processor connector exporter extension go.mod go.sum | tar -xf - -C "$$before" && \
 		$(GO) generate ./... && $(GO) mod tidy && \
 		for path in receiver processor connector exporter extension go.mod go.sum; do \
-			diff -r "$$before/$$path" $$path || { echo "generated files are not current: run make generate, go mod tidy, and commit"; exit 1; }; \
+			diff -r -x node_modules "$$before/$$path" $$path || { echo "generated files are not current: run make generate, go mod tidy, and commit"; exit 1; }; \
 		done'
 
 .PHONY: clean

@@ -33,6 +33,7 @@ func BenchmarkBudgets(b *testing.B) {
 		window := windowFigures(b)
 		latency, embedded := windowLatency(b), embeddedLatency(b)
 		memory, ready := idleFigures(b)
+		page := pageFigures(b)
 		few, many := window["BenchmarkObserve/series=1/channels=1000 ns/event"], window["BenchmarkObserve/series=1/channels=1000000 ns/event"]
 		oneSeries, allSeries := window["BenchmarkObserve/series=1/channels=100000 ns/event"], window["BenchmarkObserve/series=2000/channels=100000 ns/event"]
 
@@ -48,6 +49,10 @@ func BenchmarkBudgets(b *testing.B) {
 		fmt.Fprintf(t, "idle with the quick start: ready\t≤ 2 s\t%.2f s\n", ready)
 		fmt.Fprintf(t, "window, cost per event from 1k to 1M channels\tflat\t%.0f to %.0f ns\n", few, many)
 		fmt.Fprintf(t, "window, cost per event from 1 to 2,000 series\tflat\t%.0f to %.0f ns\n", oneSeries, allSeries)
+		fmt.Fprintf(t, "page, compressed\t≤ 300 KiB\t%.0f KiB\n", page.size/1024)
+		fmt.Fprintf(t, "page, first picture on loopback\t≤ 1 s\t%.2f s\n", page.firstPicture)
+		fmt.Fprintf(t, "page, queries that the store answers in a window, with 1 viewer and with %d\tthe same\t%.0f, %.0f\n",
+			pageViewers, page.queriesOfOne, page.queriesOfMany)
 		require.NoError(b, t.Flush())
 	}
 }

@@ -1,11 +1,11 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Bundles the page into ../internal/page/assets, where it is embedded and committed, or, with --test, the
-// unit tests into build/. The same sources give the same bytes.
+// Bundles the page into ../internal/page/assets, where it is embedded and committed, or into the folder that is
+// named; with --test, the unit tests into node_modules/.cache/test. The same sources give the same bytes.
 
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -22,27 +22,23 @@ const common = {
   logLevel: 'warning',
 };
 
-if (process.argv.includes('--test')) {
-  await tests();
-} else {
-  await page();
-}
+const [target = join(here, '../internal/page/assets')] = process.argv.slice(2);
+await (target === '--test' ? tests() : page(resolve(target)));
 
 async function tests() {
   const names = (await readdir(join(here, 'test'))).filter((name) => name.endsWith('.test.ts'));
-  await rm(join(here, 'build'), { recursive: true, force: true });
+  await rm(join(here, 'node_modules/.cache/test'), { recursive: true, force: true });
   await build({
     ...common,
     entryPoints: names.map((name) => 'test/' + name),
-    outdir: 'build',
+    outdir: 'node_modules/.cache/test',
     outExtension: { '.js': '.mjs' },
     platform: 'node',
     sourcemap: 'inline',
   });
 }
 
-async function page() {
-  const assets = join(here, '../internal/page/assets');
+async function page(assets) {
   await rm(assets, { recursive: true, force: true });
   await mkdir(assets, { recursive: true });
   const result = await build({
@@ -69,7 +65,9 @@ async function page() {
 
 // licences are those of every package of which something is in the bundle.
 async function licences(inputs) {
-  const packages = new Set(inputs.map((path) => path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)\//)?.[1]).filter(Boolean));
+  const packages = new Set(
+    inputs.map((path) => path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)\//)?.[1]).filter(Boolean),
+  );
   const texts = [];
   for (const name of [...packages].sort()) {
     const folder = join(here, 'node_modules', name);
@@ -81,5 +79,7 @@ async function licences(inputs) {
     const parts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
     texts.push(`${name} ${version}\n\n${parts.map((part) => part.trim()).join('\n\n')}\n`);
   }
-  return 'The page is part of otelcol-ccaas, Apache License 2.0. It contains:\n\n' + texts.join(`\n${'-'.repeat(80)}\n\n`);
+  return (
+    'The page is part of otelcol-ccaas, Apache License 2.0. It contains:\n\n' + texts.join(`\n${'-'.repeat(80)}\n\n`)
+  );
 }

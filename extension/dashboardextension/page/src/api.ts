@@ -11,7 +11,10 @@ export interface About {
   version: string;
   source: string;
   schedule: Schedule;
-  /** what to add to this machine's clock to have the server's */
+  /**
+   * what to add to this machine's clock to have the server's. The time that the answer took is
+   * not made up for: the page may be late by it, and is never early.
+   */
   clock: number;
 }
 
@@ -48,9 +51,8 @@ async function read(path: string, signal: AbortSignal): Promise<unknown> {
 
 /** about asks the server about itself. */
 export async function about(signal: AbortSignal): Promise<About> {
-  const asked = Date.now();
   const body = (await read('api/page', signal)) as Record<string, unknown>;
-  const answered = Date.now();
+  const answered = Date.now() + 1; // it may have just begun
   const number = (name: string): number => {
     const value = body[name];
     if (typeof value !== 'number' || !(value >= 0)) throw new Error(`api/page: ${name} is ${JSON.stringify(value)}`);
@@ -64,7 +66,7 @@ export async function about(signal: AbortSignal): Promise<About> {
       step: Math.max(1, number('stepSeconds')) * 1000,
       offset: number('offsetSeconds') * 1000,
     },
-    clock: number('now') - (asked + answered) / 2,
+    clock: number('now') - answered,
   };
 }
 

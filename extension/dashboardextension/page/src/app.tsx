@@ -17,7 +17,7 @@ import { Throughput } from './panels/throughput';
 import { Totals } from './panels/totals';
 import { bandsOf } from './picture';
 import { usePolling } from './poll';
-import { Footer, Status } from './status';
+import { Footer, Status, tell } from './status';
 import { apply, isDark, onSystemTheme, palette } from './theme';
 import { parse, write, type Choice } from './url';
 
@@ -51,6 +51,10 @@ export function App() {
   const known = usePolling(choice);
   const [hover, setHover] = useState<number>();
   const { picture } = known;
+  const drawn = picture !== undefined;
+  useEffect(() => {
+    if (drawn) performance.mark('first picture');
+  }, [drawn]);
   const colours = useMemo(palette, [dark]);
   const bands = useMemo(() => (picture ? bandsOf(picture) : []), [picture]);
   const onZoom = useCallback((from: number, to: number) => choose({ range: { from, to } }), []);
@@ -61,7 +65,12 @@ export function App() {
         <Status known={known} />
         <Controls choice={choice} options={known.options} onChoose={choose} />
       </header>
-      <main class={known.loading ? 'loading' : ''} aria-busy={known.loading}>
+      <main
+        class={known.loading && picture ? 'loading' : ''}
+        aria-busy={known.loading}
+        data-window={picture?.grid.newest}
+      >
+        {!view && <p class="message">{tell(known).sentence}</p>}
         {view && (
           <>
             <Connections view={view} />
@@ -73,10 +82,7 @@ export function App() {
             <Streams view={view} />
             <Skew view={view} />
             <Events view={view} />
-            <Busiest
-              view={view}
-              onChoose={({ region, tenant, channel }) => choose({ region, tenant, channel })}
-            />
+            <Busiest view={view} onChoose={({ region, tenant, channel }) => choose({ region, tenant, channel })} />
           </>
         )}
       </main>

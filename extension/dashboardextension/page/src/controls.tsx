@@ -66,7 +66,12 @@ function Dimension({ name, all, chosen, values, onChoose }: DimensionProps) {
   return (
     <label>
       <span class="unseen">{name}</span>
-      <select name={name} value={chosen} class={chosen && 'chosen'} onChange={(event) => onChoose(event.currentTarget.value)}>
+      <select
+        name={name}
+        value={chosen}
+        class={chosen && 'chosen'}
+        onChange={(event) => onChoose(event.currentTarget.value)}
+      >
         <option value="">{all}</option>
         {offered.map((value) => (
           <option key={value} value={value}>
@@ -108,7 +113,12 @@ function TimeRange({ choice, onChoose }: Omit<Props, 'options'>) {
   return (
     <div class="range" role="group" aria-label="Time range">
       {[...presets.keys()].map((name) => (
-        <button key={name} type="button" aria-pressed={name === preset} onClick={() => onChoose({ range: { preset: name } })}>
+        <button
+          key={name}
+          type="button"
+          aria-pressed={name === preset}
+          onClick={() => onChoose({ range: { preset: name } })}
+        >
           {name}
         </button>
       ))}

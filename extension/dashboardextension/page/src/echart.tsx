@@ -29,7 +29,6 @@ export function EChart({ option, label, chart }: Props) {
   useLayoutEffect(() => {
     const drawn = init(element.current, null, { renderer: 'canvas' });
     instance.current = drawn;
-    if (chart) chart.current = drawn;
     const observer = new ResizeObserver(() => drawn.resize());
     observer.observe(element.current!);
     return () => {
@@ -42,6 +41,7 @@ export function EChart({ option, label, chart }: Props) {
 
   useEffect(() => {
     instance.current?.setOption(option, { notMerge: true });
+    if (chart) chart.current = instance.current; // until it has an option, it cannot be asked where things are
   }, [option]);
 
   return <div class="chart" role="img" aria-label={label} ref={element} />;

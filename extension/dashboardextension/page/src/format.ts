@@ -33,7 +33,8 @@ function scaled(value: number): [number: number, prefix: string] {
 
 /** count writes whole things: exact up to five digits, then 12.3 k. */
 export function count(value: number): Quantity {
-  if (Math.abs(value) < 99_999.5) return { text: value.toLocaleString('en-US', { maximumFractionDigits: 0 }), unit: '' };
+  if (Math.abs(value) < 99_999.5)
+    return { text: value.toLocaleString('en-US', { maximumFractionDigits: 0 }), unit: '' };
   const [number, prefix] = scaled(value);
   return { text: digits(number), unit: prefix };
 }
@@ -120,7 +121,12 @@ export function tick(span: number): (time: number) => string {
 export function duration(length: number): string {
   let seconds = Math.max(0, Math.round(length / 1000));
   const parts: string[] = [];
-  for (const [unit, size] of [['d', 86_400], ['h', 3_600], ['min', 60], ['s', 1]] as const) {
+  for (const [unit, size] of [
+    ['d', 86_400],
+    ['h', 3_600],
+    ['min', 60],
+    ['s', 1],
+  ] as const) {
     const amount = Math.floor(seconds / size);
     if (amount > 0) parts.push(amount + ' ' + unit);
     else if (parts.length > 0) break;

@@ -72,10 +72,17 @@ interface BigProps {
   value: number | null;
   format: Format;
   name: string;
+  /** whether something is missing in it */
+  partial: boolean;
+}
+
+/** isPartial tells whether the newest window is not the whole picture. */
+export function isPartial({ bands, picture }: View): boolean {
+  return (bands.at(-1)?.to ?? 0) >= picture.grid.newest;
 }
 
 /** Big is a number that can be read from the other end of the room. */
-export function Big({ value, format, name }: BigProps) {
+export function Big({ value, format, name, partial }: BigProps) {
   if (value === null) {
     return (
       <p class="big" data-number={name}>
@@ -85,11 +92,12 @@ export function Big({ value, format, name }: BigProps) {
   }
   const { text, unit } = format(value);
   return (
-    <p class="big">
+    <p class={partial ? 'big partial' : 'big'}>
       <data value={String(value)} data-number={name}>
         {text}
         {unit && <small> {unit}</small>}
       </data>
+      {partial && <small class="doubt"> ▲ not complete</small>}
     </p>
   );
 }
@@ -105,11 +113,13 @@ interface TimeProps extends Omit<Frame, 'children' | 'head' | 'table'> {
   lines: Drawn[];
   format: Format;
   atLeast: number;
-  big?: BigProps;
+  big?: Omit<BigProps, 'partial'>;
+  /** whether the shading is explained here */
+  explained?: boolean;
 }
 
 /** TimePanel is a panel with lines or bars over time. */
-export function TimePanel({ view, lines, format, atLeast, big, ...frame }: TimeProps) {
+export function TimePanel({ view, lines, format, atLeast, big, explained, ...frame }: TimeProps) {
   const { picture, palette, bands, hover, onHover, onZoom } = view;
   const { grid } = picture;
   const drawn = lines.filter((line) => !line.untold && line.values.some((value) => value !== null));
@@ -122,18 +132,25 @@ export function TimePanel({ view, lines, format, atLeast, big, ...frame }: TimeP
       empty={frame.empty ?? (drawn.length === 0 && 'No window in this range has told of it.')}
       table={() => <TimeTable lines={drawn} picture={picture} format={format} title={frame.title} />}
       head={
-        <div class="head">
-          {big && <Big {...big} />}
-          <ul class="legend">
-            {drawn.map((line) => (
-              <li key={line.name}>
-                <Swatch line={line} />
-                {line.name} <b>{written(valueAt(line), format)}</b>
-              </li>
-            ))}
-            <li class="at">{index === undefined ? '' : moment(grid.points[index]!, picture.taken)}</li>
-          </ul>
-        </div>
+        drawn.length > 0 && (
+          <div class="head">
+            {big && <Big {...big} partial={isPartial(view)} />}
+            <ul class="legend">
+              {drawn.map((line) => (
+                <li key={line.name}>
+                  <Swatch line={line} />
+                  {line.name} <b>{written(valueAt(line), format)}</b>
+                </li>
+              ))}
+              {explained && bands.length > 0 && (
+                <li>
+                  <i class="key partial" /> {bands.every((band) => band.kind === 'none') ? 'no window' : 'not complete'}
+                </li>
+              )}
+              <li class="at">{index === undefined ? '' : moment(grid.points[index]!, picture.taken)}</li>
+            </ul>
+          </div>
+        )
       }
     >
       <TimeChart

@@ -67,25 +67,33 @@ export function linesBy(picture: Picture, name: Name, kind: string, label: strin
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** limits gives the lines of a kind of limit, each with its severity when there are several. */
+/** limits gives the lines of a kind of limit, each with what tells it from the others. */
 export function limits(picture: Picture, name: Name, kind: string): Line[] {
-  const lines = linesBy(picture, name, kind, 'severity');
-  return lines.map((line) => ({ ...line, name: lines.length > 1 ? `${line.name} ${kind}` : kind }));
+  const all = seriesOf(picture, name, kind).slice(0, 4);
+  const several = (label: string) => new Set(all.map((series) => series.labels[label])).size > 1;
+  return all.map((series) => {
+    const { rule = '', severity = '' } = series.labels;
+    let told = several('severity') ? `${severity} ${kind}` : kind;
+    if (several('rule')) told += ' of ' + rule;
+    return { name: told, values: onGrid(series, picture.grid) };
+  });
 }
 
-/** Band is a stretch of time in which something is missing. */
-export interface Band {
+/** Run is a stretch of time that is all of a kind. */
+export interface Run<Kind> {
   from: number;
   to: number;
-  /** no window of any stream, or not all of them complete */
-  kind: 'none' | 'partial';
+  kind: Kind;
 }
 
-/** runs joins neighbouring points of the same kind. */
-function runs<K>(grid: Grid, kindOf: (index: number) => K | undefined): { from: number; to: number; kind: K }[] {
-  const found: { from: number; to: number; kind: K }[] = [];
+/** Band is a stretch of time without a window of any stream, or with not all of them complete. */
+export type Band = Run<'none' | 'partial'>;
+
+/** runs joins neighbouring points of the same kind, from where the record begins. */
+function runs<K>(grid: Grid, begin: number, kindOf: (index: number) => K | undefined): Run<K>[] {
+  const found: Run<K>[] = [];
   grid.points.forEach((point, index) => {
-    if (point - grid.step >= grid.newest) return;
+    if (point - grid.step >= grid.newest || point <= begin) return;
     const kind = kindOf(index);
     if (kind === undefined) return;
     const from = Math.max(point - grid.step, grid.from);
@@ -97,13 +105,22 @@ function runs<K>(grid: Grid, kindOf: (index: number) => K | undefined): { from: 
   return found;
 }
 
+/** beginOf is where the record begins: time before the first window ever is no gap. */
+function beginOf(picture: Picture): number {
+  const { grid } = picture;
+  const before = picture.answers.before;
+  if ('error' in before || before.series.length > 0) return grid.from; // there was something before the range
+  const first = valuesOf(picture, 'health', 'present').findIndex((value) => value !== null);
+  return first < 0 ? grid.from : grid.points[first]! - grid.step;
+}
+
 /** bandsOf is where what is shown is not the whole picture. */
 export function bandsOf(picture: Picture): Band[] {
   if (errorOf(picture, 'health')) return [];
   const present = valuesOf(picture, 'health', 'present');
   const incomplete = valuesOf(picture, 'health', 'incomplete');
   const stopped = valuesOf(picture, 'health', 'stopped');
-  return runs(picture.grid, (index) => {
+  return runs(picture.grid, beginOf(picture), (index) => {
     if (!present[index]) return 'none';
     return incomplete[index] || stopped[index] ? 'partial' : undefined;
   });
@@ -122,7 +139,7 @@ export interface Stream {
   seen: number;
   /** connections in its last window */
   connections: number | null;
-  runs: { from: number; to: number; kind: Completeness }[];
+  runs: Run<Completeness>[];
 }
 
 const badness: Record<StreamState, number> = { stopped: 0, incomplete: 1, complete: 2, quiet: 3 };
@@ -134,6 +151,7 @@ function streamKey(labels: Record<string, string>): string {
 /** streamsOf gives the streams, those in trouble first. */
 export function streamsOf(picture: Picture): Stream[] {
   const { grid, schedule } = picture;
+  const begin = beginOf(picture);
   const by = (name: Name, kind?: string) =>
     new Map(seriesOf(picture, name, kind).map((series) => [streamKey(series.labels), series]));
   const rows = by('rows');
@@ -154,7 +172,7 @@ export function streamsOf(picture: Picture): Stream[] {
       state,
       seen,
       connections: open,
-      runs: runs(grid, (index) => completenessAt(row, grid.points[index]!, grid, schedule)),
+      runs: runs(grid, begin, (index) => completenessAt(row, grid.points[index]!, grid, schedule)),
     };
   });
   return streams.sort(

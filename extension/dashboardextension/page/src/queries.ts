@@ -24,8 +24,14 @@ export type Name = keyof ReturnType<typeof questions>;
 /** How much is shown of what has no end. */
 export const most = { regions: 6, rows: 12, streams: 200, series: 8, alerts: 50 } as const;
 
+/** sampleBeyond is the distance of points beyond which means are of samples. */
+const sampleBeyond = 600_000;
+
 const dimensions = 'region, tenant_id, channel_type';
 const stream = 'region, tenant_id';
+
+/** groupings are what the rules of an estate are for: each series, or sums over some of the dimensions. */
+const groupings = [['region', 'tenant_id', 'channel_type'], ['region', 'tenant_id'], ['tenant_id'], ['region'], []];
 
 /** quoted writes a string as PromQL does. */
 export function quoted(text: string): string {
@@ -42,6 +48,15 @@ function selector(labels: Record<string, string>, ...more: string[]): string {
   return '{' + [...chosen.map(([name, value]) => name + '=' + quoted(value)), ...more].join(',') + '}';
 }
 
+/** alertSelector takes the alerts that concern what is chosen: also those of rules that do not tell it apart. */
+function alertSelector(labels: Record<string, string>, ...more: string[]): string {
+  const chosen = Object.entries(labels).filter(([, value]) => value !== '');
+  const literally = (value: string) => value.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  return (
+    '{' + [...chosen.map(([name, value]) => name + '=~' + quoted(literally(value) + '|')), ...more].join(',') + '}'
+  );
+}
+
 function kinds(expressions: Record<string, string>): string {
   return Object.entries(expressions)
     .map(([kind, expression]) => `label_replace(${expression}, "kind", "${kind}", "", "")`)
@@ -56,33 +71,46 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
   const streams = selector({ region: choice.region, tenant_id: choice.tenant });
   const step = lookback(grid.step);
   const window = lookback(schedule.step);
-  const span = grid.newest - grid.from;
+  const span = Math.max(schedule.step, grid.newest - grid.from);
+  // Where a point stands for so many windows that to read them all takes long, ten of them are asked for where a
+  // mean is shown. What must not be missed (drops, gaps, alerts) is read in full.
+  const some = grid.step > sampleBeyond ? `[${step}:${lookback(Math.round(grid.step / 10))}]` : `[${step}]`;
   const whole = `[${lookback(Math.max(grid.step, grid.points.at(-1)! - grid.from))}:${step}]`;
 
-  const connections = `sum by (${dimensions}) (avg_over_time(ws_active_connections${series}[${step}]))`;
-  const dropRate = `max by (${dimensions}) (avg_over_time(ws_drop_rate_percent${series}[${step}]))`;
-  const guard = (metric: string, rule: string, labels: Record<string, string> = dims) =>
-    `max by (rule, severity, ${dimensions}) (last_over_time(${metric}${selector(labels, `rule=~".*${rule}.*"`)}[${step}]))`;
-  // The sum of a limit says something about the sum of connections only where nearly all of them have one.
-  const guarding = (metric: string) => {
-    const limit = guard(metric, 'active_connections');
-    return `sum by (rule, severity) (${limit}) and on () (sum(${connections} and on (${dimensions}) ${limit}) >= 0.95 * sum(${connections}))`;
-  };
+  const connections = `avg_over_time(ws_active_connections${series}${some})`;
+  const bySeries = `sum by (${dimensions}) (${connections})`;
+  const dropRate = `max by (${dimensions}) (avg_over_time(ws_drop_rate_percent${series}${some}))`;
+  const guard = (metric: string, rule: string) =>
+    `min(last_over_time(${metric}${alertSelector(dims, `rule=~".*${rule}.*"`)}${some}))`;
+  // A rule is for each series, or for what they come to by some of the dimensions. The sum of its limits
+  // says something about the sum of connections only where nearly all of them have one.
+  const guarding = (metric: string) =>
+    groupings
+      .filter((group) => Object.entries(dims).every(([name, value]) => value === '' || group.includes(name)))
+      .map((group) => {
+        const others = Object.keys(dims).filter((name) => !group.includes(name));
+        const labels = selector(dims, ...others.map((name) => name + '=""'), 'rule=~".*active_connections.*"');
+        const limit = `max by (${['rule', 'severity', ...group]}) (last_over_time(${metric}${labels}${some}))`;
+        const guarded = `sum(sum by (${group}) (${connections}) and on (${group}) ${limit})`;
+        return `sum by (rule, severity) (${limit}) and on () (${guarded} >= 0.95 * sum(${connections}))`;
+      })
+      .join(' or ');
 
-  const skew = `avg_over_time(ws_clock_skew_milliseconds${streams}[${step}])`;
+  const skew = `avg_over_time(ws_clock_skew_milliseconds${streams}${some})`;
   const skewOf = (which: string) => `${which} by (region) (${skew})`;
-  const largestSkew = `max by (region) (max_over_time(abs(last_over_time(ws_clock_skew_milliseconds${streams}[${step}]))${whole} @ end()))`;
+  const largestSkew = `max by (region) (max_over_time(abs(last_over_time(ws_clock_skew_milliseconds${streams}${some}))${whole} @ end()))`;
 
   const complete = `ws_window_complete_ratio${streams}`;
   const completeness = `sum_over_time(${complete}[${step}])`;
-  const leastComplete = `max by (${stream}) (sum_over_time(last_over_time(${complete}[${step}])${whole} @ end()))`;
+  const leastComplete = `max by (${stream}) (sum_over_time(last_over_time(${complete}${some})${whole} @ end()))`;
 
   const lastSeen =
     `(max by (${stream}) (timestamp(${complete})) or ` +
     `max by (${stream}) (max_over_time(timestamp(${complete})[1d:4m])))`;
   const longestSilent = `bottomk(${most.streams}, ${lastSeen})`;
 
-  const firing = `max_over_time(ws_alert_firing${series}[${step}])`;
+  const alerts = alertSelector(dims);
+  const firing = `max_over_time(ws_alert_firing${alerts}[${step}])`;
   const rule = `rule, severity, ${dimensions}`;
 
   // Before `offset`: the value that a counter had. One that has been idle is found within a day; one that was not
@@ -117,7 +145,7 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
           `sum by (${dimensions}) (last_over_time(ws_active_connections${series}[${window}]))) / ` +
           `clamp_min(sum(last_over_time(ws_active_connections${series}[${window}])), 1)`,
         worst: `max(last_over_time(ws_drop_rate_percent${series}[${window}]))`,
-        rules: `count(count by (rule) (last_over_time(ws_alert_firing${series}[5m])))`,
+        rules: `count(count by (rule) (last_over_time(ws_alert_firing${alerts}[5m])))`,
       }),
     },
     connections: { over: 'range', expression: `sum(${connections})` },
@@ -125,17 +153,17 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
       over: 'range',
       expression: kinds({ baseline: guarding('ws_alert_baseline'), threshold: guarding('ws_alert_threshold') }),
     },
-    messages: { over: 'range', expression: `sum(avg_over_time(ws_messages_per_second${series}[${step}]))` },
+    messages: { over: 'range', expression: `sum(avg_over_time(ws_messages_per_second${series}${some}))` },
     throughput: {
       over: 'range',
-      expression: `sum(avg_over_time(ws_payload_throughput_bytes_per_second${series}[${step}]))`,
+      expression: `sum(avg_over_time(ws_payload_throughput_bytes_per_second${series}${some}))`,
     },
     drops: {
       over: 'range',
       expression: kinds({
-        all: `sum(${dropRate} * ${connections}) / clamp_min(sum(${connections}), 1)`,
+        all: `sum(${dropRate} * ${bySeries}) / clamp_min(sum(${connections}), 1)`,
         worst: `max(max_over_time(ws_drop_rate_percent${series}[${step}]))`,
-        threshold: `min(${guard('ws_alert_threshold', 'drop_rate')})`,
+        threshold: guard('ws_alert_threshold', 'drop_rate'),
       }),
     },
     skew: {
@@ -145,7 +173,7 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
         skew:
           `((${skewOf('max')} > -${skewOf('min')} or ${skewOf('min')}) ` +
           `and on (region) topk(${most.regions}, ${largestSkew}))`,
-        threshold: `min(${guard('ws_alert_threshold', 'clock_skew', { ...dims, channel_type: '' })})`,
+        threshold: guard('ws_alert_threshold', 'clock_skew'),
       }),
     },
     events: {

@@ -15,11 +15,11 @@ interface Told {
 }
 
 /** tell says in a word and a sentence what is going on. */
-export function tell({ picture, error, about, loading }: Known): Told {
+export function tell({ picture, error, loading }: Known): Told {
   if (error !== undefined) {
-    const next = about ? ' The page asks again with the next window.' : '';
     const known = picture ? ` Below is what was known at ${timeOfDay(picture.taken)}.` : '';
-    return { state: 'error', word: 'No answer', sentence: sentenceOf(error) + known + next };
+    const sentence = sentenceOf(error) + known + ' The page asks again with the next window.';
+    return { state: 'error', word: 'No answer', sentence };
   }
   if (!picture) return { state: 'loading', word: 'Loading', sentence: loading ? 'Asking for the windows.' : '' };
   const condition = conditionOf(picture);
@@ -104,7 +104,8 @@ export function Footer({ known: { about, picture } }: { known: Known }) {
         stands for {duration(picture.grid.step)}.{next} Times in {zone}.
       </p>
       <p>
-        otelcol-ccaas {about.version} · <a href="api/v1/status/buildinfo">query API</a> · <a href="licences.txt">licences</a>
+        otelcol-ccaas {about.version} · <a href="api/v1/status/buildinfo">query API</a> ·{' '}
+        <a href="licences.txt">licences</a>
       </p>
     </footer>
   );

@@ -102,7 +102,7 @@ function optionOf(
 ): Option {
   const series = lines.map((line) => (line.shape === 'bar' ? barOf(line, grid) : lineOf(line, grid)));
   const shade = { none: hatch(palette.none), partial: palette.partial };
-  const font = { color: palette.quiet, fontSize: 12, fontFamily: 'inherit' };
+  const font = { color: palette.quiet, fontSize: 12 };
   return {
     animation: false,
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
@@ -166,7 +166,9 @@ function barOf(line: Drawn, grid: Grid): BarSeriesOption {
 function lineOf(line: Drawn, grid: Grid): LineSeriesOption {
   const limit = line.shape === 'dashed' || line.shape === 'dotted';
   const alone = (index: number) =>
-    line.values[index] !== null && (line.values[index - 1] ?? null) === null && (line.values[index + 1] ?? null) === null;
+    line.values[index] !== null &&
+    (line.values[index - 1] ?? null) === null &&
+    (line.values[index + 1] ?? null) === null;
   return {
     type: 'line',
     silent: true,

@@ -4,7 +4,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { bytesPerSecond, count, duration, milliseconds, none, percent, perSecond, plural, scaleTo, total, written } from '../src/format';
+import {
+  bytesPerSecond,
+  count,
+  duration,
+  milliseconds,
+  none,
+  percent,
+  perSecond,
+  plural,
+  scaleTo,
+  total,
+  written,
+} from '../src/format';
 
 test('numbers are written with their units', () => {
   const cases: [string, string][] = [

@@ -61,6 +61,19 @@ test('time without windows, and with some missing, is shaded, and calm is not', 
   assert.equal(bandsOf(picture({})).length, 1, 'nothing at all is one gap');
 });
 
+test('time before the first window ever is no gap, unless there were windows before the range', () => {
+  const health = [
+    line(
+      { kind: 'present' },
+      full.map((v, i) => (i < 4 ? null : v)),
+    ),
+  ];
+  assert.deepEqual(bandsOf(picture({ health })), []);
+  assert.deepEqual(bandsOf(picture({ health, before: [at({ counter: 'messages_sent' }, 7)] })), [
+    { from: grid.from, to: points[3], kind: 'none' },
+  ]);
+});
+
 const acme = { region: 'eu', tenant_id: 'acme' };
 
 function stream(seenAgo: number, complete: number | null, connections: number): Partial<Record<Name, Series[]>> {
@@ -100,12 +113,18 @@ test('one stream that has stopped among others is trouble', () => {
   assert.equal(conditionOf(p).state, 'trouble');
   assert.deepEqual(
     streamsOf(p).map((s) => [s.region, s.state]),
-    [['us', 'stopped'], ['eu', 'complete']],
+    [
+      ['us', 'stopped'],
+      ['eu', 'complete'],
+    ],
   );
 });
 
 test('a strip has whole windows, some of them, and none', () => {
-  const row = line(acme, full.map((_, i) => (i === 1 ? 0 : i === 2 ? null : 1)));
+  const row = line(
+    acme,
+    full.map((_, i) => (i === 1 ? 0 : i === 2 ? null : 1)),
+  );
   const p = picture({ ...stream(0, 1, 1), rows: [row] });
   assert.deepEqual(
     streamsOf(p)[0]!.runs.map((run) => run.kind),
@@ -147,7 +166,10 @@ test('firings of one rule at one time are told together, those that fire first',
   );
   assert.deepEqual(
     groups.map((group) => [group.rule, group.wheres.length, group.end === undefined]),
-    [['skew', 1, true], ['drop', 2, false]],
+    [
+      ['skew', 1, true],
+      ['drop', 2, false],
+    ],
   );
   assert.equal(groups[1]!.start, points[0]);
   assert.equal(groups[1]!.end, points[3]);

@@ -34,9 +34,36 @@ test('a choice of channel type does not hide what is told of whole streams', () 
   }
 });
 
+test('alerts of rules that do not tell a region apart concern it as well', () => {
+  const { alerts, drops, limits } = questions(parse('?region=eu.west|1'), grid, usual);
+  assert.ok(alerts.expression.includes('ws_alert_firing{region=~"eu\\\\.west\\\\|1|"}'), alerts.expression);
+  assert.ok(drops.expression.includes('ws_alert_threshold{region=~"eu\\\\.west\\\\|1|",rule='), drops.expression);
+  // But the limit of a tenant as a whole is not one of its share in a region.
+  assert.ok(!limits.expression.includes('region=""'), limits.expression);
+  assert.ok(questions(parse('?tenant=a'), grid, usual).limits.expression.includes('region=""'));
+});
+
 test('no answer is carried on from before its point', () => {
   const { connections, messages, throughput } = questions(parse(''), grid, usual);
   for (const { expression } of [connections, messages, throughput]) assert.match(expression, /\[9s\]/);
+});
+
+test('of a long time means are of samples, and what must not be missed is read in full', () => {
+  const long = gridOf({ length: 90 * 86_400_000 }, now, usual);
+  const asked = questions(parse(''), long, usual);
+  const step = lookback(long.step);
+  assert.ok(asked.connections.expression.includes(`[${step}:`));
+  for (const metric of [
+    'max_over_time(ws_drop_rate_percent{}',
+    'min_over_time(ws_window_complete_ratio{}',
+    'max_over_time(ws_alert_firing{}',
+  ]) {
+    const all = Object.values(asked).map((question) => question.expression);
+    assert.ok(
+      all.some((expression) => expression.includes(`${metric}[${step}])`)),
+      metric,
+    );
+  }
 });
 
 test('all viewers of a window ask the same', () => {
@@ -51,10 +78,28 @@ test('all viewers of a window ask the same', () => {
 
 test('answers are read, and what is no number is left out', () => {
   const series = seriesOf({
-    data: { result: [{ metric: { region: 'a' }, values: [[1, '2'], [1.5, 'NaN'], [2.0004, '+Inf'], [3.001, '-0.5']] }] },
+    data: {
+      result: [
+        {
+          metric: { region: 'a' },
+          values: [
+            [1, '2'],
+            [1.5, 'NaN'],
+            [2.0004, '+Inf'],
+            [3.001, '-0.5'],
+          ],
+        },
+      ],
+    },
   });
   assert.deepEqual(series[0]!.labels, { region: 'a' });
-  assert.deepEqual([...series[0]!.points], [[1000, 2], [3001, -0.5]]);
+  assert.deepEqual(
+    [...series[0]!.points],
+    [
+      [1000, 2],
+      [3001, -0.5],
+    ],
+  );
   assert.deepEqual([...seriesOf({ data: { result: [{ metric: {}, value: [7, '1'] }] } })[0]!.points], [[7000, 1]]);
   for (const body of [null, {}, { data: {} }, { data: { result: 'x' } }, 5]) assert.throws(() => seriesOf(body));
 });

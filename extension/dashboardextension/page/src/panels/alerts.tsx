@@ -29,25 +29,25 @@ export function Alerts({ view }: { view: View }) {
       }
     >
       <div class="scroll">
-      {firing.length === 0 && <p class="calm">Nothing fires</p>}
-      {firing.length > 0 && (
-        <ul class="episodes">
-          {firing.slice(0, mostFiring).map((group) => (
-            <Alert key={group.rule + group.severity + group.lost} group={group} picture={picture} />
-          ))}
-        </ul>
-      )}
-      {ended.length > 0 && (
-        <>
-          <h3>Earlier in this range</h3>
-          <ul class="episodes ended">
-            {ended.slice(0, mostEnded).map((group) => (
-              <Alert key={group.rule + group.start} group={group} picture={picture} />
+        {firing.length === 0 && <p class="calm">Nothing fires</p>}
+        {firing.length > 0 && (
+          <ul class="episodes">
+            {firing.slice(0, mostFiring).map((group) => (
+              <Alert key={group.rule + group.severity + group.lost} group={group} picture={picture} />
             ))}
           </ul>
-        </>
-      )}
-      {more > 0 && <p class="note">and {more} more</p>}
+        )}
+        {ended.length > 0 && (
+          <>
+            <h3>Earlier in this range</h3>
+            <ul class="episodes ended">
+              {ended.slice(0, mostEnded).map((group) => (
+                <Alert key={group.rule + group.start} group={group} picture={picture} />
+              ))}
+            </ul>
+          </>
+        )}
+        {more > 0 && <p class="note">and {more} more</p>}
       </div>
     </Panel>
   );
@@ -61,7 +61,8 @@ function Alert({ group, picture }: { group: Group; picture: Picture }) {
       <span class="severity">{group.severity || 'alert'}</span>
       <span class="rule">{group.rule}</span>
       <span class="when">
-        {group.end === undefined ? 'since' : 'at'} {moment(group.start, picture.taken)} for {duration(end - group.start)}
+        {group.end === undefined ? 'since' : 'at'} {moment(group.start, picture.taken)} for{' '}
+        {duration(end - group.start)}
         {group.lost && ', nothing heard since'}
       </span>
       <span class="where">

@@ -28,6 +28,7 @@ export function Connections({ view }: { view: View }) {
       lines={lines}
       format={count}
       atLeast={5}
+      explained
       error={errorOf(picture, 'connections', 'limits')}
       big={{ value: numberOf(picture, 'now', 'connections'), format: count, name: 'connections' }}
     />

@@ -15,9 +15,11 @@ export function Drops({ view }: { view: View }) {
     (): Drawn[] => [
       { name: 'worst series', values: valuesOf(picture, 'drops', 'worst'), colour: palette.lines[1]!, shape: 'line' },
       { name: 'all', values: valuesOf(picture, 'drops', 'all'), colour: palette.main, shape: 'area' },
-      ...limits(picture, 'drops', 'threshold').map(
-        (line): Drawn => ({ ...line, colour: palette.limit, shape: 'dashed' }),
-      ),
+      ...limits(picture, 'drops', 'threshold').map((line): Drawn => ({
+        ...line,
+        colour: palette.limit,
+        shape: 'dashed',
+      })),
     ],
     [picture, palette],
   );

@@ -19,7 +19,12 @@ export function Events({ view }: { view: View }) {
         colour: palette.lines[1]!,
         shape: 'bar',
       },
-      { name: 'backpressure', values: valuesOf(picture, 'events', 'backpressure'), colour: palette.lines[2]!, shape: 'bar' },
+      {
+        name: 'backpressure',
+        values: valuesOf(picture, 'events', 'backpressure'),
+        colour: palette.lines[2]!,
+        shape: 'bar',
+      },
     ],
     [picture, palette],
   );

@@ -15,9 +15,11 @@ export function Skew({ view }: { view: View }) {
     const threshold = valuesOf(picture, 'skew', 'threshold');
     const limit = { colour: palette.limit, shape: 'dashed' } as const;
     return [
-      ...linesBy(picture, 'skew', 'skew', 'region').map(
-        (line, index): Drawn => ({ ...line, colour: palette.lines[index % palette.lines.length]!, shape: 'line' }),
-      ),
+      ...linesBy(picture, 'skew', 'skew', 'region').map((line, index): Drawn => ({
+        ...line,
+        colour: palette.lines[index % palette.lines.length]!,
+        shape: 'line',
+      })),
       { ...limit, name: 'threshold', values: threshold },
       { ...limit, name: 'threshold below', values: threshold.map((value) => value && -value), untold: true },
     ];

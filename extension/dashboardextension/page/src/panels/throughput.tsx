@@ -5,7 +5,7 @@ import { useMemo } from 'preact/hooks';
 
 import { EChart, type Option } from '../echart';
 import { bytesPerSecond, moment, scaleTo, written } from '../format';
-import { Big, Panel, type View } from '../panel';
+import { Big, isPartial, Panel, type View } from '../panel';
 import { errorOf, numberOf, valuesOf } from '../picture';
 import type { Palette } from '../theme';
 
@@ -51,7 +51,7 @@ export function Throughput({ view }: { view: View }) {
           label={`Payload throughput: ${written(now, bytesPerSecond)}, at most ${written(peak, bytesPerSecond)} in this range.`}
         />
         <div class="reading">
-          <Big value={now} format={bytesPerSecond} name="throughput" />
+          <Big value={now} format={bytesPerSecond} name="throughput" partial={isPartial(view)} />
         </div>
         <p class="note">
           peak <b>{written(peak, bytesPerSecond)}</b> · scale to {written(scaleTo(peak), bytesPerSecond)}
@@ -96,8 +96,8 @@ function optionOf(now: number | null, peak: number, palette: Palette): Option {
             ],
           },
         },
-        progress: { show: now !== null, width: 18, itemStyle: { color: palette.main } },
-        data: [{ value: now ?? 0 }],
+        progress: { show: true, width: 18, itemStyle: { color: palette.main } },
+        data: now === null ? [] : [{ value: now }],
       },
     ],
   };

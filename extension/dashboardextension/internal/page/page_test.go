@@ -1,0 +1,117 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"compress/gzip"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// ask gives the answer to a request with headers, each "name: value".
+func ask(method, path string, headers ...string) *http.Response {
+	request := httptest.NewRequest(method, path, nil)
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		request.Header.Set(name, value)
+	}
+	recorder := httptest.NewRecorder()
+	Handler().ServeHTTP(recorder, request)
+	return recorder.Result()
+}
+
+func body(t *testing.T, response *http.Response) string {
+	t.Helper()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return string(text)
+}
+
+var references = regexp.MustCompile(`(?:href|src)="([^"]+)"`)
+
+func TestThePageNamesFilesThatAreThere(t *testing.T) {
+	t.Parallel()
+	response := ask(http.MethodGet, "/")
+	assert.Equal(t, "text/html; charset=utf-8", response.Header.Get("Content-Type"))
+	assert.Equal(t, "no-cache", response.Header.Get("Cache-Control"))
+	types := map[string]string{}
+	for _, reference := range references.FindAllStringSubmatch(body(t, response), -1) {
+		file := ask(http.MethodGet, "/"+reference[1])
+		assert.Equal(t, http.StatusOK, file.StatusCode, reference[1])
+		assert.Contains(t, file.Header.Get("Cache-Control"), "immutable", reference[1])
+		_, extension, _ := strings.Cut(reference[1], ".")
+		types[extension] = file.Header.Get("Content-Type")
+	}
+	assert.Equal(t, map[string]string{
+		"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml",
+	}, types)
+}
+
+func TestNothingIsInlineOrFromElsewhere(t *testing.T) {
+	t.Parallel()
+	text := body(t, ask(http.MethodGet, "/"))
+	assert.NotRegexp(t, `<style|style=|<script[^>]*>[^<]|\son\w+=|//`, text)
+}
+
+func TestFilesComeCompressedAndOnlyOnce(t *testing.T) {
+	t.Parallel()
+	size := 0
+	for name, file := range load() {
+		path := "/" + name
+		plain := ask(http.MethodGet, path)
+		assert.Equal(t, string(file.content), body(t, plain))
+		assert.Empty(t, plain.Header.Get("Content-Encoding"))
+
+		compressed := ask(http.MethodGet, path, "Accept-Encoding: br, gzip")
+		assert.Equal(t, "gzip", compressed.Header.Get("Content-Encoding"))
+		assert.Equal(t, "Accept-Encoding", compressed.Header.Get("Vary"))
+		text := body(t, compressed)
+		size += len(text)
+		reader, err := gzip.NewReader(strings.NewReader(text))
+		require.NoError(t, err)
+		unpacked, err := io.ReadAll(reader)
+		require.NoError(t, err)
+		assert.Equal(t, string(file.content), string(unpacked))
+
+		assert.NotEqual(t, plain.Header.Get("Etag"), compressed.Header.Get("Etag"), "they are different bytes")
+		again := ask(http.MethodGet, path, "Accept-Encoding: gzip", "If-None-Match: "+compressed.Header.Get("Etag"))
+		assert.Equal(t, http.StatusNotModified, again.StatusCode)
+		assert.Empty(t, body(t, again))
+		head := ask(http.MethodHead, path)
+		assert.Equal(t, http.StatusOK, head.StatusCode)
+		assert.Empty(t, body(t, head))
+	}
+	assert.LessOrEqual(t, size, 300<<10, "the whole page, compressed")
+}
+
+func TestWhatIsNotThereAndWhatCannotBeDone(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/other", "/static/", "/static", "/../page.go", "/assets/index.html", "/index.html/"} {
+		want := http.StatusNotFound
+		if path == "/index.html/" {
+			want = http.StatusOK // a path is cleaned
+		}
+		assert.Equal(t, want, ask(http.MethodGet, path).StatusCode, path)
+	}
+	refused := ask(http.MethodPost, "/")
+	assert.Equal(t, http.StatusMethodNotAllowed, refused.StatusCode)
+	assert.Equal(t, "GET, HEAD", refused.Header.Get("Allow"))
+}
+
+func TestAcceptsGzip(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]bool{
+		"": false, "gzip": true, "br, gzip;q=0.5": true, "gzip;q=0": false, "gzip; q=0.000": false, "gzip;q=1": true,
+		"gzip; q=0.001": true, "deflate": false, "x-gzip": false, "identity, *;q=0": false,
+	} {
+		assert.Equal(t, want, acceptsGzip(header), header)
+	}
+}
