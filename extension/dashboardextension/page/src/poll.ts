@@ -34,6 +34,9 @@ const nothing: Known = {
   loading: true,
 };
 
+/** how long to wait for answers; meanwhile nothing else is asked. */
+const patience = 30_000;
+
 /** without an answer from the server, windows are taken to be as they are by default. */
 const usual = { window: 10_000, step: 9_000, offset: 2_000 };
 
@@ -57,7 +60,7 @@ export function usePolling(choice: Choice): Known {
 
     const load = async () => {
       polled = due(now(), schedule());
-      const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(schedule().step - 500)]);
+      const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(patience)]);
       try {
         const told = await about(signal);
         server.current = told;
@@ -91,7 +94,8 @@ export function usePolling(choice: Choice): Known {
     const wait = () => {
       clearTimeout(timer);
       if (ended.signal.aborted || !live) return;
-      timer = setTimeout(turn, Math.max(0, pollAt(polled + 1, schedule()) - now()));
+      const next = Math.max(polled, due(now(), schedule())) + 1; // a poll that took too long takes the place of others
+      timer = setTimeout(turn, Math.max(0, pollAt(next, schedule()) - now()));
     };
     const turn = () => {
       if (document.hidden || ended.signal.aborted) return;
