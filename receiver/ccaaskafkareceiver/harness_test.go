@@ -219,6 +219,21 @@ func (m *member) reads(t testing.TB, numbers ...int32) {
 	})
 }
 
+// readsToTheEnd waits until the collector has read all that the partitions hold now.
+func (m *member) readsToTheEnd(t testing.TB) {
+	t.Helper()
+	now := time.Now()
+	m.reads(t, all...)
+	eventually(t, func() error {
+		for _, a := range m.here() {
+			if a.ReadTo().Before(now) {
+				return fmt.Errorf("%s is not read to its end", a)
+			}
+		}
+		return nil
+	})
+}
+
 // platform writes events to Kafka as an ingest collector does.
 type platform struct {
 	client *kgo.Client
@@ -311,4 +326,17 @@ func forget(t testing.TB, cluster *kfake.Cluster) {
 	deleted, err := admin.DeleteRecords(t.Context(), ends.Offsets())
 	require.NoError(t, err)
 	require.NoError(t, deleted.Error())
+}
+
+// remake deletes the topic and makes it anew.
+func remake(t testing.TB, cluster *kfake.Cluster) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	require.NoError(t, err)
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	_, err = admin.DeleteTopic(t.Context(), topic)
+	require.NoError(t, err)
+	_, err = admin.CreateTopic(t.Context(), int32(len(all)), 1, nil, topic)
+	require.NoError(t, err)
 }

@@ -74,10 +74,11 @@ func (p *partition) serve(parent context.Context) error {
 		topic: p.receiver.config.Topic, number: p.number, state: p.receiver.config.stateTopic(),
 		client: client, telemetry: p.receiver.telemetry, fail: fail,
 	}
-	partitions, err := p.prepare(ctx, client)
+	partitions, id, err := p.prepare(ctx, client)
 	if err != nil {
 		return err
 	}
+	a.id = id
 	if err := p.claim(ctx, a); err != nil {
 		return err
 	}

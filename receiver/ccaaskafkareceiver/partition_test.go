@@ -5,6 +5,7 @@ package ccaaskafkareceiver
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -209,6 +210,34 @@ func TestWhatTheTopicLostMakesWindowsIncomplete(t *testing.T) {
 		return nil
 	})
 	assert.Equal(t, int64(0), told.total(wsevent.FieldLateEvents))
+}
+
+// Offsets of a topic that was made anew say nothing about those before.
+func TestATopicThatWasMadeAnewIsReadFromItsBeginning(t *testing.T) {
+	t.Parallel()
+	cluster, told := startKafka(t), newWindows()
+	events := newPlatform(t, cluster)
+	first := newMember(t, configFor(cluster), told).byHand(t)
+	first.assign(t.Context(), all)
+	events.send(t, 3, 200*time.Millisecond)
+	first.readsToTheEnd(t)
+	first.take(all, errRevoked)
+	events.client.Close()
+	remake(t, cluster)
+
+	clock, sent := events.clock, events.sent
+	events = newPlatform(t, cluster)
+	events.clock, events.sent = clock, sent
+	events.send(t, 30, 200*time.Millisecond) // more than there were before
+	second := newMember(t, configFor(cluster), told).byHand(t)
+	second.assign(t.Context(), all)
+	events.send(t, 1, 2*size)
+	eventually(t, func() error {
+		if got, want := told.total(wsevent.FieldMessagesSent), events.sent-tenants; got != want {
+			return fmt.Errorf("the totals are %d, %d were sent", got, want)
+		}
+		return nil
+	})
 }
 
 func TestWithoutWindowsThereIsNothingToKeepTheState(t *testing.T) {
