@@ -66,7 +66,7 @@ func TestValidateHelmValues(t *testing.T) {
 					Create       bool
 					ExistingName string `yaml:"existingName"`
 				} `yaml:"configMap"`
-				ExtraEnvs       []variable         `yaml:"extraEnvs"`
+				ExtraEnvs       []variable      `yaml:"extraEnvs"`
 				Mounts          []mount         `yaml:"extraVolumeMounts"`
 				SecurityContext securityContext `yaml:"securityContext"`
 				Ports           map[string]struct {
