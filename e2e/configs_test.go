@@ -198,7 +198,7 @@ func TestConfigurationsOfSidecarAndGateway(t *testing.T) {
 	listen := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	shipped(t, "gateway.yaml", []string{
 		"GATEWAY_LISTEN=" + listen, "GATEWAY_TOKEN=of the house", "PROMETHEUS_URL=" + server.url,
-		"WEBHOOK_URL=" + platform.URL() + "/sink/alerts", "WEBHOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		"CCAAS_WEBHOOK=" + platform.URL() + "/sink/alerts", "CCAAS_WEBHOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	}, append(shortWindows, noOwnMetrics)...)
 	shipped(t, "sidecar.yaml", []string{"GATEWAY_ENDPOINT=http://" + listen, "GATEWAY_TOKEN=of the house", socketURL(platform)}, noOwnMetrics)
 	truth := sent(t, platform)

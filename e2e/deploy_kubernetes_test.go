@@ -78,7 +78,7 @@ func TestValidateHelmValues(t *testing.T) {
 			config := strings.TrimPrefix(values.ConfigMap.ExistingName, "otelcol-ccaas-") + ".yaml"
 			assertRead(t, "../config/"+config, variableNames(values.ExtraEnvs))
 			assert.Equal(t, "otelcol-ccaas", values.Command.Name, "the binary of the image")
-			assert.Equal(t, "$(MY_POD_IP):13133", valueOf(values.ExtraEnvs, "HEALTH_LISTEN"), "where the chart's probes ask")
+			assert.Equal(t, "$(MY_POD_IP):13133", valueOf(values.ExtraEnvs, "CCAAS_HEALTH"), "where the chart's probes ask")
 			values.SecurityContext.assertSafe(t)
 			if state := valueOf(values.ExtraEnvs, "CCAAS_STATE"); state != "" {
 				assert.Equal(t, []mount{{Name: "state", Path: state}}, values.Mounts)
