@@ -4,9 +4,12 @@
 package alertconnector
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/calendar"
 )
@@ -27,7 +30,7 @@ const maxCalendarSize = 10 << 20
 
 // read reads the file when it has changed since it was read last. Without an error
 // and events there is nothing new.
-func (f *calendarFile) read() (*calendar.Events, error) {
+func (f *calendarFile) read(now time.Time) (*calendar.Events, error) {
 	info, err := os.Stat(f.path)
 	if err != nil {
 		f.modified, f.size = time.Time{}, 0
@@ -45,9 +48,29 @@ func (f *calendarFile) read() (*calendar.Events, error) {
 		return nil, err
 	}
 	defer file.Close()
-	events, err := calendar.ParseEvents(file, f.zone)
+	events, err := calendar.ParseEvents(file, f.zone, now)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.path, err)
 	}
 	return events, nil
+}
+
+// readCalendars reads the calendar files that have changed. One that cannot be
+// read leaves its last good events in force.
+func (e *evaluator) readCalendars(ctx context.Context) {
+	for _, file := range e.files {
+		events, err := file.read(time.Now())
+		switch {
+		case err != nil:
+			e.telemetry.AlertCalendarFailures.Add(ctx, 1)
+			if file.failure != err.Error() {
+				e.logger.Error("A calendar file cannot be read; its last good events stay in force", zap.Error(err))
+			}
+			file.failure = err.Error()
+		case events != nil:
+			file.calendar.Set(file.position, events)
+			e.logger.Info("Read a calendar file", zap.String("ical", file.path))
+			file.failure = ""
+		}
+	}
 }

@@ -69,8 +69,10 @@ func TestPayload(t *testing.T) {
 		for key := range record.Body().Map().All() {
 			keys = append(keys, key)
 		}
-		assert.Equal(t, []string{"alert_type", "metric", "value", "threshold", "region", "tenant_id", "channel_type",
-			"window_start", "window_end", "context", "status", "alert_id", "baseline", "snapshot"}, keys)
+		assert.Equal(t, []string{
+			"alert_type", "metric", "value", "threshold", "region", "tenant_id", "channel_type",
+			"window_start", "window_end", "context", "status", "alert_id", "baseline", "snapshot",
+		}, keys)
 		id, _ := record.Attributes().Get(wsevent.AlertID)
 		want := map[string]any{
 			"alert_type": "critical", "metric": "ws_connection_drop_rate", "value": 0.68, "threshold": 0.5,

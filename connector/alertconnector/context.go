@@ -101,10 +101,7 @@ func factsOf(a *engine.Alert, metric string) *facts {
 	f := &facts{
 		Rule: a.Rule, Metric: metric, Severity: a.Severity, Status: status(a), Reason: a.Reason.String(),
 		Value: number(a.Value), Threshold: number(a.Threshold), Baseline: number(a.Baseline),
-		Labels: map[string]string{}, Snapshot: map[string]float64{},
-	}
-	for _, attribute := range a.Attributes {
-		f.Labels[attribute.Name] = attribute.Value
+		Labels: a.Attributes.Map(), Snapshot: map[string]float64{},
 	}
 	for _, v := range a.Snapshot {
 		f.Snapshot[v.Metric] = v.Value

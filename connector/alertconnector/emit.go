@@ -12,6 +12,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
 )
 
 const (
@@ -93,7 +95,10 @@ func (e *evaluator) look(ctx context.Context) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	now := time.Now()
-	out := e.engine.Look(now.UnixMilli())
+	var out engine.Outcome
+	if e.alerts.count() < maxPending { // else it can wait until downstream takes alerts again
+		out = e.engine.Look(now.UnixMilli())
+	}
 	if len(out.Alerts) > 0 || e.keeper != nil && e.keeper.failed {
 		e.commit(ctx, out, now)
 	}

@@ -5,7 +5,6 @@ package alertconnector
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -106,24 +105,32 @@ func (e *evaluator) shutdown(ctx context.Context) error {
 	var err error
 	e.close.Do(func() {
 		defer e.telemetry.Shutdown()
-		if e.stop == nil {
-			return
+		if e.stop != nil {
+			e.stop()
+			e.done.Wait()
+			e.send(ctx)
 		}
-		e.stop()
-		e.done.Wait()
-		e.send(ctx)
-		e.mutex.Lock()
-		defer e.mutex.Unlock()
-		if e.keeper != nil {
-			if e.keeper.failed { // the last batches are not on it yet
-				e.save(ctx, plog.NewLogs())
-			}
-			err = e.keeper.client.Close(ctx)
-		} else if waiting := e.alerts.count(); waiting > 0 {
-			err = fmt.Errorf("%d alerts are lost, downstream does not take them", waiting)
-		}
+		err = e.leave(ctx)
 	})
 	return err
+}
+
+// leave parts with the storage, or owns up to what is lost without one.
+func (e *evaluator) leave(ctx context.Context) error {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	waiting := e.alerts.count()
+	switch {
+	case e.keeper != nil:
+		if e.keeper.failed { // the last batches are not on it yet
+			e.save(ctx, plog.NewLogs())
+		}
+		return e.keeper.client.Close(ctx)
+	case waiting > 0:
+		return fmt.Errorf("%d alerts are lost, downstream does not take them", waiting)
+	default:
+		return nil
+	}
 }
 
 // consume judges a batch. What it says may be lost only before this returns.
@@ -135,7 +142,7 @@ func (e *evaluator) consume(ctx context.Context, metrics pmetric.Metrics) error 
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	if e.alerts.count() >= maxPending {
-		return errors.New("10,000 alerts wait for downstream to take them; metrics are refused until it does")
+		return fmt.Errorf("%d alerts wait for downstream to take them; metrics are refused until it does", e.alerts.count())
 	}
 	now := time.Now()
 	e.commit(ctx, e.engine.Observe(windows, now.UnixMilli()), now)
@@ -167,7 +174,7 @@ func (e *evaluator) write(ctx context.Context, alerts []engine.Alert, now time.T
 		}
 		e.telemetry.AlertAlerts.Add(ctx, 1, byRuleAndStatus(a.Rule, status(a)))
 		e.logger.Info("Alert", zap.String("rule", a.Rule), zap.String("severity", a.Severity), zap.String("status", status(a)),
-			zap.Any("series", a.Attributes), zap.Float64p("value", a.Value), zap.Float64p("threshold", a.Threshold),
+			zap.Any("series", a.Attributes.Map()), zap.Float64p("value", a.Value), zap.Float64p("threshold", a.Threshold),
 			zap.Stringer("reason", a.Reason), zap.String("alert_id", a.ID))
 	}
 	return logs

@@ -18,32 +18,6 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
 )
 
-// Alerts that wait are on the storage under a number each, from first to next.
-// Beside them stands the engine's state, see its save.go.
-const pendingKey = "pending"
-
-func alertsKey(number int64) string { return fmt.Sprintf("alerts/%d", number) }
-func damagedKey(key string) string  { return "damaged/" + key }
-
-// pending says which alerts wait on the storage.
-type pending struct {
-	First int64 `json:"first"`
-	Next  int64 `json:"next"`
-}
-
-func (p pending) seal() []byte {
-	text, _ := json.Marshal(p) // two numbers
-	return engine.Seal(text)
-}
-
-// keeper keeps state in a storage client.
-type keeper struct {
-	client  storage.Client
-	pending pending
-	taken   []int64 // alerts that downstream has taken and that are still there
-	failed  bool
-}
-
 // open gets the storage and goes on where the state on it ends.
 func (e *evaluator) open(ctx context.Context, host component.Host, now time.Time) error {
 	extension, ok := host.GetExtensions()[*e.config.Storage]
@@ -82,14 +56,8 @@ func (e *evaluator) restore(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("storage: %s: cannot be read: %w", e.config.Storage, err)
 	}
-	for _, damage := range found.Damage {
-		e.logger.Error("Some of the saved state is damaged. It was set aside and the rest is used; a baseline that it held is learned anew",
-			zap.String("key", damage.Key), zap.String("kept_as", damagedKey(damage.Key)), zap.Error(damage.Err))
-		if damage.Piece != nil {
-			if err := e.keeper.client.Set(ctx, damagedKey(damage.Key), damage.Piece); err != nil {
-				return fmt.Errorf("storage: %s: %w", e.config.Storage, err)
-			}
-		}
+	for i := range found.Damage {
+		e.setAside(ctx, &found.Damage[i])
 	}
 	e.engine.Resume(now.UnixMilli())
 	if found.Series > 0 || found.Dropped > 0 {
@@ -100,6 +68,17 @@ func (e *evaluator) restore(ctx context.Context, now time.Time) error {
 		e.save(ctx, e.write(ctx, found.Outcome.Alerts, now))
 	}
 	return nil
+}
+
+// setAside tells of a damaged piece, and keeps it where nothing overwrites it, for
+// whoever wants to find out what happened to it.
+func (e *evaluator) setAside(ctx context.Context, damage *engine.Damage) {
+	key := damagedKey(damage.Key)
+	e.logger.Error("Some of the saved state is damaged. It was set aside and the rest is used; a baseline that it held is learned anew",
+		zap.String("key", damage.Key), zap.String("kept_as", key), zap.Error(damage.Err))
+	if err := e.keeper.client.Set(ctx, key, damage.Piece); err != nil {
+		e.logger.Error("The damaged state cannot be kept", zap.String("kept_as", key), zap.Error(err))
+	}
 }
 
 // restoreAlerts finds the alerts that downstream may not have taken.
@@ -203,15 +182,6 @@ func (e *evaluator) saveAlerts(latest bool) ([]*storage.Operation, error) {
 	return append(operations, e.keeper.forget()...), nil
 }
 
-// forget are the operations that take off the storage what downstream has taken.
-func (k *keeper) forget() []*storage.Operation {
-	operations := []*storage.Operation{storage.SetOperation(pendingKey, k.pending.seal())}
-	for _, number := range k.taken {
-		operations = append(operations, storage.DeleteOperation(alertsKey(number)))
-	}
-	return operations
-}
-
 // taken notes that downstream has taken a batch of alerts. Where that fails, a
 // restart tells them again, under the same ids.
 func (e *evaluator) taken(ctx context.Context, number int64) {
@@ -247,20 +217,4 @@ func (e *evaluator) noteSaved(ctx context.Context, err error) {
 		e.report(componentstatus.NewEvent(componentstatus.StatusOK))
 	}
 	e.keeper.failed = err != nil
-}
-
-// get reads keys in one go.
-func (k *keeper) get(ctx context.Context, keys ...string) ([][]byte, error) {
-	operations := make([]*storage.Operation, len(keys))
-	for i, key := range keys {
-		operations[i] = storage.GetOperation(key)
-	}
-	if err := k.client.Batch(ctx, operations...); err != nil {
-		return nil, err
-	}
-	pieces := make([][]byte, len(keys))
-	for i, operation := range operations {
-		pieces[i] = operation.Value
-	}
-	return pieces, nil
 }

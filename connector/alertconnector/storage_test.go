@@ -326,3 +326,22 @@ func TestAStorageThatIsNone(t *testing.T) {
 }
 
 var _ consumer.Logs = (*deadAfter)(nil)
+
+// A disk that is damaged and full at once keeps nobody from watching.
+func TestADamagedAndFullDisk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, at := newDisk(), start()
+		r := begin(t, configured(t, dropRule), d, nil)
+		r.consume(t, drops(at, 1))
+		r.end(t)
+		d.data["series/0"] = []byte("spoiled")
+		d.full = true
+		r = begin(t, configured(t, dropRule), d, nil)
+		assert.Equal(t, 1, r.log.FilterMessageSnippet("cannot be kept").Len())
+		r.consume(t, drops(at+9_000, 1))
+		r.consume(t, drops(at+18_000, 1))
+		assert.Equal(t, []string{"firing"}, statuses(r.bodies()))
+		r.end(t)
+	})
+}

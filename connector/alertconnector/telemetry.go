@@ -9,7 +9,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-	"go.uber.org/zap"
 )
 
 func byRuleAndStatus(rule, status string) metric.MeasurementOption {
@@ -48,24 +47,4 @@ func (e *evaluator) observe() error {
 			}
 		})),
 	)
-}
-
-// readCalendars reads the calendar files that have changed. One that cannot be
-// read leaves its last good events in force.
-func (e *evaluator) readCalendars(ctx context.Context) {
-	for _, file := range e.files {
-		events, err := file.read()
-		switch {
-		case err != nil:
-			e.telemetry.AlertCalendarFailures.Add(ctx, 1)
-			if file.failure != err.Error() {
-				e.logger.Error("A calendar file cannot be read; its last good events stay in force", zap.Error(err))
-			}
-			file.failure = err.Error()
-		case events != nil:
-			file.calendar.Set(file.position, events)
-			e.logger.Info("Read a calendar file", zap.String("ical", file.path))
-			file.failure = ""
-		}
-	}
 }

@@ -44,7 +44,7 @@ type Baseline struct {
 type Level struct {
 	Value float64
 	// History is how much of the lookback is known: the hours with values, the oldest
-	// of them from its first value on.
+	// of them from its first value on, and the present one.
 	History time.Duration
 	// Ready is false while the baseline is still being learned.
 	Ready bool
@@ -112,9 +112,12 @@ func (b *Baseline) advance(end int64) {
 		b.closed = append(b.closed, b.open.close())
 	}
 	b.open = newHour(index, b.config.Quantile)
-	b.forget(index - int64(b.config.Lookback/time.Hour))
+	b.forget(b.firstCounting())
 	b.sum()
 }
+
+// firstCounting is the oldest hour of the lookback.
+func (b *Baseline) firstCounting() int64 { return b.open.index - int64(b.config.Lookback/time.Hour) }
 
 // indexOf is the hour of a window: that of its last millisecond.
 func indexOf(end int64) int64 { return (end - 1) / msPerHour }

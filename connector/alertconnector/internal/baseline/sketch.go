@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// accuracy is the relative error of a sketch: half of the 0.5 % that are
-	// promised, so that there is room for what ranks differ by.
-	accuracy = 0.0025
-	// maxBins bounds a sketch. That many span a factor of 28,000 between the largest
-	// and the smallest value that are told apart; beyond it, the values on the far
-	// side of the quantile share a bin.
+	// accuracy is the relative error of a sketch: less than the 0.5 % that are
+	// promised, so that there is room for what neighbouring ranks differ by.
+	accuracy = 0.004
+	// maxBins bounds a sketch. That many span a factor of ten million between the
+	// largest and the smallest value that are told apart; beyond it, the values on the
+	// far side of the quantile share a bin.
 	maxBins = 2048
 	// largest is the largest value that a sketch takes.
 	largest = 1e300

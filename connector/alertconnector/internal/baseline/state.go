@@ -45,6 +45,7 @@ func Restore(config *Config, hours []Hour) (*Baseline, error) {
 func (b *Baseline) reopen(saved Hour, before []Hour) {
 	b.closed = before
 	b.open = newHour(saved.Index, b.config.Quantile)
+	b.forget(b.firstCounting())
 	b.sum()
 	b.open.merge(&saved)
 	b.total.merge(&saved)

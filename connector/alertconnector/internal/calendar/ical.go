@@ -36,9 +36,13 @@ const (
 	ahead  = 30 * 24 * time.Hour
 )
 
-// ParseEvents reads an iCalendar file. Times without a zone are in the zone given.
-// The error names the event.
-func ParseEvents(file io.Reader, zone *time.Location) (*Events, error) {
+// maxStarts bounds how often an event recurs, from its DTSTART on: they are gone
+// through one by one.
+const maxStarts = 100_000
+
+// ParseEvents reads an iCalendar file, to be asked about the time around now. Times
+// without a zone are in the zone given. The error names the event.
+func ParseEvents(file io.Reader, zone *time.Location, now time.Time) (*Events, error) {
 	parsed, err := ics.ParseCalendar(file)
 	if err != nil {
 		return nil, err
@@ -46,7 +50,7 @@ func ParseEvents(file io.Reader, zone *time.Location) (*Events, error) {
 	all := parsed.Events()
 	events := &Events{}
 	for _, event := range all {
-		if err := events.add(event, all, zone); err != nil {
+		if err := events.add(event, all, zone, now); err != nil {
 			return nil, fmt.Errorf("event %q: %w", name(event), err)
 		}
 	}
@@ -60,7 +64,7 @@ func name(event *ics.VEvent) string {
 	return event.Id()
 }
 
-func (e *Events) add(event *ics.VEvent, all []*ics.VEvent, zone *time.Location) error {
+func (e *Events) add(event *ics.VEvent, all []*ics.VEvent, zone *time.Location, now time.Time) error {
 	if status := event.GetProperty(ics.ComponentPropertyStatus); status != nil && status.Value == string(ics.ObjectStatusCancelled) {
 		return nil
 	}
@@ -85,18 +89,22 @@ func (e *Events) add(event *ics.VEvent, all []*ics.VEvent, zone *time.Location) 
 			starts.ExDate(at)
 		}
 	}
-	e.series = append(e.series, recurring{starts: starts, duration: duration})
+	r := recurring{starts: starts, duration: duration}
+	if !r.expand(now, now.Add(ahead), func(Once) {}) {
+		return fmt.Errorf("recurs more than %d times since its DTSTART; let it begin later", maxStarts)
+	}
+	e.series = append(e.series, r)
 	return nil
 }
 
 // span is when an event begins and how long it lasts: up to DTEND, for DURATION,
 // or, of a date alone, for the day.
 func span(event *ics.VEvent, zone *time.Location) (time.Time, time.Duration, error) {
-	property := event.GetProperty(ics.ComponentPropertyDtStart)
-	if property == nil {
+	begin := event.GetProperty(ics.ComponentPropertyDtStart)
+	if begin == nil {
 		return time.Time{}, 0, errors.New("DTSTART: missing")
 	}
-	start, err := instant(property, zone)
+	start, err := instant(begin, zone)
 	if err != nil {
 		return time.Time{}, 0, fmt.Errorf("DTSTART: %w", err)
 	}
@@ -111,7 +119,7 @@ func span(event *ics.VEvent, zone *time.Location) (time.Time, time.Duration, err
 			return time.Time{}, 0, err
 		}
 		end = start.Add(duration)
-	} else if len(property.Value) == len("20060102") {
+	} else if len(begin.Value) == len("20060102") {
 		end = start.AddDate(0, 0, 1)
 	}
 	if !end.After(start) {
@@ -195,9 +203,22 @@ func (e *Events) Covers(start, end time.Time) bool {
 func (e *Events) expand(start, end time.Time) {
 	e.from, e.to = start.Add(-before), end.Add(ahead)
 	e.expanded = e.expanded[:0]
-	for _, r := range e.series {
-		for _, at := range r.starts.Between(e.from.Add(-r.duration), e.to, true) {
-			e.expanded = append(e.expanded, Once{Start: at, End: at.Add(r.duration)})
+	for i := range e.series {
+		e.series[i].expand(e.from, e.to, func(o Once) { e.expanded = append(e.expanded, o) })
+	}
+}
+
+// expand gives the events that touch [from, to). False says that it gave up.
+func (r *recurring) expand(from, to time.Time, give func(Once)) bool {
+	next := r.starts.Iterator()
+	for range maxStarts {
+		at, ok := next()
+		if !ok || at.After(to) {
+			return true
+		}
+		if end := at.Add(r.duration); end.After(from) {
+			give(Once{Start: at, End: end})
 		}
 	}
+	return false
 }

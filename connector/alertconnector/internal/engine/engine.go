@@ -149,44 +149,48 @@ func (s *Series) reduce(m *moment, v Value) bool {
 	return true
 }
 
+// judge decides about a window under each severity.
 func (e *Engine) judge(s *Series, m *moment, out *Outcome) {
-	w, r := m.window, s.rule
-	m.excluded = r.Exclude.Covers(m.start, w.End)
+	r := s.rule
+	m.excluded = r.Exclude.Covers(m.start, m.window.End)
 	x := rule.Sample{
-		Start: m.start, End: w.End, Value: m.value, Consecutive: m.consecutive,
-		Excluded: m.excluded, Muted: r.Mute.Covers(m.start, w.End),
+		Start: m.start, End: m.window.End, Value: m.value, Consecutive: m.consecutive,
+		Excluded: m.excluded, Muted: r.Mute.Covers(m.start, m.window.End),
 	}
 	var usual *float64
 	if s.baseline != nil {
-		level := s.baseline.At(w.End)
+		level := s.baseline.At(x.End)
 		if x.Baseline, x.Ready = level.Value, level.Ready; level.Ready {
 			usual = &level.Value
 		}
 		s.learning = !level.Ready
 	}
 	for i := range r.Levels {
-		l, state := &r.Levels[i], &s.levels[i]
-		before := state.state
-		var happens rule.Transition
-		var why rule.Reason
-		state.state, happens, why = rule.Decide(l, before, x)
-		evaluation := Evaluation{
-			Rule: r.Name, Severity: l.Severity, Attributes: s.attributes, Start: m.start, End: w.End,
-			Value: m.value, Baseline: usual, Firing: state.state.Firing, Transition: happens, Reason: why,
-		}
-		if !l.Threshold.NeedsBaseline() || x.Ready {
-			line := l.Threshold.Line(x.Baseline)
-			evaluation.Threshold = &line
-			state.value, state.threshold, state.baseline = m.value, line, usual
-		}
+		before := s.levels[i].state.Since
+		evaluation := s.decide(i, x, usual)
 		e.stats.Evaluations++
 		out.Evaluations = append(out.Evaluations, evaluation)
-		if happens == rule.Nothing {
-			continue
+		if evaluation.Transition != rule.Nothing {
+			since := max(before, s.levels[i].state.Since) // a resolved state has forgotten it
+			out.Alerts = append(out.Alerts, evaluation.alert(since, m.window.Values))
 		}
-		since := max(before.Since, state.state.Since) // a resolved state has forgotten it
-		out.Alerts = append(out.Alerts, evaluation.alert(since, w.Values))
 	}
+}
+
+// decide decides about a window under one severity.
+func (s *Series) decide(i int, x rule.Sample, usual *float64) Evaluation {
+	l, state := &s.rule.Levels[i], &s.levels[i]
+	evaluation := Evaluation{
+		Rule: s.rule.Name, Severity: l.Severity, Attributes: s.attributes, Start: x.Start, End: x.End, Value: x.Value, Baseline: usual,
+	}
+	state.state, evaluation.Transition, evaluation.Reason = rule.Decide(l, state.state, x)
+	evaluation.Firing = state.state.Firing
+	if !l.Threshold.NeedsBaseline() || x.Ready {
+		line := l.Threshold.Line(x.Baseline)
+		evaluation.Threshold = &line
+		state.value, state.threshold, state.baseline = x.Value, line, usual
+	}
+	return evaluation
 }
 
 // learn lets the window into the baseline, unless it is to be kept out.

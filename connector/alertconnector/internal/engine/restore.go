@@ -29,8 +29,9 @@ type Restored struct {
 	Damage  []Damage
 }
 
-// readAtOnce bounds how many keys are read in one go.
-const readAtOnce = 500
+// readAtOnce is of how many series the keys are read in one go: each time costs
+// the storage a transaction.
+const readAtOnce = 100
 
 // Restore brings a fresh engine to where it was saved. What is damaged is told, and
 // the rest is used. The error says that the storage itself does not work.
@@ -74,14 +75,26 @@ func (e *Engine) restoreSome(get Get, to int, found *Restored) (bool, error) {
 		return false, err
 	}
 	some := false
+	var revived []revived
 	for i, piece := range pieces {
-		some = some || piece != nil
-		if err := e.restoreSeries(get, e.next+i, piece, found); err != nil {
-			return false, err
+		if piece == nil {
+			e.free = append(e.free, e.next+i)
+			continue
+		}
+		some = true
+		if r, ok := e.restoreSeries(e.next+i, piece, found); ok && r.series.rule.Baseline != nil {
+			revived = append(revived, r)
 		}
 	}
 	e.next = to
-	return some, nil
+	return some, restoreBaselines(get, revived, found)
+}
+
+// revived is a series that lacks its baseline yet.
+type revived struct {
+	series *Series
+	piece  []byte
+	open   *baseline.Hour
 }
 
 // maxNumbers is beyond what any number of rules and series needs.
@@ -91,40 +104,38 @@ func (r *Restored) damaged(key string, piece []byte, err error) {
 	r.Damage = append(r.Damage, Damage{Key: key, Piece: piece, Err: err})
 }
 
-func (e *Engine) restoreSeries(get Get, number int, piece []byte, found *Restored) error {
-	if piece == nil {
-		e.free = append(e.free, number)
-		return nil
-	}
+// restoreSeries makes a series of its piece. False says that it is of no use.
+func (e *Engine) restoreSeries(number int, piece []byte, found *Restored) (revived, bool) {
 	var saved savedSeries
 	if err := unsealJSON(piece, &saved); err != nil {
 		found.damaged(seriesKey(number), piece, err)
-		e.free = append(e.free, number)
-		return nil
+		e.gone = append(e.gone, &Series{Number: number})
+		return revived{}, false
 	}
 	s := &Series{
 		Number: number, attributes: saved.Attributes, end: saved.End, steps: saved.Steps,
-		previous: saved.Previous, running: saved.Running, saved: saved.Closed,
+		previous: saved.Previous, running: saved.Running,
+	}
+	if days := saved.Closed; days.First >= 0 && days.First <= days.Last/24 && days.Last/24-days.First <= maxDays {
+		s.saved = days
 	}
 	position := slices.IndexFunc(e.rules, func(r *Rule) bool { return r.Name == saved.Rule && r.source() == saved.Source })
 	if position < 0 {
 		s.rule = &Rule{Name: saved.Rule}
 		e.drop(s, &saved, found)
-		return nil
+		return revived{}, false
 	}
 	s.rule = e.rules[position]
-	s.levels = make([]level, len(s.rule.Levels))
-	if len(e.series[position]) >= s.rule.MaxSeries || e.series[position][s.attributes.key()] != nil {
+	key := s.attributes.key()
+	if len(e.series[position]) >= s.rule.MaxSeries || e.series[position][key] != nil {
 		e.drop(s, &saved, found)
-		return nil
+		return revived{}, false
 	}
+	s.levels = make([]level, len(s.rule.Levels))
 	s.restoreLevels(&saved, found)
-	if err := s.restoreBaseline(get, &saved, found); err != nil {
-		return err
-	}
-	e.series[position][s.attributes.key()] = s
+	e.series[position][key] = s
 	found.Series++
-	return nil
+	return revived{series: s, piece: piece, open: saved.Open}, true
 }
 
 // restoreLevels goes on with the severities that the rule still has, and ends what
@@ -154,42 +165,54 @@ func (e *Engine) drop(s *Series, saved *savedSeries, found *Restored) {
 	e.gone = append(e.gone, s)
 }
 
-func (s *Series) restoreBaseline(get Get, saved *savedSeries, found *Restored) error {
-	if s.rule.Baseline == nil {
+// restoreBaselines reads the closed hours of several series.
+func restoreBaselines(get Get, all []revived, found *Restored) error {
+	var keys []string
+	counts := make([]int, len(all))
+	for i, r := range all {
+		days := r.series.saved
+		for day := days.First; days.Last > 0 && day <= days.Last/24; day++ {
+			keys = append(keys, dayKey(r.series.Number, day))
+			counts[i]++
+		}
+	}
+	if len(all) == 0 {
 		return nil
 	}
-	var hours []baseline.Hour
-	days := saved.Closed
-	if days.Last > 0 && days.First >= 0 && days.First <= days.Last/24 && days.Last/24-days.First <= maxDays {
-		var keys []string
-		for day := days.First; day <= days.Last/24; day++ {
-			keys = append(keys, dayKey(s.Number, day))
-		}
-		pieces, err := get(keys...)
-		if err != nil {
-			return err
-		}
-		for i, piece := range pieces {
-			if piece == nil {
-				continue // nothing was seen on that day
-			}
-			var of []baseline.Hour
-			if err := unsealJSON(piece, &of); err != nil {
-				found.damaged(keys[i], piece, err)
-				continue
-			}
-			hours = append(hours, of...)
-		}
+	pieces, err := get(keys...)
+	if err != nil {
+		return err
 	}
-	if saved.Open != nil {
-		hours = append(hours, *saved.Open)
-	}
-	var err error
-	if s.baseline, err = baseline.Restore(s.rule.Baseline, hours); err != nil {
-		found.damaged(seriesKey(s.Number), nil, err)
+	for i, r := range all {
+		r.restoreBaseline(keys[:counts[i]], pieces[:counts[i]], found)
+		keys, pieces = keys[counts[i]:], pieces[counts[i]:]
 	}
 	return nil
 }
 
+func (r *revived) restoreBaseline(keys []string, pieces [][]byte, found *Restored) {
+	var hours []baseline.Hour
+	for i, piece := range pieces {
+		if piece == nil {
+			continue // nothing was seen on that day
+		}
+		var day savedDay
+		if err := unsealJSON(piece, &day); err != nil {
+			found.damaged(keys[i], piece, err)
+			continue
+		}
+		if day.Series == r.series.fingerprint() {
+			hours = append(hours, day.Hours...)
+		}
+	}
+	if r.open != nil {
+		hours = append(hours, *r.open)
+	}
+	var err error
+	if r.series.baseline, err = baseline.Restore(r.series.rule.Baseline, hours); err != nil {
+		found.damaged(seriesKey(r.series.Number), r.piece, err)
+	}
+}
+
 // maxDays is more than any lookback spans.
-const maxDays = 10_000
+const maxDays = 100

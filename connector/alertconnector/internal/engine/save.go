@@ -54,6 +54,17 @@ type savedLevel struct {
 	Baseline  *float64     `json:"baseline,omitempty"`
 }
 
+// savedDay is the piece of a day of a series.
+type savedDay struct {
+	Series uint32          `json:"series"` // a number may have had another series before
+	Hours  []baseline.Hour `json:"hours"`
+}
+
+// fingerprint tells series apart that have the same number one after the other.
+func (s *Series) fingerprint() uint32 {
+	return checksum([]byte(s.rule.Name + "\x00" + s.attributes.key()))
+}
+
 // source tells what a rule looks at. What was learned from something else is of no
 // use to it.
 func (r *Rule) source() string {
@@ -127,7 +138,8 @@ func (s *Series) saveDays(changes []Change, now span) []Change {
 			end++
 		}
 		if closed[end-1].Index > s.saved.Last {
-			changes = append(changes, Change{Key: dayKey(s.Number, dayOf(&closed[begin])), Value: sealJSON(closed[begin:end])})
+			day := savedDay{Series: s.fingerprint(), Hours: closed[begin:end]}
+			changes = append(changes, Change{Key: dayKey(s.Number, dayOf(&closed[begin])), Value: sealJSON(day)})
 		}
 		begin = end
 	}

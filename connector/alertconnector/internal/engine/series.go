@@ -89,12 +89,3 @@ func (s *Series) firing() bool {
 	}
 	return false
 }
-
-func (s *Series) anyFiring() bool {
-	for i := range s.levels {
-		if s.levels[i].state.Firing || s.levels[i].silence.Firing {
-			return true
-		}
-	}
-	return false
-}

@@ -26,6 +26,15 @@ func (a Attributes) Get(name string) (string, bool) {
 	return a[i].Value, true
 }
 
+// Map gives the attributes by their names.
+func (a Attributes) Map() map[string]string {
+	m := make(map[string]string, len(a))
+	for _, attribute := range a {
+		m[attribute.Name] = attribute.Value
+	}
+	return m
+}
+
 // key tells one set of attributes from another.
 func (a Attributes) key() string {
 	var b strings.Builder

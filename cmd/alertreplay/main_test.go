@@ -1,0 +1,145 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+const rules = `
+connectors:
+  alert/mine:
+    repeat_interval: ${env:ALERTREPLAY_UNSET:-4h}
+    rules:
+      - name: ws_connection_drop_rate
+        metric: ws.drop_rate
+        severity: critical
+        threshold: { above: 0.5 }
+        for: 2
+        context: "drops in {{.Labels.region}}"
+      - name: quiet
+        metric: ws.messages
+        severity: warning
+        threshold: { below: 1 }
+        no_data: 3
+`
+
+// midnight is when the first window of the recordings ends.
+var midnight = time.Date(2024, 5, 13, 0, 0, 0, 0, time.UTC).UnixMilli()
+
+func window(i, dropped int64) wsevent.Window {
+	return wsevent.Window{
+		Tags:  wsevent.Tags{TenantID: "acme_corp", Region: "eu-west-1", ChannelType: "webmessaging"},
+		Start: midnight + i*9_000 - 10_000, End: midnight + i*9_000, ActiveConnections: 100,
+		Counts: wsevent.Counts{ConnectionsDropped: dropped, ConnectionsClosed: dropped, MessagesSent: 50}, Complete: true,
+	}
+}
+
+func otlp(t *testing.T, w wsevent.Window) string {
+	t.Helper()
+	logs := plog.NewLogs()
+	w.Encode(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty())
+	text, err := (&plog.JSONMarshaler{}).MarshalLogs(logs)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func bareBody(t *testing.T, w wsevent.Window) string {
+	t.Helper()
+	record := plog.NewLogRecord()
+	w.Encode(record)
+	text, err := json.Marshal(record.Body().AsRaw())
+	require.NoError(t, err)
+	return string(text)
+}
+
+func writeRules(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "collector.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+// OTLP lines and bare bodies tell the same story, and a bad line is passed over.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	config := writeRules(t, rules)
+	for name, write := range map[string]func(*testing.T, wsevent.Window) string{"OTLP": otlp, "bare": bareBody} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var lines []string
+			for i, dropped := range []int64{0, 1, 0, 1, 2, 0} {
+				lines = append(lines, write(t, window(int64(i), dropped)))
+			}
+			lines = append(lines, `{"what":1}`, "no JSON", write(t, window(20, 0)))
+			var out, trouble bytes.Buffer
+			arguments := []string{"--config", config, "--connector", "alert/mine"}
+			require.NoError(t, run(t.Context(), arguments, strings.NewReader(strings.Join(lines, "\n")), &out, &trouble))
+			text := out.String()
+			for _, want := range []string{
+				"2024-05-13T00:00:36Z  firing    ws_connection_drop_rate critical" +
+					"  {channel_type=webmessaging,region=eu-west-1,tenant_id=acme_corp}  beyond threshold  value=2  threshold=0.5  \"drops in eu-west-1\"",
+				"2024-05-13T00:00:45Z  resolved  ws_connection_drop_rate critical",
+				"firing    quiet warning  {channel_type=webmessaging,region=eu-west-1,tenant_id=acme_corp}  no data",
+				"resolved  quiet warning  {channel_type=webmessaging,region=eu-west-1,tenant_id=acme_corp}  data again",
+				"9 lines, 2 of them unreadable",
+				"ws_connection_drop_rate: beyond threshold 1, clear 1, run 2, within threshold 3",
+			} {
+				assert.Contains(t, text, want)
+			}
+			assert.Equal(t, 1, strings.Count(text, "firing    ws_connection_drop_rate"), "0.51, 0.49, 0.51 is silent")
+			assert.Contains(t, trouble.String(), "line 7: neither OTLP nor a window record")
+			assert.Contains(t, trouble.String(), "line 8: ")
+		})
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	good := writeRules(t, rules)
+	for name, c := range map[string]struct {
+		arguments []string
+		want      string
+	}{
+		"no config":     {want: "it takes --config"},
+		"no file":       {arguments: []string{"--config", good, "--connector", "alert/mine", "nowhere.jsonl"}, want: "nowhere.jsonl"},
+		"no such alert": {arguments: []string{"--config", good}, want: "connectors::alert: there is no such key"},
+		"bad rule": {
+			arguments: []string{"--config", writeRules(t, "connectors: {alert: {rules: [{name: a, metric: b, severity: c}]}}")},
+			want:      "rules[a]::threshold",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			require.ErrorContains(t, run(t.Context(), c.arguments, strings.NewReader(""), &out, &out), c.want)
+		})
+	}
+}
+
+// A window record that says too little is told.
+func TestABrokenWindowRecord(t *testing.T) {
+	t.Parallel()
+	logs := plog.NewLogs()
+	record := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+	record.SetEventName(wsevent.ThroughputMetric)
+	text, err := (&plog.JSONMarshaler{}).MarshalLogs(logs)
+	require.NoError(t, err)
+	var out, trouble bytes.Buffer
+	arguments := []string{"--config", writeRules(t, rules), "--connector", "alert/mine"}
+	require.NoError(t, run(t.Context(), arguments, bytes.NewReader(text), &out, &trouble))
+	assert.Contains(t, trouble.String(), "window record")
+}

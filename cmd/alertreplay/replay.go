@@ -1,0 +1,162 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/connector"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// maxLine bounds a line of the recording.
+const maxLine = 64 << 20
+
+// replay reads a recording line by line. A line that cannot be read is told and
+// passed over.
+func replay(ctx context.Context, config *alertconnector.Config, input io.Reader, stdout, stderr io.Writer) error {
+	out := bufio.NewWriter(stdout)
+	defer out.Flush()
+	rules, err := alertconnector.NewReplay(config, func(told alertconnector.Told) { printTold(out, &told) })
+	if err != nil {
+		return err
+	}
+	windows, err := toMetrics(ctx, rules, stderr)
+	if err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(input)
+	lines.Buffer(nil, maxLine)
+	number, bad := 0, 0
+	for lines.Scan() {
+		number++
+		if err := line(ctx, lines.Bytes(), windows, rules); err != nil {
+			bad++
+			fmt.Fprintf(stderr, "line %d: %v\n", number, err)
+		}
+	}
+	printCounts(out, rules, number, bad)
+	return lines.Err()
+}
+
+// toMetrics is the connector that turns window records into metrics. It tells on
+// stderr which it cannot read.
+func toMetrics(ctx context.Context, next *alertconnector.Replay, stderr io.Writer) (connector.Logs, error) {
+	factory := wsmetricsconnector.NewFactory()
+	set := connector.Settings{ID: component.NewID(factory.Type()), TelemetrySettings: componenttest.NewNopTelemetrySettings()}
+	set.Logger = zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zapcore.EncoderConfig{MessageKey: "message"}),
+		zapcore.AddSync(stderr), zapcore.ErrorLevel))
+	return factory.CreateLogsToMetrics(ctx, set, factory.CreateDefaultConfig(), next)
+}
+
+// line takes one line: OTLP logs or metrics as the file exporter writes them, or the
+// body of a window record alone.
+func line(ctx context.Context, text []byte, windows connector.Logs, rules *alertconnector.Replay) error {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 {
+		return nil
+	}
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(text, &keys); err != nil {
+		return err
+	}
+	switch {
+	case keys["resourceLogs"] != nil:
+		logs, err := (&plog.JSONUnmarshaler{}).UnmarshalLogs(text)
+		if err != nil {
+			return err
+		}
+		return windows.ConsumeLogs(ctx, logs)
+	case keys["resourceMetrics"] != nil:
+		metrics, err := (&pmetric.JSONUnmarshaler{}).UnmarshalMetrics(text)
+		if err != nil {
+			return err
+		}
+		return rules.ConsumeMetrics(ctx, metrics)
+	case keys[wsevent.KeyFields] != nil:
+		logs, err := bare(text)
+		if err != nil {
+			return err
+		}
+		return windows.ConsumeLogs(ctx, logs)
+	default:
+		return fmt.Errorf("neither OTLP nor a window record: it has none of resourceLogs, resourceMetrics, %s", wsevent.KeyFields)
+	}
+}
+
+// bare makes a window record of its body.
+func bare(text []byte) (plog.Logs, error) {
+	var body map[string]any
+	if err := json.Unmarshal(text, &body); err != nil {
+		return plog.Logs{}, err
+	}
+	logs := plog.NewLogs()
+	record := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+	record.SetEventName(wsevent.ThroughputMetric)
+	if err := record.Body().FromRaw(body); err != nil {
+		return plog.Logs{}, err
+	}
+	_, err := wsevent.DecodeRecord(record)
+	return logs, err
+}
+
+func printTold(out io.Writer, told *alertconnector.Told) {
+	series := make([]string, 0, len(told.Series))
+	for _, name := range slices.Sorted(maps.Keys(told.Series)) {
+		series = append(series, name+"="+told.Series[name])
+	}
+	fmt.Fprintf(out, "%s  %-8s  %s %s  {%s}  %s", time.UnixMilli(told.End).UTC().Format(time.RFC3339), told.Status,
+		told.Rule, told.Severity, strings.Join(series, ","), told.Reason)
+	for _, n := range []struct {
+		name  string
+		value *float64
+	}{{"value", told.Value}, {"threshold", told.Threshold}, {"baseline", told.Baseline}} {
+		if n.value != nil {
+			fmt.Fprintf(out, "  %s=%g", n.name, *n.value)
+		}
+	}
+	if told.Context != "" {
+		fmt.Fprintf(out, "  %q", told.Context)
+	}
+	fmt.Fprintln(out)
+}
+
+func printCounts(out io.Writer, rules *alertconnector.Replay, lines, bad int) {
+	fmt.Fprintf(out, "\n%d lines, %d of them unreadable\n", lines, bad)
+	for _, of := range rules.Counts() {
+		fmt.Fprintf(out, "%s:", of.Rule)
+		if len(of.Reasons) == 0 {
+			fmt.Fprint(out, " no window of its metric")
+		}
+		for i, reason := range slices.Sorted(maps.Keys(of.Reasons)) {
+			if i > 0 {
+				fmt.Fprint(out, ",")
+			}
+			fmt.Fprintf(out, " %s %d", reason, of.Reasons[reason])
+		}
+		fmt.Fprintln(out)
+	}
+	skipped := rules.Skipped()
+	for _, reason := range slices.Sorted(maps.Keys(skipped)) {
+		fmt.Fprintf(out, "%d samples were not judged: %s\n", skipped[reason], reason)
+	}
+}

@@ -1,0 +1,65 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package alertconnector
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
+)
+
+// Alerts that wait are on the storage under a number each, from first to next.
+// Beside them stands the engine's state, see its save.go.
+const pendingKey = "pending"
+
+func alertsKey(number int64) string { return fmt.Sprintf("alerts/%d", number) }
+func damagedKey(key string) string  { return "damaged/" + key }
+
+// pending says which alerts wait on the storage.
+type pending struct {
+	First int64 `json:"first"`
+	Next  int64 `json:"next"`
+}
+
+func (p pending) seal() []byte {
+	text, _ := json.Marshal(p) // two numbers
+	return engine.Seal(text)
+}
+
+// keeper keeps state in a storage client.
+type keeper struct {
+	client  storage.Client
+	pending pending
+	taken   []int64 // alerts that downstream has taken and that are still there
+	failed  bool
+}
+
+// forget are the operations that take off the storage what downstream has taken.
+func (k *keeper) forget() []*storage.Operation {
+	operations := []*storage.Operation{storage.SetOperation(pendingKey, k.pending.seal())}
+	for _, number := range k.taken {
+		operations = append(operations, storage.DeleteOperation(alertsKey(number)))
+	}
+	return operations
+}
+
+// get reads keys in one go.
+func (k *keeper) get(ctx context.Context, keys ...string) ([][]byte, error) {
+	operations := make([]*storage.Operation, len(keys))
+	for i, key := range keys {
+		operations[i] = storage.GetOperation(key)
+	}
+	if err := k.client.Batch(ctx, operations...); err != nil {
+		return nil, err
+	}
+	pieces := make([][]byte, len(keys))
+	for i, operation := range operations {
+		pieces[i] = operation.Value
+	}
+	return pieces, nil
+}
