@@ -47,7 +47,7 @@ validate: build ## every configuration and every YAML block in a README is loade
 	$(GO) test -tags e2e -run '^TestValidate' -count=1 ./e2e/...
 
 .PHONY: e2e
-e2e: build bin/prometheus chromium ## the built binaries against real servers
+e2e: build bin/prometheus bin/alertmanager chromium ## the built binaries against real servers
 	$(GO) test -tags e2e -count=1 -timeout 20m ./e2e/...
 
 bin/prometheus: go.mod go.sum
@@ -60,6 +60,11 @@ chromium:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || \
 		{ echo "the tests of the page need the browser chromium: install it (on Debian: apt-get install chromium)"; exit 1; }
+
+ALERTMANAGER := v0.31.1
+bin/alertmanager: Makefile
+	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod $(GO) install -trimpath -ldflags "-s -w" github.com/prometheus/alertmanager/cmd/alertmanager@$(ALERTMANAGER)
+	@touch $@
 
 .PHONY: bench
 bench: build bin/prometheus chromium ## all benchmarks, then the whole path, then the table of budgets

@@ -32,6 +32,7 @@ func BenchmarkBudgets(b *testing.B) {
 		raw, _ := flood{raw: true, gogc: 800, frame: sim.FrameObject, frameEvents: 1}.run(b)
 		window := windowFigures(b)
 		latency, embedded := windowLatency(b), embeddedLatency(b)
+		wire := wireLatency(b)
 		memory, ready := idleFigures(b)
 		page := pageFigures(b)
 		few, many := window["BenchmarkObserve/series=1/channels=1000 ns/event"], window["BenchmarkObserve/series=1/channels=1000000 ns/event"]
@@ -45,6 +46,7 @@ func BenchmarkBudgets(b *testing.B) {
 		fmt.Fprintf(t, "window state per series\t≤ 2 KiB\t%.0f B\n", window["BenchmarkChannelMemory/series=2000 B/series"])
 		fmt.Fprintf(t, "window end to query, p99, beyond allowed_lateness\t≤ 250 ms\t%.0f ms\n", latency)
 		fmt.Fprintf(t, "the same with the embedded store\t≤ 250 ms\t%.0f ms\n", embedded)
+		fmt.Fprintf(t, "window closed to webhook on the wire, p99\t≤ 1 s\t%.2f s\n", wire/1000)
 		fmt.Fprintf(t, "idle with the quick start: memory\t≤ 100 MiB\t%.0f MiB\n", memory)
 		fmt.Fprintf(t, "idle with the quick start: ready\t≤ 2 s\t%.2f s\n", ready)
 		fmt.Fprintf(t, "window, cost per event from 1k to 1M channels\tflat\t%.0f to %.0f ns\n", few, many)
@@ -122,6 +124,29 @@ func storeLatency(b *testing.B, store prometheus) float64 {
 	require.Len(b, latencies, 100)
 	slices.Sort(latencies)
 	return latencies[98]
+}
+
+// wireLatency is the time from a window's end until its alert is on the wire, less
+// the lateness that the window waits for: the 99th percentile, in ms.
+func wireLatency(b *testing.B) float64 {
+	b.Helper()
+	const lateness = 200 // ms, of testdata/alerts.yaml
+	platform := startCalmPlatform(b)
+	sink := startSink(b, takes)
+	a := startAlerting(b, platform, sink.url, "ABOVE=-1", "REPEAT_INTERVAL=1s") // each window is told
+	eventually(b, func() error {
+		if n := len(sink.all()); n < 200 {
+			return fmt.Errorf("%d webhooks, want 200", n)
+		}
+		return nil
+	})
+	a.collector.stop(b)
+	var latencies []float64
+	for _, w := range sink.all()[:200] {
+		latencies = append(latencies, float64(w.at.UnixMilli()-w.alert.WindowEnd-lateness))
+	}
+	slices.Sort(latencies)
+	return latencies[197]
 }
 
 // idleFigures are the resident memory, in MiB, of the quick start's collector

@@ -64,11 +64,12 @@ func TestGoodConfig(t *testing.T) {
 func TestWhereItGoes(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"design":       "https://alerts.example.com/hook",
-		"loopback":     "http://127.0.0.1:8080/hook?a=b",
-		"loopback_v6":  "http://[::1]:8080",
-		"insecure":     "http://alerts.example.com/hook",
-		"alertmanager": "http://localhost:9093/api/v2/alerts",
+		"design":            "https://alerts.example.com/hook",
+		"loopback":          "http://127.0.0.1:8080/hook?a=b",
+		"loopback_v6":       "http://[::1]:8080",
+		"insecure":          "http://alerts.example.com/hook",
+		"alertmanager":      "http://localhost:9093/api/v2/alerts",
+		"alertmanager_path": "http://localhost:9093/am/api/v2/alerts",
 	} {
 		config := load(t, name)
 		require.NoError(t, confmap.Validate(config))

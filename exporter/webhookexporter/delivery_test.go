@@ -5,8 +5,6 @@ package webhookexporter
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,9 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/config/configopaque"
-	"go.opentelemetry.io/collector/config/configoptional"
-	"go.opentelemetry.io/collector/exporter/exporterhelper"
-	"go.opentelemetry.io/collector/pdata/plog"
 )
 
 // The body is the contract with the people's receivers: letter by letter, in order.
@@ -33,10 +28,11 @@ func TestAnAlertGoesOutAsItIs(t *testing.T) {
 		b.stop()
 		require.Len(t, b.receiver.all(), 1)
 		got := b.receiver.all()[0]
-		assert.Equal(t, `{"alert_type":"critical","metric":"ws_connection_drop_rate","value":0.68,"threshold":0.5,`+
-			`"region":"eu-west-1","tenant_id":"acme_corp","channel_type":"webmessaging",`+
-			`"window_start":1715623400000,"window_end":1715623410000,"context":"Look into it.",`+
-			`"status":"firing","alert_id":"a","baseline":null,"snapshot":{"ws.active_connections":142}}`, got.body)
+		want := `{"alert_type":"critical","metric":"ws_connection_drop_rate","value":0.68,"threshold":0.5,` +
+			`"region":"eu-west-1","tenant_id":"acme_corp","channel_type":"webmessaging",` +
+			`"window_start":1715623400000,"window_end":1715623410000,"context":"Look into it.",` +
+			`"status":"firing","alert_id":"a","baseline":null,"snapshot":{"ws.active_connections":142}}`
+		assert.Equal(t, []string{want}, b.receiver.bodies())
 		assert.Equal(t, "application/json", got.header.Get("Content-Type"))
 		assert.Contains(t, got.header.Get("User-Agent"), "otelcol-ccaas/1.2.3")
 		assert.Equal(t, "https://alerts.example.com/hook/T0P-SECRET", got.url)
@@ -86,6 +82,7 @@ func TestWithoutASecretThereIsAnIDAndNoSignature(t *testing.T) {
 		assert.NotEmpty(t, got.id())
 		assert.Equal(t, strconv.FormatInt(got.at.Unix(), 10), got.header.Get("webhook-timestamp"))
 		assert.NotContains(t, got.header, "Webhook-Signature")
+		assert.Equal(t, 1, b.logs.FilterMessageSnippet("Nothing is signed").Len())
 		assert.Equal(t, "hello", got.body)
 		assert.Equal(t, "text/plain; charset=utf-8", got.header.Get("Content-Type"))
 	})
@@ -95,20 +92,20 @@ func TestWithoutASecretThereIsAnIDAndNoSignature(t *testing.T) {
 // with it the signature are fresh.
 func TestWhatMayPassIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	reset := func(int, received) (*http.Response, error) { return nil, errReset }
-	hang := func(int, received) (*http.Response, error) { return nil, nil }
-	for name, answer := range map[string]func(int, received) (*http.Response, error){
+	reset := func(int, received) reply { return reply{err: errReset} }
+	hang := func(int, received) reply { return reply{} }
+	for name, answer := range map[string]func(int, received) reply{
 		"408": always(408), "429": always(429), "500": always(500), "501": always(501), "502": always(502),
 		"503": always(503), "504": always(504), "599": always(599), "reset after reading": reset, "hangs": hang,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, func(n int, r received) (*http.Response, error) {
+				b := newBench(t, func(n int, r received) reply {
 					if n < 100 {
 						return answer(n, r)
 					}
-					return says(204), nil
+					return says(204)
 				}, func(c *Config) { c.Secret = secret })
 				begin := time.Now()
 				b.send(episode([2]string{"a", "firing"}))
@@ -160,8 +157,8 @@ func TestRetryAfterIsHeeded(t *testing.T) {
 		t.Run(header, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, func(n int, _ received) (*http.Response, error) {
-					return says([]int{429, 200}[n], "Retry-After", header), nil
+				b := newBench(t, func(n int, _ received) reply {
+					return says([]int{429, 200}[n], "Retry-After", header)
 				}, nil)
 				b.send(texts("hello"))
 				time.Sleep(time.Hour)
@@ -178,7 +175,7 @@ func TestRetryAfterIsHeeded(t *testing.T) {
 func TestWhatNeverPassesDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]struct {
-		answer *http.Response
+		answer reply
 		reason string
 		says   []string
 		status []componentstatus.Status
@@ -194,11 +191,11 @@ func TestWhatNeverPassesDoesNotStopTheOthers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, func(_ int, r received) (*http.Response, error) {
+				b := newBench(t, func(_ int, r received) reply {
 					if r.body == "poison" {
-						return want.answer, nil
+						return want.answer
 					}
-					return says(200), nil
+					return says(200)
 				}, nil)
 				b.send(texts("before"))
 				b.send(texts("poison"))
@@ -245,182 +242,11 @@ func TestGoneStopsTheEndpoint(t *testing.T) {
 	})
 }
 
-// Of a batch that fails in the middle only the rest is tried again.
-func TestOnlyTheRestIsTriedAgain(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(n int, _ received) (*http.Response, error) {
-			return says([]int{200, 400, 503, 200, 200}[n]), nil
-		}, nil)
-		b.send(texts("delivered", "refused", "tried again", "not yet tried"))
-		time.Sleep(time.Minute)
-		b.stop()
-		assert.Equal(t, []string{"delivered", "refused", "tried again", "tried again", "not yet tried"}, b.receiver.bodies())
-	})
-}
-
-// An episode is told in order, whatever fails; other episodes do not wait for it.
-func TestOrderWithinAnEpisode(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		n := map[string]int{}
-		b := newBench(t, func(_ int, r received) (*http.Response, error) {
-			if n[r.body]++; n[r.body]%3 != 0 {
-				return says(503), nil
-			}
-			time.Sleep(time.Duration(len(r.body)%7) * time.Second)
-			return says(200), nil
-		}, func(c *Config) { c.Concurrency = 1 })
-		want := map[string][]string{}
-		for range 20 {
-			batch := [][2]string{}
-			for _, id := range []string{"a", "b", "c"} {
-				for _, status := range []string{"firing", "resolved"} {
-					batch = append(batch, [2]string{id, status})
-					want[id] = append(want[id], status)
-				}
-			}
-			b.send(episode(batch...))
-		}
-		time.Sleep(24 * time.Hour)
-		b.stop()
-		got := map[string][]string{}
-		seen := map[string]int{}
-		for i, one := range told(t, b.receiver.bodies()) {
-			body := b.receiver.bodies()[i]
-			if seen[body]++; seen[body]%3 == 0 { // delivered
-				got[one[0]] = append(got[one[0]], one[1])
-			}
-		}
-		assert.Equal(t, want, got)
-	})
-}
-
-func TestEpisodesGoBesideEachOther(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(int, received) (*http.Response, error) {
-			time.Sleep(time.Second)
-			return says(200), nil
-		}, func(c *Config) { c.Concurrency = 5 })
-		begin := time.Now()
-		batch := [][2]string{}
-		for i := range 20 {
-			batch = append(batch, [2]string{strconv.Itoa(i), "firing"})
-		}
-		b.send(episode(batch...))
-		time.Sleep(time.Hour)
-		b.stop()
-		all := b.receiver.all()
-		require.Len(t, all, 20)
-		assert.Equal(t, 3*time.Second, all[19].at.Sub(begin), "five at a time")
-	})
-}
-
-// A receiver in trouble is not asked for each of a thousand alerts.
-func TestAReceiverInTroubleIsLeftAlone(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(503), nil)
-		batch := [][2]string{}
-		for i := range 1000 {
-			batch = append(batch, [2]string{strconv.Itoa(i), "firing"})
-		}
-		b.send(episode(batch...))
-		synctest.Wait()
-		assert.LessOrEqual(t, len(b.receiver.all()), 8)
-		b.stop()
-	})
-}
-
-func TestAfterMaxElapsedTimeItIsADeadLetter(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(_ int, r received) (*http.Response, error) {
-			if r.body == "poison" {
-				return says(500), nil
-			}
-			return says(200), nil
-		}, func(c *Config) { c.RetryConfig.MaxElapsedTime = 10 * time.Minute })
-		b.send(texts("poison"))
-		b.send(texts("after"))
-		time.Sleep(9 * time.Minute)
-		assert.Zero(t, b.count("otelcol_webhook_dead_letters", "reason", "expired"))
-		time.Sleep(2 * time.Minute)
-		assert.Equal(t, int64(1), b.count("otelcol_webhook_dead_letters", "reason", "expired"))
-		bodies := b.receiver.bodies()
-		assert.Equal(t, "after", bodies[len(bodies)-1])
-		assert.Empty(t, b.waiting.all())
-		b.stop()
-	})
-}
-
-func TestWithoutRetriesAFailureIsADeadLetter(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(503), func(c *Config) { c.RetryConfig.Enabled = false })
-		b.send(texts("hello"))
-		synctest.Wait()
-		b.stop()
-		assert.Equal(t, int64(1), b.count("otelcol_webhook_dead_letters", "reason", "expired"))
-	})
-}
-
-// Without a queue whoever sends is told, and still has it.
-func TestWithoutAQueueTheSenderIsTold(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(503), func(c *Config) {
-			c.QueueConfig = configoptional.None[exporterhelper.QueueBatchConfig]()
-			c.RetryConfig.MaxElapsedTime = time.Minute
-		})
-		err := b.ConsumeLogs(t.Context(), texts("hello"))
-		require.ErrorContains(t, err, "503 Service Unavailable")
-		assert.Empty(t, b.waiting.all(), "nothing is kept for it")
-		b.stop()
-		assert.Zero(t, b.logs.FilterMessageSnippet("all that is left").Len())
-	})
-}
-
-func TestWhatTheQueueHasNoRoomForIsADeadLetter(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(503), func(c *Config) {
-			c.QueueConfig.Get().QueueSize = 3
-		})
-		for i := range 5 {
-			b.send(texts(strconv.Itoa(i)))
-			synctest.Wait()
-		}
-		assert.Equal(t, int64(2), b.count("otelcol_webhook_dead_letters", "reason", "queue_full"))
-		b.stop()
-		assert.Equal(t, int64(3), b.count("otelcol_webhook_dead_letters", "reason", "shutdown"), "and the rest when the collector ends")
-	})
-}
-
-// Shutdown does not wait for a timeout for each that is left.
-func TestShutdownIsSwiftWhenTheReceiverHangs(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(int, received) (*http.Response, error) { return nil, nil }, nil)
-		for i := range 100 {
-			b.send(texts(strconv.Itoa(i)))
-		}
-		synctest.Wait()
-		begin := time.Now()
-		b.stop()
-		assert.LessOrEqual(t, time.Since(begin), 30*time.Second)
-		assert.Equal(t, int64(100), b.count("otelcol_webhook_dead_letters", "reason", "shutdown"))
-	})
-}
-
 func TestAnErrorQuotesAtMostTwoHundredCharacters(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(int, received) (*http.Response, error) {
-			response := says(400)
-			response.Body = io.NopCloser(strings.NewReader("a\x00\n\"" + strings.Repeat("ü", 1_000_000)))
-			return response, nil
+		b := newBench(t, func(int, received) reply {
+			return reply{status: 400, body: "a\x00\n\"" + strings.Repeat("ü", 1_000_000)}
 		}, nil)
 		b.send(texts("hello"))
 		synctest.Wait()
@@ -429,26 +255,4 @@ func TestAnErrorQuotesAtMostTwoHundredCharacters(t *testing.T) {
 		assert.Contains(t, text, `"a\x00\n\"`)
 		assert.Equal(t, 196, strings.Count(text, "ü"))
 	})
-}
-
-func TestWhatIsLeftOver(t *testing.T) {
-	t.Parallel()
-	logs := plog.NewLogs()
-	for _, resource := range []string{"x", "y"} {
-		records := logs.ResourceLogs().AppendEmpty()
-		records.Resource().Attributes().PutStr("name", resource)
-		for range 2 {
-			scope := records.ScopeLogs().AppendEmpty().LogRecords()
-			for range 2 {
-				scope.AppendEmpty().Body().SetInt(int64(logs.LogRecordCount()))
-			}
-		}
-	}
-	logs.MarkReadOnly()
-	rest := without(logs, []bool{true, true, true, false, true, true, true, true})
-	require.Equal(t, 1, rest.LogRecordCount())
-	assert.Equal(t, int64(4), rest.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().Int())
-	name, _ := rest.ResourceLogs().At(0).Resource().Attributes().Get("name")
-	assert.Equal(t, "x", name.Str())
-	assert.Equal(t, 8, logs.LogRecordCount())
 }

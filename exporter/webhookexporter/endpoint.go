@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
@@ -37,7 +38,7 @@ func (c *Config) target() (*url.URL, error) {
 	default:
 		return nil, fmt.Errorf("%s://%s: must be https or http", address.Scheme, address.Host)
 	}
-	if c.Format == formatAlertmanager {
+	if c.Format == formatAlertmanager && !strings.HasSuffix(address.Path, payload.AlertmanagerPath) {
 		address = address.JoinPath(payload.AlertmanagerPath)
 	}
 	return address, nil

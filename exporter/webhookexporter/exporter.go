@@ -110,6 +110,9 @@ func (e *webhookExporter) open(ctx context.Context, host component.Host) (err er
 		return err
 	}
 	e.status.host = host
+	if len(e.signers) == 0 && e.config.Format == formatNative {
+		e.logger.Warn("Nothing is signed, since there is no secret: a receiver cannot know that alerts are ours")
+	}
 	return e.restoreOrder(ctx, host)
 }
 

@@ -9,7 +9,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -45,10 +45,18 @@ type received struct {
 
 func (r received) id() string { return r.header.Get("webhook-id") }
 
+// reply is what a receiver does with a request.
+type reply struct {
+	status int // 0: it hangs
+	header http.Header
+	body   string
+	err    error // instead of an answer
+}
+
 // receiver is a receiver without a network, so that tests have a clock of their own.
 // What it answers is up to the test.
 type receiver struct {
-	answer func(n int, r received) (*http.Response, error) // n counts from 0
+	answer func(n int, r received) reply // n counts from 0
 
 	mutex sync.Mutex
 	got   []received
@@ -60,20 +68,25 @@ func (r *receiver) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	one := received{at: time.Now(), url: request.URL.String(), header: request.Header.Clone(), body: string(body)}
-	r.mutex.Lock()
-	n := len(r.got)
-	r.got = append(r.got, one)
-	answer := r.answer
-	r.mutex.Unlock()
-	response, err := answer(n, one)
-	if response == nil && err == nil { // it hangs
+	answer := r.answer(r.add(one), one)
+	switch {
+	case answer.err != nil:
+		return nil, answer.err
+	case answer.status == 0:
 		<-request.Context().Done()
-		err = request.Context().Err()
+		return nil, request.Context().Err()
+	default:
+		return &http.Response{
+			StatusCode: answer.status, Header: answer.header, Body: io.NopCloser(strings.NewReader(answer.body)), Request: request,
+		}, nil
 	}
-	if response != nil {
-		response.Request = request
-	}
-	return response, err
+}
+
+func (r *receiver) add(one received) (n int) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.got = append(r.got, one)
+	return len(r.got) - 1
 }
 
 func (r *receiver) all() []received {
@@ -91,24 +104,21 @@ func (r *receiver) bodies() (bodies []string) {
 }
 
 // says answers with a status.
-func says(status int, header ...string) *http.Response {
-	recorder := httptest.NewRecorder()
+func says(status int, header ...string) reply {
+	answer := reply{status: status, header: http.Header{}}
 	for i := 0; i+1 < len(header); i += 2 {
-		recorder.Header().Set(header[i], header[i+1])
+		answer.header.Set(header[i], header[i+1])
 	}
-	recorder.WriteHeader(status)
-	return recorder.Result()
+	return answer
 }
 
-func always(status int, header ...string) func(int, received) (*http.Response, error) {
-	return func(int, received) (*http.Response, error) { return says(status, header...), nil }
+func always(status int, header ...string) func(int, received) reply {
+	return func(int, received) reply { return says(status, header...) }
 }
 
 // then answers with each of the statuses once, and the last for ever.
-func then(statuses ...int) func(int, received) (*http.Response, error) {
-	return func(n int, _ received) (*http.Response, error) {
-		return says(statuses[min(n, len(statuses)-1)]), nil
-	}
+func then(statuses ...int) func(int, received) reply {
+	return func(n int, _ received) reply { return says(statuses[min(n, len(statuses)-1)]) }
 }
 
 // errReset is what a client sees of a receiver that resets after it has read.
@@ -151,12 +161,12 @@ func (h *host) said() (statuses []componentstatus.Status) {
 }
 
 // newBench starts an exporter before a receiver that answers as told.
-func newBench(t *testing.T, answer func(int, received) (*http.Response, error), change func(*Config)) *bench {
+func newBench(t *testing.T, answer func(int, received) reply, change func(*Config)) *bench {
 	t.Helper()
 	return newBenchOn(t, &host{}, answer, change)
 }
 
-func newBenchOn(t *testing.T, on *host, answer func(int, received) (*http.Response, error), change func(*Config)) *bench {
+func newBenchOn(t *testing.T, on *host, answer func(int, received) reply, change func(*Config)) *bench {
 	t.Helper()
 	config := createDefaultConfig().(*Config)
 	config.ClientConfig.Endpoint = "https://alerts.example.com/hook/T0P-SECRET"

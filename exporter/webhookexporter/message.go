@@ -48,13 +48,14 @@ func messageOf(resource pcommon.Resource, record plog.LogRecord) *message {
 		m.AlertID = id.AsString()
 	}
 	m.Content, m.err = contentOf(record.Body())
-	m.ID = idOf(m, resource, record)
 	if m.err != nil {
-		return m
+		m.Content.Body = []byte(record.Body().AsString()) // for the dead letter
+	} else {
+		m.Body = bodyOf(record.Body())
+		m.Attributes = record.Attributes().AsRaw()
+		m.Resource = resource.Attributes().AsRaw()
 	}
-	m.Body = bodyOf(record.Body())
-	m.Attributes = record.Attributes().AsRaw()
-	m.Resource = resource.Attributes().AsRaw()
+	m.ID = idOf(m, resource, record)
 	return m
 }
 

@@ -8,6 +8,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -125,6 +126,7 @@ func TestABodyThatIsTooDeep(t *testing.T) {
 	}))
 	require.ErrorContains(t, m.err, "nested more than 100 deep")
 	assert.NotEmpty(t, m.ID)
+	assert.Equal(t, strings.Repeat("[", 1000)+"null"+strings.Repeat("]", 1000), string(m.Content.Body), "which the dead letter keeps")
 }
 
 // An alert that went through a log store as text is an alert still.
@@ -171,7 +173,7 @@ func FuzzAppendJSON(f *testing.F) {
 		if err := decoder.Decode(&back); err != nil {
 			t.Fatalf("%s: %v", got, err)
 		}
-		if want := strings.ToValidUTF8(text, ""); want == text && back[strings.ToValidUTF8(key, "\uFFFD")] != text {
+		if utf8.ValidString(key) && utf8.ValidString(text) && back[key] != text {
 			t.Errorf("%q came back as %q", text, back[key])
 		}
 	})

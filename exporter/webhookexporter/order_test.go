@@ -5,7 +5,6 @@ package webhookexporter
 
 import (
 	"encoding/binary"
-	"net/http"
 	"os"
 	"strconv"
 	"testing"
@@ -63,7 +62,7 @@ func TestOrderOverARestart(t *testing.T) {
 			directory := t.TempDir()
 			var want [][2]string
 			for i := range 3 { // several restarts, with more that waits each time
-				b := newBenchOn(t, withStorage(t, directory), func(int, received) (*http.Response, error) { return nil, errReset }, inStorage)
+				b := newBenchOn(t, withStorage(t, directory), func(int, received) reply { return reply{err: errReset} }, inStorage)
 				for _, status := range []string{"firing", "resolved"} {
 					one := [2]string{strconv.Itoa(i), status}
 					want = append(want, one)

@@ -76,8 +76,7 @@ func (e *webhookExporter) sign(header http.Header, id string, now time.Time, bod
 
 // failed names the host and not the whole URL, whose path may be a secret.
 func (e *webhookExporter) failed(err error) error {
-	var inURL *url.Error
-	if errors.As(err, &inURL) {
+	if inURL, ok := errors.AsType[*url.Error](err); ok {
 		err = inURL.Err
 	}
 	return fmt.Errorf("POST to %s: %w", e.target.Host, err)

@@ -27,6 +27,7 @@ func (e *webhookExporter) push(ctx context.Context, logs plog.Logs) error {
 	d.run(ctx)
 	switch {
 	case d.failed != nil:
+		d.leaveWaiting()
 		err := consumererror.NewLogs(d.failed, without(logs, d.settled))
 		if d.pause > 0 {
 			return exporterhelper.NewThrottleRetry(err, d.pause)
@@ -34,7 +35,7 @@ func (e *webhookExporter) push(ctx context.Context, logs plog.Logs) error {
 		return err
 	case d.given > 0 && d.given == len(d.messages):
 		// Nothing of it was delivered, which exporterhelper counts as what it is.
-		return consumererror.NewPermanent(d.last)
+		return consumererror.NewPermanent(fmt.Errorf("kept as a dead letter: %w", d.last))
 	default:
 		return nil
 	}
@@ -113,6 +114,19 @@ func (d *dispatch) settle(i int, f failure) {
 	}
 }
 
+// leaveWaiting notes what is left over, for it is lost to exporterhelper when the
+// collector ends and the queue is in memory.
+func (d *dispatch) leaveWaiting() {
+	if !d.exporter.queued() {
+		return
+	}
+	for i, m := range d.messages {
+		if !d.settled[i] {
+			d.exporter.waiting.behind(m, failure{err: fmt.Errorf("behind another: %w", d.failed)})
+		}
+	}
+}
+
 // failure is why a record was not delivered; none where err is nil.
 type failure struct {
 	err    error
@@ -148,7 +162,7 @@ func (e *webhookExporter) deliver(ctx context.Context, m *message) failure {
 			return f
 		}
 		now := time.Now()
-		since := e.waiting.add(m, f, now)
+		since := e.waiting.failed(m, f, now)
 		if !e.expired(now.Sub(since)) {
 			return f
 		}

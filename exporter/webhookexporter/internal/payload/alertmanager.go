@@ -49,6 +49,7 @@ const (
 	keyWindowStart = "window_start"
 	keyWindowEnd   = "window_end"
 	keyRunbook     = "runbook_url"
+	keyReason      = "reason"
 	keyAnnotations = "annotations"
 	keyLabels      = "labels"
 )
@@ -124,7 +125,7 @@ func annotations(rule string, message *Message, body map[string]any) map[string]
 	}
 	all["alert_id"] = message.AlertID
 	for key, from := range map[string]string{
-		"description": keyContext, keyValue: keyValue, keyThreshold: keyThreshold, keyBaseline: keyBaseline, keyRunbook: keyRunbook,
+		"description": keyContext, keyValue: keyValue, keyThreshold: keyThreshold, keyBaseline: keyBaseline, keyRunbook: keyRunbook, keyReason: keyReason,
 	} {
 		if value := text(body[from]); value != "" {
 			all[key] = value

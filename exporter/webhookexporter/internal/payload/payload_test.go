@@ -53,13 +53,14 @@ func TestAlertmanager(t *testing.T) {
 		"everything": {anAlert("firing", func(body map[string]any) {
 			delete(body, "region")
 			body["value"], body["baseline"], body["window_end"] = nil, 118.5, 1715623410000.0 // as JSON makes it
+			body["reason"] = "no data for 3 windows"
 			body["runbook_url"] = "https://runbooks.example.com/drops"
 			body["annotations"] = map[string]any{"on.call": "gateway team", "depth": int64(3), "empty": ""}
 			body["labels"] = map[string]any{"queue.name": "sales", "9lives": true, "alertname": "mine", "none": nil}
 		}), `[{
 			"labels": {"alertname": "ws_connection_drop_rate", "severity": "critical", "tenant_id": "acme_corp",
 				"channel_type": "webmessaging", "queue_name": "sales", "_9lives": "true"},
-			"annotations": {"alert_id": "a", "description": "Look into it.", "threshold": "0.5", "baseline": "118.5",
+			"annotations": {"alert_id": "a", "description": "Look into it.", "threshold": "0.5", "baseline": "118.5", "reason": "no data for 3 windows",
 				"runbook_url": "https://runbooks.example.com/drops", "on_call": "gateway team", "depth": "3",
 				"summary": "ws_connection_drop_rate (threshold 0.5) for acme_corp, webmessaging"},
 			"startsAt": "2024-05-13T18:03:30Z", "endsAt": "2024-05-14T18:03:40Z"}]`},

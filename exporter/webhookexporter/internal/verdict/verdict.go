@@ -13,16 +13,16 @@ import (
 type Verdict int
 
 const (
-	// Delivered: the receiver has it.
+	// Delivered says that the receiver has it.
 	Delivered Verdict = iota
-	// Retry: the receiver cannot take it now, and nothing says that it never will.
+	// Retry says that the receiver cannot take it now, and nothing says that it never will.
 	Retry
-	// Redirected: the receiver is elsewhere. A redirect is not followed, for it
-	// could lead a signed alert anywhere; a person has to change the endpoint.
+	// Redirected says that the receiver is elsewhere. A redirect is not followed, for
+	// it could lead a signed alert anywhere; a person has to change the endpoint.
 	Redirected
-	// Refused: the receiver does not take it, now or later.
+	// Refused says that the receiver does not take it, now or later.
 	Refused
-	// Gone: the receiver wants nothing more, ever (Standard Webhooks: 410).
+	// Gone says that the receiver wants nothing more, ever (Standard Webhooks: 410).
 	Gone
 )
 
