@@ -33,7 +33,7 @@ func TestACampaignRaisesOneTenantsTraffic(t *testing.T) {
 	t.Parallel()
 	const minutes = 16
 	traffic := func(plan campaignPlan) ([]event, *generator) {
-		g := testGenerator(1, func(c *Config) { c.Rate, c.Sessions, c.Duration = 500, 500, minutes * time.Minute })
+		g := testGenerator(1, func(c *Config) { c.Rate, c.Sessions, c.Duration = 500, 500, minutes*time.Minute })
 		g.campaign.follow(plan, g)
 		return take(g, 0), g
 	}

@@ -5,48 +5,13 @@ package sim
 
 import "encoding/binary"
 
-// chunk is the bytes of one write to a socket, one or more whole WebSocket
-// frames, and what they hold.
+// chunk is the bytes of one write to a socket: one or more whole WebSocket frames.
 type chunk struct {
 	bytes  []byte
 	frames int
-	items  []item
-	times  []int64 // by item: when the event happened, unix nanoseconds
 }
 
-func (c *chunk) reset() {
-	c.bytes, c.items, c.times, c.frames = c.bytes[:0], c.items[:0], c.times[:0], 0
-}
-
-// add encodes a frame.
-func (c *chunk) add(f frame, at clock, e *encoder, t *Trouble) {
-	var separator, end []byte
-	start := c.begin()
-	switch f.form {
-	case FrameArray:
-		c.bytes = append(c.bytes, '[')
-		separator, end = []byte(","), []byte("]")
-	case FrameLines:
-		separator = []byte("\n")
-	}
-	operation := opText
-	for n := range f.items {
-		i := &f.items[n]
-		if n > 0 {
-			c.bytes = append(c.bytes, separator...)
-		}
-		happened := at.time(i)
-		c.bytes = e.item(c.bytes, i, happened, t)
-		c.items = append(c.items, *i)
-		c.times = append(c.times, happened)
-		if i.malformed == binaryFrame {
-			operation = opBinary
-		}
-	}
-	c.bytes = append(c.bytes, end...)
-	c.finish(start, operation)
-	c.frames++
-}
+func (c *chunk) reset() { c.bytes, c.frames = c.bytes[:0], 0 }
 
 // Operation codes of RFC 6455, section 5.2.
 const (
@@ -89,6 +54,7 @@ func (c *chunk) finish(start int, operation byte) {
 		binary.BigEndian.PutUint64(c.bytes[start+2:], uint64(size))
 	}
 	c.bytes[start] = final | operation
+	c.frames++
 }
 
 // message is a single frame as it goes on the wire. A server's frames are not masked.

@@ -18,7 +18,8 @@ import (
 
 // composed is everything a composer makes of some events, as bytes too.
 type composed struct {
-	chunk
+	batch
+	bytes  []byte
 	frames []frame
 }
 
@@ -33,9 +34,12 @@ func compose(seed uint64, change func(*Config)) composed {
 	for {
 		f, ok := composer.next(&config.Trouble)
 		if !ok {
+			var c chunk
+			encode.encode(&c, &all.batch, &config.Trouble)
+			all.bytes = c.bytes
 			return all
 		}
-		all.add(f, clock{origin: 1_715_623_400_123_456_789}, encode, &config.Trouble)
+		all.add(f, clock{origin: 1_715_623_400_123_456_789})
 		f.items = slices.Clone(f.items)
 		all.frames = append(all.frames, f)
 	}

@@ -29,6 +29,39 @@ func newEncoder(series []Series, timestamp TimestampForm) *encoder {
 	return e
 }
 
+// encode appends the frames of a batch.
+func (e *encoder) encode(c *chunk, b *batch, t *Trouble) {
+	from := 0
+	for _, f := range b.frames {
+		e.frame(c, f.form, b.items[from:f.end], b.times[from:f.end], t)
+		from = f.end
+	}
+}
+
+func (e *encoder) frame(c *chunk, form FrameForm, items []item, times []int64, t *Trouble) {
+	var separator, end []byte
+	start := c.begin()
+	switch form {
+	case FrameArray:
+		c.bytes = append(c.bytes, '[')
+		separator, end = []byte(","), []byte("]")
+	case FrameLines:
+		separator = []byte("\n")
+	}
+	operation := opText
+	for n := range items {
+		if n > 0 {
+			c.bytes = append(c.bytes, separator...)
+		}
+		c.bytes = e.item(c.bytes, &items[n], times[n], t)
+		if items[n].malformed == binaryFrame {
+			operation = opBinary
+		}
+	}
+	c.bytes = append(c.bytes, end...)
+	c.finish(start, operation)
+}
+
 // event appends one event, with the time (unix nanoseconds) the platform claims
 // for it.
 func (e *encoder) event(to []byte, ev *event, stamp int64) []byte {
@@ -70,6 +103,11 @@ func (e *encoder) stamp(to []byte, stamp int64) []byte {
 	default:
 		return strconv.AppendInt(to, stamp/1e6, 10)
 	}
+}
+
+// appendISO writes a time (unix nanoseconds) as ISO 8601, to the millisecond.
+func appendISO(to []byte, at int64) []byte {
+	return time.Unix(0, at).UTC().AppendFormat(to, "2006-01-02T15:04:05.000Z")
 }
 
 // appendUUID writes an identity as a version 4 UUID.

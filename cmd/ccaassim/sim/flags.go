@@ -12,6 +12,7 @@ import (
 func (c *Config) RegisterFlags(set *flag.FlagSet) {
 	set.StringVar(&c.Listen, "listen", c.Listen, "address to listen on; port 0 takes a free one")
 	set.BoolVar(&c.ListenAnywhere, "listen-anywhere", c.ListenAnywhere, "allow a --listen address that is not loopback")
+	set.StringVar(&c.Advertise, "advertise", c.Advertise, "host:port that answers name as the simulator's; empty: where it listens")
 	set.BoolVar(&c.TLS, "tls", c.TLS, "serve https and wss with a certificate made at start")
 	set.StringVar(&c.TLSCAFile, "tls-ca-file", c.TLSCAFile, "write the certificate to trust to this PEM file")
 
@@ -21,6 +22,15 @@ func (c *Config) RegisterFlags(set *flag.FlagSet) {
 	set.DurationVar(&c.TokenTTL, "token-ttl", c.TokenTTL, "lifetime of a token")
 	set.Var((*list)(&c.SupportedProtocols), "supported-protocols", "subprotocols of the pre-flight's answer, and of the upgrade")
 	set.BoolVar(&c.PreflightArray, "preflight-array", c.PreflightArray, "answer the pre-flight with a bare array")
+
+	set.StringVar(&c.AccessKey, "access-key", c.AccessKey, "access key for the password grant; empty lets any in")
+	set.StringVar(&c.AccessKeySecret, "access-key-secret", c.AccessKeySecret, "secret of --access-key")
+	set.BoolVar(&c.QuotedControl, "quoted-control", c.QuotedControl, "write the event hub's control frames as JSON strings, not bare")
+	set.DurationVar(&c.ChannelHeartbeat, "channel-heartbeat", c.ChannelHeartbeat, "time between the heartbeats of a Notifications socket; 0: none")
+	set.DurationVar(&c.BlankHeartbeat, "blank-heartbeat", c.BlankHeartbeat, "time between the blank frames of a TaskRouter socket; 0: none")
+	set.IntVar(&c.Queues, "queues", c.Queues, "queues that sessions wait in")
+	set.IntVar(&c.Agents, "agents", c.Agents, "agents who serve sessions, as the APIs other than the realtime events name them")
+	set.IntVar(&c.SnapshotMessages, "snapshot-messages", c.SnapshotMessages, "messages that the snapshot of a conversation shows, at most")
 
 	set.Var((*list)(&c.Tenants), "tenants", "tenants")
 	set.IntVar(&c.TenantCount, "tenant-count", c.TenantCount, "this many tenants with made-up names, instead of --tenants")
@@ -41,6 +51,7 @@ func (c *Config) RegisterFlags(set *flag.FlagSet) {
 	set.IntVar(&c.FrameEvents, "frame-events", c.FrameEvents, "events in a frame, at most")
 	set.Var((*text)(&c.Timestamp), "timestamp", "form of timestamps: s, ms, us, ns or rfc3339")
 	set.BoolVar(&c.Broadcast, "broadcast", c.Broadcast, "send every event to every socket, not to one in turn")
+	set.Var((*text)(&c.Delivery), "delivery", "sockets of an API that an event goes to: turn, client (one client's, in turn) or broadcast")
 	set.BoolVar(&c.Lossy, "lossy", c.Lossy, "events happen and are missed while no socket is there, instead of waiting")
 	set.BoolVar(&c.Silent, "silent", c.Silent, "make no traffic")
 	set.StringVar(&c.Record, "record", c.Record, "write every event and what became of it to this file, as JSON lines")
@@ -76,6 +87,19 @@ func (t *Trouble) RegisterFlags(set *flag.FlagSet) {
 	set.Var(&t.PreflightFail, "preflight-fail", "answer pre-flights with status[:times[:retry-after]]")
 	set.Var(&t.UpgradeFail, "upgrade-fail", "answer upgrades with status[:times[:retry-after]]")
 	set.BoolVar(&t.RetryAfterDate, "retry-after-date", t.RetryAfterDate, "write Retry-After as a date, not as seconds")
+	set.IntVar(&t.RateLimit, "rate-limit", t.RateLimit, "calls of the Notifications and queues API that a token may make in a minute, before 429; 0: any number")
+
+	set.Var(&t.ChannelFail, "channel-fail", "answer requests for channels with status[:times[:retry-after]]")
+	set.Var(&t.SubscriptionFail, "subscription-fail", "answer requests for subscriptions with status[:times[:retry-after]]")
+	set.Var(&t.QueuesFail, "queues-fail", "answer requests for queues with status[:times[:retry-after]]")
+	set.Var(&t.ConfigurationFail, "configuration-fail", "answer requests for discovery documents with status[:times[:retry-after]]")
+	set.Var(&t.ConnectionFail, "connection-fail", "answer requests for chat connections with status[:times[:retry-after]]")
+	set.Var(&t.TopicReject, "topic-reject", "topics to reject: a share of all, or texts that they contain")
+	set.DurationVar(&t.ChannelTTL, "channel-ttl", t.ChannelTTL, "lifetime of a Notifications channel since its last subscription")
+	set.DurationVar(&t.SocketClosingEvery, "socket-closing-every", t.SocketClosingEvery, "tell each Notifications socket to move at about this age; 0: never")
+	set.DurationVar(&t.SocketClosingGrace, "socket-closing-grace", t.SocketClosingGrace, "time it has to move, before it is closed")
+	set.BoolVar(&t.NoPong, "no-pong", t.NoPong, "leave pings and heartbeats in text frames unanswered")
+	set.BoolVar(&t.RateLimited, "rate-limited", t.RateLimited, "answer event hub sockets with RATE_LIMIT_EXCEEDED")
 
 	set.BoolVar(&t.Silence, "silence", t.Silence, "keep sockets open and send nothing, not even pongs")
 	set.DurationVar(&t.SilenceAfter, "silence-after", t.SilenceAfter, "age at which a socket falls silent; 0: never")

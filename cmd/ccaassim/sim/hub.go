@@ -37,7 +37,17 @@ func (h *hub) serve(s *socket) {
 		return
 	}
 	defer h.readers.Done()
-	s.read(func(age time.Duration) bool { return h.trouble.now().silent(age) })
+	if s.insteadOf != nil {
+		s.insteadOf.close(websocket.CloseNormalClosure, "another connection has taken the channel")
+		s.insteadOf = nil
+	}
+	silent := func() bool { return h.trouble.now().silent(time.Since(s.accepted)) }
+	if s.beatEvery > 0 {
+		ended := make(chan struct{})
+		defer close(ended)
+		h.readers.Go(func() { s.beat(ended, silent) })
+	}
+	s.read(silent)
 	h.remove(s)
 }
 
@@ -76,6 +86,27 @@ func (h *hub) remove(s *socket) {
 	h.signal()
 }
 
+// extend lets a socket live as long as another token, and tells those who wait
+// that it has changed.
+func (h *hub) extend(s *socket, expiry time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !s.expiry.Equal(expiry) {
+		s.expiry = expiry
+		h.sentence(s, h.trouble.now())
+	}
+	h.signal()
+}
+
+// admit lets a socket be told of events from now on, for as long as a token holds.
+func (h *hub) admit(s *socket, g grant) {
+	if !s.ready.Load() {
+		s.client = g.client // whose it is stays
+		s.ready.Store(true)
+	}
+	h.extend(s, g.expiry)
+}
+
 // signal wakes those who wait for a change; the caller holds mu.
 func (h *hub) signal() {
 	close(h.changed)
@@ -85,26 +116,55 @@ func (h *hub) signal() {
 // sentence plans a socket's end from its age and the present trouble; the caller
 // holds mu.
 func (h *hub) sentence(s *socket, t *Trouble) {
-	about := func(every time.Duration) time.Time { // half as long again, at most, or half as long
-		return s.accepted.Add(time.Duration((0.5 + h.random.Float64()) * float64(every)))
-	}
-	var when time.Time
-	var end func()
-	earlier := func(moment time.Time, means func()) {
-		if end == nil || moment.Before(when) {
-			when, end = moment, means
-		}
-	}
+	var v verdict
 	if t.ResetEvery > 0 {
-		earlier(about(t.ResetEvery), s.reset)
+		v.earlier(h.about(s, t.ResetEvery), s.reset)
 	}
 	if t.CloseEvery > 0 {
-		earlier(about(t.CloseEvery), func() { s.close(t.CloseCode, t.CloseReason) })
+		v.earlier(h.about(s, t.CloseEvery), func() { s.close(t.CloseCode, t.CloseReason) })
 	}
-	if t.CloseExpired {
-		earlier(s.expiry, func() { s.close(websocket.ClosePolicyViolation, "token expired") })
+	if t.CloseExpired && !s.expiry.IsZero() {
+		v.earlier(s.expiry, func() { s.expire("token expired") })
 	}
-	s.plan(time.Until(when), end)
+	switch {
+	case !s.movesBy.IsZero():
+		v.earlier(s.movesBy, func() { s.close(websocket.CloseGoingAway, "the socket is closing") })
+	case s.api == notifications && t.SocketClosingEvery > 0:
+		v.earlier(h.about(s, t.SocketClosingEvery), func() { h.announceClosing(s) })
+	}
+	s.plan(time.Until(v.when), v.end)
+}
+
+// about is when a socket is about an age old: half of it at least, and half as much
+// again at most.
+func (h *hub) about(s *socket, age time.Duration) time.Time {
+	return s.accepted.Add(time.Duration((0.5 + h.random.Float64()) * float64(age)))
+}
+
+// verdict is the first of several ends.
+type verdict struct {
+	when time.Time
+	end  func()
+}
+
+func (v *verdict) earlier(when time.Time, end func()) {
+	if v.end == nil || when.Before(v.when) {
+		v.when, v.end = when, end
+	}
+}
+
+// announceClosing tells a Notifications socket that it will be closed after the grace.
+func (h *hub) announceClosing(s *socket) {
+	h.mu.Lock()
+	if s.api != notifications || !s.movesBy.IsZero() {
+		h.mu.Unlock()
+		return
+	}
+	t := h.trouble.now()
+	s.movesBy = time.Now().Add(t.SocketClosingGrace)
+	h.sentence(s, t)
+	h.mu.Unlock()
+	s.say(socketClosing())
 }
 
 // reconsider applies changed trouble to the sockets that are there.
@@ -125,7 +185,7 @@ func (h *hub) ready(to []*socket, now time.Time) (ready []*socket, silent bool, 
 	defer h.mu.Unlock()
 	for _, s := range h.sockets {
 		switch {
-		case s.isClosing():
+		case s.isClosing() || !s.ready.Load():
 		case t.silent(now.Sub(s.accepted)):
 			silent = true
 		default:

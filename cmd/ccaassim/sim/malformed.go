@@ -62,60 +62,62 @@ func parseMalformation(name string) (malformation, error) {
 
 // item appends an item: an event as it should be, or a malformed one.
 func (e *encoder) item(to []byte, i *item, happened int64, t *Trouble) []byte {
-	if t.Skew != 0 && t.skews(e.series[i.event.series].Region) {
-		happened += int64(t.Skew)
-	}
+	happened = t.stamp(e.series[i.event.series].Region, happened)
 	if i.malformed == wellFormed {
 		return e.event(to, &i.event, happened)
 	}
 	good := e.event(nil, &i.event, happened)
-	return append(to, spoil(good, i, e.stamp(nil, happened), t.OversizedBytes)...)
+	if i.malformed.alone() {
+		return append(to, spoilFrame(good, i, t.OversizedBytes)...)
+	}
+	return append(to, spoilObject(good, i, e.stamp(nil, happened))...)
 }
 
-// spoil makes a well-formed object malformed. Where a kind has several faces,
-// the event's id chooses one, so that a seed repeats them.
-func spoil(good []byte, i *item, stamp []byte, oversized int) []byte {
-	field := func(name, value, with string) []byte {
-		return bytes.Replace(good, []byte(`"`+name+`":`+value), []byte(with), 1)
-	}
-	choose := func(faces ...string) string { return faces[i.event.id.low%uint64(len(faces))] }
-	kind := i.event.kind.String()
-	channel := `"` + string(appendUUID(nil, i.event.channel)) + `"`
+// spoilFrame makes a well-formed frame of any API malformed. Where a kind has
+// several faces, the event's id chooses one, so that a seed repeats them.
+func spoilFrame(good []byte, i *item, oversized int) []byte {
+	with := func(field string) []byte { return bytes.Replace(good, []byte("{"), []byte("{"+field+","), 1) }
 	switch i.malformed {
 	case notJSON:
-		return []byte(choose(`<html><body>502 Bad Gateway</body></html>`, `hello`, `{type:message.send}`, `{"type":"message.send",}`))
+		return []byte(choose(i, `<html><body>502 Bad Gateway</body></html>`, `hello`, `{type:message.send}`, `{"type":"message.send",}`))
 	case truncated:
 		return good[:len(good)*2/3]
 	case invalidUTF8:
-		return field("userId", `"`, "\"userId\":\"\xff\xfe\xc3(")
+		return with("\"invalid\":\"\xff\xfe\xc3(\"")
 	case tooDeep:
-		return field("userId", `"`, `"extra":`+strings.Repeat("[", 10_000)+strings.Repeat("]", 10_000)+`,"userId":"`)
+		return with(`"extra":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000))
 	case binaryFrame:
 		return []byte{0x08, 0x96, 0x01, 0x12, 0x07, 0xff, 0x00, 0xfe, byte(i.event.id.low), 0x1a}
 	case frameTooLarge:
-		return field("userId", `"`, `"padding":"`+strings.Repeat("x", oversized)+`","userId":"`)
-	case nulBytes:
+		return with(`"padding":"` + strings.Repeat("x", oversized) + `"`)
+	default: // nulBytes
 		return append([]byte{0, 0}, good...)
+	}
+}
+
+// spoilObject makes an object of a realtime events frame malformed.
+func spoilObject(good []byte, i *item, stamp []byte) []byte {
+	field := func(name, value, with string) []byte {
+		return bytes.Replace(good, []byte(`"`+name+`":`+value), []byte(with), 1)
+	}
+	kind := i.event.kind.String()
+	channel := `"` + string(appendUUID(nil, i.event.channel)) + `"`
+	switch i.malformed {
 	case duplicateKey:
 		return field("type", `"`, `"type":"`+kind+`","type":"`)
 	case wrongType:
-		return choose2(i, field("type", `"`+kind+`"`, `"type":42`), field("channelId", channel, `"channelId":{"id":1}`))
+		return choose(i, field("type", `"`+kind+`"`, `"type":42`), field("channelId", channel, `"channelId":{"id":1}`))
 	case missingType:
 		return field("type", `"`+kind+`",`, ``)
 	case unknownType:
 		return field("type", `"`+kind, `"type":"connection.teleport`)
 	case missingChannelID:
-		return choose2(i, field("channelId", channel+`,`, ``), field("channelId", channel, `"channelId":""`))
+		return choose(i, field("channelId", channel+`,`, ``), field("channelId", channel, `"channelId":""`))
 	case missingTimestamp:
 		return field("timestamp", string(stamp)+`,`, ``)
 	default: // badTimestamp
-		return field("timestamp", string(stamp), `"timestamp":`+choose(`null`, `-1`, `"9999-12-31T23:59:59Z"`, `"yesterday"`, `true`))
+		return field("timestamp", string(stamp), `"timestamp":`+choose(i, `null`, `-1`, `"9999-12-31T23:59:59Z"`, `"yesterday"`, `true`))
 	}
 }
 
-func choose2(i *item, a, b []byte) []byte {
-	if i.event.id.low&1 == 0 {
-		return a
-	}
-	return b
-}
+func choose[T any](i *item, faces ...T) T { return faces[i.event.id.low%uint64(len(faces))] }

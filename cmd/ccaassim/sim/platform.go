@@ -25,6 +25,10 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST "+TokenPath, s.token)
 	mux.HandleFunc("GET "+PreflightPath, s.preflight)
 	mux.HandleFunc("GET "+StreamPath, s.upgrade)
+	s.notificationsRoutes(mux)
+	s.eventHubRoutes(mux)
+	s.connectChatRoutes(mux)
+	mux.HandleFunc("GET "+taskRouterPath, s.taskRouterSocket)
 	mux.HandleFunc("GET /truth", s.serveTruth)
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /trouble", s.serveTrouble)
@@ -32,6 +36,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /trouble/burst", s.postNow(s.Burst))
 	mux.HandleFunc("POST /trouble/campaign", s.postNow(s.Campaign))
 	mux.HandleFunc("POST /trouble/reset", s.postNow(s.Reset))
+	mux.HandleFunc("POST /trouble/socket-closing", s.postNow(s.AnnounceClosing))
 	mux.HandleFunc("POST /trouble/close", s.postNow(func() {
 		t := s.trouble.now()
 		s.CloseSockets(t.CloseCode, t.CloseReason)
@@ -62,11 +67,10 @@ func (s *Server) preflight(w http.ResponseWriter, r *http.Request) {
 // upgrade lets a client's socket in, with the first subprotocol it asks for that
 // is supported, or what trouble makes of it.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
-	s.tally.note(func(t *tally) { t.requests.Upgrades++ })
-	if s.fail(w, func(t *Trouble) *Failure { return &t.UpgradeFail }) {
+	if s.failUpgrade(w) {
 		return
 	}
-	expiry, ok := s.authorized(w, r)
+	g, ok := s.authorized(w, r)
 	if !ok {
 		return
 	}
@@ -79,12 +83,25 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	if answer := s.trouble.now().answer(asked); answer != "" {
 		header.Set("Sec-Websocket-Protocol", answer)
 	}
+	s.accept(w, r, realtimeEvents, header, func(socket *socket) { socket.bear(g) })
+}
+
+// failUpgrade counts an upgrade, and fails it if trouble wants that.
+func (s *Server) failUpgrade(w http.ResponseWriter) bool {
+	s.tally.note(func(t *tally) { t.requests.Upgrades++ })
+	return s.fail(w, func(t *Trouble) *Failure { return &t.UpgradeFail })
+}
+
+// accept upgrades a request to a socket of an API, and serves that until it ends.
+func (s *Server) accept(w http.ResponseWriter, r *http.Request, a api, header http.Header, prepare func(*socket)) {
 	upgrader := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 	conn, err := upgrader.Upgrade(w, r, header)
 	if err != nil {
 		return // the upgrader has answered
 	}
-	s.hub.serve(newSocket(conn, time.Now(), expiry, s.config.WriteTimeout))
+	socket := newSocket(conn, a, time.Now(), s.config.WriteTimeout)
+	prepare(socket)
+	s.hub.serve(socket)
 }
 
 // supported is the first subprotocol asked for that the platform speaks, or empty.
@@ -118,16 +135,16 @@ func (s *Server) failWith(w http.ResponseWriter, f Failure) {
 	platformError(w, f.Status, http.StatusText(f.Status))
 }
 
-// authorized answers 401 unless the request bears a good token; it gives the
-// token's expiry.
-func (s *Server) authorized(w http.ResponseWriter, r *http.Request) (time.Time, bool) {
-	expiry, ok := s.tokens.holds(r, time.Now())
+// authorized answers 401 unless the request bears a good token; it gives what
+// stands behind that.
+func (s *Server) authorized(w http.ResponseWriter, r *http.Request) (grant, bool) {
+	g, ok := s.tokens.holds(r, time.Now())
 	if ok {
-		return expiry, true
+		return g, true
 	}
 	w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	platformError(w, http.StatusUnauthorized, "no bearer token, or it is unknown or expired")
-	return time.Time{}, false
+	return grant{}, false
 }
 
 func platformError(w http.ResponseWriter, status int, message string) {

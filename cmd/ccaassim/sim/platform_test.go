@@ -148,7 +148,7 @@ func TestATokenExpires(t *testing.T) {
 	config.TokenTTL = time.Minute
 	issued := newTokens(&config)
 	now := time.Now()
-	token := issued.issue(now)
+	token := issued.issue("client", now)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost", nil)
 	require.NoError(t, err)
 	request.Header.Set("Authorization", "Bearer "+token)
@@ -157,8 +157,8 @@ func TestATokenExpires(t *testing.T) {
 	assert.True(t, ok)
 	_, ok = issued.holds(request, now.Add(time.Minute))
 	assert.False(t, ok)
-	issued.issue(now.Add(time.Hour))
-	assert.Len(t, issued.expiry, 1, "expired tokens are forgotten")
+	issued.issue("client", now.Add(time.Hour))
+	assert.Len(t, issued.grants, 1, "expired tokens are forgotten")
 }
 
 func TestFailuresHappenAsOftenAsAsked(t *testing.T) {
@@ -236,6 +236,7 @@ func TestStartRefuses(t *testing.T) {
 		`--listen "0.0.0.0:0" is not loopback`:  func(c *Config) { c.Listen = "0.0.0.0:0" },
 		`--listen ":8080" is not loopback`:      func(c *Config) { c.Listen = ":8080" },
 		`--listen "nowhere"`:                    func(c *Config) { c.Listen = "nowhere" },
+		`--advertise "nowhere": address`:        func(c *Config) { c.Advertise = "nowhere" },
 		`--rate -1: want`:                       func(c *Config) { c.Rate = -1 },
 		`--sessions 0: want 1 to`:               func(c *Config) { c.Sessions = 0 },
 		`--tenants []: want names`:              func(c *Config) { c.Tenants = nil },
@@ -249,9 +250,21 @@ func TestStartRefuses(t *testing.T) {
 		`--malformed 1.5: want a share`:         func(c *Config) { c.Trouble.Malformed = 1.5 },
 		`--malformed-kinds sour: want unknown`:  func(c *Config) { c.Trouble.MalformedKinds = []string{"sour"} },
 		`--burst-drop-rate 130: want 0 to 100`:  func(c *Config) { c.Trouble.BurstDropRate = 130 },
-		`--campaign-factor 0.5: want 1 to 100`: func(c *Config) { c.Trouble.CampaignFactor = 0.5 },
-		`--campaign-duration 2m0s: want less`:  func(c *Config) { c.Trouble.CampaignEvery = time.Minute },
-		`--sink-hang -1s: want 0`:              func(c *Config) { c.Trouble.SinkHang = -time.Second },
+		`--campaign-factor 0.5: want 1 to 100`:  func(c *Config) { c.Trouble.CampaignFactor = 0.5 },
+		`--campaign-duration 2m0s: want less`:   func(c *Config) { c.Trouble.CampaignEvery = time.Minute },
+		`--delivery all: want one of turn`:      func(c *Config) { c.Delivery = "all" },
+		`--broadcast true: want not`:            func(c *Config) { c.Broadcast, c.Delivery = true, DeliverClient },
+		`--queues 0: want 1 to`:                 func(c *Config) { c.Queues = 0 },
+		`--agents 0: want 1 to`:                 func(c *Config) { c.Agents = 0 },
+		`--snapshot-messages 0: want 1 to`:      func(c *Config) { c.SnapshotMessages = 0 },
+		`--channel-heartbeat -1s: want 0`:       func(c *Config) { c.ChannelHeartbeat = -time.Second },
+		`--channel-ttl 0s: want more`:           func(c *Config) { c.Trouble.ChannelTTL = 0 },
+		`--topic-reject 1.5: want a share`:      func(c *Config) { c.Trouble.TopicReject.Share = 1.5 },
+		`--topic-reject a,: want a share`:       func(c *Config) { c.Trouble.TopicReject.Texts = []string{"a", ""} },
+		`--rate-limit -1: want 0`:               func(c *Config) { c.Trouble.RateLimit = -1 },
+		`--queues-fail 200: want an HTTP`:       func(c *Config) { c.Trouble.QueuesFail.Status = 200 },
+		`--socket-closing-grace 0s: want more`:  func(c *Config) { c.Trouble.SocketClosingGrace = 0 },
+		`--sink-hang -1s: want 0`:               func(c *Config) { c.Trouble.SinkHang = -time.Second },
 		`--token-fail 999: want an HTTP status`: func(c *Config) { c.Trouble.TokenFail.Status = 999 },
 		`--close-code 7: want 1000`:             func(c *Config) { c.Trouble.CloseCode = 7 },
 		`--record: open /no/such`:               func(c *Config) { c.Record = "/no/such/dir/file" },

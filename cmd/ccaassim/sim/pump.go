@@ -5,14 +5,13 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
 
 const (
-	// chunkBytes is about how much goes into one write.
-	chunkBytes = 32 << 10
+	// batchEvents is about how many events go into one write: 32 KiB of them.
+	batchEvents = 128
 	// tick is how finely departures are timed: waking up for each of many
 	// thousand events a second would cost more than sending them.
 	tick = 2 * time.Millisecond
@@ -20,24 +19,31 @@ const (
 	silencePoll = 10 * time.Millisecond
 )
 
+// teller tells the events of a batch to sockets of its API, and notes in the batch
+// what became of them.
+type teller interface {
+	tell(b *batch, sockets []*socket, t *Trouble) told
+}
+
 // pump sends the composer's frames to the hub's sockets when they are due.
 type pump struct {
 	composer  *composer
 	encoder   *encoder
+	tellers   [apis]teller
+	book      *book
 	hub       *hub
 	tally     *tally
 	trouble   *trouble
 	record    *record
 	fullSpeed bool
 	lossy     bool
-	broadcast bool
 	duration  time.Duration
 
 	clock   clock
 	began   time.Time
-	chunk   chunk
-	targets []*socket
-	turn    int
+	batch   batch
+	targets []*socket       // ready
+	of      [apis][]*socket // the same, by API
 }
 
 // run sends until the traffic is at its bound.
@@ -51,15 +57,14 @@ func (p *pump) run(ctx context.Context) error {
 		if p.fullSpeed && p.duration > 0 && time.Since(p.began) >= p.duration {
 			return nil
 		}
-		p.chunk.reset()
+		p.batch.reset()
 		if p.fullSpeed {
 			p.clock.origin = time.Now().UnixNano()
 		}
 		elapsed := p.elapsed()
-		for first := true; more && len(p.chunk.bytes) < chunkBytes && (first || p.fullSpeed || pending.due <= elapsed); first = false {
-			t := p.trouble.now()
-			p.chunk.add(pending, p.clock, p.encoder, t)
-			pending, more = p.composer.next(t)
+		for first := true; more && len(p.batch.items) < batchEvents && (first || p.fullSpeed || pending.due <= elapsed); first = false {
+			p.batch.add(pending, p.clock)
+			pending, more = p.composer.next(p.trouble.now())
 		}
 		if err := p.deliver(ctx); err != nil {
 			return err
@@ -135,18 +140,15 @@ func (p *pump) sleep(ctx context.Context, wait time.Duration, changed <-chan str
 	return nil
 }
 
-// deliver writes the chunk, and counts it by what became of it.
+// deliver tells the batch to whoever is there, and counts it by what became of
+// it. While those who were there leave without any of it, it waits for others.
 func (p *pump) deliver(ctx context.Context) error {
 	for {
-		if p.lossy && len(p.targets) == 0 {
-			return p.count(missed)
-		}
-		f, written := p.write()
-		if written {
-			return p.count(f)
+		if all := p.tell(); all.some || !all.left && len(p.targets) > 0 || p.lossy {
+			return p.count()
 		}
 		changed, silent := p.look()
-		if len(p.targets) == 0 && !p.lossy {
+		if len(p.targets) == 0 {
 			if err := p.pause(ctx, changed, silent); err != nil {
 				return err
 			}
@@ -155,31 +157,30 @@ func (p *pump) deliver(ctx context.Context) error {
 	}
 }
 
-// write sends the chunk to the socket whose turn it is, or to all. It is not
-// written when no socket took any of it.
-func (p *pump) write() (f fate, written bool) {
-	if len(p.targets) == 0 {
-		return 0, false
+// tell lets every API tell the batch to its sockets.
+func (p *pump) tell() (all told) {
+	for a := range p.of {
+		p.of[a] = p.of[a][:0]
 	}
-	targets := p.targets
-	if !p.broadcast {
-		p.turn = (p.turn + 1) % len(targets)
-		targets = targets[p.turn : p.turn+1]
+	for _, s := range p.targets {
+		p.of[s.api] = append(p.of[s.api], s)
 	}
-	f = unsure
-	for _, s := range targets {
-		err := s.write(p.chunk.bytes)
-		if err == nil {
-			f = sent
+	t := p.trouble.now()
+	for a, sockets := range p.of {
+		p.batch.used[a] = p.batch.used[a] || len(sockets) > 0
+		if !p.batch.used[a] {
+			continue
 		}
-		written = written || !errors.Is(err, errLeaving)
+		p.batch.await(api(a), missed)
+		all.add(p.tellers[a].tell(&p.batch, sockets, t))
 	}
-	return f, written
+	return all
 }
 
-func (p *pump) count(f fate) error {
-	p.tally.add(&p.chunk, f)
-	if err := p.record.write(&p.chunk, f, p.encoder, p.trouble.now()); err != nil {
+func (p *pump) count() error {
+	p.tally.add(&p.batch)
+	p.book.settle(&p.batch)
+	if err := p.record.write(&p.batch, p.encoder, p.trouble.now()); err != nil {
 		return fmt.Errorf("--record: %w", err)
 	}
 	return nil

@@ -29,24 +29,24 @@ func openRecord(path string) (*record, error) {
 	return &record{file: file, buffer: bufio.NewWriter(file)}, nil
 }
 
-// write adds the events of a chunk, with their true time in unix nanoseconds.
-func (r *record) write(c *chunk, f fate, e *encoder, t *Trouble) error {
+// write adds the events of a batch, with their true time in unix nanoseconds.
+func (r *record) write(b *batch, e *encoder, t *Trouble) error {
 	if r == nil {
 		return nil
 	}
-	for n := range c.items {
-		i := &c.items[n]
+	for n := range b.items {
+		i := &b.items[n]
 		if i.malformed != wellFormed {
 			continue
 		}
 		r.line = append(r.line[:0], `{"outcome":"`...)
-		r.line = append(r.line, f.String()...)
+		r.line = append(r.line, b.fate(n).String()...)
 		r.line = append(r.line, `","duplicate":`...)
 		r.line = strconv.AppendBool(r.line, i.duplicate)
 		r.line = append(r.line, `,"time":`...)
-		r.line = strconv.AppendInt(r.line, c.times[n], 10)
+		r.line = strconv.AppendInt(r.line, b.times[n], 10)
 		r.line = append(r.line, `,"event":`...)
-		r.line = e.item(r.line, i, c.times[n], t)
+		r.line = e.item(r.line, i, b.times[n], t)
 		r.line = append(r.line, "}\n"...)
 		if _, err := r.buffer.Write(r.line); err != nil {
 			return err

@@ -68,18 +68,20 @@ func TestTroubleWithWebhooks(t *testing.T) {
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL()+"/sink", strings.NewReader("three"))
 	require.NoError(t, err)
 	response, err := c.http.Do(request)
-	if !assert.Error(t, err) {
+	if err == nil {
 		_ = response.Body.Close()
 	}
+	require.Error(t, err)
 
 	require.NoError(t, server.Trouble(func(t *Trouble) { t.SinkReset, t.SinkHang = false, time.Hour }))
 	request, err = http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL()+"/sink", strings.NewReader("four"))
 	require.NoError(t, err)
 	impatient := &http.Client{Transport: c.http.Transport, Timeout: 50 * time.Millisecond}
 	response, err = impatient.Do(request)
-	if !assert.ErrorContains(t, err, "Timeout") {
+	if err == nil {
 		_ = response.Body.Close()
 	}
+	require.ErrorContains(t, err, "Timeout")
 	received, webhooks := server.Webhooks()
 	assert.Equal(t, int64(4), received)
 	statuses := map[string]int{}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -32,8 +33,19 @@ type socket struct {
 	conn     *websocket.Conn
 	net      net.Conn
 	accepted time.Time
-	expiry   time.Time // of the token it was let in with
 	timeout  time.Duration
+
+	api    api
+	client string
+	expiry time.Time   // of the token it was let in with; zero: it has none
+	ready  atomic.Bool // to be told of events
+
+	channel   *channel          // of a Notifications socket
+	insteadOf *socket           // which leaves once this one is there; nil: nobody does
+	movesBy   time.Time         // by when that was told to move; under the hub's mu
+	heard     func(text []byte) // what the client says; nil: nobody listens
+	beatEvery time.Duration     // 0: it says nothing of its own accord
+	beatFrame []byte
 
 	writing sync.Mutex // held over a write, so that frames never mix
 
@@ -43,8 +55,8 @@ type socket struct {
 	fate    *time.Timer // ends the socket when its time has come
 }
 
-func newSocket(conn *websocket.Conn, now, expiry time.Time, timeout time.Duration) *socket {
-	return &socket{conn: conn, net: conn.NetConn(), accepted: now, expiry: expiry, timeout: timeout}
+func newSocket(conn *websocket.Conn, a api, now time.Time, timeout time.Duration) *socket {
+	return &socket{conn: conn, net: conn.NetConn(), api: a, accepted: now, timeout: timeout}
 }
 
 // write sends whole frames, and gives the socket up when it cannot. With
@@ -74,11 +86,36 @@ func (s *socket) writeLocked(frames []byte) error {
 	return err
 }
 
-// read answers pings until the socket ends.
-func (s *socket) read(silent func(age time.Duration) bool) {
+// bear lets a socket that is not the hub's yet be told of events from the start.
+func (s *socket) bear(g grant) {
+	s.client, s.expiry = g.client, g.expiry
+	s.ready.Store(true)
+}
+
+// say sends one text frame; a socket that is leaving does not get it.
+func (s *socket) say(text []byte) { _ = s.write(message(opText, text)) }
+
+// beat says the same again and again until the socket ends.
+func (s *socket) beat(ended <-chan struct{}, silent func() bool) {
+	ticker := time.NewTicker(s.beatEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-ticker.C:
+			if !silent() {
+				s.say(s.beatFrame)
+			}
+		}
+	}
+}
+
+// read answers pings, and what the client says, until the socket ends.
+func (s *socket) read(silent func() bool) {
 	s.conn.SetReadLimit(1 << 20)
 	s.conn.SetPingHandler(func(data string) error {
-		if silent(time.Since(s.accepted)) {
+		if silent() {
 			return nil
 		}
 		return s.write(message(opPong, []byte(data)))
@@ -92,8 +129,12 @@ func (s *socket) read(silent func(age time.Duration) bool) {
 		return nil
 	})
 	for {
-		if _, _, err := s.conn.NextReader(); err != nil {
+		_, text, err := s.conn.ReadMessage()
+		if err != nil {
 			return
+		}
+		if s.heard != nil && !silent() {
+			s.heard(text)
 		}
 	}
 }
@@ -108,6 +149,14 @@ func (s *socket) close(code int, reason string) {
 	defer s.writing.Unlock()
 	_ = s.net.SetReadDeadline(time.Now().Add(closeWait))
 	_ = s.writeLocked(message(opClose, closePayload(code, reason)))
+}
+
+// expire ends a socket that has lost its right, as its API does.
+func (s *socket) expire(why string) {
+	if s.api == notifications {
+		s.say(notFound(why))
+	}
+	s.close(websocket.ClosePolicyViolation, why)
 }
 
 // closeWait is how long a client may take to answer a close frame.

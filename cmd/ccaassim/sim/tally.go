@@ -8,46 +8,39 @@ import (
 	"sync"
 )
 
-// fate is what became of a chunk.
+// fate is what became of an event, the best first.
 type fate uint8
 
 const (
-	sent fate = iota
-	unsure
-	missed
+	sent    fate = iota
+	unsure       // the write failed half way
+	missed       // nobody was there
+	unheard      // nobody who was there is subscribed to it
 	fates
 )
 
-func (f fate) String() string { return [fates]string{"sent", "unsure", "missed"}[f] }
-
-// spellsKept bounds the list of spells; what comes later joins the last one.
-const spellsKept = 10_000
+func (f fate) String() string { return [fates]string{"sent", "unsure", "missed", "unheard"}[f] }
 
 // tally keeps the truth. The pump adds to it, anyone reads.
 type tally struct {
 	mu         sync.Mutex
 	series     []Series
-	warm       []int64 // sessions open before the first event
-	counts     [fates][]Counts
-	events     [fates]int64
+	warm       []int64       // sessions open before the first event
+	all        *ledger       // of what happened
+	apis       [apis]*ledger // of what each told; nil: it has had no socket
 	frames     int64
 	bytes      int64
 	duplicates int64
 	violations [malformations]int64
-	spells     []Spell
-	inSpell    bool
 	started    int64
 	done       bool
 	sockets    SocketTruth
 	requests   RequestTruth
+	channels   ChannelTruth
 }
 
 func newTally(series []Series, warm []int64) *tally {
-	t := &tally{series: series, warm: slices.Clone(warm)}
-	for f := range t.counts {
-		t.counts[f] = make([]Counts, len(series))
-	}
-	return t
+	return &tally{series: series, warm: slices.Clone(warm), all: newLedger(len(series))}
 }
 
 // note changes the truth in ways that are not about events.
@@ -57,24 +50,27 @@ func (t *tally) note(change func(*tally)) {
 	change(t)
 }
 
-// add counts a chunk.
-func (t *tally) add(c *chunk, f fate) {
+// add counts a batch.
+func (t *tally) add(b *batch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.started == 0 && len(c.times) > 0 {
-		t.started = c.times[0] / 1e6
+	if t.started == 0 && len(b.times) > 0 {
+		t.started = b.times[0] / 1e6
 	}
-	if f == sent {
-		t.frames += int64(c.frames)
-		t.bytes += int64(len(c.bytes))
+	t.frames += b.sentFrames
+	t.bytes += b.sentBytes
+	for a, used := range b.used {
+		if used && t.apis[a] == nil {
+			t.apis[a] = newLedger(len(t.series))
+		}
 	}
-	t.inSpell = t.inSpell && f == missed
-	for n := range c.items {
-		t.item(&c.items[n], c.times[n], f)
+	for n := range b.items {
+		t.item(b, n)
 	}
 }
 
-func (t *tally) item(i *item, happened int64, f fate) {
+func (t *tally) item(b *batch, n int) {
+	i, f := &b.items[n], b.fate(n)
 	switch {
 	case i.malformed != wellFormed:
 		if f == sent {
@@ -85,23 +81,30 @@ func (t *tally) item(i *item, happened int64, f fate) {
 			t.duplicates++
 		}
 	default:
-		t.events[f]++
-		t.counts[f][i.event.series].count(&i.event)
-		if f == missed {
-			t.miss(happened / 1e6)
+		at := b.times[n] / 1e6
+		counts := Counts{}
+		counts.count(&i.event)
+		t.all.add(i.event.series, &counts, f, at)
+		for a, ledger := range t.apis {
+			if ledger != nil {
+				counts = api(a).tells(&i.event)
+				ledger.add(i.event.series, &counts, b.fates[a][n], at)
+			}
 		}
 	}
 }
 
-// miss puts a missed event into the present spell.
-func (t *tally) miss(at int64) {
-	if !t.inSpell && len(t.spells) < spellsKept {
-		t.spells = append(t.spells, Spell{Start: at, End: at})
+// heal counts an event that a later snapshot has told, or may have.
+func (t *tally) heal(of *telling, f fate) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	counts := notifications.tells(&of.event)
+	t.apis[notifications].move(of.event.series, &counts, of.api, f)
+	if f < of.all {
+		counts = Counts{}
+		counts.count(&of.event)
+		t.all.move(of.event.series, &counts, of.all, f)
 	}
-	t.inSpell = true
-	spell := &t.spells[len(t.spells)-1]
-	spell.Start, spell.End = min(spell.Start, at), max(spell.End, at)
-	spell.Events++
 }
 
 func (t *tally) truth() Truth {
@@ -110,16 +113,19 @@ func (t *tally) truth() Truth {
 	truth := Truth{
 		Started:    t.started,
 		Done:       t.done,
-		Events:     t.events[sent],
+		Events:     t.all.events[sent],
 		Frames:     t.frames,
 		Bytes:      t.bytes,
 		Duplicates: t.duplicates,
 		Violations: map[string]int64{},
 		Series:     []SeriesTruth{},
-		Unsure:     t.outcome(unsure),
-		Missed:     Missed{Outcome: t.outcome(missed), Spells: slices.Clone(t.spells)},
+		Unsure:     t.all.outcome(unsure, t.series),
+		Missed:     t.all.missed(t.series),
+		Unheard:    t.all.outcome(unheard, t.series),
+		APIs:       map[string]APITruth{},
 		Sockets:    t.sockets,
 		Requests:   t.requests,
+		Channels:   t.channels,
 	}
 	for kind, count := range t.violations {
 		if count > 0 {
@@ -127,10 +133,15 @@ func (t *tally) truth() Truth {
 		}
 	}
 	for n, series := range t.series {
-		s := SeriesTruth{Series: series, Counts: t.counts[sent][n], Open: t.open(n)}
+		s := SeriesTruth{Series: series, Counts: t.all.counts[sent][n], Open: t.open(n)}
 		if s.Counts != (Counts{}) || s.Open != 0 {
 			truth.Series = append(truth.Series, s)
-			truth.Total.add(&s.Counts)
+			truth.Total.add(&s.Counts, 1)
+		}
+	}
+	for a, ledger := range t.apis {
+		if ledger != nil {
+			truth.APIs[api(a).String()] = ledger.truth(t.series)
 		}
 	}
 	return truth
@@ -139,18 +150,8 @@ func (t *tally) truth() Truth {
 // open is the number of sessions open in a series, by all that happened in it.
 func (t *tally) open(series int) int64 {
 	open := t.warm[series]
-	for f := range t.counts {
-		open += t.counts[f][series].ConnectionsOpened - t.counts[f][series].ConnectionsClosed
+	for f := range t.all.counts {
+		open += t.all.counts[f][series].ConnectionsOpened - t.all.counts[f][series].ConnectionsClosed
 	}
 	return open
-}
-
-func (t *tally) outcome(f fate) Outcome {
-	o := Outcome{Events: t.events[f]}
-	for n, counts := range t.counts[f] {
-		if counts != (Counts{}) {
-			o.Series = append(o.Series, SeriesCounts{Series: t.series[n], Counts: counts})
-		}
-	}
-	return o
 }

@@ -6,6 +6,7 @@ package sim
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -38,6 +39,19 @@ type Trouble struct {
 	PreflightFail     Failure
 	UpgradeFail       Failure
 	RetryAfterDate    bool
+	RateLimit         int
+
+	ChannelFail        Failure
+	SubscriptionFail   Failure
+	QueuesFail         Failure
+	ConfigurationFail  Failure
+	ConnectionFail     Failure
+	TopicReject        Rejection
+	ChannelTTL         time.Duration
+	SocketClosingEvery time.Duration
+	SocketClosingGrace time.Duration
+	NoPong             bool
+	RateLimited        bool
 
 	Silence      bool
 	SilenceAfter time.Duration
@@ -62,15 +76,17 @@ const (
 // DefaultTrouble is none, with the details that trouble has once it is wanted.
 func DefaultTrouble() Trouble {
 	return Trouble{
-		BurstDuration:     20 * time.Second,
-		BurstDropRate:     30,
-		CampaignDuration:  2 * time.Minute,
-		CampaignFactor:    3,
-		MalformedKinds:    MalformedKinds(),
-		OversizedBytes:    1<<20 + 1,
-		AnswerSubprotocol: AnswerSame,
-		CloseCode:         1001,
-		CloseReason:       "maintenance",
+		BurstDuration:      20 * time.Second,
+		BurstDropRate:      30,
+		CampaignDuration:   2 * time.Minute,
+		CampaignFactor:     3,
+		MalformedKinds:     MalformedKinds(),
+		OversizedBytes:     1<<20 + 1,
+		AnswerSubprotocol:  AnswerSame,
+		ChannelTTL:         24 * time.Hour,
+		SocketClosingGrace: time.Minute,
+		CloseCode:          1001,
+		CloseReason:        "maintenance",
 	}
 }
 
@@ -94,6 +110,17 @@ func (t *Trouble) Validate() error {
 		t.TokenFail.validate("token-fail"),
 		t.PreflightFail.validate("preflight-fail"),
 		t.UpgradeFail.validate("upgrade-fail"),
+		need(t.RateLimit >= 0, "rate-limit", t.RateLimit, "0 (off) or more calls in a minute"),
+		t.ChannelFail.validate("channel-fail"),
+		t.SubscriptionFail.validate("subscription-fail"),
+		t.QueuesFail.validate("queues-fail"),
+		t.ConfigurationFail.validate("configuration-fail"),
+		t.ConnectionFail.validate("connection-fail"),
+		share("topic-reject", t.TopicReject.Share),
+		need(!slices.Contains(t.TopicReject.Texts, ""), "topic-reject", t.TopicReject, "a share, or texts of which none is empty"),
+		need(t.ChannelTTL > 0, "channel-ttl", t.ChannelTTL, "more than 0"),
+		need(t.SocketClosingEvery >= 0, "socket-closing-every", t.SocketClosingEvery, "0 (off) or more"),
+		need(t.SocketClosingGrace > 0, "socket-closing-grace", t.SocketClosingGrace, "more than 0"),
 		need(t.SilenceAfter >= 0, "silence-after", t.SilenceAfter, "0 (off) or more"),
 		need(t.SilenceFor >= 0, "silence-for", t.SilenceFor, "0 (for good) or more"),
 		need(t.ResetEvery >= 0, "reset-every", t.ResetEvery, "0 (off) or more"),
@@ -129,7 +156,13 @@ func (t *Trouble) malformations() []malformation {
 // calm tells that events depart as they happen, once, and alone.
 func (t *Trouble) calm() bool { return t.Jitter == 0 && t.Duplicates == 0 && t.Malformed == 0 }
 
-func (t *Trouble) skews(region string) bool { return t.SkewRegion == "" || t.SkewRegion == region }
+// stamp is the time the platform claims for what happened in a region.
+func (t *Trouble) stamp(region string, happened int64) int64 {
+	if t.SkewRegion == "" || t.SkewRegion == region {
+		return happened + int64(t.Skew)
+	}
+	return happened
+}
 
 func (t *Trouble) burst() burstPlan {
 	return burstPlan{

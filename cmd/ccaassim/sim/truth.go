@@ -5,22 +5,35 @@ package sim
 
 // Truth is what was sent, exactly: counted when the write to a socket returned.
 // An event is sent, unsure (its write failed half way, so the client may have
-// it), or missed (lossy: it happened while no socket was there); never two of
-// these. Malformed objects and duplicates are no events and count for themselves.
+// it), missed (it happened while no socket was there), or unheard (no socket that
+// was there is subscribed to it); never two of these. Malformed objects and duplicates are no events and count for themselves.
 type Truth struct {
-	Started    int64            `json:"started"` // unix ms of the first traffic, 0 before
-	Done       bool             `json:"done"`    // the bound is reached, nothing more is sent
-	Events     int64            `json:"events"`  // sent
-	Frames     int64            `json:"frames"`  // sent, the malformed ones too
-	Bytes      int64            `json:"bytes"`   // sent, on the wire
-	Duplicates int64            `json:"duplicates"`
-	Violations map[string]int64 `json:"violations"` // malformed frames and objects sent, by kind
-	Total      Counts           `json:"total"`      // of Series
-	Series     []SeriesTruth    `json:"series"`     // of events sent; only those that have any, or an open session
-	Unsure     Outcome          `json:"unsure"`
-	Missed     Missed           `json:"missed"`
-	Sockets    SocketTruth      `json:"sockets"`
-	Requests   RequestTruth     `json:"requests"`
+	Started    int64               `json:"started"` // unix ms of the first traffic, 0 before
+	Done       bool                `json:"done"`    // the bound is reached, nothing more is sent
+	Events     int64               `json:"events"`  // sent
+	Frames     int64               `json:"frames"`  // sent, the malformed ones too
+	Bytes      int64               `json:"bytes"`   // sent, on the wire
+	Duplicates int64               `json:"duplicates"`
+	Violations map[string]int64    `json:"violations"` // malformed frames and objects sent, by kind
+	Total      Counts              `json:"total"`      // of Series
+	Series     []SeriesTruth       `json:"series"`     // of events sent; only those that have any, or an open session
+	Unsure     Outcome             `json:"unsure"`
+	Missed     Missed              `json:"missed"`
+	Unheard    Outcome             `json:"unheard"`
+	APIs       map[string]APITruth `json:"apis"` // what each API told, of those that have had a socket
+	Sockets    SocketTruth         `json:"sockets"`
+	Requests   RequestTruth        `json:"requests"`
+	Channels   ChannelTruth        `json:"channels"`
+}
+
+// APITruth is what one API told, in the terms of who listens to it.
+type APITruth struct {
+	Events  int64          `json:"events"` // sent
+	Total   Counts         `json:"total"`  // of Series
+	Series  []SeriesCounts `json:"series"` // of events sent
+	Unsure  Outcome        `json:"unsure"`
+	Missed  Missed         `json:"missed"`
+	Unheard Outcome        `json:"unheard"`
 }
 
 // Counts are the numbers of one series, as its windows and metrics have them.
@@ -80,16 +93,38 @@ type RequestTruth struct {
 	Tokens       int64 `json:"tokens"`
 	TokensIssued int64 `json:"tokens_issued"`
 	Preflights   int64 `json:"preflights"`
-	Upgrades     int64 `json:"upgrades"`
+	Upgrades     int64 `json:"upgrades"` // to any API's socket
+
+	Channels                 int64 `json:"channels"` // to make one, or to list them
+	Subscriptions            int64 `json:"subscriptions"`
+	OverlappingSubscriptions int64 `json:"overlapping_subscriptions"` // begun while another of the same channel was not answered
+	Queues                   int64 `json:"queues"`
+	RateLimited              int64 `json:"rate_limited"`
+	Configurations           int64 `json:"configurations"` // discovery documents
+	Connections              int64 `json:"connections"`    // of participants of a chat
 }
 
-func (c *Counts) add(other *Counts) {
-	c.ConnectionsOpened += other.ConnectionsOpened
-	c.ConnectionsClosed += other.ConnectionsClosed
-	c.ConnectionsDropped += other.ConnectionsDropped
-	c.MessagesSent += other.MessagesSent
-	c.MessagesReceived += other.MessagesReceived
-	c.PayloadBytes += other.PayloadBytes
+// ChannelTruth is what became of Notifications channels.
+type ChannelTruth struct {
+	Created int64 `json:"created"`
+	Evicted int64 `json:"evicted"`
+	Expired int64 `json:"expired"`
+	Open    int64 `json:"open"` // now
+}
+
+// add adds other counts, so many times.
+func (c *Counts) add(other *Counts, times int64) {
+	c.ConnectionsOpened += times * other.ConnectionsOpened
+	c.ConnectionsClosed += times * other.ConnectionsClosed
+	c.ConnectionsDropped += times * other.ConnectionsDropped
+	c.MessagesSent += times * other.MessagesSent
+	c.MessagesReceived += times * other.MessagesReceived
+	c.PayloadBytes += times * other.PayloadBytes
+}
+
+// events is how many events these are the counts of.
+func (c *Counts) events() int64 {
+	return c.ConnectionsOpened + c.ConnectionsClosed + c.MessagesSent + c.MessagesReceived
 }
 
 func (c *Counts) count(e *event) {
