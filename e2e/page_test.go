@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -268,7 +269,7 @@ func TestPageAsksOncePerWindow(t *testing.T) {
 	hide(false)
 	eventually(t, func() error {
 		if len(b.asked("api/page")) == before {
-			return fmt.Errorf("it has not asked since it is seen again")
+			return errors.New("it has not asked since it is seen again")
 		}
 		return nil
 	})
