@@ -114,14 +114,14 @@ func (d *dashboard) report(trouble error) {
 // Shutdown lets requests end, and closes the store.
 func (d *dashboard) Shutdown(ctx context.Context) error {
 	var errs []error
+	if d.viewer != nil {
+		d.viewer.close() // nobody waits for answers any more
+	}
 	if d.server != nil {
 		if err := d.server.Shutdown(ctx); err != nil {
 			errs = append(errs, err, d.server.Close())
 		}
 		d.done.Wait()
-	}
-	if d.viewer != nil {
-		d.viewer.close()
 	}
 	d.telemetry.Shutdown()
 	if d.store != nil {

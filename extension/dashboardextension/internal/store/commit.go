@@ -17,9 +17,12 @@ import (
 // write stores what add appends, all of it or, with an error, none. Once it has
 // returned without an error, the samples survive the end of this process.
 func (s *Store) write(ctx context.Context, add func(context.Context, *tolerant) error) (*tally, error) {
+	if err := s.writable(); err != nil {
+		return nil, err
+	}
 	s.use.RLock()
 	defer s.use.RUnlock()
-	if err := s.writable(); err != nil {
+	if err := s.failure.get(); err != nil { // it has failed meanwhile
 		return nil, err
 	}
 	t := &tally{}

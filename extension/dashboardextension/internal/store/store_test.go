@@ -474,6 +474,30 @@ func TestBlockDamagedWithin(t *testing.T) {
 	assert.DirExists(t, filepath.Join(directory, "damaged", filepath.Base(block)))
 }
 
+// A store that cannot be opened afresh takes and shows nothing, and does not fall over.
+func TestNotOpenedAfresh(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir())
+	now := time.Now().Truncate(time.Second)
+	f.store(t, "a", now, 1, "eu")
+	logFolder := filepath.Join(f.options.Directory, "wal")
+	require.NoError(t, os.Rename(logFolder, logFolder+".away"))
+	require.NoError(t, os.WriteFile(logFolder, nil, 0o600))
+	require.Error(t, f.mendOnce())
+	require.Error(t, f.Health())
+	m := pmetric.NewMetrics()
+	gauge(m, "a", now.Add(time.Second), 2, "eu")
+	assert.Equal(t, http.StatusServiceUnavailable, f.otlp(t, m).Code)
+	code, _ := f.get("/query", url.Values{"query": {"a"}})
+	assert.Equal(t, http.StatusServiceUnavailable, code)
+	assert.Zero(t, f.Series())
+
+	require.NoError(t, os.Remove(logFolder))
+	require.NoError(t, os.Rename(logFolder+".away", logFolder))
+	require.NoError(t, f.mendOnce())
+	assert.Equal(t, []string{"eu=1"}, f.query(t, "a", now))
+}
+
 // Without room on the disk, senders are told to come again, what is stored can be
 // asked for, and once there is room it goes on.
 func TestDiskFull(t *testing.T) {

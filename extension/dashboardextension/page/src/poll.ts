@@ -54,11 +54,13 @@ export function usePolling(choice: Choice): Known {
     const ended = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let polled = -Infinity; // the window that was asked for last
+    let asking = false;
     let live = true;
     const now = () => Date.now() + (server.current?.clock ?? 0);
     const schedule = () => server.current?.schedule ?? usual;
 
     const load = async () => {
+      asking = true;
       polled = due(now(), schedule());
       const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(patience)]);
       try {
@@ -89,6 +91,7 @@ export function usePolling(choice: Choice): Known {
         const late = signal.aborted;
         tell({ error: late ? 'the server does not answer in time' : (error as Error).message, loading: false });
       }
+      asking = false;
       wait();
     };
     const wait = () => {
@@ -98,7 +101,7 @@ export function usePolling(choice: Choice): Known {
       timer = setTimeout(turn, Math.max(0, pollAt(next, schedule()) - now()));
     };
     const turn = () => {
-      if (document.hidden || ended.signal.aborted) return;
+      if (document.hidden || asking || ended.signal.aborted) return;
       if (due(now(), schedule()) > polled) void load();
       else wait(); // the timer came early
     };
