@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/component/componenttest"
@@ -115,6 +118,31 @@ func TestWindowsAreExactHoweverPartitionsChangeHands(t *testing.T) {
 	}
 	last := newMember(t, configFor(cluster), told).byHand(t)
 	last.assign(t.Context(), all)
+	events.finish(t, told)
+}
+
+// When a checkpoint fails, and it is not even known whether the brokers have it, the
+// partition is begun anew from what they have.
+func TestCheckpointsThatFailChangeNothing(t *testing.T) {
+	t.Parallel()
+	cluster, told := startKafka(t), newWindows()
+	events := newPlatform(t, cluster)
+	m := newMember(t, configFor(cluster), told).byHand(t)
+	m.assign(t.Context(), all)
+	var failures atomic.Int64
+	cluster.ControlKey(kmsg.EndTxn.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if failures.Load() == 12 || rand.IntN(4) > 0 {
+			return nil, nil, false
+		}
+		failures.Add(1)
+		response := request.ResponseKind().(*kmsg.EndTxnResponse)
+		response.ErrorCode = kerr.InvalidTxnState.Code
+		return response, nil, true
+	})
+	for failures.Load() < 12 {
+		events.send(t, 1, 200*time.Millisecond)
+	}
 	events.finish(t, told)
 }
 
