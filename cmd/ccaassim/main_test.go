@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"flag"
@@ -104,6 +105,32 @@ func TestRunServesUntilStopped(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("run does not end")
 	}
+}
+
+func TestRunPrintsWebhooks(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	read, write := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, []string{"--listen", "127.0.0.1:0", "--sink"}, write, io.Discard) }()
+	lines := bufio.NewScanner(read)
+	require.True(t, lines.Scan())
+	url := strings.TrimPrefix(lines.Text(), "ccaassim serves ")
+	posted := make(chan error, 1)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	go func() {
+		response, err := client.Post(url+"/sink/alerts", "application/json", strings.NewReader("{\n  \"alert_type\": \"critical\"\n}"))
+		if err == nil {
+			err = response.Body.Close()
+		}
+		posted <- err
+	}()
+	require.True(t, lines.Scan())
+	assert.Equal(t, `webhook /sink/alerts 204 {"alert_type":"critical"}`, lines.Text())
+	require.NoError(t, <-posted)
+	cancel()
+	require.NoError(t, <-ended)
 }
 
 func TestRunRefusesWhatItDoesNotUnderstand(t *testing.T) {

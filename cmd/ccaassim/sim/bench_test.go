@@ -64,3 +64,45 @@ func BenchmarkLoopback(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(config.Events), "ns/event")
 }
+
+// BenchmarkEveryAPI is what an event costs to encode in the words of each API.
+func BenchmarkEveryAPI(b *testing.B) {
+	config := DefaultConfig()
+	g := newGenerator(config.traffic(time.Now()), rand.New(rand.NewPCG(1, 1)))
+	composer := newComposer(g, rand.New(rand.NewPCG(1, 2)), FrameObject, 1)
+	at := clock{origin: time.Now().UnixNano()}
+	var all batch
+	for range batchEvents {
+		f, _ := composer.next(&config.Trouble)
+		all.add(f, at)
+	}
+	report := func(b *testing.B) {
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batchEvents, "ns/event")
+	}
+	for a, e := range everyEncoding(1, g.series) {
+		b.Run(a.String(), func(b *testing.B) {
+			var c chunk
+			for b.Loop() {
+				c.reset()
+				e.encode(&c, &all, &config.Trouble)
+			}
+			report(b)
+		})
+	}
+	b.Run(notifications.String(), func(b *testing.B) {
+		d := newDirectory(config.Queues, config.Agents, rand.New(rand.NewPCG(1, 5)))
+		book, written := newBook(config.SnapshotMessages, time.Now()), newSnapshots(d, g.series)
+		all.used[notifications] = true
+		var c chunk
+		for b.Loop() {
+			c.reset()
+			for n := range all.items {
+				conversation := book.enter(&all.items[n], n, all.times[n])
+				c.bytes = written.snapshot(c.bytes, "a.topic", ofMessages, conversation, &config.Trouble)
+			}
+			all.await(notifications, sent)
+			book.settle(&all)
+		}
+		report(b)
+	})
+}

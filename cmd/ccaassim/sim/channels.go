@@ -144,6 +144,15 @@ func (c *channels) reconsider() {
 	}
 }
 
+// close stops the channels' clocks.
+func (c *channels) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, one := range c.all {
+		one.expiry.Stop()
+	}
+}
+
 func (c *channels) find(id string) *channel {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -209,18 +218,14 @@ func (c *channels) change(of *channel, by grant, change func([]string) []string)
 // the channel is gone.
 func (c *channels) attach(to *channel, s *socket) bool {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.all[to.id] != to {
-		c.mu.Unlock()
 		return false
 	}
-	before := to.socket
+	s.insteadOf = to.socket
 	to.socket, to.used = s, time.Now()
 	s.channel, s.client, s.expiry = to, to.client, to.token.expiry
 	s.ready.Store(len(to.names) > 0)
-	c.mu.Unlock()
-	if before != nil {
-		before.close(1000, "another connection has taken the channel")
-	}
 	return true
 }
 

@@ -40,7 +40,7 @@ func (s *Server) postConnection(w http.ResponseWriter, r *http.Request) {
 	expiry := string(appendISO(nil, now.Add(s.config.TokenTTL).UnixNano()))
 	writeJSON(w, http.StatusOK, map[string]any{
 		"Websocket": map[string]string{
-			"Url":              s.socketURL() + connectChatPath + "?token=" + token,
+			"Url":              s.advertised("ws") + connectChatPath + "?token=" + token,
 			"ConnectionExpiry": expiry,
 		},
 		"ConnectionCredentials": map[string]string{"ConnectionToken": token, "Expiry": expiry},

@@ -42,7 +42,7 @@ func TestAmazonConnectControl(t *testing.T) {
 	status, _, _ = c.do(t, http.MethodPost, ConnectionPath, "any", "")
 	assert.Equal(t, http.StatusTooManyRequests, status)
 	for _, path := range []string{connectChatPath, taskRouterPath} {
-		_, response, err := websocket.DefaultDialer.DialContext(t.Context(), server.socketURL()+path+"?token=made-up", nil)
+		_, response, err := websocket.DefaultDialer.DialContext(t.Context(), server.advertised("ws")+path+"?token=made-up", nil)
 		require.Error(t, err)
 		assert.Equal(t, http.StatusUnauthorized, response.StatusCode)
 		_ = response.Body.Close()
@@ -95,7 +95,7 @@ func TestTaskRouterTellsTheTruth(t *testing.T) {
 		oneTenant(c)
 		c.Rate, c.Events, c.DropRate, c.BlankHeartbeat = 4000, 2000, 20, 10*time.Millisecond
 	})
-	conn := dialURL(t, server.socketURL()+taskRouterPath+"?token="+newClient(t, server).token(t))
+	conn := dialURL(t, server.advertised("ws")+taskRouterPath+"?token="+newClient(t, server).token(t))
 	_, frame, err := conn.ReadMessage()
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"event_type":"init","payload":{"token_lifetime":3600000}}`, string(frame))
@@ -163,9 +163,10 @@ func TestEveryAPITellsTheSameEventsAtOnce(t *testing.T) {
 	c := newClient(t, server)
 	require.NoError(t, server.Trouble(func(t *Trouble) { t.Silence = true })) // until all are there
 	token := c.token(t)
-	conns := []*websocket.Conn{c.dial(t), dialURL(t, server.socketURL()+taskRouterPath+"?token="+token)}
+	conns := []*websocket.Conn{c.dial(t), dialURL(t, server.advertised("ws")+taskRouterPath+"?token="+token)}
 	watched, _ := c.watch(t, token)
 	conns = append(conns, watched)
+	require.NoError(t, server.WaitAccepted(t.Context(), 3))
 	require.NoError(t, server.Trouble(func(t *Trouble) { t.Silence = false }))
 	for _, conn := range conns {
 		go func() {

@@ -37,17 +37,10 @@ func (s *Server) openIDConfiguration(w http.ResponseWriter, _ *http.Request) {
 	if !s.configuration(w) {
 		return
 	}
-	base := s.URL()
 	writeJSON(w, http.StatusOK, map[string]any{
-		"issuer":                                base,
-		"authorization_endpoint":                base + "/auth/authorize",
-		"token_endpoint":                        base + CXoneTokenPath,
-		"jwks_uri":                              base + "/auth/jwks",
-		"userinfo_endpoint":                     base + "/auth/user",
-		"grant_types_supported":                 []string{"password", "client_credentials"},
-		"response_types_supported":              []string{"code"},
-		"subject_types_supported":               []string{"public"},
-		"id_token_signing_alg_values_supported": []string{"none"},
+		"issuer":                s.advertised("http"),
+		"token_endpoint":        s.advertised("http") + CXoneTokenPath,
+		"grant_types_supported": []string{"password", "client_credentials"},
 	})
 }
 
@@ -62,12 +55,12 @@ func (s *Server) cxoneConfiguration(w http.ResponseWriter, r *http.Request) {
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
 		"tenantId":           tenant,
-		"auth_endpoint":      s.URL(),
-		"api_endpoint":       s.URL(),
+		"auth_endpoint":      s.advertised("http"),
+		"api_endpoint":       s.advertised("http"),
 		"area":               "na1",
 		"cluster":            "b2",
-		"domain":             s.listener.Addr().String(),
-		"event_hub_endpoint": s.socketURL(),
+		"domain":             s.authority(),
+		"event_hub_endpoint": s.advertised("ws"),
 	})
 }
 
@@ -86,7 +79,7 @@ func (s *Server) cxoneToken(w http.ResponseWriter, r *http.Request) {
 	case grant == "password" && !s.knowsAccessKey(r):
 		oauthError(w, http.StatusBadRequest, "invalid_grant", "unknown access key or wrong secret")
 	default:
-		s.grant(w, r, client, map[string]any{"id_token": s.idToken(client, time.Now()), "refresh_token": "not-supported"})
+		s.grant(w, r, client, map[string]any{"id_token": s.idToken(client, time.Now())})
 	}
 }
 
@@ -107,7 +100,7 @@ func (s *Server) idToken(client string, now time.Time) string {
 	tenant := s.config.tenants()[0]
 	header := encode(map[string]any{"alg": "none", "typ": "JWT"})
 	return header + "." + encode(map[string]any{
-		"iss":      s.URL(),
+		"iss":      s.advertised("http"),
 		"aud":      client,
 		"sub":      "user:" + s.directory.agents[0],
 		"tenantId": tenant,

@@ -52,6 +52,13 @@ func TestDiscoveryPointsAtTheSimulator(t *testing.T) {
 	status, _, _ := c.do(t, http.MethodGet, CXoneConfigurationPath, "", "")
 	assert.Equal(t, http.StatusBadRequest, status)
 
+	elsewhere := start(t, func(c *Config) { c.Silent, c.Advertise, c.TLS = true, "ccaassim.example:8443", true })
+	openID = newClient(t, elsewhere).get(t, OpenIDConfigurationPath)
+	assert.Equal(t, "https://ccaassim.example:8443/auth/token", openID["token_endpoint"])
+
+	anywhere := start(t, func(c *Config) { c.Silent, c.Listen, c.ListenAnywhere = true, "0.0.0.0:0", true })
+	assert.Regexp(t, `^ws://127\.0\.0\.1:\d+$`, anywhere.advertised("ws"))
+
 	require.NoError(t, server.Trouble(func(t *Trouble) { t.ConfigurationFail = Failure{Status: 503} }))
 	status, _, _ = c.do(t, http.MethodGet, OpenIDConfigurationPath, "", "")
 	assert.Equal(t, http.StatusServiceUnavailable, status)
@@ -90,7 +97,7 @@ const hubQuery = "/?tenantId=acme_corp&userId=someone"
 // register opens an event hub socket and registers it.
 func (c *client) register(t *testing.T) *websocket.Conn {
 	t.Helper()
-	conn := dialURL(t, c.server.socketURL()+hubQuery)
+	conn := dialURL(t, c.server.advertised("ws")+hubQuery)
 	require.Equal(t, "authorized", say(t, conn, `{"action":"register","payload":{"token":"`+c.token(t)+`"}}`))
 	return conn
 }
@@ -111,7 +118,7 @@ func TestEventHubControl(t *testing.T) {
 			t.Parallel()
 			server := start(t, func(c *Config) { c.Silent, c.QuotedControl = true, quote != "" })
 			c := newClient(t, server)
-			conn := dialURL(t, server.socketURL()+hubQuery)
+			conn := dialURL(t, server.advertised("ws")+hubQuery)
 			assert.Equal(t, quote+"pong"+quote, say(t, conn, `{"action":"heartbeat"}`))
 			require.NoError(t, server.Trouble(func(t *Trouble) { t.NoPong = true }))
 			require.NoError(t, conn.WriteMessage(websocket.TextMessage, []byte(`{"action":"heartbeat"}`)))
@@ -129,7 +136,7 @@ func TestEventHubControl(t *testing.T) {
 	server := start(t, func(c *Config) { c.Silent = true })
 	status, _, _ := newClient(t, server).do(t, http.MethodGet, "/", "", "")
 	assert.Equal(t, http.StatusNotFound, status)
-	_, response, err := websocket.DefaultDialer.DialContext(t.Context(), server.socketURL()+"/?tenantId=x", nil)
+	_, response, err := websocket.DefaultDialer.DialContext(t.Context(), server.advertised("ws")+"/?tenantId=x", nil)
 	require.Error(t, err)
 	assert.Equal(t, http.StatusBadRequest, response.StatusCode)
 	_ = response.Body.Close()
@@ -165,7 +172,7 @@ func TestTheEventHubTellsTheTruth(t *testing.T) {
 		c.Rate, c.Events, c.DropRate = 4000, 2000, 20
 	})
 	c := newClient(t, server)
-	unregistered := dialURL(t, server.socketURL()+hubQuery)
+	unregistered := dialURL(t, server.advertised("ws")+hubQuery)
 	conn := c.register(t)
 	counts, messages, ids, frames := map[Series]Counts{}, map[string]bool{}, map[string]bool{}, int64(0)
 	for range 2 * 2000 {

@@ -12,6 +12,7 @@ import (
 func (c *Config) RegisterFlags(set *flag.FlagSet) {
 	set.StringVar(&c.Listen, "listen", c.Listen, "address to listen on; port 0 takes a free one")
 	set.BoolVar(&c.ListenAnywhere, "listen-anywhere", c.ListenAnywhere, "allow a --listen address that is not loopback")
+	set.StringVar(&c.Advertise, "advertise", c.Advertise, "host:port that answers name as the simulator's; empty: where it listens")
 	set.BoolVar(&c.TLS, "tls", c.TLS, "serve https and wss with a certificate made at start")
 	set.StringVar(&c.TLSCAFile, "tls-ca-file", c.TLSCAFile, "write the certificate to trust to this PEM file")
 

@@ -37,6 +37,10 @@ func (h *hub) serve(s *socket) {
 		return
 	}
 	defer h.readers.Done()
+	if s.insteadOf != nil {
+		s.insteadOf.close(websocket.CloseNormalClosure, "another connection has taken the channel")
+		s.insteadOf = nil
+	}
 	silent := func() bool { return h.trouble.now().silent(time.Since(s.accepted)) }
 	if s.beatEvery > 0 {
 		ended := make(chan struct{})
@@ -94,12 +98,12 @@ func (h *hub) extend(s *socket, expiry time.Time) {
 	h.signal()
 }
 
-// admit lets a socket be told of events from now on.
+// admit lets a socket be told of events from now on, for as long as a token holds.
 func (h *hub) admit(s *socket, g grant) {
-	h.mu.Lock()
-	s.client = g.client
-	h.mu.Unlock()
-	s.ready.Store(true)
+	if !s.ready.Load() {
+		s.client = g.client // whose it is stays
+		s.ready.Store(true)
+	}
 	h.extend(s, g.expiry)
 }
 
@@ -112,38 +116,40 @@ func (h *hub) signal() {
 // sentence plans a socket's end from its age and the present trouble; the caller
 // holds mu.
 func (h *hub) sentence(s *socket, t *Trouble) {
-	about := func(every time.Duration) time.Time { // half as long again, at most, or half as long
-		return s.accepted.Add(time.Duration((0.5 + h.random.Float64()) * float64(every)))
-	}
-	var when time.Time
-	var end func()
-	earlier := func(moment time.Time, means func()) {
-		if end == nil || moment.Before(when) {
-			when, end = moment, means
-		}
-	}
+	var v verdict
 	if t.ResetEvery > 0 {
-		earlier(about(t.ResetEvery), s.reset)
+		v.earlier(h.about(s, t.ResetEvery), s.reset)
 	}
 	if t.CloseEvery > 0 {
-		earlier(about(t.CloseEvery), func() { s.close(t.CloseCode, t.CloseReason) })
+		v.earlier(h.about(s, t.CloseEvery), func() { s.close(t.CloseCode, t.CloseReason) })
 	}
 	if t.CloseExpired && !s.expiry.IsZero() {
-		earlier(s.expiry, func() { s.expire("token expired") })
+		v.earlier(s.expiry, func() { s.expire("token expired") })
 	}
-	if s.api == notifications {
-		h.sentenceToMove(s, t, about, earlier)
-	}
-	s.plan(time.Until(when), end)
-}
-
-// sentenceToMove plans when a socket is told to move, and when it must have moved.
-func (h *hub) sentenceToMove(s *socket, t *Trouble, about func(time.Duration) time.Time, earlier func(time.Time, func())) {
 	switch {
 	case !s.movesBy.IsZero():
-		earlier(s.movesBy, func() { s.close(websocket.CloseGoingAway, "the socket is closing") })
-	case t.SocketClosingEvery > 0:
-		earlier(about(t.SocketClosingEvery), func() { h.announceClosing(s) })
+		v.earlier(s.movesBy, func() { s.close(websocket.CloseGoingAway, "the socket is closing") })
+	case s.api == notifications && t.SocketClosingEvery > 0:
+		v.earlier(h.about(s, t.SocketClosingEvery), func() { h.announceClosing(s) })
+	}
+	s.plan(time.Until(v.when), v.end)
+}
+
+// about is when a socket is about an age old: half of it at least, and half as much
+// again at most.
+func (h *hub) about(s *socket, age time.Duration) time.Time {
+	return s.accepted.Add(time.Duration((0.5 + h.random.Float64()) * float64(age)))
+}
+
+// verdict is the first of several ends.
+type verdict struct {
+	when time.Time
+	end  func()
+}
+
+func (v *verdict) earlier(when time.Time, end func()) {
+	if v.end == nil || when.Before(v.when) {
+		v.when, v.end = when, end
 	}
 }
 

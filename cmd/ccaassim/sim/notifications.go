@@ -63,7 +63,7 @@ type wireChannel struct {
 
 func (s *Server) wire(c *channel) wireChannel {
 	return wireChannel{
-		ConnectURI: s.socketURL() + channelSocket + c.id,
+		ConnectURI: s.advertised("ws") + channelSocket + c.id,
 		ID:         c.id,
 		Expires:    string(appendISO(nil, s.channels.expiryOf(c).UnixNano())),
 	}

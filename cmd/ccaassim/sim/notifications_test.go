@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 
@@ -86,7 +87,7 @@ func dialURL(t *testing.T, url string) *websocket.Conn {
 	require.NoError(t, err)
 	_ = response.Body.Close()
 	t.Cleanup(func() { _ = conn.Close() })
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(30*time.Second)))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(3*time.Minute)))
 	return conn
 }
 
@@ -131,4 +132,21 @@ func TestPlatformCallsFailAndAreLimited(t *testing.T) {
 	status, _, _ = c.do(t, http.MethodGet, QueuesPath, c.tokenOf(t, "idle"), "")
 	assert.Equal(t, http.StatusOK, status, "each token has its own limit")
 	assert.Equal(t, int64(1), server.Truth().Requests.RateLimited)
+}
+
+func TestASilentChannelHasNoHeartbeat(t *testing.T) {
+	t.Parallel()
+	server := start(t, func(c *Config) { c.Silent, c.ChannelHeartbeat = true, 10*time.Millisecond })
+	c := newClient(t, server)
+	conn, _ := c.watch(t, c.token(t))
+	_, _, err := conn.ReadMessage()
+	require.NoError(t, err)
+	require.NoError(t, server.Trouble(func(t *Trouble) { t.Silence = true }))
+	require.NoError(t, conn.WriteMessage(websocket.TextMessage, []byte(`{"message":"ping"}`)))
+	for frames := 0; err == nil; frames++ {
+		require.Less(t, frames, 500, "it goes on")
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(500*time.Millisecond)))
+		_, _, err = conn.ReadMessage()
+	}
+	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 }

@@ -41,6 +41,7 @@ type socket struct {
 	ready  atomic.Bool // to be told of events
 
 	channel   *channel          // of a Notifications socket
+	insteadOf *socket           // which leaves once this one is there; nil: nobody does
 	movesBy   time.Time         // by when that was told to move; under the hub's mu
 	heard     func(text []byte) // what the client says; nil: nobody listens
 	beatEvery time.Duration     // 0: it says nothing of its own accord

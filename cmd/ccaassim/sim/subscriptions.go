@@ -30,7 +30,6 @@ type wireTopic struct {
 	State              string   `json:"state,omitempty"`
 	RejectionReason    string   `json:"rejectionReason,omitempty"`
 	MissingPermissions []string `json:"missingPermissions,omitempty"`
-	SelfURI            string   `json:"selfUri,omitempty"`
 }
 
 func (s *Server) getSubscriptions(w http.ResponseWriter, r *http.Request) {
@@ -40,7 +39,7 @@ func (s *Server) getSubscriptions(w http.ResponseWriter, r *http.Request) {
 	}
 	entities := []wireTopic{}
 	for _, name := range s.channels.topics(c) {
-		entities = append(entities, wireTopic{ID: name, SelfURI: s.topicURI(name)})
+		entities = append(entities, wireTopic{ID: name})
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"entities": entities})
 }
@@ -51,8 +50,6 @@ func (s *Server) deleteSubscriptions(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	}
 }
-
-func (s *Server) topicURI(string) string { return "/api/v2/notifications/availabletopics" }
 
 // subscribe is PUT and POST of subscriptions: the topics instead of those there
 // are, or as well.
@@ -90,7 +87,7 @@ func (s *Server) subscribe(replace bool) http.HandlerFunc {
 func (s *Server) judge(asked []wireTopic) (judged []wireTopic, permitted []string, rejected string) {
 	judged = []wireTopic{}
 	for _, a := range asked {
-		topic := wireTopic{ID: a.ID, State: "Permitted", SelfURI: s.topicURI(a.ID)}
+		topic := wireTopic{ID: a.ID, State: "Permitted"}
 		_, known := s.directory.topics[a.ID]
 		switch {
 		case !known && a.ID != socketClosingTopic:

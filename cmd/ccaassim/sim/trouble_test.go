@@ -367,7 +367,8 @@ func TestTroubleAtRunTime(t *testing.T) {
 		return status, answer
 	}
 
-	status, body := post("/trouble", `{"malformed":0.25,"skew":"-200ms","upgrade-fail":"503:2:3s","silence":true}`)
+	status, body := post("/trouble", `{"malformed":0.25,"skew":"-200ms","upgrade-fail":"503:2:3s","silence":true,
+		"channel-fail":"429:1:5s","topic-reject":"v2.users,abc","channel-ttl":"90s","no-pong":true}`)
 	require.Equal(t, http.StatusOK, status, body)
 	var values map[string]string
 	require.NoError(t, json.Unmarshal([]byte(body), &values))
@@ -376,6 +377,10 @@ func TestTroubleAtRunTime(t *testing.T) {
 	assert.Equal(t, -200*time.Millisecond, now.Skew)
 	assert.Equal(t, Failure{Status: 503, Times: 2, RetryAfter: 3 * time.Second}, now.UpgradeFail)
 	assert.True(t, now.Silence)
+	assert.Equal(t, Failure{Status: 429, Times: 1, RetryAfter: 5 * time.Second}, now.ChannelFail)
+	assert.Equal(t, Rejection{Texts: []string{"v2.users", "abc"}}, now.TopicReject)
+	assert.Equal(t, 90*time.Second, now.ChannelTTL)
+	assert.True(t, now.NoPong)
 
 	for bad, want := range map[string]string{
 		`{"malformed":0.5,"skew":"soon"}`: "skew: soon",
