@@ -71,6 +71,7 @@ type socket struct {
 	buffer   []byte        // one byte more than the limit, at most
 
 	talk       *Talk
+	listens    bool         // there are frames for us
 	keepAlive  string       // the frame to be sent
 	awaited    *Pattern     // the answer to a frame of the beginning
 	unanswered atomic.Int32 // keep-alive frames in a row
@@ -85,7 +86,7 @@ type socket struct {
 func newSocket(conn *websocket.Conn, line *wire, set *Settings) *socket {
 	limit := set.MaxFrameSize
 	return &socket{
-		conn: conn, wire: line, talk: &set.Talk, interval: set.Heartbeat.Interval,
+		conn: conn, wire: line, talk: &set.Talk, listens: set.Talk.KeepAlive.Expect != nil || len(set.Talk.Controls) > 0, interval: set.Heartbeat.Interval,
 		limit: limit, buffer: make([]byte, min(initialBuffer, limit+1)),
 	}
 }
@@ -247,8 +248,10 @@ func (s *socket) frame(to Handler) error {
 		return nil
 	}
 	text := s.buffer[:n]
-	if mine, err := s.control(text); mine || err != nil {
-		return err
+	if s.listens || s.awaited != nil {
+		if mine, err := s.control(text); mine || err != nil {
+			return err
+		}
 	}
 	to.Text(text, s.wire.heard, s.number)
 	return nil
