@@ -344,7 +344,7 @@ func TestConformanceOfTheHandshake(t *testing.T) {
 			play(t, f, to, time.Minute, nil)
 			if test.cause == "" {
 				assert.Empty(t, to.failures)
-				assert.Equal(t, []string{"hello"}, to.texts)
+				assert.Equal(t, "hello", to.texts[0])
 				return
 			}
 			assert.Empty(t, to.connected)
