@@ -81,6 +81,14 @@ bench: build bin/prometheus chromium ## all benchmarks, then the whole path, the
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./exporter/... ./extension/... ./cmd/...
 	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x ./e2e/...
 
+# One scenario: make faults RUN=TestName.
+RUN ?= TestFault
+.PHONY: faults
+faults: build bin/prometheus bin/kafka ## faults, load and hostile input, as docs/reliability.md tells
+	@rm -f build/faults.md
+	FAULTS=full $(GO) test -tags e2e -run '^$(RUN)' -count=1 -timeout 90m ./e2e/
+	@cat build/faults.md 2>/dev/null || true
+
 FUZZ_TIME ?= 30s
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZ_TIME

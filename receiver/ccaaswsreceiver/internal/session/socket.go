@@ -123,6 +123,9 @@ func (s *socket) read(ctx context.Context, stop <-chan struct{}, to Handler, ask
 	attending.Go(func() { s.attend(ctx, stop, ended) })
 	err := s.frames(to)
 	switch control := errControl(""); {
+	case errors.Is(err, websocket.ErrReadLimit): // a length that no frame can have
+		to.Violation(wsevent.ViolationFrameTooLarge, []byte(err.Error()), s.wire.heard)
+		s.say(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""))
 	case errors.Is(err, errFrameTooLarge):
 		s.say(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""))
 	case errors.As(err, &control):
