@@ -154,7 +154,7 @@ func TestOldSocketDiesWhileTheNewOneIsTriedFor(t *testing.T) {
 	var sockets atomic.Int64
 	f := &fake{token: tokenFor("600"), socket: func(conn *websocket.Conn) {
 		if sockets.Load() == 0 {
-			time.AfterFunc(9*time.Minute+30*time.Second, func() { _ = conn.NetConn().Close() })
+			time.AfterFunc(9*time.Minute+16*time.Second, func() { _ = conn.NetConn().Close() })
 		}
 		ticking(&sockets, nil)(conn)
 	}}
