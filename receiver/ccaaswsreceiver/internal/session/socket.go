@@ -140,8 +140,13 @@ func (s *socket) frame(to Handler) error {
 	if err != nil {
 		return err
 	}
+	s.wire.allow((maxDiscard+2)*s.limit + initialBuffer) // the heads of fragments count, and control frames between them
+	defer s.wire.allowAll()
 	n, err := s.fill(reader)
 	switch {
+	case errors.Is(err, errFrameTooLarge):
+		to.Violation(wsevent.ViolationFrameTooLarge, s.buffer[:min(n, largestPiece)], s.wire.heard)
+		return err
 	case err != nil:
 		return err
 	case n > s.limit:
