@@ -134,13 +134,13 @@ packages: ## .deb and .rpm of BINARY, in build/packages
 			$(NFPM) package --config deploy/packages/nfpm.yaml --packager $$format --target build/packages/ || exit 1; \
 	done
 
+SYSTEMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 .PHONY: cross
-cross: $(OUTPUT)/main.go ## compile the collector for every system that it is released for
+cross: $(OUTPUT)/main.go ## compile the collector for each of SYSTEMS
 	@cp distribution/gates.go $(OUTPUT)/
-	@for os in linux darwin windows; do for arch in amd64 arm64; do \
-		echo "$$os/$$arch"; \
-		(cd $(OUTPUT) && CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -tags $(BUILD_TAGS) -o /dev/null .) || exit 1; \
-	done; done
+	@for system in $(SYSTEMS); do echo "$$system" && \
+		(cd $(OUTPUT) && CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) build -trimpath -tags $(BUILD_TAGS) -o /dev/null .) || exit 1; \
+	done
 
 .PHONY: clean
 clean: ## remove what was built
