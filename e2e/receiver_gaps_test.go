@@ -182,7 +182,7 @@ func TestReceiverNeverStopsTryingAgain(t *testing.T) {
 	slices.Sort(late)
 	assert.Greater(t, len(slices.Compact(late)), len(waits)/2, "with jitter: %v", waits)
 	eventually(t, func() error {
-		if gaps := named(w.records(t), "stream.gap"); len(gaps) != 1 || gaps[0].cause != "unavailable" || gaps[0].gapEnd-gaps[0].gapStart < 13_000 {
+		if gaps := named(w.records(t), "stream.gap"); len(gaps) != 1 || gaps[0].cause != "unavailable" || gaps[0].gapEnd-gaps[0].gapStart < 11_000 {
 			return fmt.Errorf("the gap is not on record: %v", gaps)
 		}
 		return nil
