@@ -32,7 +32,16 @@ func alone(t *testing.T, environment []string, name string, arguments ...string)
 	}
 	command := exec.CommandContext(t.Context(), "unshare", append([]string{"-rn", "sh", "-c", script, built(t, name)}, arguments...)...)
 	command.Env = append(os.Environ(), environment...)
-	return startCommand(t, name, command)
+	p := startCommand(t, name, command)
+	eventually(t, func() error {
+		ours, err := os.Readlink("/proc/self/ns/net")
+		require.NoError(t, err)
+		if theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", p.Process.Pid)); err != nil || ours == theirs {
+			return errors.Join(errors.New("the process is not on its own network yet"), err)
+		}
+		return nil
+	})
+	return p
 }
 
 // listeners are the addresses that something listens on, in the network that a
@@ -132,6 +141,7 @@ func TestFaultPermissions(t *testing.T) {
 	eventually(t, v.busy)
 	v.stop(t)
 	files, folders := 0, 0
+	sealed := map[string]bool{} // folders that nobody else comes into
 	require.NoError(t, filepath.WalkDir(data, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || path == data {
 			return err
@@ -141,13 +151,17 @@ func TestFaultPermissions(t *testing.T) {
 			return err
 		}
 		name, _ := filepath.Rel(data, path)
-		assert.Zero(t, info.Mode().Perm()&0o077, "%s has %v", name, info.Mode())
+		closed := sealed[filepath.Dir(path)]
 		if entry.IsDir() {
 			folders++
+			sealed[path] = closed || info.Mode().Perm()&0o011 == 0
+			assert.True(t, closed || info.Mode().Perm()&0o022 == 0, "%s has %v: others can write into it", name, info.Mode())
 		} else {
 			files++
+			assert.True(t, closed || info.Mode().Perm()&0o077 == 0, "%s has %v: others can read it", name, info.Mode())
 		}
 		return nil
 	}))
+	assert.Greater(t, files, 6)
 	measured(t, "%d files and %d folders, with a umask of 0: none that anybody else can read or write", files, folders)
 }
