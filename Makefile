@@ -89,6 +89,13 @@ faults: build bin/prometheus bin/kafka ## faults, load and hostile input, as doc
 	FAULTS=full $(GO) test -tags e2e -run '^$(RUN)' -count=1 -timeout 90m ./e2e/
 	@cat build/faults.md 2>/dev/null || true
 
+VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+.PHONY: vulncheck
+vulncheck: $(OUTPUT)/main.go ## known vulnerabilities in what is called; VULNDB=file:///path takes a copy of the database, without a network
+	$(GO) mod verify
+	@cp distribution/gates.go $(OUTPUT)/
+	cd $(OUTPUT) && $(GO) run $(VULNCHECK) $(if $(VULNDB),-db $(VULNDB)) -tags $(BUILD_TAGS) .
+
 FUZZ_TIME ?= 30s
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZ_TIME
