@@ -104,6 +104,15 @@ fuzz: ## every fuzz target for FUZZ_TIME
 		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) "$$(dirname $$file)" || exit 1; \
 	done
 
+# What fuzzing finds to be new is in Go's cache; a little of it, for each target, is kept beside the tests.
+.PHONY: corpus
+corpus: ## keep some of what make fuzz has found, in testdata/fuzz
+	@cache="$$($(GO) env GOCACHE)/fuzz/$$($(GO) list -m)"; \
+	grep -rHoE --include='*_test.go' '^func (Fuzz[A-Za-z0-9]+)' . | sed -E 's/:func / /' | while read -r file target; do \
+		package=$$(dirname $$file); to=$$package/testdata/fuzz/$$target; mkdir -p $$to; \
+		find "$$cache/$$package/$$target" -type f -size -2k -printf '%s %p\n' 2>/dev/null | sort -n | tail -n 8 | cut -d' ' -f2 | xargs -r cp -n -t $$to; \
+	done
+
 .PHONY: lint
 lint: ## golangci-lint, including the e2e tests
 	$(LINT) run ./...

@@ -139,7 +139,7 @@ func TestFaultPermissions(t *testing.T) {
 	data := t.TempDir()
 	v := startVault(t, data, "umask 0; ")
 	eventually(t, v.busy)
-	v.stop(t)
+	v.kill(t)
 	files, folders := 0, 0
 	sealed := map[string]bool{} // folders that nobody else comes into
 	require.NoError(t, filepath.WalkDir(data, func(path string, entry os.DirEntry, err error) error {
