@@ -37,7 +37,7 @@ func TestFaultLoadOfTwiceTheRatedEvents(t *testing.T) {
 		c.Announce, c.SessionMessages = true, loadMessages
 		c.Sessions = amount(10_000, 100_000)
 	})
-	q := startFaultQuickstart(t, platform, "load.yaml")
+	q := startFaultQuickstart(t, platform, "load.yaml", "GODEBUG=gctrace=1")
 	g := startGauge(t, q)
 	q.connected(t, platform)
 	before, begin := q.cpu(t), time.Now()

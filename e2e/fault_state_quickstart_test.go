@@ -43,7 +43,7 @@ func startFaultQuickstart(t testing.TB, platform *sim.Server, change string, env
 		"CCAAS_ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1),
 		"CCAAS_WEBHOOK=" + platform.URL() + "/sink/alerts",
 		"CCAAS_DASHBOARD=" + dashboard, "CCAAS_HEALTH=" + health, "CCAAS_DATA=" + q.data,
-		fmt.Sprintf("TELEMETRY_PORT=%d", telemetry), "GODEBUG=gctrace=1",
+		fmt.Sprintf("TELEMETRY_PORT=%d", telemetry),
 	}, environment...)
 	q.restart(t)
 	return q
