@@ -39,7 +39,7 @@ func TestFaultLoadOfTwiceTheRatedEvents(t *testing.T) {
 	})
 	q := startFaultQuickstart(t, platform, "load.yaml", "GODEBUG=gctrace=1")
 	g := startGauge(t, q)
-	q.connected(t, platform)
+	q.connected(t)
 	before, begin := q.cpu(t), time.Now()
 	g.until(t, platform.Done(), length/300)
 	used := q.cpu(t) - before

@@ -39,7 +39,7 @@ func TestFaultStateKilledAtRandomMoments(t *testing.T) {
 	shown := chronicle{}
 	for i := range kills {
 		if i%2 == 0 { // under load
-			q.connected(t, platform)
+			q.connected(t)
 			time.Sleep(time.Duration(500+rand.IntN(3500)) * time.Millisecond)
 			shown.add(q.chronicle(t, "ws_messages_sent_total", "10s"))
 			time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond)
@@ -50,7 +50,7 @@ func TestFaultStateKilledAtRandomMoments(t *testing.T) {
 		printed.WriteString(q.output.String())
 		q.restart(t)
 	}
-	q.connected(t, platform)
+	q.connected(t)
 	time.Sleep(3 * time.Second)
 	require.NoError(t, platform.Trouble(func(trouble *sim.Trouble) { trouble.Silence = true }))
 	silent := time.Now()
