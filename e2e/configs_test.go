@@ -197,10 +197,10 @@ func TestConfigurationsOfSidecarAndGateway(t *testing.T) {
 	server := startPrometheus(t, "127.0.0.1:1")
 	listen := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	shipped(t, "gateway.yaml", []string{
-		"GATEWAY_LISTEN=" + listen, "GATEWAY_TOKEN=of the house", "PROMETHEUS_URL=" + server.url,
-		"WEBHOOK_URL=" + platform.URL() + "/sink/alerts", "WEBHOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		"GATEWAY_LISTEN=" + listen, "GATEWAY_TOKEN=of-the-house", "PROMETHEUS_URL=" + server.url,
+		"CCAAS_WEBHOOK=" + platform.URL() + "/sink/alerts", "CCAAS_WEBHOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	}, append(shortWindows, noOwnMetrics)...)
-	shipped(t, "sidecar.yaml", []string{"GATEWAY_ENDPOINT=http://" + listen, "GATEWAY_TOKEN=of the house", socketURL(platform)}, noOwnMetrics)
+	shipped(t, "sidecar.yaml", []string{"GATEWAY_ENDPOINT=http://" + listen, "GATEWAY_TOKEN=of-the-house", socketURL(platform)}, noOwnMetrics)
 	truth := sent(t, platform)
 	eventually(t, func() error { return server.disagreement(truth, "") })
 

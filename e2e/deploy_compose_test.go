@@ -188,7 +188,7 @@ func TestValidateDockerfile(t *testing.T) {
 	}
 	for _, line := range regexp.MustCompile(`(?m)^COPY (\S+) (\S+)$`).FindAllStringSubmatch(string(text), -1) {
 		_, err := os.Stat(filepath.Join("..", line[1]))
-		assert.NoError(t, err, "it is copied")
+		require.NoError(t, err, "it is copied")
 	}
 	assert.NotRegexp(t, `(?m)^USER (root|0)`, string(text))
 	assert.Contains(t, string(text), `ENTRYPOINT ["/otelcol-ccaas"]`)

@@ -66,7 +66,7 @@ func TestValidateHelmValues(t *testing.T) {
 					Create       bool
 					ExistingName string `yaml:"existingName"`
 				} `yaml:"configMap"`
-				ExtraEnvs       []variable         `yaml:"extraEnvs"`
+				ExtraEnvs       []variable      `yaml:"extraEnvs"`
 				Mounts          []mount         `yaml:"extraVolumeMounts"`
 				SecurityContext securityContext `yaml:"securityContext"`
 				Ports           map[string]struct {
@@ -78,7 +78,7 @@ func TestValidateHelmValues(t *testing.T) {
 			config := strings.TrimPrefix(values.ConfigMap.ExistingName, "otelcol-ccaas-") + ".yaml"
 			assertRead(t, "../config/"+config, variableNames(values.ExtraEnvs))
 			assert.Equal(t, "otelcol-ccaas", values.Command.Name, "the binary of the image")
-			assert.Equal(t, "$(MY_POD_IP):13133", valueOf(values.ExtraEnvs, "HEALTH_LISTEN"), "where the chart's probes ask")
+			assert.Equal(t, "$(MY_POD_IP):13133", valueOf(values.ExtraEnvs, "CCAAS_HEALTH"), "where the chart's probes ask")
 			values.SecurityContext.assertSafe(t)
 			if state := valueOf(values.ExtraEnvs, "CCAAS_STATE"); state != "" {
 				assert.Equal(t, []mount{{Name: "state", Path: state}}, values.Mounts)

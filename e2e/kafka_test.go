@@ -33,7 +33,7 @@ func startTier(t *testing.T, platforms ...*sim.Server) tier {
 			"KAFKA_BROKERS=" + set.broker.address,
 			"CCAAS_ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1),
 			"CCAAS_CLIENT_ID=id", "CCAAS_CLIENT_SECRET=secret",
-			fmt.Sprintf("HEALTH_ENDPOINT=127.0.0.1:%d", freePort(t)),
+			fmt.Sprintf("CCAAS_HEALTH=127.0.0.1:%d", freePort(t)),
 		}, "--config", "../config/kafka-ingest.yaml", "--config", "yaml:service::telemetry::metrics::level: none")
 	}
 	return set
@@ -45,8 +45,8 @@ func (s tier) startWindows(t *testing.T) *process {
 	return start(t, "otelcol-ccaas", []string{
 		"KAFKA_BROKERS=" + s.broker.address,
 		"SINK=" + s.windows.url,
-		"OTLP_METRICS=" + s.windows.url + "/v1/metrics",
-		fmt.Sprintf("HEALTH_ENDPOINT=127.0.0.1:%d", freePort(t)),
+		"PROMETHEUS_URL=" + s.windows.url,
+		fmt.Sprintf("CCAAS_HEALTH=127.0.0.1:%d", freePort(t)),
 	}, "--config", "../config/kafka-window.yaml", "--config", "testdata/kafka/window.yaml")
 }
 

@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
@@ -36,7 +35,6 @@ func pageFigures(b *testing.B) (figures pageFigure) {
 	b.Helper()
 	platform := startPlatform(b, func(c *sim.Config) { c.Silent = true })
 	d := startDashboard(b, platform, "WINDOW_SIZE=10s", "WINDOW_OVERLAP=1s", "WINDOW_OFFSET=2s", "ALLOWED_LATENESS=2s")
-	s := d.schedule(b)
 	startHistory(b, d)
 
 	figures.size = pageSize(b, d)
@@ -49,13 +47,13 @@ func pageFigures(b *testing.B) (figures pageFigure) {
 	slices.Sort(times)
 	figures.firstPicture = times[len(times)/2]
 
-	figures.queriesOfOne = d.queriesOfAWindow(b, s)
+	figures.queriesOfOne = d.queriesOfAWindow(b)
 	for range pageViewers - 1 { // further tabs of the same browser
 		ctx, cancel := chromedp.NewContext(tab.ctx)
 		defer cancel()
 		require.NoError(b, chromedp.Do(ctx, chromedp.Navigate(d.url)))
 	}
-	figures.queriesOfMany = d.queriesOfAWindow(b, s)
+	figures.queriesOfMany = d.queriesOfAWindow(b)
 	return figures
 }
 
@@ -85,24 +83,12 @@ func pageSize(b *testing.B, d dashboard) (size float64) {
 
 // queriesOfAWindow is how many queries the database has answered between the polls
 // of one window and the next.
-func (d dashboard) queriesOfAWindow(b *testing.B, s schedule) float64 {
+func (d dashboard) queriesOfAWindow(b *testing.B) float64 {
 	b.Helper()
-	d.waitForPoll(b, s)
+	d.waitForPolls(b, 1)
 	before := d.computed(b)
-	d.waitForPoll(b, s)
+	d.waitForPolls(b, 1)
 	return d.computed(b) - before
-}
-
-// waitForPoll waits for the middle of the time between two polls.
-func (d dashboard) waitForPoll(b *testing.B, s schedule) {
-	b.Helper()
-	next := s.poll(time.Now()) + 1
-	eventually(b, func() error {
-		if time.Now().UnixMilli() < next*s.step+s.window+s.offset+s.step/2 {
-			return fmt.Errorf("the poll of window %d is not past", next)
-		}
-		return nil
-	})
 }
 
 var answered = regexp.MustCompile(`^otelcol_dashboard_query_duration(_seconds)?_count[{ ]`)

@@ -106,7 +106,7 @@ func (e *history) series(s one, window int) {
 	if dark {
 		return
 	}
-	complete := !(s.region == "eu-west-1" && (before == 70 || before == 76))
+	complete := s.region != "eu-west-1" || before != 70 && before != 76
 	connections := s.connections * (1 + 0.04*noise(key, window) + 0.06*math.Sin(float64(window)/30))
 	campaign := s.region == "us-east-1" && s.tenant == "acme_corp" && before < 24
 	if campaign {

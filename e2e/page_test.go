@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -71,6 +72,19 @@ func (d dashboard) schedule(t testing.TB) schedule {
 
 // poll is the number of the window whose poll is the last at a time.
 func (s schedule) poll(at time.Time) int64 { return (at.UnixMilli() - s.offset - s.window) / s.step }
+
+// waitForPolls waits until the time of so many polls is past.
+func (d dashboard) waitForPolls(t testing.TB, polls int64) {
+	t.Helper()
+	s := d.schedule(t)
+	last := s.poll(time.Now()) + polls
+	eventually(t, func() error {
+		if s.poll(time.Now().Add(-time.Duration(s.step/2)*time.Millisecond)) < last {
+			return fmt.Errorf("the poll of window %d is not past", last)
+		}
+		return nil
+	})
+}
 
 // share is the part of the truth that has a region; all with none.
 func share(truth sim.Truth, region string) (counts sim.Counts, open int64) {
@@ -192,9 +206,10 @@ func TestPageShowsTheTimeThatIsChosen(t *testing.T) {
 	b.open(d.url + "?from=2026-01-01T00:00:00Z&to=2026-01-01T01:00:00Z")
 	b.until(`document.querySelector('.connections .message') !== null`)
 	polled := len(b.asked("api/page"))
+	d.waitForPolls(t, 2)
+	assert.Len(t, b.asked("api/page"), polled)
 	b.press("Back to live")
 	b.until(`document.querySelector('.status.live') !== null && location.search === ''`)
-	assert.Equal(t, polled+1, len(b.asked("api/page")))
 
 	// Whatever the address says is a name, and neither markup nor a query.
 	for _, name := range []string{`"}) or vector(1) or ({a="`, `<img src=x onerror=console.error(1)>`, "\\", "a\x00b\n", "ключ", "(["} {
@@ -249,18 +264,12 @@ func TestPageAsksOncePerWindow(t *testing.T) {
 	}
 	hide(true)
 	before := len(b.asked("api/page"))
-	first := s.poll(time.Now())
-	eventually(t, func() error {
-		if s.poll(time.Now()) < first+2 {
-			return fmt.Errorf("the time of two polls is not past")
-		}
-		return nil
-	})
+	d.waitForPolls(t, 2)
 	assert.Len(t, b.asked("api/page"), before)
 	hide(false)
 	eventually(t, func() error {
 		if len(b.asked("api/page")) == before {
-			return fmt.Errorf("it has not asked since it is seen again")
+			return errors.New("it has not asked since it is seen again")
 		}
 		return nil
 	})

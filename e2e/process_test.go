@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -111,6 +112,27 @@ func (p *process) cpu(t testing.TB) time.Duration {
 	_, err = fmt.Sscan(string(fields[11])+" "+string(fields[12]), &user, &system)
 	require.NoError(t, err)
 	return time.Duration(user+system) * (time.Second / 100) // USER_HZ is 100 on Linux
+}
+
+// memory is one of the figures of memory that Linux has of a process, in bytes:
+// VmRSS, what is resident now, or VmHWM, the most that ever was.
+func (p *process) memory(t testing.TB, figure string) (bytes int64) {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(status), figure+":")
+	require.True(t, found, "%s", status)
+	_, err = fmt.Sscan(rest, &bytes) // kB
+	require.NoError(t, err)
+	return bytes << 10
+}
+
+// files is how many file descriptors a running process has.
+func (p *process) files(t testing.TB) int {
+	t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.Process.Pid))
+	require.NoError(t, err)
+	return len(entries)
 }
 
 // freePort is a port of loopback that nobody listens on.

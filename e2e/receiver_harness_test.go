@@ -166,6 +166,16 @@ func (w *watcher) connected(t testing.TB) {
 	})
 }
 
+// enough is an error unless there are so many records of a name.
+func (w *watcher) enough(name string, want int) error {
+	text, err := os.ReadFile(w.file)
+	whole := string(text[:bytes.LastIndexByte(text, '\n')+1])
+	if got := strings.Count(whole, `"eventName":"`+name+`"`); err == nil && got < want {
+		err = fmt.Errorf("%d of %d records of %s", got, want, name)
+	}
+	return err
+}
+
 // named are the records of a name.
 func named(all []heard, name string) []heard {
 	var some []heard

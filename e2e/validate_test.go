@@ -33,7 +33,10 @@ func TestValidateConfigs(t *testing.T) {
 	configs, err := filepath.Glob("../config/*.yaml")
 	require.NoError(t, err)
 	require.NotEmpty(t, configs)
+	list, err := os.ReadFile("../config/README.md")
+	require.NoError(t, err)
 	for _, config := range configs {
+		assert.Contains(t, string(list), "("+filepath.Base(config)+")", "the list says when to choose it")
 		t.Run(filepath.Base(config), func(t *testing.T) {
 			t.Parallel()
 			validate(t, config)

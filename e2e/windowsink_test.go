@@ -63,7 +63,7 @@ func startWindowSink(t testing.TB) *windowSink {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 		}
 	})
-	mux.HandleFunc("/v1/metrics", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("/api/v1/otlp/v1/metrics", func(http.ResponseWriter, *http.Request) {})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	s.url = server.URL

@@ -80,7 +80,7 @@ func (d *dashboard) openSource(ctx context.Context) (http.Handler, error) {
 		return newProxy(ctx, d.config.Prometheus.Get(), d.host, d.set.TelemetrySettings)
 	}
 	c := d.config.Store.Get()
-	opened, err := store.Open(store.Options{
+	opened, err := store.Open(ctx, store.Options{
 		Directory:        c.Directory,
 		Retention:        c.Retention,
 		MaxBytes:         c.MaxBytes,
@@ -91,7 +91,7 @@ func (d *dashboard) openSource(ctx context.Context) (http.Handler, error) {
 		QueryMaxSamples:  d.config.Query.MaxSamples,
 		Version:          d.set.BuildInfo.Version,
 		Logger:           d.slog(),
-		Appended:         func(n int) { d.telemetry.DashboardSamples.Add(context.Background(), int64(n)) },
+		Appended:         func(ctx context.Context, n int) { d.telemetry.DashboardSamples.Add(ctx, int64(n)) },
 		Refused:          d.refused,
 		Status:           d.report,
 	})
@@ -114,14 +114,14 @@ func (d *dashboard) report(trouble error) {
 // Shutdown lets requests end, and closes the store.
 func (d *dashboard) Shutdown(ctx context.Context) error {
 	var errs []error
+	if d.viewer != nil {
+		d.viewer.close() // nobody waits for answers any more
+	}
 	if d.server != nil {
 		if err := d.server.Shutdown(ctx); err != nil {
 			errs = append(errs, err, d.server.Close())
 		}
 		d.done.Wait()
-	}
-	if d.viewer != nil {
-		d.viewer.close()
 	}
 	d.telemetry.Shutdown()
 	if d.store != nil {

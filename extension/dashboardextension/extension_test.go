@@ -9,10 +9,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -90,9 +92,7 @@ func (r *running) do(t *testing.T, method, path string, header http.Header, body
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, r.url+path, bytes.NewReader(body))
 	require.NoError(t, err)
-	for name, values := range header {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, header)
 	request.Host = header.Get("Host")
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
@@ -136,11 +136,11 @@ func TestFromWriterToViewer(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, code, body)
 
 	for expression, want := range map[string]string{"ws_drop_rate_percent": "0.7", "remote": "3"} {
-		_, body = r.get(t, "/api/v1/query?query="+expression+"&time="+fmt.Sprint(now.Unix()))
+		_, body = r.get(t, "/api/v1/query?query="+expression+"&time="+strconv.FormatInt(now.Unix(), 10))
 		assert.Contains(t, body, fmt.Sprintf(`"value":[%d,%q]`, now.Unix(), want))
 	}
 	code, _, body = r.do(t, http.MethodPost, "/api/v1/query", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
-		[]byte(url.Values{"query": {"remote"}, "time": {fmt.Sprint(now.Unix())}}.Encode()))
+		[]byte(url.Values{"query": {"remote"}, "time": {strconv.FormatInt(now.Unix(), 10)}}.Encode()))
 	assert.Equal(t, http.StatusOK, code)
 	assert.Contains(t, body, `"3"`)
 

@@ -75,7 +75,9 @@ func (d *dashboard) allowsHost(hostPort string) bool {
 		host = hostPort
 	}
 	host = strings.ToLower(strings.Trim(host, "[]"))
-	return isLoopback(host) || slices.Contains(d.config.AllowedHosts, host)
+	return isLoopback(host) || slices.ContainsFunc(d.config.AllowedHosts, func(allowed string) bool {
+		return strings.EqualFold(allowed, host)
+	})
 }
 
 // description is what the page has to know.

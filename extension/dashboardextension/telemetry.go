@@ -35,8 +35,8 @@ func (d *dashboard) observe() error {
 	)
 }
 
-func (d *dashboard) refused(reason store.Reason, samples int) {
-	d.telemetry.DashboardRefusedSamples.Add(context.Background(), int64(samples),
+func (d *dashboard) refused(ctx context.Context, reason store.Reason, samples int) {
+	d.telemetry.DashboardRefusedSamples.Add(ctx, int64(samples),
 		metric.WithAttributes(attribute.String("reason", string(reason))))
 }
 

@@ -93,7 +93,7 @@ func (v *viewers) answer(r *http.Request, endpoint string) cache.Answer {
 		return answer
 	}
 	leader := false
-	flight := v.flight.DoChan(key, func() (any, error) {
+	flight := v.flight.DoChan(key, func() (any, error) { //nolint:contextcheck // who asked first may leave
 		leader = true
 		return v.ask(q, key, endpoint), nil
 	})

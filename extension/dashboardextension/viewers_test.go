@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -91,7 +92,7 @@ func TestManyViewers(t *testing.T) {
 					target := fmt.Sprintf("/api/v1/query_range?query=up&start=%d&end=%d&step=9", end.Unix()-3600, end.Unix())
 					recorder := v.view(t.Context(), target)
 					assert.Equal(t, http.StatusOK, recorder.Code)
-					assert.Equal(t, fmt.Sprint(window+1), recorder.Body.String())
+					assert.Equal(t, strconv.FormatInt(window+1, 10), recorder.Body.String())
 				})
 			}
 			viewing.Wait()

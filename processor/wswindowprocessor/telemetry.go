@@ -87,7 +87,12 @@ func (p *windowProcessor) observeLag(_ context.Context, o metric.Float64Observer
 		lags = append(lags, s.lags(now, maxLags)...)
 	}
 	slices.SortFunc(lags, window.Farther)
+	overflowed := false // every shard may have the set, and the farthest behind counts
 	for _, lag := range lags[:min(len(lags), maxLags)] {
+		if lag.Overflow && overflowed {
+			continue
+		}
+		overflowed = overflowed || lag.Overflow
 		attributes := []attribute.KeyValue{attribute.Bool(wsevent.Overflow, true)}
 		if !lag.Overflow {
 			attributes = []attribute.KeyValue{

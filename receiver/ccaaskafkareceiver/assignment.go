@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 
@@ -38,6 +39,7 @@ const (
 // assignment is a partition for as long as it is here and nothing goes wrong.
 type assignment struct {
 	topic     string
+	id        kadm.TopicID // a topic that is made anew has another
 	number    int32
 	state     string // topic
 	client    *kgo.Client
@@ -110,7 +112,7 @@ func (a *assignment) layOut(position int64, operations []*storage.Operation) (re
 			return nil, fmt.Errorf("%s: cannot be read again, only with Get", operation.Key)
 		}
 	}
-	return append(records, a.layout.Set(positionPiece, binary.AppendVarint(nil, position))...), nil
+	return append(records, a.layout.Set(positionPiece, append(binary.AppendVarint(nil, position), a.id[:]...))...), nil
 }
 
 // commit writes records in one transaction.

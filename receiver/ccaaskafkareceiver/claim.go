@@ -18,16 +18,16 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/pieces"
 )
 
-// prepare finds out how many partitions the topic has, and makes the state's topic.
-func (p *partition) prepare(ctx context.Context, client *kgo.Client) (partitions int, err error) {
+// prepare finds out about the topic, and makes the state's topic.
+func (p *partition) prepare(ctx context.Context, client *kgo.Client) (partitions int, id kadm.TopicID, err error) {
 	config, admin := p.receiver.config, kadm.NewClient(client)
 	topics, err := admin.ListTopics(ctx, config.Topic, config.stateTopic())
 	if err != nil {
-		return 0, err
+		return 0, id, err
 	}
 	events, state := topics[config.Topic], topics[config.stateTopic()]
 	if events.Err != nil {
-		return 0, fmt.Errorf("topic: %s: %w", config.Topic, events.Err)
+		return 0, id, fmt.Errorf("topic: %s: %w", config.Topic, events.Err)
 	}
 	partitions = len(events.Partitions)
 	// Others may make the topic at the same time: other partitions, other collectors.
@@ -48,9 +48,9 @@ func (p *partition) prepare(ctx context.Context, client *kgo.Client) (partitions
 		err = fmt.Errorf("has %d partitions and must have as many as %s, %d", len(state.Partitions), config.Topic, partitions)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("state.topic: %s: %w", config.stateTopic(), err)
+		return 0, id, fmt.Errorf("state.topic: %s: %w", config.stateTopic(), err)
 	}
-	return partitions, nil
+	return partitions, events.ID, nil
 }
 
 // stateTopicConfig keeps the topic small, since all of a partition is read when the
@@ -134,12 +134,15 @@ func (p *partition) position(ctx context.Context, a *assignment) (position, end 
 		return start, end, nil
 	case size <= 0:
 		return 0, 0, fmt.Errorf("the position of %s cannot be read", a)
+	case !bytes.Equal(piece[size:], a.id[:]):
+		p.lost(ctx, a, 0, "the topic was made anew; its messages are read from the beginning")
+		return start, end, nil
 	case position < start:
 		p.lost(ctx, a, start-position, "the topic no longer holds them; let it keep messages for longer than collectors are away")
 		return start, end, nil
 	case position > end:
-		p.lost(ctx, a, 0, "the topic ends before the saved position, so it was made anew; its messages are read from the beginning")
-		return start, end, nil
+		p.lost(ctx, a, position-end, "the topic ends before the saved position; its brokers have lost messages")
+		return end, end, nil
 	}
 	return position, end, nil
 }

@@ -67,17 +67,18 @@ func (p *partition) serve(parent context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer p.part(client)
 	ctx, fail := context.WithCancelCause(parent)
 	defer fail(nil)
 	a := &assignment{
 		topic: p.receiver.config.Topic, number: p.number, state: p.receiver.config.stateTopic(),
 		client: client, telemetry: p.receiver.telemetry, fail: fail,
 	}
-	partitions, err := p.prepare(ctx, client)
+	partitions, id, err := p.prepare(ctx, client)
 	if err != nil {
 		return err
 	}
+	a.id = id
 	if err := p.claim(ctx, a); err != nil {
 		return err
 	}
@@ -99,6 +100,13 @@ func (p *partition) serve(parent context.Context) error {
 	p.receiver.status.set(parent, int(p.number), nil)
 	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{a.topic: {a.number: kgo.NewOffset().At(position)}})
 	return p.read(ctx, a, newDecoder(p, partitions))
+}
+
+// part closes the client. Its topics are taken out first: what it learns of them while
+// it closes could begin to fetch again, with nobody left to end that.
+func (p *partition) part(client *kgo.Client) {
+	client.PurgeTopicsFromClient(p.receiver.config.Topic, p.receiver.config.stateTopic())
+	client.Close()
 }
 
 // open tells downstream that the partition is here, by a batch without records.

@@ -5,13 +5,17 @@ package ccaaskafkareceiver
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/component/componenttest"
@@ -117,6 +121,31 @@ func TestWindowsAreExactHoweverPartitionsChangeHands(t *testing.T) {
 	events.finish(t, told)
 }
 
+// When a checkpoint fails, and it is not even known whether the brokers have it, the
+// partition is begun anew from what they have.
+func TestCheckpointsThatFailChangeNothing(t *testing.T) {
+	t.Parallel()
+	cluster, told := startKafka(t), newWindows()
+	events := newPlatform(t, cluster)
+	m := newMember(t, configFor(cluster), told).byHand(t)
+	m.assign(t.Context(), all)
+	var failures atomic.Int64
+	cluster.ControlKey(kmsg.EndTxn.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if failures.Load() == 12 || rand.IntN(4) > 0 {
+			return nil, nil, false
+		}
+		failures.Add(1)
+		response := request.ResponseKind().(*kmsg.EndTxnResponse)
+		response.ErrorCode = kerr.InvalidTxnState.Code
+		return response, nil, true
+	})
+	for failures.Load() < 12 {
+		events.send(t, 1, 200*time.Millisecond)
+	}
+	events.finish(t, told)
+}
+
 // A checkpoint that was cut off counts for nothing.
 func TestACheckpointIsWholeOrNothing(t *testing.T) {
 	t.Parallel()
@@ -209,6 +238,34 @@ func TestWhatTheTopicLostMakesWindowsIncomplete(t *testing.T) {
 		return nil
 	})
 	assert.Equal(t, int64(0), told.total(wsevent.FieldLateEvents))
+}
+
+// Offsets of a topic that was made anew say nothing about those before.
+func TestATopicThatWasMadeAnewIsReadFromItsBeginning(t *testing.T) {
+	t.Parallel()
+	cluster, told := startKafka(t), newWindows()
+	events := newPlatform(t, cluster)
+	first := newMember(t, configFor(cluster), told).byHand(t)
+	first.assign(t.Context(), all)
+	events.send(t, 3, 200*time.Millisecond)
+	first.readsToTheEnd(t)
+	first.take(all, errRevoked)
+	events.client.Close()
+	remake(t, cluster)
+
+	clock, sent := events.clock, events.sent
+	events = newPlatform(t, cluster)
+	events.clock, events.sent = clock, sent
+	events.send(t, 30, 200*time.Millisecond) // more than there were before
+	second := newMember(t, configFor(cluster), told).byHand(t)
+	second.assign(t.Context(), all)
+	events.send(t, 1, 2*size)
+	eventually(t, func() error {
+		if got, want := told.total(wsevent.FieldMessagesSent), events.sent-tenants; got != want {
+			return fmt.Errorf("the totals are %d, %d were sent", got, want)
+		}
+		return nil
+	})
 }
 
 func TestWithoutWindowsThereIsNothingToKeepTheState(t *testing.T) {

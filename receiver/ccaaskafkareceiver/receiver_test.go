@@ -31,14 +31,7 @@ func TestOwnTelemetry(t *testing.T) {
 	require.NoError(t, m.Start(t.Context(), componenttest.NewNopHost()))
 	m.reads(t, all...)
 	events.finish(t, told)
-	eventually(t, func() error {
-		for _, a := range m.here() {
-			if lag, _ := a.figures(); lag != 0 || a.ReadTo().IsZero() {
-				return errors.New("the partitions are not read to their ends")
-			}
-		}
-		return nil
-	})
+	m.readsToTheEnd(t)
 	metadatatest.AssertEqualCcaasKafkaAssignedPartitions(t, telemetry, sum(4), metricdatatest.IgnoreTimestamp())
 	metadatatest.AssertEqualCcaasKafkaReplayedMessages(t, telemetry, sum(10*tenants), metricdatatest.IgnoreTimestamp())
 	metadatatest.AssertEqualCcaasKafkaMessages(t, telemetry, sum(events.sent), metricdatatest.IgnoreTimestamp())

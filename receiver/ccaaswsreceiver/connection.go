@@ -179,7 +179,7 @@ func (c *connection) Violation(reason string, piece []byte, at time.Time) {
 
 // saw is told of the streams of events, while one is put into the outbox.
 func (c *connection) saw(tenant, region string) {
-	c.streams.see(stream{tenant: tenant, region: region}, c.outbox.at)
+	c.streams.see(stream{tenant: tenant, region: region}, c.outbox.filled.now.AsTime())
 }
 
 // violated is told of violations. The log tells of the first of each reason, the

@@ -50,7 +50,7 @@ func createDefaultConfig() component.Config {
 			RandomizationFactor: 0.5,
 		},
 		Rotation:      RotationConfig{Overlap: 30 * time.Second, MaxAge: 24 * time.Hour},
-		Deduplication: DeduplicationConfig{Window: 2 * time.Minute, MaxEvents: 262_144},
+		Deduplication: DeduplicationConfig{Window: 2 * time.Minute, MaxEvents: 65_536},
 		Limits:        LimitsConfig{RequestsPerMinute: 300, DialsPerMinute: 60},
 		Batch:         BatchConfig{MaxEvents: 1000, Timeout: 100 * time.Millisecond},
 		IncludeRaw:    true,

@@ -4,9 +4,8 @@
 package ccaaswsreceiver
 
 import (
-	"time"
-
 	"github.com/cespare/xxhash/v2"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/recent"
@@ -31,16 +30,17 @@ func newDuplicates(set DeduplicationConfig) *duplicates {
 // has notes an event, and says whether it came before. An event without an id is
 // known by its type, channel and time. Two of one socket may have all of these in
 // common and be two; so only what another socket has told makes it a duplicate.
-func (d *duplicates) has(e *frame.Event, at time.Time, socket int) bool {
+func (d *duplicates) has(e *frame.Event, at pcommon.Timestamp, socket int) bool {
 	if d == nil {
 		return false
 	}
+	now := int64(at) //nolint:gosec // until the year 2262
 	key := (uint64(e.Type)+1)*spread + xxhash.Sum64(e.TenantID)
 	if len(e.ID) > 0 {
-		seen, _ := d.seen.Seen(key*spread^xxhash.Sum64(e.ID), at.UnixNano(), false)
+		seen, _ := d.seen.Seen(key*spread^xxhash.Sum64(e.ID), now, false)
 		return seen
 	}
 	key = (key+uint64(e.Time))*spread ^ xxhash.Sum64(e.ChannelID) //nolint:gosec // mixed, not counted
-	seen, same := d.seen.Seen(key*spread, at.UnixNano(), socket&1 == 1)
+	seen, same := d.seen.Seen(key*spread, now, socket&1 == 1)
 	return seen && !same
 }

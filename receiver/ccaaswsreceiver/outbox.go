@@ -54,8 +54,7 @@ type outbox struct {
 	work   *sync.Cond // for the courier: the batch is full or due, or the last
 	timer  *time.Timer
 	filled *records
-	at     time.Time // of the frame being put
-	socket int       // that it came from
+	socket int       // that the frame being put came from
 	began  time.Time // of the batch
 	read   tally
 	due    bool
@@ -78,23 +77,18 @@ func newOutbox(limits BatchConfig, decode decode, known *duplicates, into *recor
 func (o *outbox) frame(text []byte, at time.Time, socket int) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	o.arriving(at)
+	o.filled.arriving(at)
 	o.socket = socket
 	o.read.frames++
 	o.read.bytes += int64(len(text))
 	o.decode(text, at, (*sink)(o))
 }
 
-func (o *outbox) arriving(at time.Time) {
-	o.at = at
-	o.filled.arriving(at)
-}
-
 // violation puts a frame that cannot be decoded.
 func (o *outbox) violation(v *frame.Violation, at time.Time) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	o.arriving(at)
+	o.filled.arriving(at)
 	(*sink)(o).Violation(v)
 }
 
@@ -102,7 +96,7 @@ func (o *outbox) violation(v *frame.Violation, at time.Time) {
 func (o *outbox) stream(name string, of stream, at time.Time, fill func(plog.LogRecord)) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	o.at = at
+	o.filled.arriving(at)
 	o.makeRoom()
 	fill(o.filled.stream(name, of.tenant, of.region, at))
 	o.added()
@@ -180,7 +174,7 @@ func (o *outbox) makeRoom() {
 // added looks after the batch when it has got a record.
 func (o *outbox) added() {
 	if o.filled.count == 1 {
-		o.began = o.at
+		o.began = o.filled.now.AsTime()
 		o.timer.Reset(o.limits.Timeout)
 	}
 	if o.full() {
@@ -194,7 +188,7 @@ type sink outbox
 // Event puts an event.
 func (s *sink) Event(e *frame.Event) {
 	o := (*outbox)(s)
-	if o.known.has(e, o.at, o.socket) {
+	if o.known.has(e, o.filled.now, o.socket) {
 		o.read.duplicates++
 		return
 	}

@@ -17,9 +17,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadatatest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -151,6 +155,58 @@ func TestEveryPlatformDeliversWhatItTold(t *testing.T) {
 				assert.NotEmpty(t, record.Body().Str())
 				assert.Equal(t, []string{"acme_corp", "us-east-1"}, []string{record.tenant, record.region}, fmt.Sprint(record.Attributes().AsRaw()))
 			}
+		})
+	}
+}
+
+func TestRotationShowsInTelemetryAndNotInRecords(t *testing.T) {
+	t.Parallel()
+	server := platformFor(t, oneSeries(func(c *sim.Config) {
+		c.Rate, c.Events, c.TokenTTL, c.Delivery = 500, 2000, 2*time.Second, sim.DeliverBroadcast
+		c.GrantedScopes = []string{"analytics:realtime:view", "admin:everything"}
+	}))
+	config := configFor(server.URL())
+	config.Rotation.Overlap = 200 * time.Millisecond
+	b := run(t, config)
+	b.agree(t, server, "realtime_events")
+	assert.Empty(t, b.downstream.records(wsevent.StreamGap, wsevent.StreamDisconnected))
+	for _, name := range []string{
+		"rotations", "duplicates", "token_refreshes", "token_remaining", "delivery_latency",
+	} {
+		_, err := b.telemetry.GetMetric("otelcol_ccaas_ws_" + name)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 1, b.logs.FilterMessageSnippet("may do more than it was asked for").Len(), "told once, over many tokens")
+}
+
+func TestRejectedTopicsAreTold(t *testing.T) {
+	t.Parallel()
+	server := platformFor(t, oneSeries(func(c *sim.Config) { c.Silent = true }))
+	config := configFor(server.URL())
+	config.API = "notifications"
+	config.Notifications.Topics = []string{"v2.routing.queues.nowhere.conversations.messages"}
+	b := run(t, config)
+	require.Eventually(t, func() bool { return b.host.last() == componentstatus.StatusRecoverableError }, patience, time.Millisecond)
+	require.ErrorContains(t, b.host.statuses[0].Err(), "rejects all 1 topics")
+	assert.Equal(t, 1, b.logs.FilterMessageSnippet("does not let us subscribe").Len(), "told once")
+	metadatatest.AssertEqualCcaasWsRejectedTopics(t, b.telemetry, []metricdata.DataPoint[int64]{{Value: 1}}, metricdatatest.IgnoreTimestamp())
+	metadatatest.AssertEqualCcaasWsTopics(t, b.telemetry, []metricdata.DataPoint[int64]{{Value: 1}}, metricdatatest.IgnoreTimestamp())
+}
+
+func TestBreaksOfTheOtherPlatformsHeal(t *testing.T) {
+	t.Parallel()
+	for api, of := range map[string]string{"notifications": "genesys-notifications.yaml", "event_hub": "nice-event-hub.yaml", "connect_chat": "custom-amazon-connect.yaml"} {
+		t.Run(api, func(t *testing.T) {
+			t.Parallel()
+			server := platformFor(t, oneSeries(func(c *sim.Config) { c.Rate, c.Events = 500, 1500 }))
+			b := run(t, example(t, of, environmentOf(server)))
+			waitConnected(t, server)
+			for range 3 {
+				time.Sleep(300 * time.Millisecond)
+				server.CloseSockets(1001, "maintenance")
+			}
+			b.agree(t, server, api)
+			assert.NotEmpty(t, b.downstream.records(wsevent.StreamGap))
 		})
 	}
 }

@@ -6,7 +6,6 @@ package ccaaswsreceiver
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -95,11 +94,8 @@ func (r *wsReceiver) realtimeEvents(w *way, at *target, all *session.Settings) {
 		all.Tokens = r.tokens(session.Fixed(at.token))
 	}
 	direct := &session.Direct{
-		Client: r.client, Preflight: at.preflight, Socket: at.socket, Subprotocol: all.Subprotocol, Header: http.Header{},
-		Private: r.config.Platform == platform.Custom,
-	}
-	for name, value := range r.config.Session.Headers {
-		direct.Header.Set(name, string(value))
+		Client: r.client, Preflight: at.preflight, Socket: at.socket, Subprotocol: all.Subprotocol,
+		Headers: revealed(r.config.Session.Headers), Private: r.config.Platform == platform.Custom,
 	}
 	all.Prepare = direct.Prepare
 	if at.urlFrom != nil {

@@ -134,19 +134,6 @@ func (d *differ) until(t *testing.T, conn *websocket.Conn, events int64) {
 	}
 }
 
-// toClose reads snapshots up to a close frame with a code.
-func (d *differ) toClose(t *testing.T, conn *websocket.Conn, code int) {
-	t.Helper()
-	for {
-		_, frame, err := conn.ReadMessage()
-		if err != nil {
-			require.True(t, websocket.IsCloseError(err, code), err)
-			return
-		}
-		d.read(t, frame)
-	}
-}
-
 // all reads what was recorded.
 func (d *differ) all(t *testing.T, frames []wireFrame) {
 	t.Helper()

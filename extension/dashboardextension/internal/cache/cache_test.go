@@ -6,6 +6,7 @@ package cache
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -79,7 +80,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	a := NewAnswers(limit)
 	epoch := Epoch{}
 	for i := range 20_000 {
-		key := fmt.Sprint(random.IntN(300))
+		key := strconv.Itoa(random.IntN(300))
 		if random.IntN(100) == 0 {
 			epoch.Moment++
 		}

@@ -17,7 +17,7 @@ import (
 )
 
 // ask gives the answer to a request with headers, each "name: value".
-func ask(method, path string, headers ...string) *http.Response {
+func ask(method, path string, headers ...string) *httptest.ResponseRecorder {
 	request := httptest.NewRequest(method, path, nil)
 	for _, header := range headers {
 		name, value, _ := strings.Cut(header, ": ")
@@ -25,14 +25,7 @@ func ask(method, path string, headers ...string) *http.Response {
 	}
 	recorder := httptest.NewRecorder()
 	Handler().ServeHTTP(recorder, request)
-	return recorder.Result()
-}
-
-func body(t *testing.T, response *http.Response) string {
-	t.Helper()
-	text, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return string(text)
+	return recorder
 }
 
 var references = regexp.MustCompile(`(?:href|src)="([^"]+)"`)
@@ -40,15 +33,15 @@ var references = regexp.MustCompile(`(?:href|src)="([^"]+)"`)
 func TestThePageNamesFilesThatAreThere(t *testing.T) {
 	t.Parallel()
 	response := ask(http.MethodGet, "/")
-	assert.Equal(t, "text/html; charset=utf-8", response.Header.Get("Content-Type"))
-	assert.Equal(t, "no-cache", response.Header.Get("Cache-Control"))
+	assert.Equal(t, "text/html; charset=utf-8", response.Header().Get("Content-Type"))
+	assert.Equal(t, "no-cache", response.Header().Get("Cache-Control"))
 	types := map[string]string{}
-	for _, reference := range references.FindAllStringSubmatch(body(t, response), -1) {
+	for _, reference := range references.FindAllStringSubmatch(response.Body.String(), -1) {
 		file := ask(http.MethodGet, "/"+reference[1])
-		assert.Equal(t, http.StatusOK, file.StatusCode, reference[1])
-		assert.Contains(t, file.Header.Get("Cache-Control"), "immutable", reference[1])
+		assert.Equal(t, http.StatusOK, file.Code, reference[1])
+		assert.Contains(t, file.Header().Get("Cache-Control"), "immutable", reference[1])
 		_, extension, _ := strings.Cut(reference[1], ".")
-		types[extension] = file.Header.Get("Content-Type")
+		types[extension] = file.Header().Get("Content-Type")
 	}
 	assert.Equal(t, map[string]string{
 		"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml",
@@ -57,7 +50,7 @@ func TestThePageNamesFilesThatAreThere(t *testing.T) {
 
 func TestNothingIsInlineOrFromElsewhere(t *testing.T) {
 	t.Parallel()
-	text := body(t, ask(http.MethodGet, "/"))
+	text := ask(http.MethodGet, "/").Body.String()
 	assert.NotRegexp(t, `<style|style=|<script[^>]*>[^<]|\son\w+=|//`, text)
 }
 
@@ -67,13 +60,13 @@ func TestFilesComeCompressedAndOnlyOnce(t *testing.T) {
 	for name, file := range load() {
 		path := "/" + name
 		plain := ask(http.MethodGet, path)
-		assert.Equal(t, string(file.content), body(t, plain))
-		assert.Empty(t, plain.Header.Get("Content-Encoding"))
+		assert.Equal(t, string(file.content), plain.Body.String())
+		assert.Empty(t, plain.Header().Get("Content-Encoding"))
 
 		compressed := ask(http.MethodGet, path, "Accept-Encoding: br, gzip")
-		assert.Equal(t, "gzip", compressed.Header.Get("Content-Encoding"))
-		assert.Equal(t, "Accept-Encoding", compressed.Header.Get("Vary"))
-		text := body(t, compressed)
+		assert.Equal(t, "gzip", compressed.Header().Get("Content-Encoding"))
+		assert.Equal(t, "Accept-Encoding", compressed.Header().Get("Vary"))
+		text := compressed.Body.String()
 		size += len(text)
 		reader, err := gzip.NewReader(strings.NewReader(text))
 		require.NoError(t, err)
@@ -81,13 +74,13 @@ func TestFilesComeCompressedAndOnlyOnce(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, string(file.content), string(unpacked))
 
-		assert.NotEqual(t, plain.Header.Get("Etag"), compressed.Header.Get("Etag"), "they are different bytes")
-		again := ask(http.MethodGet, path, "Accept-Encoding: gzip", "If-None-Match: "+compressed.Header.Get("Etag"))
-		assert.Equal(t, http.StatusNotModified, again.StatusCode)
-		assert.Empty(t, body(t, again))
+		assert.NotEqual(t, plain.Header().Get("Etag"), compressed.Header().Get("Etag"), "they are different bytes")
+		again := ask(http.MethodGet, path, "Accept-Encoding: gzip", "If-None-Match: "+compressed.Header().Get("Etag"))
+		assert.Equal(t, http.StatusNotModified, again.Code)
+		assert.Empty(t, again.Body.String())
 		head := ask(http.MethodHead, path)
-		assert.Equal(t, http.StatusOK, head.StatusCode)
-		assert.Empty(t, body(t, head))
+		assert.Equal(t, http.StatusOK, head.Code)
+		assert.Empty(t, head.Body.String())
 	}
 	assert.LessOrEqual(t, size, 300<<10, "the whole page, compressed")
 }
@@ -99,11 +92,11 @@ func TestWhatIsNotThereAndWhatCannotBeDone(t *testing.T) {
 		if path == "/index.html/" {
 			want = http.StatusOK // a path is cleaned
 		}
-		assert.Equal(t, want, ask(http.MethodGet, path).StatusCode, path)
+		assert.Equal(t, want, ask(http.MethodGet, path).Code, path)
 	}
 	refused := ask(http.MethodPost, "/")
-	assert.Equal(t, http.StatusMethodNotAllowed, refused.StatusCode)
-	assert.Equal(t, "GET, HEAD", refused.Header.Get("Allow"))
+	assert.Equal(t, http.StatusMethodNotAllowed, refused.Code)
+	assert.Equal(t, "GET, HEAD", refused.Header().Get("Allow"))
 }
 
 func TestAcceptsGzip(t *testing.T) {

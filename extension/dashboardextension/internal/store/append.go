@@ -6,8 +6,10 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
@@ -36,9 +38,15 @@ const (
 	maxAhead = 10 * time.Minute
 	// maxLabelBytes bounds the labels of a series.
 	maxLabelBytes = 8 << 10
+	// maxSamples bounds the samples of a request. Of a resource, the converter makes one for
+	// every few minutes from its earliest sample to its latest, be that centuries.
+	maxSamples = 1_000_000
 )
 
-var errSeriesLimit = errors.New("max_series is reached")
+var (
+	errSeriesLimit    = errors.New("max_series is reached")
+	errTooManySamples = fmt.Errorf("more than %d samples at once, or times that are far apart: nothing is stored", maxSamples)
+)
 
 // seriesLimit lets no more than max_series into the database.
 type seriesLimit struct{ store *Store }
@@ -76,7 +84,8 @@ type tolerant struct {
 	metadata *families
 	latest   int64 // what is later is from the future
 	tally    *tally
-	failed   error // of the database
+	seen     int
+	failed   error // why nothing of it can be stored
 }
 
 func (s *Store) appender(ctx context.Context, t *tally) *tolerant {
@@ -91,12 +100,16 @@ func (s *Store) appender(ctx context.Context, t *tally) *tolerant {
 func (a *tolerant) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64,
 	h *histogram.Histogram, fh *histogram.FloatHistogram, options storage.AppendV2Options,
 ) (storage.SeriesRef, error) {
+	if a.seen++; a.seen > maxSamples {
+		a.failed = errTooManySamples
+		return 0, a.failed
+	}
 	switch {
 	case t > a.latest:
 		a.tally.refuse(Future, ls.String())
 		return 0, nil
 	case ls.ByteSize() > maxLabelBytes:
-		a.tally.refuse(LabelSize, ls.Get(labels.MetricName))
+		a.tally.refuse(LabelSize, ls.Get(model.MetricNameLabel))
 		return 0, nil
 	}
 	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, options)

@@ -16,24 +16,27 @@ import (
 
 // write stores what add appends, all of it or, with an error, none. Once it has
 // returned without an error, the samples survive the end of this process.
-func (s *Store) write(ctx context.Context, add func(*tolerant) error) (*tally, error) {
+func (s *Store) write(ctx context.Context, add func(context.Context, *tolerant) error) (*tally, error) {
+	if err := s.writable(); err != nil {
+		return nil, err
+	}
 	s.use.RLock()
 	defer s.use.RUnlock()
-	if err := s.writable(); err != nil {
+	if err := s.failure.get(); err != nil { // it has failed meanwhile
 		return nil, err
 	}
 	t := &tally{}
 	app := s.appender(ctx, t)
-	if err := add(app); err != nil {
+	if err := add(ctx, app); err != nil {
 		return nil, errors.Join(err, app.Rollback())
 	}
 	if err := app.Commit(); err != nil {
 		s.fail(err)
 		return nil, err
 	}
-	s.options.Appended(t.appended)
+	s.options.Appended(ctx, t.appended)
 	for reason, n := range t.refused {
-		s.options.Refused(reason, n)
+		s.options.Refused(ctx, reason, n)
 	}
 	return t, nil
 }
@@ -70,11 +73,19 @@ func (t *tally) String() string {
 		t.refusals(), t.refusals()+t.appended, strings.Join(reasons, ", "), t.example)
 }
 
+// notStored says why nothing of a request was stored.
+func notStored(w http.ResponseWriter, err error) {
+	if errors.Is(err, errTooManySamples) {
+		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	unavailable(w, err)
+}
+
 // badRequest tells a sender that it makes no sense to send this again.
 func badRequest(w http.ResponseWriter, err error) {
 	code := http.StatusBadRequest
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		code = http.StatusRequestEntityTooLarge
 	}
 	http.Error(w, err.Error(), code)

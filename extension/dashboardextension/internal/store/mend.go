@@ -84,7 +84,11 @@ func (s *Store) reopen() error {
 		}
 		s.db = nil
 	}
-	return s.open()
+	err := s.open()
+	if err != nil {
+		s.fail(err) // it may have been open until now
+	}
+	return err
 }
 
 // probe writes a little to the disk.

@@ -40,8 +40,8 @@ type Options struct {
 
 	Logger *slog.Logger
 	// Appended and Refused are told what became of samples.
-	Appended func(samples int)
-	Refused  func(reason Reason, samples int)
+	Appended func(ctx context.Context, samples int)
+	Refused  func(ctx context.Context, reason Reason, samples int)
 	// Status is told of trouble that came, and, with nil, that it has gone.
 	Status func(error)
 }
@@ -67,7 +67,7 @@ type Store struct {
 }
 
 // Open opens the database in a directory, which it makes if it is not there.
-func Open(options Options) (*Store, error) {
+func Open(ctx context.Context, options Options) (*Store, error) {
 	s := &Store{options: options}
 	if err := s.acquire(); err != nil {
 		return nil, err
@@ -79,8 +79,7 @@ func Open(options Options) (*Store, error) {
 	case err != nil:
 		return nil, errors.Join(err, s.lock.Release())
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Open's caller
 	s.done.Go(func() { s.mend(ctx) })
 	return s, nil
 }

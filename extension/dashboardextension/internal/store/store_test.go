@@ -5,6 +5,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -68,12 +70,12 @@ func tryOpen(directory string, change ...func(*Options)) (*fixture, error) {
 		QueryTimeout:     time.Minute,
 		QueryMaxSamples:  1_000_000,
 		Version:          "test",
-		Appended: func(n int) {
+		Appended: func(_ context.Context, n int) {
 			f.mutex.Lock()
 			defer f.mutex.Unlock()
 			f.appended += n
 		},
-		Refused: func(reason Reason, n int) {
+		Refused: func(_ context.Context, reason Reason, n int) {
 			f.mutex.Lock()
 			defer f.mutex.Unlock()
 			f.refused[reason] += n
@@ -89,7 +91,7 @@ func tryOpen(directory string, change ...func(*Options)) (*fixture, error) {
 		c(&options)
 	}
 	var err error
-	f.Store, err = Open(options)
+	f.Store, err = Open(context.Background(), options)
 	return f, err
 }
 
@@ -223,7 +225,7 @@ func TestTheGoodGoesOn(t *testing.T) {
 
 	m = pmetric.NewMetrics() // "old" is a series by now, without samples
 	for i := range 5 {
-		gauge(m, "b", now, float64(i), fmt.Sprint(i))
+		gauge(m, "b", now, float64(i), strconv.Itoa(i))
 	}
 	gauge(m, "a", now.Add(time.Second), 5, "known")
 	n, message = rejected(t, f.otlp(t, m))
@@ -275,7 +277,7 @@ func TestRemoteWrite(t *testing.T) {
 	assert.Equal(t, http.StatusNoContent, write("application/x-protobuf", good).Code)
 	assert.Equal(t, []string{"eu=3"}, f.query(t, "good", now))
 	_, body := f.get("/query_exemplars", url.Values{
-		"query": {"good"}, "start": {fmt.Sprint(now.Unix() - 60)}, "end": {fmt.Sprint(now.Unix() + 60)},
+		"query": {"good"}, "start": {strconv.FormatInt(now.Unix()-60, 10)}, "end": {strconv.FormatInt(now.Unix()+60, 10)},
 	})
 	assert.Contains(t, body, `"trace_id":"abc"`)
 
@@ -302,6 +304,25 @@ func TestBadOTLP(t *testing.T) {
 		f.WriteOTLP(recorder, request)
 		assert.Equal(t, http.StatusBadRequest, recorder.Code, contentType)
 	}
+}
+
+// A resource whose samples are centuries apart does not keep the store busy for long.
+func TestTimesFarApart(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir())
+	m := pmetric.NewMetrics()
+	for _, at := range []time.Time{time.Unix(1, 0), time.Now(), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		for name := range map[string]bool{"a": true, "b": true} {
+			gauge(m, name, at, 1, "eu")
+		}
+	}
+	m.ResourceMetrics().At(0).Resource().Attributes().PutStr("service.name", "s")
+	m.ResourceMetrics().At(0).Resource().Attributes().PutStr("host.name", "h")
+	recorder := f.otlp(t, m)
+	assert.Equal(t, http.StatusRequestEntityTooLarge, recorder.Code)
+	assert.Contains(t, recorder.Body.String(), "times that are far apart")
+	require.NoError(t, f.Health())
+	f.store(t, "a", time.Now(), 1, "eu")
 }
 
 // A second process is refused, and told which directory it was.
@@ -443,7 +464,7 @@ func TestBlockDamagedWithin(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, content, 0o600))
 
 	f := open(t, directory)
-	code, body := f.get("/query", url.Values{"query": {"count_over_time(a[10m])"}, "time": {fmt.Sprint(at.Unix() + 300)}})
+	code, body := f.get("/query", url.Values{"query": {"count_over_time(a[10m])"}, "time": {strconv.FormatInt(at.Unix()+300, 10)}})
 	assert.NotEqual(t, http.StatusOK, code)
 	assert.Contains(t, body, "checksum")
 	require.NoError(t, f.reopen()) // mend does it within seconds
@@ -451,6 +472,30 @@ func TestBlockDamagedWithin(t *testing.T) {
 	assert.Equal(t, []string{"eu=1"}, f.query(t, "a", time.Now()))
 	assert.True(t, f.damaged.none())
 	assert.DirExists(t, filepath.Join(directory, "damaged", filepath.Base(block)))
+}
+
+// A store that cannot be opened afresh takes and shows nothing, and does not fall over.
+func TestNotOpenedAfresh(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir())
+	now := time.Now().Truncate(time.Second)
+	f.store(t, "a", now, 1, "eu")
+	logFolder := filepath.Join(f.options.Directory, "wal")
+	require.NoError(t, os.Rename(logFolder, logFolder+".away"))
+	require.NoError(t, os.WriteFile(logFolder, nil, 0o600))
+	require.Error(t, f.mendOnce())
+	require.Error(t, f.Health())
+	m := pmetric.NewMetrics()
+	gauge(m, "a", now.Add(time.Second), 2, "eu")
+	assert.Equal(t, http.StatusServiceUnavailable, f.otlp(t, m).Code)
+	code, _ := f.get("/query", url.Values{"query": {"a"}})
+	assert.Equal(t, http.StatusServiceUnavailable, code)
+	assert.Zero(t, f.Series())
+
+	require.NoError(t, os.Remove(logFolder))
+	require.NoError(t, os.Rename(logFolder+".away", logFolder))
+	require.NoError(t, f.mendOnce())
+	assert.Equal(t, []string{"eu=1"}, f.query(t, "a", now))
 }
 
 // Without room on the disk, senders are told to come again, what is stored can be
@@ -512,7 +557,7 @@ func TestQueryLimits(t *testing.T) {
 	for i := range 100 {
 		f.store(t, "a", now.Add(time.Duration(i)*time.Second), 1, "eu")
 	}
-	code, body := f.get("/query", url.Values{"query": {"a[10m]"}, "time": {fmt.Sprint(now.Unix() + 100)}})
+	code, body := f.get("/query", url.Values{"query": {"a[10m]"}, "time": {strconv.FormatInt(now.Unix()+100, 10)}})
 	assert.Equal(t, http.StatusUnprocessableEntity, code)
 	assert.Contains(t, body, "too many samples")
 	f.store(t, "a", now.Add(101*time.Second), 1, "eu")
@@ -526,13 +571,13 @@ func TestManySparseSeries(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	m := pmetric.NewMetrics()
 	for i := range 20 {
-		gauge(m, "a", now, 1, fmt.Sprint(i))
+		gauge(m, "a", now, 1, strconv.Itoa(i))
 	}
 	n, message := rejected(t, f.otlp(t, m))
 	require.Zero(t, n, message)
 	ask := func(step string) (int, string) {
 		return f.get("/query_range", url.Values{
-			"query": {"a"}, "start": {fmt.Sprint(now.Unix() - 90_000)}, "end": {fmt.Sprint(now.Unix())}, "step": {step},
+			"query": {"a"}, "start": {strconv.FormatInt(now.Unix()-90_000, 10)}, "end": {strconv.FormatInt(now.Unix(), 10)}, "step": {step},
 		})
 	}
 	code, body := ask("10")

@@ -32,11 +32,11 @@ func (s *Store) WriteOTLP(w http.ResponseWriter, r *http.Request) {
 		badRequest(w, err)
 		return
 	}
-	t, err := s.write(r.Context(), func(app *tolerant) error {
-		return appendOTLP(r.Context(), app, request.Metrics())
+	t, err := s.write(r.Context(), func(ctx context.Context, app *tolerant) error {
+		return appendOTLP(ctx, app, request.Metrics())
 	})
 	if err != nil {
-		unavailable(w, err)
+		notStored(w, err)
 		return
 	}
 	answer := pmetricotlp.NewExportResponse()
@@ -76,7 +76,7 @@ func appendOTLP(ctx context.Context, app *tolerant, metrics pmetric.Metrics) err
 
 // leaves are the errors that were joined.
 func leaves(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // it is the join itself that is looked for
+	joined, ok := err.(interface{ Unwrap() []error })
 	switch {
 	case err == nil:
 		return nil
@@ -107,10 +107,10 @@ func (s *Store) WriteRemote(w http.ResponseWriter, r *http.Request) {
 		badRequest(w, fmt.Errorf("not a prometheus.WriteRequest: %w", err))
 		return
 	}
-	t, err := s.write(r.Context(), func(app *tolerant) error { return appendRemote(app, request.Timeseries) })
+	t, err := s.write(r.Context(), func(_ context.Context, app *tolerant) error { return appendRemote(app, request.Timeseries) })
 	switch {
 	case err != nil:
-		unavailable(w, err)
+		notStored(w, err)
 	case t.refusals() > 0:
 		http.Error(w, t.String(), http.StatusBadRequest)
 	default:
@@ -122,7 +122,7 @@ func appendRemote(app *tolerant, series []prompb.TimeSeries) error {
 	builder := labels.NewScratchBuilder(0)
 	for _, one := range series {
 		ls := one.ToLabels(&builder, nil)
-		if !ls.Has(labels.MetricName) || !ls.IsValid(model.UTF8Validation) {
+		if !ls.Has(model.MetricNameLabel) || !ls.IsValid(model.UTF8Validation) {
 			for range len(one.Samples) + len(one.Histograms) {
 				app.tally.refuse(Invalid, ls.String())
 			}

@@ -212,28 +212,26 @@ export function whereOf(labels: Record<string, string>): string {
 /** episodesOf reads the firings out of the states of the rules, the latest first. */
 export function episodesOf(picture: Picture): Episode[] {
   const { grid } = picture;
-  const last = grid.points.findLastIndex((point) => point - grid.step < grid.newest);
-  const episodes: Episode[] = [];
-  for (const series of seriesOf(picture, 'alerts')) {
-    const base = {
-      rule: series.labels['rule'] ?? '',
-      severity: series.labels['severity'] ?? '',
-      where: whereOf(series.labels),
-    };
-    let open: Episode | undefined;
-    grid.points.forEach((point, index) => {
-      const state = series.points.get(point);
-      if (state === 1 && !open) {
-        open = { ...base, start: Math.max(point - grid.step, grid.from), end: undefined, lost: false };
-        episodes.push(open);
-      } else if (state === 0 && open) {
-        open.end = Math.max(point - grid.step, open.start);
-        open = undefined;
-      } else if (state === undefined && open && index === last) {
-        open.lost = true;
-      }
+  const keyOf = (labels: Record<string, string>) =>
+    JSON.stringify([labels['rule'], labels['severity'], whereOf(labels)]);
+  const fired = new Map(seriesOf(picture, 'alerts').map((series) => [keyOf(series.labels), series]));
+  const firing = new Map(seriesOf(picture, 'firing').map((series) => [keyOf(series.labels), series]));
+  const episodes = [...new Map([...fired, ...firing])].flatMap(([key, { labels }]) => {
+    const points = fired.get(key)?.points;
+    const times = runs(grid, -Infinity, (index) => (points?.has(grid.points[index]!) ? 'fires' : undefined));
+    if (times.length === 0) times.push({ from: grid.from, to: grid.from, kind: 'fires' });
+    return times.map((run, index): Episode => {
+      const still = index === times.length - 1 && firing.has(key);
+      return {
+        rule: labels['rule'] ?? '',
+        severity: labels['severity'] ?? '',
+        where: whereOf(labels),
+        start: run.from,
+        end: still ? undefined : run.to,
+        lost: still && run.to < grid.newest,
+      };
     });
-  }
+  });
   return episodes.sort((a, b) => b.start - a.start || a.where.localeCompare(b.where));
 }
 

@@ -34,6 +34,9 @@ const nothing: Known = {
   loading: true,
 };
 
+/** how long to wait for answers; meanwhile nothing else is asked. */
+const patience = 30_000;
+
 /** without an answer from the server, windows are taken to be as they are by default. */
 const usual = { window: 10_000, step: 9_000, offset: 2_000 };
 
@@ -51,13 +54,15 @@ export function usePolling(choice: Choice): Known {
     const ended = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let polled = -Infinity; // the window that was asked for last
+    let asking = false;
     let live = true;
     const now = () => Date.now() + (server.current?.clock ?? 0);
     const schedule = () => server.current?.schedule ?? usual;
 
     const load = async () => {
+      asking = true;
       polled = due(now(), schedule());
-      const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(schedule().step - 500)]);
+      const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(patience)]);
       try {
         const told = await about(signal);
         server.current = told;
@@ -86,15 +91,17 @@ export function usePolling(choice: Choice): Known {
         const late = signal.aborted;
         tell({ error: late ? 'the server does not answer in time' : (error as Error).message, loading: false });
       }
+      asking = false;
       wait();
     };
     const wait = () => {
       clearTimeout(timer);
       if (ended.signal.aborted || !live) return;
-      timer = setTimeout(turn, Math.max(0, pollAt(polled + 1, schedule()) - now()));
+      const next = Math.max(polled, due(now(), schedule())) + 1; // a poll that took too long takes the place of others
+      timer = setTimeout(turn, Math.max(0, pollAt(next, schedule()) - now()));
     };
     const turn = () => {
-      if (document.hidden || ended.signal.aborted) return;
+      if (document.hidden || asking || ended.signal.aborted) return;
       if (due(now(), schedule()) > polled) void load();
       else wait(); // the timer came early
     };

@@ -24,6 +24,9 @@ export type Name = keyof ReturnType<typeof questions>;
 /** How much is shown of what has no end. */
 export const most = { regions: 6, rows: 12, streams: 200, series: 8, alerts: 50 } as const;
 
+/** sampleBeyond is the distance of points beyond which means are of samples. */
+const sampleBeyond = 600_000;
+
 const dimensions = 'region, tenant_id, channel_type';
 const stream = 'region, tenant_id';
 
@@ -69,13 +72,18 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
   const step = lookback(grid.step);
   const window = lookback(schedule.step);
   const span = Math.max(schedule.step, grid.newest - grid.from);
+  // Where a point stands for so many windows that to read them all takes long, ten of them are asked for where a
+  // mean is shown. What must not be missed (drops, gaps, alerts) is read in full.
+  const some = grid.step > sampleBeyond ? `[${step}:${lookback(Math.round(grid.step / 10))}]` : `[${step}]`;
+  // Limits change slowly: the end of a point tells them.
+  const end = `[${lookback(Math.min(grid.step, 300_000))}]`;
   const whole = `[${lookback(Math.max(grid.step, grid.points.at(-1)! - grid.from))}:${step}]`;
 
-  const connections = `avg_over_time(ws_active_connections${series}[${step}])`;
+  const connections = `avg_over_time(ws_active_connections${series}${some})`;
   const bySeries = `sum by (${dimensions}) (${connections})`;
-  const dropRate = `max by (${dimensions}) (avg_over_time(ws_drop_rate_percent${series}[${step}]))`;
+  const dropRate = `max by (${dimensions}) (avg_over_time(ws_drop_rate_percent${series}${some}))`;
   const guard = (metric: string, rule: string) =>
-    `min(last_over_time(${metric}${alertSelector(dims, `rule=~".*${rule}.*"`)}[${step}]))`;
+    `min(last_over_time(${metric}${alertSelector(dims, `rule=~".*${rule}.*"`)}${end}))`;
   // A rule is for each series, or for what they come to by some of the dimensions. The sum of its limits
   // says something about the sum of connections only where nearly all of them have one.
   const guarding = (metric: string) =>
@@ -84,19 +92,20 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
       .map((group) => {
         const others = Object.keys(dims).filter((name) => !group.includes(name));
         const labels = selector(dims, ...others.map((name) => name + '=""'), 'rule=~".*active_connections.*"');
-        const limit = `max by (${['rule', 'severity', ...group]}) (last_over_time(${metric}${labels}[${step}]))`;
-        const guarded = `sum(sum by (${group}) (${connections}) and on (${group}) ${limit})`;
-        return `sum by (rule, severity) (${limit}) and on () (${guarded} >= 0.95 * sum(${connections}))`;
+        const limit = `max by (${['rule', 'severity', ...group]}) (last_over_time(${metric}${labels}${end}))`;
+        const open = `last_over_time(ws_active_connections${series}${end})`;
+        const guarded = `sum(sum by (${group}) (${open}) and on (${group}) ${limit})`;
+        return `sum by (rule, severity) (${limit}) and on () (${guarded} >= 0.95 * sum(${open}))`;
       })
       .join(' or ');
 
-  const skew = `avg_over_time(ws_clock_skew_milliseconds${streams}[${step}])`;
+  const skew = `avg_over_time(ws_clock_skew_milliseconds${streams}${some})`;
   const skewOf = (which: string) => `${which} by (region) (${skew})`;
-  const largestSkew = `max by (region) (max_over_time(abs(last_over_time(ws_clock_skew_milliseconds${streams}[${step}]))${whole} @ end()))`;
+  const largestSkew = `max by (region) (max_over_time(abs(last_over_time(ws_clock_skew_milliseconds${streams}${some}))${whole} @ end()))`;
 
   const complete = `ws_window_complete_ratio${streams}`;
   const completeness = `sum_over_time(${complete}[${step}])`;
-  const leastComplete = `max by (${stream}) (sum_over_time(last_over_time(${complete}[${step}])${whole} @ end()))`;
+  const leastComplete = `max by (${stream}) (sum_over_time(last_over_time(${complete}${some})${whole} @ end()))`;
 
   const lastSeen =
     `(max by (${stream}) (timestamp(${complete})) or ` +
@@ -116,7 +125,7 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
     return `sum(${now}) - (sum(${before(counter + streams, step)} and ${now}) or vector(0))`;
   };
   const counter = selector(dims, `__name__=~"ws_(${totals.join('|')})_total"`);
-  const fine = lookback(Math.max(240_000, Math.ceil(span / 1000 / schedule.step) * schedule.step));
+  const fine = lookback(Math.max(240_000, Math.round(span / 100)));
   const running =
     `(last_over_time(${counter}[${lookback(Math.min(span, 3_600_000))}])` +
     (span > 3_600_000 ? ` or last_over_time(${counter}[${lookback(span)}:${fine}]))` : ')');
@@ -147,10 +156,10 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
       over: 'range',
       expression: kinds({ baseline: guarding('ws_alert_baseline'), threshold: guarding('ws_alert_threshold') }),
     },
-    messages: { over: 'range', expression: `sum(avg_over_time(ws_messages_per_second${series}[${step}]))` },
+    messages: { over: 'range', expression: `sum(avg_over_time(ws_messages_per_second${series}${some}))` },
     throughput: {
       over: 'range',
-      expression: `sum(avg_over_time(ws_payload_throughput_bytes_per_second${series}[${step}]))`,
+      expression: `sum(avg_over_time(ws_payload_throughput_bytes_per_second${series}${some}))`,
     },
     drops: {
       over: 'range',
@@ -203,11 +212,11 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
         number: `count(${lastSeen})`,
       }),
     },
-    alerts: {
-      over: 'range',
-      expression:
-        `max by (${rule}) (${firing}) and on (${rule}) ` +
-        `topk(${most.alerts}, max by (${rule}) (max_over_time(${firing}${whole} @ end())) == 1)`,
+    alerts: { over: 'range', expression: `topk(${most.alerts}, max by (${rule}) (${firing}) == 1)` },
+    // Which fire by the last that is known of them.
+    firing: {
+      over: 'instant',
+      expression: `topk(${most.alerts}, max by (${rule}) (last_over_time(ws_alert_firing${alerts}[1h])) == 1)`,
     },
     running: { over: 'instant', expression: byCounter(running) },
     before: { over: 'instant', expression: byCounter(`(${before(counter, lookback(span))} and ${running})`) },

@@ -134,9 +134,16 @@ test('a strip has whole windows, some of them, and none', () => {
 
 const rule = { rule: 'drop', severity: 'critical' };
 
+/** firing is a series that fires at the points for which is says so. */
+function firing(labels: Record<string, string>, is: (index: number) => boolean): Series {
+  return line(
+    labels,
+    points.map((_, i) => (is(i) ? 1 : null)),
+  );
+}
+
 test('alerts fire from a first to a last window', () => {
-  const states = full.map((_, i) => (i >= 2 && i <= 4 ? 1 : 0));
-  const [episode] = episodesOf(picture({ alerts: [line({ ...rule, ...acme }, states)] }));
+  const [episode] = episodesOf(picture({ alerts: [firing({ ...rule, ...acme }, (i) => i >= 2 && i <= 4)] }));
   assert.deepEqual(episode, {
     rule: 'drop',
     severity: 'critical',
@@ -145,24 +152,40 @@ test('alerts fire from a first to a last window', () => {
     end: points[4],
     lost: false,
   });
+  const twice = episodesOf(picture({ alerts: [firing({ ...rule, ...acme }, (i) => i !== 4 && i < 8)] }));
+  assert.deepEqual(
+    twice.map((one) => [one.start, one.end]),
+    [
+      [points[4], points[7]],
+      [grid.from, points[3]],
+    ],
+  );
 });
 
 test('an alert that nobody has resolved still fires, though nothing is heard of it', () => {
-  const firing = episodesOf(picture({ alerts: [line({ ...rule, ...acme }, full)] }));
-  assert.deepEqual([firing[0]!.end, firing[0]!.lost], [undefined, false]);
-  const silent = full.map((_, i) => (i > 4 ? null : 1));
-  const [lost] = episodesOf(picture({ alerts: [line({ ...rule, ...acme }, silent)] }));
+  const alerts = [firing({ ...rule, ...acme }, () => true)];
+  const still = episodesOf(picture({ alerts, firing: [at({ ...rule, ...acme }, 1)] }));
+  assert.deepEqual([still[0]!.end, still[0]!.lost], [undefined, false]);
+  const silent = [firing({ ...rule, ...acme }, (i) => i <= 4)];
+  const [lost] = episodesOf(picture({ alerts: silent, firing: [at({ ...rule, ...acme }, 1)] }));
   assert.deepEqual([lost!.end, lost!.lost], [undefined, true]);
-  const hole = full.map((_, i) => (i === 4 ? null : 1));
-  assert.equal(episodesOf(picture({ alerts: [line({ ...rule, ...acme }, hole)] })).length, 1);
+  const [before] = episodesOf(picture({ firing: [at({ ...rule, ...acme }, 1)] }));
+  assert.deepEqual([before!.start, before!.end, before!.lost], [grid.from, undefined, true]);
+  const [ended] = episodesOf(picture({ alerts: silent }));
+  assert.deepEqual([ended!.end, ended!.lost], [points[4], false]);
 });
 
 test('firings of one rule at one time are told together, those that fire first', () => {
   const a = { ...rule, region: 'eu', tenant_id: 'a' };
   const b = { ...rule, region: 'eu', tenant_id: 'b' };
-  const over = (from: number, to: number) => full.map((_, i) => (i >= from && i <= to ? 1 : 0));
+  const over = (from: number, to: number) => full.map((_, i) => (i >= from && i <= to ? 1 : null));
   const groups = grouped(
-    episodesOf(picture({ alerts: [line(a, over(1, 2)), line(b, over(2, 3)), line({ ...a, rule: 'skew' }, full)] })),
+    episodesOf(
+      picture({
+        alerts: [line(a, over(1, 2)), line(b, over(2, 3)), line({ ...a, rule: 'skew' }, full)],
+        firing: [at({ ...a, rule: 'skew' }, 1)],
+      }),
+    ),
   );
   assert.deepEqual(
     groups.map((group) => [group.rule, group.wheres.length, group.end === undefined]),

@@ -48,6 +48,24 @@ test('no answer is carried on from before its point', () => {
   for (const { expression } of [connections, messages, throughput]) assert.match(expression, /\[9s\]/);
 });
 
+test('of a long time means are of samples, and what must not be missed is read in full', () => {
+  const long = gridOf({ length: 90 * 86_400_000 }, now, usual);
+  const asked = questions(parse(''), long, usual);
+  const step = lookback(long.step);
+  assert.ok(asked.connections.expression.includes(`[${step}:`));
+  for (const metric of [
+    'max_over_time(ws_drop_rate_percent{}',
+    'min_over_time(ws_window_complete_ratio{}',
+    'max_over_time(ws_alert_firing{}',
+  ]) {
+    const all = Object.values(asked).map((question) => question.expression);
+    assert.ok(
+      all.some((expression) => expression.includes(`${metric}[${step}])`)),
+      metric,
+    );
+  }
+});
+
 test('all viewers of a window ask the same', () => {
   const early = settled(now, usual) + usual.step + usual.offset;
   const at = (time: number) =>

@@ -57,8 +57,8 @@ func (s *Set) Seen(key uint64, now int64, mark bool) (seen, sameMark bool) {
 	at := uint8(now / s.tick) //nolint:gosec // modulo 256 is what is meant
 	for {
 		b := &s.buckets[key>>32&uint64(len(s.buckets)-1)]
-		for i, other := range b.keys {
-			if other == key && at-b.ages[i] <= ticks {
+		for i := range b.keys {
+			if b.keys[i] == key && at-b.ages[i] <= ticks {
 				return true, b.marks>>i&1 == 1 == mark
 			}
 		}
@@ -79,9 +79,9 @@ func (s *Set) Seen(key uint64, now int64, mark bool) (seen, sameMark bool) {
 // still to be remembered.
 func (b *bucket) oldest(at uint8) (place int, live bool) {
 	oldest := uint8(0)
-	for i, key := range b.keys {
+	for i := range b.keys {
 		age := at - b.ages[i]
-		if key == 0 || age > ticks {
+		if b.keys[i] == 0 || age > ticks {
 			return i, false
 		}
 		if age >= oldest {
@@ -106,7 +106,8 @@ func (s *Set) grow(at uint8) {
 	mask := uint64(len(s.buckets) - 1)
 	for n := range old {
 		b := &old[n]
-		for i, key := range b.keys {
+		for i := range b.keys {
+			key := b.keys[i]
 			if key == 0 || at-b.ages[i] > ticks {
 				continue
 			}

@@ -9,8 +9,12 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// PerMinute allows so many in a minute, all of them at once if it must be.
-func PerMinute(n int) *rate.Limiter { return rate.NewLimiter(rate.Limit(float64(n)/60), n) }
+// PerMinute allows no more than so many in any minute: a fifth of them at once, the
+// others evenly.
+func PerMinute(n int) *rate.Limiter {
+	burst := max(n/5, 1)
+	return rate.NewLimiter(rate.Limit(max(float64(n-burst), float64(n)/2)/60), burst)
+}
 
 // Bounded makes requests no faster than its limiter allows.
 type Bounded struct {

@@ -35,7 +35,8 @@ func (s *Session) dial(ctx context.Context, route *Route) (*socket, *Failure) {
 		}
 		// The handshake heeds its deadline, but not the end of its context.
 		release = context.AfterFunc(ctx, func() { _ = conn.Close() })
-		line = &wire{Conn: conn, allowance: maxHandshakeSize, roundTrip: time.Since(began)}
+		line = &wire{Conn: conn, roundTrip: time.Since(began)}
+		line.allow(maxHandshakeSize)
 		return line, nil
 	}
 	conn, response, err := dialer.DialContext(ctx, route.Socket.String(), route.Header) //nolint:bodyclose // gorilla has read what there is

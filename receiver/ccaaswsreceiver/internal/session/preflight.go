@@ -19,8 +19,8 @@ type Direct struct {
 	Client      *http.Client
 	Preflight   *url.URL // nil: it is not asked
 	Socket      *url.URL
-	Header      http.Header
-	Private     bool // the path of Socket may hold a secret
+	Headers     map[string]string // of the upgrade; may name {{token}}
+	Private     bool              // the path of Socket may hold a secret
 	Subprotocol string
 }
 
@@ -32,10 +32,7 @@ func (d *Direct) Prepare(ctx context.Context, access Access, _ bool) (*Route, *F
 			return nil, failure
 		}
 	}
-	header := d.Header.Clone()
-	if header == nil {
-		header = http.Header{}
-	}
+	header := headersOf(d.Headers, access)
 	if header.Get("Authorization") == "" {
 		authorize(header, access.Token)
 	}

@@ -154,7 +154,7 @@ func TestOldSocketDiesWhileTheNewOneIsTriedFor(t *testing.T) {
 	var sockets atomic.Int64
 	f := &fake{token: tokenFor("600"), socket: func(conn *websocket.Conn) {
 		if sockets.Load() == 0 {
-			time.AfterFunc(9*time.Minute+30*time.Second, func() { _ = conn.NetConn().Close() })
+			time.AfterFunc(9*time.Minute+16*time.Second, func() { _ = conn.NetConn().Close() })
 		}
 		ticking(&sockets, nil)(conn)
 	}}
@@ -399,8 +399,10 @@ func TestDialsAreBounded(t *testing.T) {
 		s.Pace = Pace{Initial: time.Millisecond, Max: time.Millisecond, Multiplier: 1}
 		s.Dials = PerMinute(30)
 	})
-	assert.LessOrEqual(t, len(to.connected), 30+10*30)
-	assert.Greater(t, len(to.connected), 300)
+	assert.Greater(t, len(to.connected), 200)
+	for i, at := range to.connected[30:] {
+		assert.GreaterOrEqual(t, at.Sub(to.connected[i]), time.Minute-time.Second)
+	}
 }
 
 func TestURLFromAnAnswer(t *testing.T) {

@@ -318,6 +318,12 @@ func TestHowSocketsEnd(t *testing.T) {
 				_, err = to.Write(make([]byte, 1<<10))
 			}
 		}, FrameTooLarge, 0},
+		"fragments of nothing without end": {func(conn *websocket.Conn) {
+			_, err := conn.NetConn().Write([]byte{0x01, 1, '{'})
+			for err == nil {
+				_, err = conn.NetConn().Write(make([]byte, 1<<10))
+			}
+		}, FrameTooLarge, 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

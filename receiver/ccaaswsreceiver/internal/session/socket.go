@@ -5,11 +5,9 @@ package session
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,30 +34,6 @@ const (
 	maxDiscard = 16
 )
 
-// errFrameTooLarge is why we leave a socket: a frame has no end.
-var errFrameTooLarge = errors.New("a frame is larger than 16 times max_frame_size")
-
-// errControl is why we leave a socket: the platform said so in a frame.
-type errControl Cause
-
-func (e errControl) Error() string { return "the platform said so: " + string(e) }
-
-// End is how a socket ended.
-type End struct {
-	Cause Cause
-	Code  int       // of the peer's close frame; 0 where there is none
-	At    time.Time // when we noticed
-	Heard time.Time // when the peer gave its last sign of life
-	Err   error
-
-	up time.Time
-}
-
-// Orderly is whether the peer had the chance to send all that it wanted to.
-func (e *End) Orderly() bool {
-	return e.Cause == Shutdown || e.Cause == ClosedByPeer || e.Cause == Gone
-}
-
 // socket is a WebSocket that is up.
 type socket struct {
 	conn     *websocket.Conn
@@ -71,6 +45,7 @@ type socket struct {
 	buffer   []byte        // one byte more than the limit, at most
 
 	talk       *Talk
+	listens    bool         // there are frames for us
 	keepAlive  string       // the frame to be sent
 	awaited    *Pattern     // the answer to a frame of the beginning
 	unanswered atomic.Int32 // keep-alive frames in a row
@@ -85,7 +60,7 @@ type socket struct {
 func newSocket(conn *websocket.Conn, line *wire, set *Settings) *socket {
 	limit := set.MaxFrameSize
 	return &socket{
-		conn: conn, wire: line, talk: &set.Talk, interval: set.Heartbeat.Interval,
+		conn: conn, wire: line, talk: &set.Talk, listens: set.Talk.KeepAlive.Expect != nil || len(set.Talk.Controls) > 0, interval: set.Heartbeat.Interval,
 		limit: limit, buffer: make([]byte, min(initialBuffer, limit+1)),
 	}
 }
@@ -122,6 +97,9 @@ func (s *socket) read(ctx context.Context, stop <-chan struct{}, to Handler, ask
 	attending.Go(func() { s.attend(ctx, stop, ended) })
 	err := s.frames(to)
 	switch control := errControl(""); {
+	case errors.Is(err, websocket.ErrReadLimit): // a length that no frame can have
+		to.Violation(wsevent.ViolationFrameTooLarge, []byte(err.Error()), s.wire.heard)
+		s.say(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""))
 	case errors.Is(err, errFrameTooLarge):
 		s.say(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""))
 	case errors.As(err, &control):
@@ -144,75 +122,6 @@ func (s *socket) read(ctx context.Context, stop <-chan struct{}, to Handler, ask
 	return end
 }
 
-// attend sends pings, which a live peer answers, keep-alive frames, and the goodbye.
-func (s *socket) attend(ctx context.Context, stop, ended <-chan struct{}) {
-	ticker := time.NewTicker(s.interval)
-	defer ticker.Stop()
-	keepAlive, end := s.keepAlives()
-	defer end()
-	for {
-		select {
-		case <-ended:
-			return
-		case <-ticker.C:
-			s.say(websocket.PingMessage, nil)
-		case <-keepAlive:
-			if s.deaf() {
-				_ = s.conn.Close() // reading will tell
-				continue
-			}
-			s.unanswered.Add(1)
-			_ = s.write(s.keepAlive)
-		case <-ctx.Done():
-			s.leave(stop, ended)
-			return
-		}
-	}
-}
-
-// keepAlives ticks when a keep-alive frame is due.
-func (s *socket) keepAlives() (<-chan time.Time, func()) {
-	if s.talk.KeepAlive.Interval == 0 {
-		return nil, func() {}
-	}
-	ticker := time.NewTicker(s.talk.KeepAlive.Interval)
-	return ticker.C, ticker.Stop
-}
-
-// deaf is whether too many keep-alive frames have gone without an answer.
-func (s *socket) deaf() bool {
-	most := s.talk.KeepAlive.Unanswered
-	return most > 0 && s.talk.KeepAlive.Expect != nil && int(s.unanswered.Load()) >= most
-}
-
-// leave closes in good order: what the peer has sent until it answers is read.
-func (s *socket) leave(stop, ended <-chan struct{}) {
-	s.say(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
-	retired := time.NewTimer(retireWait)
-	defer retired.Stop()
-	select {
-	case <-ended:
-		return
-	case <-retired.C:
-		s.cut = true
-		_ = s.conn.Close()
-		return
-	case <-stop:
-	}
-	hurry := time.NewTimer(leaveWait)
-	defer hurry.Stop()
-	select {
-	case <-ended:
-	case <-hurry.C:
-		_ = s.conn.Close()
-	}
-}
-
-// say writes a control frame. Where it cannot, reading will tell.
-func (s *socket) say(kind int, payload []byte) {
-	_ = s.conn.WriteControl(kind, payload, time.Now().Add(writeWait))
-}
-
 // frames reads frame after frame into the one buffer, until an error.
 func (s *socket) frames(to Handler) error {
 	for {
@@ -231,8 +140,13 @@ func (s *socket) frame(to Handler) error {
 	if err != nil {
 		return err
 	}
+	s.wire.allow((maxDiscard+2)*s.limit + initialBuffer) // the heads of fragments count, and control frames between them
+	defer s.wire.allowAll()
 	n, err := s.fill(reader)
 	switch {
+	case errors.Is(err, errFrameTooLarge):
+		to.Violation(wsevent.ViolationFrameTooLarge, s.buffer[:min(n, largestPiece)], s.wire.heard)
+		return err
 	case err != nil:
 		return err
 	case n > s.limit:
@@ -247,8 +161,10 @@ func (s *socket) frame(to Handler) error {
 		return nil
 	}
 	text := s.buffer[:n]
-	if mine, err := s.control(text); mine || err != nil {
-		return err
+	if s.listens || s.awaited != nil {
+		if mine, err := s.control(text); mine || err != nil {
+			return err
+		}
 	}
 	to.Text(text, s.wire.heard, s.number)
 	return nil
@@ -327,44 +243,4 @@ func (s *socket) discard(from io.Reader) error {
 		return errFrameTooLarge
 	}
 	return err
-}
-
-// causeOf tells from the error of a read how a socket ended, and the code of the
-// peer's close frame if there was one.
-func causeOf(err error) (Cause, int) {
-	closed := (*websocket.CloseError)(nil)
-	network := net.Error(nil)
-	control := errControl("")
-	switch {
-	case errors.As(err, &control):
-		return Cause(control), 0
-	case errors.As(err, &closed):
-		switch closed.Code {
-		case websocket.CloseAbnormalClosure: // never on the wire: the connection ended without a close frame
-			return Reset, 0
-		case websocket.CloseNoStatusReceived:
-			return ClosedByPeer, 0
-		default:
-			return ClosedByPeer, closed.Code
-		}
-	case errors.Is(err, errFrameTooLarge), errors.Is(err, websocket.ErrReadLimit):
-		return FrameTooLarge, 0
-	case errors.As(err, &network) && network.Timeout():
-		return Silence, 0
-	case broken(err):
-		return Reset, 0
-	default: // gorilla tells of a breach of RFC 6455 by an error of no type
-		return ProtocolError, 0
-	}
-}
-
-// broken tells an error of the connection from one of the protocol on it.
-func broken(err error) bool {
-	var (
-		operation *net.OpError
-		record    tls.RecordHeaderError
-		alert     tls.AlertError
-	)
-	return errors.As(err, &operation) || errors.As(err, &record) || errors.As(err, &alert) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed)
 }

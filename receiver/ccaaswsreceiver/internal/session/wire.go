@@ -20,7 +20,8 @@ var errHandshakeTooLarge = errors.New("the answer has more than 1 MiB of headers
 // counts as silence: while we do not read, nothing is expected.
 type wire struct {
 	net.Conn
-	allowance int           // bytes, before watch
+	allowance int           // bytes, before watch and within a frame
+	bounded   bool          // by the allowance
 	timeout   time.Duration // of silence; 0 before watch
 	until     time.Time     // when a data frame is due; zero: none is
 	heard     time.Time
@@ -30,7 +31,15 @@ type wire struct {
 // watch ends the handshake, and begins to look out for silence.
 func (w *wire) watch(timeout time.Duration) {
 	w.timeout = timeout
+	w.bounded = false
 }
+
+// allow bounds what may come until the end of a frame: one can be endless without
+// growing, in fragments that hold nothing.
+func (w *wire) allow(bytes int) { w.bounded, w.allowance = true, bytes }
+
+// allowAll ends the bound.
+func (w *wire) allowAll() { w.bounded = false }
 
 // Read is where all that the peer sends comes by, control frames too.
 func (w *wire) Read(p []byte) (int, error) {
@@ -47,10 +56,17 @@ func (w *wire) Read(p []byte) (int, error) {
 	if n > 0 {
 		w.heard = time.Now()
 	}
-	if w.timeout == 0 {
+	if w.bounded {
 		if w.allowance -= n; w.allowance < 0 {
-			return n, errHandshakeTooLarge
+			return n, w.tooLarge()
 		}
 	}
 	return n, err
+}
+
+func (w *wire) tooLarge() error {
+	if w.timeout == 0 {
+		return errHandshakeTooLarge
+	}
+	return errFrameTooLarge
 }

@@ -21,7 +21,7 @@ export function Alerts({ view }: { view: View }) {
       name="alerts"
       title="Alerts"
       note={rules === null ? undefined : plural(rules, 'rule') + ' watched'}
-      error={errorOf(picture, 'alerts', 'now')}
+      error={errorOf(picture, 'alerts', 'firing', 'now')}
       empty={
         groups.length === 0 &&
         rules === null &&
