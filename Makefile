@@ -48,7 +48,7 @@ validate: build ## every configuration and every YAML block in a README is loade
 
 .PHONY: e2e
 e2e: build packages bin/prometheus bin/promtool bin/alertmanager bin/kafka chromium ## the built binaries against real servers
-	$(GO) test -tags e2e -count=1 -timeout 20m ./e2e/...
+	$(GO) test -tags e2e -count=1 -timeout 30m -parallel 6 ./e2e/...
 
 bin/prometheus: go.mod go.sum
 	$(GO) build -trimpath -tags remove_all_sd -ldflags "-s -w" -o $@ github.com/prometheus/prometheus/cmd/prometheus
