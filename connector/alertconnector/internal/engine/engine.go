@@ -193,10 +193,13 @@ func (s *Series) decide(i int, x rule.Sample, usual *float64) Evaluation {
 	return evaluation
 }
 
-// learn lets the window into the baseline, unless it is to be kept out.
+// learn lets the window into the baseline, unless it is to be kept out. Windows
+// while firing are, but not once the baseline has left the lookback: without one,
+// what fires could never be found to be over.
 func (s *Series) learn(m *moment) {
 	r := s.rule
-	if s.baseline == nil || m.excluded || m.window.Incomplete && !r.IncludeIncomplete || s.firing() && !r.IncludeFiring {
+	firing := s.firing() && !s.learning && !r.IncludeFiring
+	if s.baseline == nil || m.excluded || m.window.Incomplete && !r.IncludeIncomplete || firing {
 		return
 	}
 	s.baseline.Add(m.window.End, m.value)

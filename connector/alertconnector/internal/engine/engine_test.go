@@ -144,6 +144,29 @@ func TestSeriesLeave(t *testing.T) {
 }
 
 // Whatever the storage holds, an engine begins, and says what is damaged.
+func TestALevelThatHasChangedForGood(t *testing.T) {
+	t.Parallel()
+	e := New(shipped(1)[:1])
+	var told []string
+	for i := range int64(12 * 24 * 6) { // twelve days of ten minutes each
+		value := 1_000.0
+		if i >= 2*24*6 {
+			value = 2_000
+		}
+		end := epoch + (i+1)*hour/6
+		out := e.Observe([]Window{{
+			Start: end - hour/6, End: end, Values: []Value{{Metric: "ws.active_connections", Value: value}},
+		}}, end)
+		for _, a := range out.Alerts {
+			if a.Reason.Cause != rule.Repeated {
+				told = append(told, fmt.Sprintf("day %d: %s", i/(24*6), a.Reason))
+			}
+		}
+	}
+	assert.Equal(t, []string{"day 2: beyond threshold", "day 9: clear"}, told,
+		"it is over once what was usual before has left the lookback of seven days")
+}
+
 func FuzzRestore(f *testing.F) {
 	random := rand.New(rand.NewPCG(1, 2))
 	e, disk := New(shipped(10)), store{}
