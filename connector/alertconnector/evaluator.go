@@ -78,15 +78,15 @@ func newEvaluator(set connector.Settings, config *Config) (*evaluator, error) {
 
 // start goes on where the saved state ends, once every face has started.
 func (e *evaluator) start(ctx context.Context, host component.Host) error {
-	e.mutex.Lock()
-	defer e.mutex.Unlock()
 	e.hosts = append(e.hosts, host)
 	if e.started++; e.started < e.faces {
 		return nil
 	}
-	if err := e.observe(); err != nil {
+	if err := e.observe(); err != nil { // without the lock: a collection in progress waits for it
 		return err
 	}
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
 	now := time.Now()
 	e.readCalendars(ctx)
 	if e.config.Storage != nil {
