@@ -133,6 +133,7 @@ func (e *evaluator) save(ctx context.Context, logs plog.Logs) {
 		if hasAlerts {
 			e.alerts.waiting = append(e.alerts.waiting, alertBatch{logs: logs})
 		}
+		e.engine.Saved() // there is nothing to keep for later
 		return
 	}
 	k := e.keeper

@@ -21,7 +21,7 @@ type Engine struct {
 	series []map[string]*Series // by rule
 	next   int                  // number of the next new series
 	free   []int                // numbers of series that are gone from the storage, too
-	gone   []*Series            // that have yet to leave it
+	gone   []gone               // series that have yet to leave it
 	stats  Stats
 
 	counted int // next, as it is on the storage

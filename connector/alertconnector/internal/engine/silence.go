@@ -44,7 +44,7 @@ func (r *Rule) forgetAfter() int64 {
 
 func (e *Engine) forget(position int, key string, s *Series) {
 	delete(e.series[position], key)
-	e.gone = append(e.gone, s)
+	e.gone = append(e.gone, gone{number: s.Number, saved: s.saved})
 }
 
 func (s *Series) look(now int64, out *Outcome) {
