@@ -86,7 +86,7 @@ func (e *Engine) sample(position int, r *Rule, w *Window, now int64, out *Outcom
 		e.skip(SkipNotNumber)
 		return
 	}
-	s := e.find(position, r, w)
+	s := e.find(position, r, w, now, out)
 	switch {
 	case s == nil:
 		e.skip(SkipMaxSeries)
@@ -205,11 +205,17 @@ func (s *Series) learn(m *moment) {
 	s.baseline.Add(m.window.End, m.value)
 }
 
-// find gives the series of a window, and makes it when there is room.
-func (e *Engine) find(position int, r *Rule, w *Window) *Series {
+// find gives the series of a window, and makes it when there is room. One that is
+// ahead of the wall clock, which then was set back, would wait for that time, and
+// begins anew.
+func (e *Engine) find(position int, r *Rule, w *Window, now int64, out *Outcome) *Series {
 	key := w.Attributes.key()
 	if s, ok := e.series[position][key]; ok {
-		return s
+		if s.end <= now+maxFuture {
+			return s
+		}
+		s.giveUp(out, rule.ClockSet)
+		e.forget(position, key, s)
 	}
 	if len(e.series[position]) >= r.MaxSeries {
 		return nil

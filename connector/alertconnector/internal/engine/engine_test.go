@@ -144,6 +144,21 @@ func TestSeriesLeave(t *testing.T) {
 }
 
 // Whatever the storage holds, an engine begins, and says what is damaged.
+func TestAClockThatIsSetBack(t *testing.T) {
+	t.Parallel()
+	e := New(shipped(1)[2:])
+	skew := func(end int64) []Window {
+		return []Window{{Start: end - 10*second, End: end, Values: []Value{{Metric: "ws.clock.skew", Value: 300}}}}
+	}
+	year := int64(365 * 24 * hour)
+	require.Len(t, e.Observe(skew(epoch+year), epoch+year).Alerts, 1)
+	alerts := e.Observe(skew(epoch), epoch).Alerts
+	require.Len(t, alerts, 2, "the series does not wait for a year")
+	assert.Equal(t, rule.ClockSet, alerts[0].Reason.Cause)
+	assert.True(t, alerts[0].Resolved)
+	assert.False(t, alerts[1].Resolved)
+}
+
 func TestALevelThatHasChangedForGood(t *testing.T) {
 	t.Parallel()
 	e := New(shipped(1)[:1])
