@@ -20,6 +20,9 @@ const (
 	// lookEvery is how often the wall clock is looked at, and what downstream has
 	// refused is offered again.
 	lookEvery = time.Second
+	// longestPause is how far apart two looks are at most. After a longer one we were
+	// not there, or the clock was set.
+	longestPause = 10 * time.Second
 	// readCalendarsEvery is how soon a changed calendar file is seen.
 	readCalendarsEvery = 10 * time.Second
 	// maxWaitingPoints bounds the data points that wait. The oldest go first.
@@ -106,6 +109,10 @@ func (e *evaluator) look(ctx context.Context) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	now := time.Now()
+	if pause := now.UnixMilli() - e.looked; pause < 0 || pause > longestPause.Milliseconds() {
+		e.engine.Resume(now.UnixMilli())
+	}
+	e.looked = now.UnixMilli()
 	var out engine.Outcome
 	if e.alerts.count() < maxPending { // else it can wait until downstream takes alerts again
 		out = e.engine.Look(now.UnixMilli())

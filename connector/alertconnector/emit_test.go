@@ -7,6 +7,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -43,4 +44,28 @@ func TestASlowStoreHoldsUpNoAlert(t *testing.T) {
 		require.NoError(t, toMetrics.Shutdown(ctx))
 		require.NoError(t, toLogs.Shutdown(ctx))
 	})
+}
+
+func TestATimeThatWeSleptThroughIsNoSilence(t *testing.T) {
+	t.Parallel()
+	for slept, want := range map[bool]int{false: 1, true: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			config := configured(t, dropRule)
+			config.Rules[0].Level.NoData = 3
+			r := begin(t, config, nil, nil)
+			at := start()
+			r.consume(t, drops(at, 0))
+			r.consume(t, drops(at+9_000, 0))
+			synctest.Wait()
+			r.e.mutex.Lock()
+			r.e.engine.Resume(time.Now().Add(-time.Hour).UnixMilli()) // as if the latest window came an hour ago
+			if slept {
+				r.e.looked -= time.Hour.Milliseconds() // and we looked at the clock then
+			}
+			r.e.mutex.Unlock()
+			time.Sleep(2 * time.Second)
+			assert.Len(t, r.bodies(), want)
+			r.end(t)
+		})
+	}
 }

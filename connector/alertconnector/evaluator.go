@@ -45,6 +45,8 @@ type evaluator struct {
 	alerts alertQueue
 	points pointQueue
 
+	looked int64 // at the wall clock, unix ms
+
 	faces   int // that were made
 	started int
 	hosts   []component.Host

@@ -24,8 +24,8 @@ func (e *Engine) Look(now int64) Outcome {
 	return out
 }
 
-// Resume begins to expect windows from now on: that none came while we were away
-// says nothing about their sender.
+// Resume begins to expect windows from now on: that none came while we were away,
+// or while the clock was another, says nothing about their sender.
 func (e *Engine) Resume(now int64) {
 	for _, of := range e.series {
 		for _, s := range of {
