@@ -144,6 +144,19 @@ func TestSeriesLeave(t *testing.T) {
 }
 
 // Whatever the storage holds, an engine begins, and says what is damaged.
+// The largest value and the largest percentage make a threshold that can be saved.
+func TestTheLargestThreshold(t *testing.T) {
+	t.Parallel()
+	rules := shipped(1)[:1]
+	rules[0].Levels[0].Threshold.Value, rules[0].Baseline.MinHistory = 1e15, 0
+	e := New(rules)
+	for i := range int64(3) {
+		e.Observe([]Window{{End: epoch + i*10*second, Values: []Value{{Metric: "ws.active_connections", Value: 1e290}}}}, epoch)
+		assert.NotPanics(t, func() { store{}.apply(e) })
+	}
+	assert.Empty(t, e.Stats().Skipped)
+}
+
 func TestAClockThatIsSetBack(t *testing.T) {
 	t.Parallel()
 	e := New(shipped(1)[2:])
