@@ -40,7 +40,7 @@ type Skip string
 const (
 	SkipSeen      Skip = "seen"       // its series has this window, or a later one
 	SkipFuture    Skip = "future"     // it ends too far ahead of the wall clock
-	SkipNotNumber Skip = "not_number" // NaN, an infinity, or beyond 1e300
+	SkipNotNumber Skip = "not_number" // NaN, an infinity, or beyond 1e290
 	SkipMaxSeries Skip = "max_series" // there is no room for its series
 	SkipFirst     Skip = "first"      // of a running sum, or the first behind a hole: there is none to compare it with
 )
@@ -185,7 +185,7 @@ func (s *Series) decide(i int, x rule.Sample, usual *float64) Evaluation {
 	}
 	state.state, evaluation.Transition, evaluation.Reason = rule.Decide(l, state.state, x)
 	evaluation.Firing = state.state.Firing
-	if !l.Threshold.NeedsBaseline() || x.Ready {
+	if l.Threshold.Kind != rule.Never && (!l.Threshold.NeedsBaseline() || x.Ready) {
 		line := l.Threshold.Line(x.Baseline)
 		evaluation.Threshold = &line
 		state.value, state.threshold, state.baseline = x.Value, line, usual
