@@ -261,6 +261,28 @@ func TestNoData(t *testing.T) {
 	})
 }
 
+// Silence needs no threshold beside it.
+func TestNoDataAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := begin(t, configured(t, "rules: [{ name: silent, metric: ws.drop_rate, severity: critical, no_data: 3 }]"), nil, nil)
+		for range 3 {
+			r.consume(t, drops(start(), 1))
+			time.Sleep(10 * time.Second)
+		}
+		assert.Empty(t, r.bodies())
+		time.Sleep(time.Minute)
+		r.consume(t, drops(start(), 1))
+		require.Equal(t, []string{"firing", "resolved"}, statuses(r.bodies()))
+		for _, points := range r.told.AllMetrics() {
+			for _, metric := range points.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+				assert.Equal(t, wsevent.MetricAlertFiring, metric.Name(), "there is no threshold to draw")
+			}
+		}
+		r.end(t)
+	})
+}
+
 // What fires of a series that is gone for good is given up after a while.
 func TestExpire(t *testing.T) {
 	t.Parallel()

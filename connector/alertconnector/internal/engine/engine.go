@@ -21,7 +21,7 @@ type Engine struct {
 	series []map[string]*Series // by rule
 	next   int                  // number of the next new series
 	free   []int                // numbers of series that are gone from the storage, too
-	gone   []*Series            // that have yet to leave it
+	gone   []gone               // series that have yet to leave it
 	stats  Stats
 
 	counted int // next, as it is on the storage
@@ -40,7 +40,7 @@ type Skip string
 const (
 	SkipSeen      Skip = "seen"       // its series has this window, or a later one
 	SkipFuture    Skip = "future"     // it ends too far ahead of the wall clock
-	SkipNotNumber Skip = "not_number" // NaN, an infinity, or beyond 1e300
+	SkipNotNumber Skip = "not_number" // NaN, an infinity, or beyond 1e290
 	SkipMaxSeries Skip = "max_series" // there is no room for its series
 	SkipFirst     Skip = "first"      // of a running sum, or the first behind a hole: there is none to compare it with
 )
@@ -86,7 +86,7 @@ func (e *Engine) sample(position int, r *Rule, w *Window, now int64, out *Outcom
 		e.skip(SkipNotNumber)
 		return
 	}
-	s := e.find(position, r, w)
+	s := e.find(position, r, w, now, out)
 	switch {
 	case s == nil:
 		e.skip(SkipMaxSeries)
@@ -185,7 +185,7 @@ func (s *Series) decide(i int, x rule.Sample, usual *float64) Evaluation {
 	}
 	state.state, evaluation.Transition, evaluation.Reason = rule.Decide(l, state.state, x)
 	evaluation.Firing = state.state.Firing
-	if !l.Threshold.NeedsBaseline() || x.Ready {
+	if l.Threshold.Kind != rule.Never && (!l.Threshold.NeedsBaseline() || x.Ready) {
 		line := l.Threshold.Line(x.Baseline)
 		evaluation.Threshold = &line
 		state.value, state.threshold, state.baseline = x.Value, line, usual
@@ -193,20 +193,29 @@ func (s *Series) decide(i int, x rule.Sample, usual *float64) Evaluation {
 	return evaluation
 }
 
-// learn lets the window into the baseline, unless it is to be kept out.
+// learn lets the window into the baseline, unless it is to be kept out. Windows
+// while firing are, but not once the baseline has left the lookback: without one,
+// what fires could never be found to be over.
 func (s *Series) learn(m *moment) {
 	r := s.rule
-	if s.baseline == nil || m.excluded || m.window.Incomplete && !r.IncludeIncomplete || s.firing() && !r.IncludeFiring {
+	firing := s.firing() && !s.learning && !r.IncludeFiring
+	if s.baseline == nil || m.excluded || m.window.Incomplete && !r.IncludeIncomplete || firing {
 		return
 	}
 	s.baseline.Add(m.window.End, m.value)
 }
 
-// find gives the series of a window, and makes it when there is room.
-func (e *Engine) find(position int, r *Rule, w *Window) *Series {
+// find gives the series of a window, and makes it when there is room. One that is
+// ahead of the wall clock, which then was set back, would wait for that time, and
+// begins anew.
+func (e *Engine) find(position int, r *Rule, w *Window, now int64, out *Outcome) *Series {
 	key := w.Attributes.key()
 	if s, ok := e.series[position][key]; ok {
-		return s
+		if s.end <= now+maxFuture {
+			return s
+		}
+		s.giveUp(out, rule.ClockSet)
+		e.forget(position, key, s)
 	}
 	if len(e.series[position]) >= r.MaxSeries {
 		return nil
