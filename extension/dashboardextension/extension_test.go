@@ -165,7 +165,9 @@ func TestDescription(t *testing.T) {
 	var described map[string]any
 	require.NoError(t, json.Unmarshal([]byte(body), &described))
 	assert.InDelta(t, time.Now().UnixMilli(), described["now"], 60_000)
+	assert.Zero(t, (int64(described["newest"].(float64))-10_000)%9_000, "the end of a window")
 	delete(described, "now")
+	delete(described, "newest")
 	assert.Equal(t, map[string]any{
 		"version": "1.2.3", "windowSeconds": 10.0, "stepSeconds": 9.0, "offsetSeconds": 2.0, "source": "embedded",
 	}, described)
@@ -342,6 +344,7 @@ func TestPrometheus(t *testing.T) {
 	}
 	_, body = r.get(t, "/api/page")
 	assert.Contains(t, body, `"source":"prometheus"`)
+	assert.Contains(t, (<-asked).Form.Get("query"), "[9s]", "whether the newest window is whole")
 
 	upstream.Close()
 	code, body = r.get(t, "/api/v1/query?query=up")

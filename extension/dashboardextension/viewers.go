@@ -44,6 +44,7 @@ type viewers struct {
 
 	mutex   sync.Mutex
 	answers *cache.Answers
+	verdict verdict
 
 	stop context.CancelFunc // ends what is under way
 	ctx  context.Context    //nolint:containedctx // answers are for several viewers, and outlive the one who asked first
@@ -112,9 +113,6 @@ func (v *viewers) answer(r *http.Request, endpoint string) cache.Answer {
 func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 	ctx, cancel := context.WithTimeout(v.ctx, v.timeout)
 	defer cancel()
-	if moment, windowEnd := v.schedule.Moment(time.Now()); q.Reaches(windowEnd) {
-		v.await(ctx, windowEnd, moment.Add(settle))
-	}
 	if answer, found := v.get(key); found { // it was asked for just before
 		return answer
 	}
@@ -137,33 +135,6 @@ func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 	return answer
 }
 
-const (
-	// settle is how long after the moment to poll the windows may still come.
-	settle = 250 * time.Millisecond
-	// together is within what the windows of all streams come, once the first has.
-	together = 50 * time.Millisecond
-	// glance is how often is looked whether they have.
-	glance = 10 * time.Millisecond
-)
-
-// await waits for the windows that end at a time, but not beyond a deadline. Pages ask
-// at the very moment when windows close; without this they would see them one poll later.
-func (v *viewers) await(ctx context.Context, windowEnd, deadline time.Time) {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	pause := glance
-	for arrived := false; !arrived; {
-		if arrived = !v.newest().Before(windowEnd); arrived {
-			pause = together
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-	}
-}
-
 func (v *viewers) get(key string) (cache.Answer, bool) {
 	epoch := v.epoch()
 	v.mutex.Lock()
@@ -172,8 +143,12 @@ func (v *viewers) get(key string) (cache.Answer, bool) {
 }
 
 func (v *viewers) epoch() cache.Epoch {
-	moment, _ := v.schedule.Moment(time.Now())
-	return cache.Epoch{Moment: moment.UnixNano(), Newest: v.newest().UnixNano()}
+	moment, windowEnd := v.schedule.Moment(time.Now())
+	return cache.Epoch{
+		Moment: moment.UnixNano(),
+		Newest: v.newest().UnixNano(),
+		Whole:  v.known() == verdict{windowEnd, true},
+	}
 }
 
 func (v *viewers) size() int {

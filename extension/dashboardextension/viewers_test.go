@@ -121,34 +121,6 @@ func TestAnswersAge(t *testing.T) {
 	})
 }
 
-// Who polls at the moment when a window closes gets that window.
-func TestPollWaitsForTheWindow(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := &source{}
-		v := watching(t, s)
-		took := func(target string) time.Duration {
-			began := time.Now()
-			v.view(t.Context(), target)
-			return time.Since(began)
-		}
-		v.at(0)
-		_, end := v.schedule.Moment(time.Now())
-		go func() {
-			time.Sleep(95 * time.Millisecond)
-			s.newest.Store(end.UnixMilli())
-		}()
-		assert.Equal(t, 150*time.Millisecond, took("/api/v1/query?query=a"), "it came, and a little more for those of other streams")
-
-		v.at(0) // no window comes: the stream is down
-		assert.Equal(t, settle, took("/api/v1/query?query=b"))
-		assert.Zero(t, took("/api/v1/query?query=c"), "it was waited for already")
-
-		v.at(0)
-		assert.Zero(t, took(fmt.Sprintf("/api/v1/query?query=d&time=%d", end.Unix()-100)), "it is about the past")
-	})
-}
-
 // Too many questions at once are told to come again; none waits for ever, and one that
 // nobody waits for any more does not hold up others.
 func TestCrowd(t *testing.T) {
