@@ -353,3 +353,29 @@ func TestPrometheus(t *testing.T) {
 	code, _ = r.get(t, "/healthz")
 	assert.Equal(t, http.StatusOK, code)
 }
+
+// An answer that breaks off is not taken for one, and what may be a secret is not sent
+// to where the outside Prometheus points.
+func TestPrometheusThatMisbehaves(t *testing.T) {
+	t.Parallel()
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("asked elsewhere") }))
+	t.Cleanup(elsewhere.Close)
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("query") == "moved" {
+			http.Redirect(w, r, elsewhere.URL, http.StatusFound)
+			return
+		}
+		_, _ = w.Write([]byte(`{"status":"success","data":{"result":[`))
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	t.Cleanup(upstream.Close)
+	config := configure(t)
+	config.Prometheus.GetOrInsertDefault().Endpoint = upstream.URL
+	r := run(t, config)
+	code, body := r.get(t, "/api/v1/query?query=up")
+	assert.Equal(t, http.StatusBadGateway, code, body)
+	assert.Contains(t, body, "the answer breaks off")
+	code, _ = r.get(t, "/api/v1/query?query=moved")
+	assert.Equal(t, http.StatusFound, code)
+}
