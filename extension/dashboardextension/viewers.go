@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -122,17 +123,28 @@ func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 	defer v.gate.leave()
 	epoch := v.epoch() // before the question, so that what comes meanwhile makes the answer old
 	began := time.Now()
-	recorder := newRecorder(maxAnswer)
-	v.source.ServeHTTP(recorder, request(ctx, q))
+	answer := v.consult(request(ctx, q), maxAnswer)
 	v.telemetry.DashboardQueryDuration.Record(ctx, time.Since(began).Seconds(),
 		metric.WithAttributes(attribute.String("endpoint", endpoint)))
-	answer := recorder.answer()
 	if answer.Status < http.StatusInternalServerError && answer.Status != http.StatusTooManyRequests {
 		v.mutex.Lock()
 		defer v.mutex.Unlock()
 		v.answers.Put(key, epoch, answer)
 	}
 	return answer
+}
+
+// consult asks the source. Viewers share an answer, so it is not computed within a
+// request of the server, which would survive a panic.
+func (v *viewers) consult(r *http.Request, limit int) (answer cache.Answer) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			answer = refusal(http.StatusInternalServerError, "internal", fmt.Errorf("the query failed: %v", cause))
+		}
+	}()
+	recorder := newRecorder(limit)
+	v.source.ServeHTTP(recorder, r)
+	return recorder.answer()
 }
 
 func (v *viewers) get(key string) (cache.Answer, bool) {

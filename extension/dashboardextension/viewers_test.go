@@ -205,6 +205,18 @@ func TestWhichErrorsAreKept(t *testing.T) {
 	}
 }
 
+// A question that the source does not survive is an error to those who asked it, and
+// not the end of the collector.
+func TestPanicOfTheSource(t *testing.T) {
+	t.Parallel()
+	v := watching(t, &source{})
+	v.source = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("out of bounds") })
+	recorder := v.view(t.Context(), "/api/v1/query?query=up")
+	assert.Equal(t, http.StatusInternalServerError, recorder.Code)
+	assert.Contains(t, recorder.Body.String(), "out of bounds")
+	assert.NotZero(t, v.newestWhole(t.Context(), false))
+}
+
 func TestRecorderIsBounded(t *testing.T) {
 	t.Parallel()
 	r := newRecorder(10)
@@ -230,7 +242,7 @@ func TestCompression(t *testing.T) {
 		_, _ = compressed.Write([]byte("answer"))
 		_ = compressed.Close()
 	})
-	for _, accepts := range []string{"gzip, br", ""} {
+	for _, accepts := range []string{"gzip, br", "", "gzip;q=0"} {
 		recorder := httptest.NewRecorder()
 		r := httptest.NewRequest(http.MethodPost, "/api/v1/query", strings.NewReader(url.Values{"query": {"up"}}.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -238,7 +250,7 @@ func TestCompression(t *testing.T) {
 		r.Header.Set("Accept-Encoding", accepts)
 		v.ServeHTTP(recorder, r)
 		body := io.Reader(recorder.Body)
-		if accepts != "" {
+		if accepts == "gzip, br" {
 			assert.Equal(t, "gzip", recorder.Header().Get("Content-Encoding"))
 			plain, err := gzip.NewReader(body)
 			require.NoError(t, err)

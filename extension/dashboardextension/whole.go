@@ -25,6 +25,9 @@ import (
 // glance is how often is looked whether a window is whole.
 const glance = 100 * time.Millisecond
 
+// maxWhole is more than an answer to that takes, in bytes.
+const maxWhole = 64 << 10
+
 // verdict is whether a window is whole, once that does not change any more.
 type verdict struct {
 	windowEnd time.Time
@@ -109,9 +112,7 @@ func (v *viewers) isWhole(ctx context.Context, windowEnd time.Time) (bool, error
 		"time":  {windowEnd.UTC().Format(time.RFC3339Nano)},
 	}})
 	r.Header.Del("Accept-Encoding")
-	recorder := newRecorder(maxQueryBytes)
-	v.source.ServeHTTP(recorder, r)
-	n, err := number(recorder.answer())
+	n, err := number(v.consult(r, maxWhole))
 	return n == 0, err
 }
 
