@@ -42,23 +42,25 @@ type tally struct {
 // blocks, and with it reading: nothing is dropped and nothing piles up.
 //
 // The lock is taken once per frame and once per batch, and never held while
-// downstream works.
+// downstream works. Who stands still in the middle of a frame lets go of it for the
+// courier alone: the decoder is not to be used for another frame meanwhile.
 type outbox struct {
 	limits BatchConfig
 	decode decode
 	known  *duplicates
 	told   func(*frame.Violation) // of every violation, for the log
 
-	mutex  sync.Mutex
-	room   *sync.Cond // for the reader: the batch was taken
-	work   *sync.Cond // for the courier: the batch is full or due, or the last
-	timer  *time.Timer
-	filled *records
-	socket int       // that the frame being put came from
-	began  time.Time // of the batch
-	read   tally
-	due    bool
-	closed bool
+	mutex    sync.Mutex
+	room     *sync.Cond // for those who put: the batch was taken, or it is another's turn
+	work     *sync.Cond // for the courier: the batch is full or due, or the last
+	timer    *time.Timer
+	filled   *records
+	socket   int       // that the frame being put came from
+	began    time.Time // of the batch
+	read     tally
+	standing bool // somebody waits for room in the middle of what it puts
+	due      bool
+	closed   bool
 }
 
 // decode turns a frame into events.
@@ -73,11 +75,19 @@ func newOutbox(limits BatchConfig, decode decode, known *duplicates, into *recor
 	return o
 }
 
+// begin takes the lock, once whoever stands still has gone on.
+func (o *outbox) begin(at time.Time) {
+	o.mutex.Lock()
+	for o.standing {
+		o.room.Wait()
+	}
+	o.filled.arriving(at)
+}
+
 // frame puts what a frame of one of the sockets holds.
 func (o *outbox) frame(text []byte, at time.Time, socket int) {
-	o.mutex.Lock()
+	o.begin(at)
 	defer o.mutex.Unlock()
-	o.filled.arriving(at)
 	o.socket = socket
 	o.read.frames++
 	o.read.bytes += int64(len(text))
@@ -86,17 +96,15 @@ func (o *outbox) frame(text []byte, at time.Time, socket int) {
 
 // violation puts a frame that cannot be decoded.
 func (o *outbox) violation(v *frame.Violation, at time.Time) {
-	o.mutex.Lock()
+	o.begin(at)
 	defer o.mutex.Unlock()
-	o.filled.arriving(at)
 	(*sink)(o).Violation(v)
 }
 
 // stream puts a record about the stream itself; fill completes it.
 func (o *outbox) stream(name string, of stream, at time.Time, fill func(plog.LogRecord)) {
-	o.mutex.Lock()
+	o.begin(at)
 	defer o.mutex.Unlock()
-	o.filled.arriving(at)
 	o.makeRoom()
 	fill(o.filled.stream(name, of.tenant, of.region, at))
 	o.added()
@@ -144,7 +152,7 @@ func (o *outbox) next() *batch {
 	o.timer.Stop()
 	b := &batch{size: o.filled.count, began: o.began, read: o.read}
 	b.logs, o.read = o.filled.take(), tally{}
-	o.room.Signal()
+	o.room.Broadcast()
 	return b
 }
 
@@ -159,9 +167,12 @@ func (o *outbox) makeRoom() {
 		return
 	}
 	began := time.Now()
+	o.standing = true
 	for o.full() {
 		o.room.Wait()
 	}
+	o.standing = false
+	o.room.Broadcast()
 	now := time.Now()
 	stood := now.Sub(began)
 	o.read.stoodStill += stood
