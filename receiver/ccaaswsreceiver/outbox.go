@@ -26,6 +26,8 @@ type batch struct {
 	size  int       // records
 	began time.Time // arrival of the first of them
 	read  tally
+
+	sightings []sighting // of its events; good until the next batch is taken
 }
 
 // tally counts what was read into a batch.
@@ -49,14 +51,17 @@ type outbox struct {
 	decode decode
 	known  *duplicates
 	told   func(*frame.Violation) // of every violation, for the log
+	born   time.Time
 
 	mutex    sync.Mutex
 	room     *sync.Cond // for those who put: the batch was taken, or it is another's turn
 	work     *sync.Cond // for the courier: the batch is full or due, or the last
 	timer    *time.Timer
 	filled   *records
-	socket   int       // that the frame being put came from
-	began    time.Time // of the batch
+	sighted  [2][]sighting // of the events of this batch, and of the one that the courier has
+	socket   int           // that the frame being put came from
+	age      time.Duration // ours at its arrival, which no step of the clock changes
+	began    time.Time     // of the batch
 	read     tally
 	standing bool // somebody waits for room in the middle of what it puts
 	due      bool
@@ -67,7 +72,7 @@ type outbox struct {
 type decode func(text []byte, at time.Time, to frame.Sink)
 
 func newOutbox(limits BatchConfig, decode decode, known *duplicates, into *records, told func(*frame.Violation)) *outbox {
-	o := &outbox{limits: limits, decode: decode, known: known, filled: into, told: told}
+	o := &outbox{limits: limits, decode: decode, known: known, filled: into, told: told, born: time.Now()}
 	o.room = sync.NewCond(&o.mutex)
 	o.work = sync.NewCond(&o.mutex)
 	o.timer = time.AfterFunc(time.Hour, o.fallDue)
@@ -82,6 +87,7 @@ func (o *outbox) begin(at time.Time) {
 		o.room.Wait()
 	}
 	o.filled.arriving(at)
+	o.age = at.Sub(o.born)
 }
 
 // frame puts what a frame of one of the sockets holds.
@@ -122,6 +128,7 @@ func (o *outbox) close() {
 // while the reader waits for a frame.
 func (o *outbox) carry(ctx context.Context, deliver func(context.Context, *batch)) {
 	for b := o.next(); b != nil; b = o.next() {
+		o.known.sift(b)
 		deliver(ctx, b)
 	}
 }
@@ -150,8 +157,9 @@ func (o *outbox) next() *batch {
 		}
 	}
 	o.timer.Stop()
-	b := &batch{size: o.filled.count, began: o.began, read: o.read}
+	b := &batch{size: o.filled.count, began: o.began, read: o.read, sightings: o.sighted[0]}
 	b.logs, o.read = o.filled.take(), tally{}
+	o.sighted = [2][]sighting{o.sighted[1][:0], o.sighted[0]}
 	o.room.Broadcast()
 	return b
 }
@@ -199,13 +207,12 @@ type sink outbox
 // Event puts an event.
 func (s *sink) Event(e *frame.Event) {
 	o := (*outbox)(s)
-	if o.known.has(e, o.filled.now, o.socket) {
-		o.read.duplicates++
-		return
-	}
 	o.makeRoom()
 	o.read.events++
-	o.filled.event(e)
+	to := o.filled.event(e)
+	if o.known != nil {
+		o.sighted[0] = append(o.sighted[0], sightingOf(e, to, o.age, o.socket))
+	}
 	o.added()
 }
 

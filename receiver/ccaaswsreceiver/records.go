@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/cespare/xxhash/v2"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -91,8 +92,8 @@ func (r *records) bytes() int {
 // arriving sets the time of arrival of the records that follow.
 func (r *records) arriving(at time.Time) { r.now = pcommon.NewTimestampFromTime(at) }
 
-// event adds the record of an event.
-func (r *records) event(e *frame.Event) {
+// event adds the record of an event, and gives the series that it is the last of.
+func (r *records) event(e *frame.Event) *series {
 	s := r.seriesOf(e.TenantID, e.Region, e.ChannelType)
 	if !s.carries {
 		s.carries = true
@@ -105,6 +106,7 @@ func (r *records) event(e *frame.Event) {
 		record.Body().SetStr(r.arena.keep(e.Raw))
 	}
 	r.attributes(record.Attributes(), e)
+	return s
 }
 
 func (r *records) attributes(to pcommon.Map, e *frame.Event) {
@@ -215,6 +217,7 @@ func (r *records) add(s *series) plog.LogRecord {
 		r.arena.begin()
 	}
 	if s.size == 0 {
+		s.number = r.logs.ResourceLogs().Len()
 		s.records = r.resource(s)
 		s.records.EnsureCapacity(s.likely)
 	}
@@ -261,7 +264,9 @@ const (
 // series is a set of dimensions, and where its records of the present batch are.
 type series struct {
 	tenant, region, channelType string
+	salt                        uint64 // the tenant's part of its events' identities
 
+	number  int // of its resource in this batch
 	records plog.LogRecordSlice
 	size    int // records in this batch
 	likely  int // records in the last one
@@ -324,7 +329,7 @@ func (t *seriesTable) intern(key []byte) *series {
 	name := string(key)
 	tenant, rest, _ := strings.Cut(name, separator)
 	region, channelType, _ := strings.Cut(rest, separator)
-	s := &series{tenant: tenant, region: region, channelType: channelType}
+	s := &series{tenant: tenant, region: region, channelType: channelType, salt: xxhash.Sum64String(tenant)}
 	t.all[name] = s
 	t.bytes += len(name)
 	return s
