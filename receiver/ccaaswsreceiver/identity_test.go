@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,15 +20,21 @@ import (
 )
 
 // sifted runs frames through an outbox that knows duplicates, in fake time, and
-// gives the bodies that come out, and what was counted.
-func sifted(t *testing.T, put func(*outbox)) (bodies []string, events, duplicates int64) {
+// gives the bodies that come out, and what was counted. Every batch takes the
+// courier as long as delay says.
+func sifted(t *testing.T, limits BatchConfig, delay time.Duration, put func(*outbox)) (bodies []string, events, duplicates int64) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		decoder, err := frame.NewDecoder(frame.DefaultFields())
 		require.NoError(t, err)
 		known := newDuplicates(DeduplicationConfig{Window: 2 * time.Minute, MaxEvents: 100_000})
-		decode := func(text []byte, _ time.Time, to frame.Sink) { decoder.Decode(text, to) }
-		o := newOutbox(BatchConfig{MaxEvents: 300, Timeout: 100 * time.Millisecond}, decode, known, recordsFor(nil), func(*frame.Violation) {})
+		var decoding sync.Mutex // as the connections of one tracker of conversations have it
+		decode := func(text []byte, _ time.Time, to frame.Sink) {
+			decoding.Lock()
+			defer decoding.Unlock()
+			decoder.Decode(text, to)
+		}
+		o := newOutbox(limits, decode, known, recordsFor(nil), func(*frame.Violation) {})
 		var courier sync.WaitGroup
 		courier.Go(func() {
 			o.carry(t.Context(), func(_ context.Context, b *batch) {
@@ -40,6 +47,8 @@ func sifted(t *testing.T, put func(*outbox)) (bodies []string, events, duplicate
 				}
 				events += b.read.events
 				duplicates += b.read.duplicates
+				assert.Empty(t, b.read.violations)
+				time.Sleep(delay)
 			})
 		})
 		put(o)
@@ -48,6 +57,8 @@ func sifted(t *testing.T, put func(*outbox)) (bodies []string, events, duplicate
 	})
 	return bodies, events, duplicates
 }
+
+var large = BatchConfig{MaxEvents: 300, Timeout: 100 * time.Millisecond}
 
 // same is an event of a tenant, with whatever else in another place.
 func same(tenant, id int, channelType rune) string {
@@ -60,7 +71,7 @@ func TestEventsThatComeAgain(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	first := map[[2]int]string{}
 	var put, want []string
-	bodies, events, duplicates := sifted(t, func(o *outbox) {
+	bodies, events, duplicates := sifted(t, large, 0, func(o *outbox) {
 		for range 2000 {
 			text := []byte("")
 			for range 1 + random.IntN(8) {
@@ -77,10 +88,39 @@ func TestEventsThatComeAgain(t *testing.T) {
 			clear(text) // as the next frame does
 		}
 	})
-	assert.ElementsMatch(t, want, bodies)
+	assert.Equal(t, slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(bodies)))
 	assert.Equal(t, int64(len(want)), events)
 	assert.Equal(t, int64(len(put)-len(want)), duplicates)
 	assert.Greater(t, duplicates, int64(1000))
+}
+
+// While a batch cannot be handed over, the reader of one socket stands still in the
+// middle of a frame. What comes on the other socket must not get in between.
+func TestTwoSocketsWhileReadingStandsStill(t *testing.T) {
+	t.Parallel()
+	var put [2][]string
+	var readers sync.WaitGroup
+	bodies, _, duplicates := sifted(t, usual, time.Millisecond, func(o *outbox) {
+		for socket := range put {
+			random := rand.New(rand.NewPCG(1, uint64(socket)))
+			readers.Go(func() {
+				for n := range 500 {
+					text := []byte("[")
+					for i := range 1 + random.IntN(9) {
+						event := same(socket, 10*n+i, 'a'+rune(random.IntN(3)))
+						put[socket] = append(put[socket], event)
+						text = append(append(text, event...), ',')
+					}
+					text[len(text)-1] = ']'
+					o.frame(text, time.Now(), socket)
+					clear(text) // as the next frame does
+				}
+			})
+		}
+		readers.Wait()
+	})
+	assert.Equal(t, slices.Sorted(slices.Values(slices.Concat(put[0], put[1]))), slices.Sorted(slices.Values(bodies)))
+	assert.Zero(t, duplicates)
 }
 
 // Two of one socket that have no id may have all else in common and be two; what
@@ -88,7 +128,7 @@ func TestEventsThatComeAgain(t *testing.T) {
 func TestEventsWithoutAnID(t *testing.T) {
 	t.Parallel()
 	const event = `{"type":"message.send","timestamp":1715623400123,"channelId":"c"}`
-	bodies, _, duplicates := sifted(t, func(o *outbox) {
+	bodies, _, duplicates := sifted(t, large, 0, func(o *outbox) {
 		for socket, times := range []int{3, 2, 1} {
 			for range times {
 				o.frame([]byte(event), time.Now(), 7+socket%2)
@@ -103,7 +143,7 @@ func TestEventsWithoutAnID(t *testing.T) {
 func TestEventsAreForgotten(t *testing.T) {
 	t.Parallel()
 	event := []byte(same(1, 1, 'a'))
-	bodies, _, _ := sifted(t, func(o *outbox) {
+	bodies, _, _ := sifted(t, large, 0, func(o *outbox) {
 		for range 10 {
 			o.frame(event, time.Now(), 1)
 			time.Sleep(time.Minute)

@@ -50,13 +50,7 @@ func carrying(t *testing.T, limits BatchConfig, delay time.Duration, work func(*
 	synctest.Test(t, func(t *testing.T) {
 		decoder, err := frame.NewDecoder(frame.DefaultFields())
 		require.NoError(t, err)
-		var decoding sync.Mutex // as the connections of one tracker of conversations have it
-		decode := func(text []byte, _ time.Time, to frame.Sink) {
-			decoding.Lock()
-			defer decoding.Unlock()
-			decoder.Decode(text, to)
-		}
-		o := newOutbox(limits, decode, nil, recordsFor(nil), func(*frame.Violation) {})
+		o := newOutbox(limits, func(text []byte, _ time.Time, to frame.Sink) { decoder.Decode(text, to) }, nil, recordsFor(nil), func(*frame.Violation) {})
 		began := time.Now()
 		var courier sync.WaitGroup
 		courier.Go(func() {
@@ -150,42 +144,6 @@ func TestShortWaitsAreNotTold(t *testing.T) {
 	for _, batch := range batches {
 		assert.NotContains(t, batch.ids, wsevent.StreamBackpressure)
 	}
-}
-
-// While a batch cannot be handed over, the reader of one socket stands still in the
-// middle of a frame. What comes on the other socket must not get in between.
-func TestTwoSocketsWhileReadingStandsStill(t *testing.T) {
-	t.Parallel()
-	const frames = 300
-	var readers sync.WaitGroup
-	batches := carrying(t, usual, time.Millisecond, func(_ *testing.T, o *outbox) {
-		for socket := range 2 {
-			readers.Go(func() {
-				for n := range frames {
-					size := 1 + n%7
-					buffer := messages(socket*10_000+n*10, size)
-					o.frame(buffer, time.Now(), socket)
-					clear(buffer) // as the next frame does
-				}
-			})
-		}
-		readers.Wait()
-	})
-	got, want := map[string]int{}, map[string]int{}
-	for _, batch := range batches {
-		for _, id := range batch.ids {
-			got[id]++
-		}
-		assert.Empty(t, batch.read.violations)
-	}
-	for socket := range 2 {
-		for n := range frames {
-			for _, id := range ids(socket*10_000+n*10, 1+n%7) {
-				want[id]++
-			}
-		}
-	}
-	assert.Equal(t, want, got)
 }
 
 func TestLargeEventsFillABatch(t *testing.T) {
