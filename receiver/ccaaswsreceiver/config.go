@@ -235,7 +235,7 @@ func (c *Config) validateOAuth2() error {
 		need(o.GrantType == clientCredentials || o.GrantType == passwordGrant, "oauth2.grant_type", o.GrantType, clientCredentials+" or "+passwordGrant),
 		need(o.GrantType != passwordGrant || o.Username != "", "oauth2.username", o.Username, "given with oauth2.grant_type: password"),
 		need(o.GrantType != passwordGrant || o.Password != "", "oauth2.password", "", "given with oauth2.grant_type: password"),
-		need(o.GrantType == passwordGrant || o.Username == "" && o.Password == "", "oauth2.username", o.Username, "left out unless oauth2.grant_type is password"),
+		need(o.GrantType == passwordGrant || o.Username == "" && o.Password == "", "oauth2.username", "…", "left out unless oauth2.grant_type is password"),
 		need(!o.StrictScopes || len(o.Scopes) > 0, "oauth2.strict_scopes", o.StrictScopes, "false while oauth2.scopes is empty: there is nothing to compare with"),
 	)
 }

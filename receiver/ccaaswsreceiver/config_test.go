@@ -135,6 +135,9 @@ func TestBadConfig(t *testing.T) {
 		"password_grant":      {`oauth2.username: "": must be given with oauth2.grant_type: password`, "oauth2.password"},
 		"event_hub_twice":     {"deduplication.window: 0s: must be more than 0 with api: event_hub"},
 		"no_path_in_answer":   {`session.url_from.path: "": must be where in the answer`},
+		"answer_in_the_clear": {"session.url_from.url: http://gateway.example.com: would send the token in the clear"},
+		"answer_nowhere":      {"session.url_from.url: not an address"},
+		"username_elsewhere":  {"oauth2.username", "must be left out unless oauth2.grant_type is password"},
 		"types":               {`types: "message.shout": must be one of connection.open`},
 		"rotation": {
 			"rotation.overlap: 1h0m0s: must be 0 to 10m", "deduplication.max_events: 1: must be", "limits.requests_per_minute: 1: must be 10 or more",

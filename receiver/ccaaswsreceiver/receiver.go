@@ -115,6 +115,7 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 // Shutdown says goodbye to the platform, and takes downstream what was read.
 func (r *wsReceiver) Shutdown(ctx context.Context) error {
 	if r.stop == nil {
+		r.telemetry.Shutdown()
 		return nil
 	}
 	r.stop()
