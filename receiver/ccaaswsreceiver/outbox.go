@@ -50,7 +50,7 @@ type outbox struct {
 	told   func(*frame.Violation) // of every violation, for the log
 
 	mutex  sync.Mutex
-	room   *sync.Cond // for the reader: the batch was taken
+	room   *sync.Cond // for whoever puts: the batch was taken
 	work   *sync.Cond // for the courier: the batch is full or due, or the last
 	timer  *time.Timer
 	filled *records
@@ -144,7 +144,7 @@ func (o *outbox) next() *batch {
 	o.timer.Stop()
 	b := &batch{size: o.filled.count, began: o.began, read: o.read}
 	b.logs, o.read = o.filled.take(), tally{}
-	o.room.Signal()
+	o.room.Broadcast()
 	return b
 }
 
