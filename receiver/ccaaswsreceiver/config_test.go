@@ -71,10 +71,12 @@ func TestGoodConfig(t *testing.T) {
 		Reconnect: ReconnectConfig{
 			InitialInterval: 2 * time.Second, MaxInterval: 30 * time.Second, Multiplier: 1.5, RandomizationFactor: 0.2,
 		},
-		Batch:    BatchConfig{MaxEvents: 500, Timeout: 50 * time.Millisecond},
-		Fields:   fields,
-		TLS:      security,
-		ProxyURL: "http://proxy.example.com:3128",
+		Batch: BatchConfig{MaxEvents: 500, Timeout: 50 * time.Millisecond},
+
+		AliveInterval: 10 * time.Second,
+		Fields:        fields,
+		TLS:           security,
+		ProxyURL:      "http://proxy.example.com:3128",
 	}, config)
 }
 
@@ -162,6 +164,7 @@ func TestBadConfig(t *testing.T) {
 			"max_frame_size: 12: must be 1024 to 67108864 bytes", "reconnect.max_interval: 1m0s: must be at least reconnect.initial_interval (2m0s)",
 			"reconnect.multiplier: 0.5: must be at least 1", "reconnect.randomization_factor: 1: must be 0 or more, and less than 1",
 			"batch.max_events: 0: must be 1 to 100000", "batch.timeout: 0s: must be more than 0",
+			"alive_interval: 1ms: must be 0 (none), or 100ms to 10m",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -161,6 +161,7 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 		telemetry: r.telemetry,
 		logger:    r.set.Logger.With(zap.Int("connection", number)),
 		heard:     time.Now(),
+		alive:     alive{interval: r.config.AliveInterval},
 		warned:    map[string]bool{},
 	}
 	into := newRecords(recordSettings{

@@ -112,7 +112,7 @@ func (e *Engine) Stats() Stats {
 	return stats
 }
 
-// Lag is how far a stream's watermark is behind the wall clock.
+// Lag is how far a stream's time is behind the wall clock.
 type Lag struct {
 	TenantID, Region string
 	Overflow         bool
@@ -126,7 +126,7 @@ func (e *Engine) Lags(now int64, n int) []Lag {
 	lags := make([]Lag, 0, len(e.numbered))
 	for _, st := range e.numbered {
 		if st.begun {
-			lags = append(lags, Lag{st.key.tenant, st.key.region, st.key.overflow, now - st.watermark})
+			lags = append(lags, Lag{st.key.tenant, st.key.region, st.key.overflow, now - st.settled(e.ttl)})
 		}
 	}
 	slices.SortFunc(lags, Farther)
@@ -211,7 +211,7 @@ func (e *Engine) arrive(st *stream, event *Event, now int64) (t int64, future bo
 	case !st.live:
 		e.enliven(st, t, now)
 	}
-	st.arrive(t, now)
+	st.arrive(t, int64(event.Ahead), now)
 	e.advance(st)
 	return t, false
 }
@@ -279,9 +279,13 @@ func (e *Engine) pending(st *stream) bool {
 
 // advance emits the windows that the watermark has passed.
 func (e *Engine) advance(st *stream) {
-	for st.begun && e.grid.end(st.next)+e.lateness <= st.watermark {
+	if !st.begun {
+		return
+	}
+	reached := st.settled(e.ttl)
+	for e.grid.end(st.next)+e.lateness <= reached {
 		if e.dormant(st) {
-			st.next = e.firstOpen(st)
+			st.next = e.grid.first(reached - e.lateness)
 			return
 		}
 		e.emit(st)

@@ -204,6 +204,10 @@ func (e *Engine) putStream(to []byte, st *stream) []byte {
 	}
 	to = putFloat(to, st.skew)
 	to = putBool(to, st.skewKnown)
+	to = putInt(to, st.downMark)
+	to = putInt(to, st.ahead)
+	to = putInt(to, st.signs.every)
+	to = putInt(to, st.signs.latest)
 	to = putUint(to, uint64(len(st.series)))
 	for _, s := range st.series {
 		to = s.put(to)
@@ -252,6 +256,10 @@ func (e *Engine) RestoreStream(number int, piece []byte) error {
 		st.gaps = append(st.gaps, gap{start: r.int(), end: r.int()})
 	}
 	st.skew, st.skewKnown = r.float(), r.bool()
+	if r.version >= versionSigns {
+		st.downMark, st.ahead = r.int(), r.int()
+		st.signs = signs{every: r.int(), latest: r.int()}
+	}
 	if size < 1 || step < 1 || step > size {
 		return fmt.Errorf("has windows of %d ms every %d ms", size, step)
 	}
@@ -294,7 +302,7 @@ const day = 86_400_000
 // go on from.
 func (st *stream) check(g grid) error {
 	const ages = 1 << 53 // ms
-	for _, t := range []int64{g.size, st.watermark, st.newest, st.newestAt, st.downSince} {
+	for _, t := range []int64{g.size, st.watermark, st.newest, st.newestAt, st.downSince, st.downMark, st.ahead, st.signs.every, st.signs.latest} {
 		if t < -ages || t > ages {
 			return fmt.Errorf("has a time out of range: %d ms", t)
 		}
