@@ -16,6 +16,8 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
 )
 
 // proxy asks an outside Prometheus, Mimir or VictoriaMetrics. Their addresses may have
@@ -46,23 +48,19 @@ func newProxy(ctx context.Context, config *confighttp.ClientConfig, host compone
 
 // ServeHTTP passes on what request makes. An answer that breaks off is none.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	response, body, err := p.ask(r)
+	answer, err := p.ask(r)
 	if err != nil {
 		if !errors.Is(err, context.Canceled) { // we are being shut down
 			p.logger.Warn("Prometheus does not answer", zap.String("endpoint", p.target.Redacted()), zap.Error(err))
 		}
-		answer := refusal(http.StatusBadGateway, "unavailable", err)
-		maps.Copy(w.Header(), answer.Header)
-		w.WriteHeader(answer.Status)
-		_, _ = w.Write(answer.Body)
-		return
+		answer = refusal(http.StatusBadGateway, "unavailable", err)
 	}
-	maps.Copy(w.Header(), response.Header)
-	w.WriteHeader(response.StatusCode)
-	_, _ = w.Write(body) // the recorder tells when it is too large
+	maps.Copy(w.Header(), answer.Header)
+	w.WriteHeader(answer.Status)
+	_, _ = w.Write(answer.Body) // the recorder tells when it is too large
 }
 
-func (p *proxy) ask(r *http.Request) (*http.Response, []byte, error) {
+func (p *proxy) ask(r *http.Request) (cache.Answer, error) {
 	out := r.Clone(r.Context())
 	out.URL = p.target.JoinPath(r.URL.Path)
 	out.URL.RawQuery = r.URL.RawQuery
@@ -70,14 +68,14 @@ func (p *proxy) ask(r *http.Request) (*http.Response, []byte, error) {
 	longQueriesByPost(out)
 	response, err := p.client.Do(out)
 	if err != nil {
-		return nil, nil, err
+		return cache.Answer{}, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: the answer breaks off: %w", p.target.Redacted(), err)
+		return cache.Answer{}, fmt.Errorf("%s: the answer breaks off: %w", p.target.Redacted(), err)
 	}
-	return response, body, nil
+	return cache.Answer{Status: response.StatusCode, Header: response.Header, Body: body}, nil
 }
 
 // longQuery is how long a query may be within an address.
