@@ -86,7 +86,7 @@ RUN ?= TestFault
 .PHONY: faults
 faults: build bin/prometheus bin/kafka ## faults, load and hostile input, as docs/reliability.md tells
 	@rm -f build/faults.md
-	FAULTS=full $(GO) test -tags e2e -run '^$(RUN)' -count=1 -timeout 90m ./e2e/
+	FAULTS=full $(GO) test -tags e2e -run '^$(RUN)' -count=1 -timeout 90m -parallel 12 ./e2e/
 	@cat build/faults.md 2>/dev/null || true
 
 VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4

@@ -156,7 +156,9 @@ func (s *socket) frame(to Handler) error {
 	if err != nil {
 		return err
 	}
-	s.wire.allow((maxDiscard+2)*s.limit + initialBuffer) // the heads of fragments count, and control frames between them
+	// A frame can be endless without growing, in fragments that hold nothing: their
+	// heads count, and control frames between them.
+	s.wire.allow((maxDiscard+2)*s.limit + initialBuffer)
 	defer s.wire.allowAll()
 	n, err := s.fill(reader)
 	s.torn = err != nil
