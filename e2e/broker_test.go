@@ -22,6 +22,8 @@ import (
 type broker struct {
 	address string
 	admin   *kadm.Client
+	server  *process
+	serve   func() *process // starts it again, where it was
 }
 
 // startBroker starts a Kafka that ends with the test.
@@ -62,7 +64,8 @@ auto.create.topics.enable=false
 	}
 	format := run("kafka.tools.StorageTool", "format", "--cluster-id", "MkU3OEVBNTcwNTJENDM2Qk", "--config", properties)
 	require.NoError(t, format.Wait(), format.output.String())
-	run("kafka.Kafka", properties)
+	b.serve = func() *process { return run("kafka.Kafka", properties) }
+	b.server = b.serve()
 
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.address))
 	require.NoError(t, err)

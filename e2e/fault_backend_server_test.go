@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"io"
 	"maps"
@@ -100,13 +101,19 @@ type windowEnd struct {
 	end    int64 // unix ms
 }
 
+// delivery is what became of a request, which may have come several times.
+type delivery struct {
+	points int
+	became map[fate]bool
+}
+
 // faultyBackend takes metrics by OTLP and alerts by webhook, and answers as it is told to.
 type faultyBackend struct {
 	*httptest.Server
 	mutex   sync.Mutex
 	reply   reply
 	windows map[windowEnd]map[fate]bool
-	points  map[fate]int                    // of metrics
+	bodies  map[[sha256.Size]byte]*delivery // of metrics
 	totals  map[string]map[sim.Series]int64 // the latest that were kept, by name
 	latest  map[string]map[sim.Series]int64 // their time
 	alerts  map[string]fate                 // by id and status; the best that became of it
@@ -115,7 +122,7 @@ type faultyBackend struct {
 func startFaultyBackend(t testing.TB) *faultyBackend {
 	t.Helper()
 	b := &faultyBackend{
-		reply: healthy, windows: map[windowEnd]map[fate]bool{}, points: map[fate]int{}, alerts: map[string]fate{},
+		reply: healthy, windows: map[windowEnd]map[fate]bool{}, bodies: map[[sha256.Size]byte]*delivery{}, alerts: map[string]fate{},
 		totals: map[string]map[sim.Series]int64{}, latest: map[string]map[sim.Series]int64{},
 	}
 	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -160,7 +167,11 @@ func (b *faultyBackend) noteMetrics(t testing.TB, body []byte, became fate) {
 		t.Errorf("what came is no request: %v", err)
 		return
 	}
-	b.points[became] += request.Metrics().DataPointCount()
+	sum := sha256.Sum256(body)
+	if b.bodies[sum] == nil {
+		b.bodies[sum] = &delivery{points: request.Metrics().DataPointCount(), became: map[fate]bool{}}
+	}
+	b.bodies[sum].became[became] = true
 	for _, resource := range request.Metrics().ResourceMetrics().All() {
 		for _, scope := range resource.ScopeMetrics().All() {
 			for _, metric := range scope.Metrics().All() {
@@ -244,6 +255,19 @@ func (b *faultyBackend) agrees(t testing.TB, truth sim.Truth) bool {
 		}
 	}
 	return true
+}
+
+// givenUp counts the points of requests that were answered as wrong, and not kept at
+// another time. (A sender that has not waited for the answer comes again.)
+func (b *faultyBackend) givenUp() (points int) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	for _, d := range b.bodies {
+		if (d.became[rejected] || d.became[garbled]) && !d.became[kept] {
+			points += d.points
+		}
+	}
+	return points
 }
 
 func (b *faultyBackend) alertsNow() map[string]fate {

@@ -57,7 +57,7 @@ func TestFaultBackendInTrouble(t *testing.T) {
 	assert.Zero(t, never, "windows that never came")
 	assert.Zero(t, lost[turnedAway], "windows that were refused and did not come again")
 	failed := q.own(t, `otelcol_exporter_send_failed_metric_points\{.*exporter="otlp_http"`)
-	assert.EqualValues(t, backend.points[rejected]+backend.points[garbled], failed, "points that were given up are counted")
+	assert.EqualValues(t, backend.givenUp(), failed, "points that were given up are counted")
 	alerts, letters := backend.alertsNow(), q.letters(t)
 	byFate := map[fate]int{}
 	for key, became := range alerts {

@@ -1,0 +1,108 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package filestorageextension
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/filestorageextension/internal/boltfile"
+)
+
+// checkedStorage is the Collector's file storage, which is given only files that can be
+// opened.
+type checkedStorage struct {
+	storage.Extension
+	directory string
+	logger    *zap.Logger
+}
+
+// kinds of components begin the names of their files.
+var kinds = []string{"receiver_", "processor_", "exporter_", "extension_", "connector_"}
+
+// damagedMark ends the names of files that were set aside.
+const damagedMark = ".damaged"
+
+// Start looks at the files, before anybody opens one.
+func (s *checkedStorage) Start(ctx context.Context, host component.Host) error {
+	entries, err := os.ReadDir(s.directory)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		s.logger.Warn("The files cannot be looked at before they are opened", zap.Error(err))
+	}
+	for _, entry := range entries {
+		if entry.Type().IsRegular() && isState(entry.Name()) {
+			s.look(filepath.Join(s.directory, entry.Name()))
+		}
+	}
+	return s.Extension.Start(ctx, host)
+}
+
+func isState(name string) bool {
+	if strings.HasSuffix(name, damagedMark) || strings.HasSuffix(name, ".backup") {
+		return false
+	}
+	for _, kind := range kinds {
+		if strings.HasPrefix(name, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// look sets a file aside when it is damaged.
+func (s *checkedStorage) look(path string) {
+	damage := check(path)
+	if damage == nil {
+		return
+	}
+	aside := path + "." + time.Now().UTC().Format("20060102T150405.000Z") + damagedMark
+	if err := os.Rename(path, aside); err != nil {
+		s.logger.Error("A file of state is damaged, and cannot be set aside: move it out of the directory",
+			zap.String("file", path), zap.NamedError("damage", damage), zap.Error(err))
+		return
+	}
+	s.logger.Error("A file of state is damaged. It was set aside, and what it held begins anew; the other files are used",
+		zap.String("file", path), zap.String("kept_as", aside), zap.Error(damage))
+}
+
+// check says what is wrong with a file. One that is empty, in use by another process or
+// cannot be read is left to whoever opens it.
+func check(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() == 0 {
+		return nil
+	}
+	// Opened only for reading, bbolt looks at nothing but the two meta pages; and its lock
+	// keeps writers away.
+	database, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
+	if err != nil {
+		if unusable(err) {
+			return nil
+		}
+		return err
+	}
+	defer database.Close()
+	file, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	return boltfile.Check(file, info.Size())
+}
+
+// unusable says that a file could not be looked at, whatever is in it.
+func unusable(err error) bool {
+	var path *os.PathError
+	return errors.Is(err, berrors.ErrTimeout) || errors.As(err, &path)
+}

@@ -1,0 +1,130 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package boltfile
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
+)
+
+var options = &bbolt.Options{NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, NoSync: true}
+
+// database gives the bytes of one with branches, overflowing values, a nested bucket and
+// free pages.
+func database(t testing.TB, keys int) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "db")
+	db, err := bbolt.Open(path, 0o600, options)
+	require.NoError(t, err)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 3 {
+		require.NoError(t, db.Update(func(tx *bbolt.Tx) error {
+			for _, name := range []string{"default", "other"} {
+				bucket, err := tx.CreateBucketIfNotExists([]byte(name))
+				if err != nil {
+					return err
+				}
+				for range keys {
+					if err := bucket.Put(fmt.Appendf(nil, "key/%d", random.IntN(2*keys)), make([]byte, random.IntN(300))); err != nil {
+						return err
+					}
+				}
+				if err := bucket.Put([]byte("large"), make([]byte, 20_000)); err != nil {
+					return err
+				}
+				keys /= 10 // the other one is inline
+			}
+			keys *= 100
+			return nil
+		}))
+	}
+	require.NoError(t, db.Close())
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return content
+}
+
+func check(content []byte) error { return Check(bytes.NewReader(content), int64(len(content))) }
+
+func TestSoundDatabasesPass(t *testing.T) {
+	t.Parallel()
+	for _, keys := range []int{0, 1, 10, 1_000, 3_000} {
+		assert.NoError(t, check(database(t, keys)), "%d keys", keys)
+	}
+}
+
+func TestACutIsFound(t *testing.T) {
+	t.Parallel()
+	content := database(t, 1_000)
+	m, err := readMeta(bytes.NewReader(content))
+	require.NoError(t, err)
+	used := int(m.pages) * int(m.pageSize)
+	for _, size := range []int{1, 100, 4096, used / 2, used - 4096, used - 1} {
+		assert.Error(t, check(content[:size]), "%d of %d bytes", size, used)
+	}
+}
+
+// What passes, bbolt can open, read and write. Where that is not so, bbolt ends this
+// process.
+func TestWhatPassesCanBeUsed(t *testing.T) {
+	t.Parallel()
+	content := database(t, 1_000)
+	m, err := readMeta(bytes.NewReader(content))
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "db")
+	passed := 0
+	for seed := range uint64(150) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		damaged := bytes.Clone(content)
+		for range 1 + random.IntN(4) {
+			page := int(m.pageSize) * random.IntN(int(m.pages))
+			damaged[page+random.IntN([]int{16, 64, 4096}[random.IntN(3)])] ^= 1 << random.IntN(8)
+		}
+		if check(damaged) != nil {
+			continue
+		}
+		passed++
+		require.NoError(t, os.WriteFile(path, damaged, 0o600))
+		use(t, path)
+	}
+	assert.Greater(t, passed, 5)
+	assert.Less(t, passed, 145)
+}
+
+func use(t *testing.T, path string) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, options)
+	require.NoError(t, err)
+	require.NoError(t, db.Update(func(tx *bbolt.Tx) error {
+		bucket, err := tx.CreateBucketIfNotExists([]byte("default"))
+		if err != nil {
+			return err
+		}
+		if err := bucket.ForEach(func(key, value []byte) error { return nil }); err != nil {
+			return err
+		}
+		return bucket.Put([]byte("key/1"), make([]byte, 10_000))
+	}))
+	require.NoError(t, db.Close())
+}
+
+func FuzzCheck(f *testing.F) {
+	f.Add(database(f, 10), 100, byte(1))
+	f.Add(database(f, 1_000), 4096*3+8, byte(2))
+	f.Fuzz(func(_ *testing.T, content []byte, at int, bits byte) {
+		if len(content) > 0 {
+			content = bytes.Clone(content)
+			content[uint(at)%uint(len(content))] ^= bits //nolint:gosec // any place will do
+		}
+		_ = check(content)
+	})
+}
