@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -488,10 +489,12 @@ func TestSamplesThatAreNotJudged(t *testing.T) {
 		for _, tenant := range []string{"a", "b", "c"} {
 			r.consume(t, windowOf(wsevent.Tags{TenantID: tenant}, at, map[string]float64{"ws.drop_rate": 1}))
 		}
+		r.consume(t, windowOf(wsevent.Tags{TenantID: strings.Repeat("d", 16<<10)}, at, map[string]float64{"ws.drop_rate": 1}))
 		skipped := r.e.engine.Stats().Skipped
 		assert.EqualValues(t, 2, skipped["not_number"])
 		assert.EqualValues(t, 1, skipped["future"])
 		assert.EqualValues(t, 1, skipped["max_series"])
+		assert.EqualValues(t, 1, skipped["too_long"])
 		assert.EqualValues(t, 2, r.e.engine.Stats().Evaluations, "the good ones around them")
 		r.end(t)
 	})

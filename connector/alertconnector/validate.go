@@ -129,8 +129,11 @@ type limits []struct {
 
 func (c *ThresholdConfig) limits() limits {
 	return limits{
-		{"above", c.Above}, {"below", c.Below}, {"outside", c.Outside},
-		{"percent_of_baseline", c.PercentOfBaseline}, {"below_percent_of_baseline", c.BelowPercentOfBaseline},
+		{"above", c.Above},
+		{"below", c.Below},
+		{"outside", c.Outside},
+		{"percent_of_baseline", c.PercentOfBaseline},
+		{"below_percent_of_baseline", c.BelowPercentOfBaseline},
 	}
 }
 

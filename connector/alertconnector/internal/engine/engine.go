@@ -15,6 +15,9 @@ import (
 // farther would make its series wait for that time, and forget its baseline.
 const maxFuture = 10 * 60 * 1000
 
+// maxAttributes bounds the names and values of a series, in bytes.
+const maxAttributes = 16 << 10
+
 // Engine applies rules.
 type Engine struct {
 	rules  []*Rule
@@ -42,6 +45,7 @@ const (
 	SkipFuture    Skip = "future"     // it ends too far ahead of the wall clock
 	SkipNotNumber Skip = "not_number" // NaN, an infinity, or beyond 1e290
 	SkipMaxSeries Skip = "max_series" // there is no room for its series
+	SkipTooLong   Skip = "too_long"   // its attributes are longer than 16 KiB
 	SkipFirst     Skip = "first"      // of a running sum, or the first behind a hole: there is none to compare it with
 )
 
@@ -86,7 +90,12 @@ func (e *Engine) sample(position int, r *Rule, w *Window, now int64, out *Outcom
 		e.skip(SkipNotNumber)
 		return
 	}
-	s := e.find(position, r, w, now, out)
+	key := w.Attributes.key()
+	if len(key) > maxAttributes {
+		e.skip(SkipTooLong)
+		return
+	}
+	s := e.find(position, key, w, now, out)
 	switch {
 	case s == nil:
 		e.skip(SkipMaxSeries)
@@ -208,8 +217,8 @@ func (s *Series) learn(m *moment) {
 // find gives the series of a window, and makes it when there is room. One that is
 // ahead of the wall clock, which then was set back, would wait for that time, and
 // begins anew.
-func (e *Engine) find(position int, r *Rule, w *Window, now int64, out *Outcome) *Series {
-	key := w.Attributes.key()
+func (e *Engine) find(position int, key string, w *Window, now int64, out *Outcome) *Series {
+	r := e.rules[position]
 	if s, ok := e.series[position][key]; ok {
 		if s.end <= now+maxFuture {
 			return s
