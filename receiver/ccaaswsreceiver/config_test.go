@@ -71,12 +71,12 @@ func TestGoodConfig(t *testing.T) {
 		Reconnect: ReconnectConfig{
 			InitialInterval: 2 * time.Second, MaxInterval: 30 * time.Second, Multiplier: 1.5, RandomizationFactor: 0.2,
 		},
-		Batch:    BatchConfig{MaxEvents: 500, Timeout: 50 * time.Millisecond},
+		Batch: BatchConfig{MaxEvents: 500, Timeout: 50 * time.Millisecond},
 
 		AliveInterval: 10 * time.Second,
-		Fields:   fields,
-		TLS:      security,
-		ProxyURL: "http://proxy.example.com:3128",
+		Fields:        fields,
+		TLS:           security,
+		ProxyURL:      "http://proxy.example.com:3128",
 	}, config)
 }
 

@@ -30,7 +30,7 @@ type connection struct {
 	telemetry *metadata.TelemetryBuilder
 	logger    *zap.Logger
 
-	heard  time.Time       // the last sign of life; before the first, when we began
+	heard  time.Time // the last sign of life; before the first, when we began
 	alive  alive
 	down   session.Cause   // why there is no socket; empty: there is, or was no attempt yet
 	warned map[string]bool // reasons of violations that the log has told of
