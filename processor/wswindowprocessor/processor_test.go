@@ -273,6 +273,42 @@ func TestRecordsThatAreNoEventsPassUncounted(t *testing.T) {
 }
 
 // manyEvents is a batch as the receiver makes it.
+// A calm is told as far as there are signs of life, and no farther.
+func TestWithoutSignsOfLifeNothingIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sink := new(consumertest.LogsSink)
+		p := start(t, createDefaultConfig().(*Config), sink)
+		say := func(name string) {
+			logs := event(name, "")
+			record := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+			record.Attributes().PutInt(wsevent.AliveInterval, 1_000)
+			require.NoError(t, p.ConsumeLogs(t.Context(), logs))
+		}
+		say(wsevent.StreamConnected)
+		require.NoError(t, p.ConsumeLogs(t.Context(), event(wsevent.ConnectionOpen, "a")))
+		for range 60 {
+			time.Sleep(time.Second)
+			say(wsevent.StreamAlive)
+		}
+		synctest.Wait()
+		told := len(windows(t, sink))
+		assert.GreaterOrEqual(t, told, 5)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		assert.Len(t, windows(t, sink), told, "nobody vouches for more")
+		say(wsevent.StreamAlive)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		found := windows(t, sink)
+		require.Greater(t, len(found), told)
+		complete, ok := found[told].Fields.Get(wsevent.FieldComplete)
+		require.True(t, ok)
+		assert.False(t, complete.Bool())
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
 func manyEvents(n int) plog.Logs {
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()

@@ -5,6 +5,7 @@ package window
 
 import (
 	"encoding/hex"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -83,7 +84,9 @@ func TestABacklogIsComplete(t *testing.T) {
 	t.Parallel()
 	backlog := []Event{
 		sign(13_000), at(MessageSend, 13_500, 1), sign(14_000), at(MessageSend, 15_100, 1), sign(15_000), sign(16_000),
-		{Kind: Disconnected, Time: base + 16_500}, {Kind: Gap, Time: base + 16_500, GapEnd: base + 17_000}, up(17_000),
+		{Kind: Disconnected, Time: base + 16_500},
+		{Kind: Gap, Time: base + 16_500, GapEnd: base + 17_000},
+		up(17_000),
 	}
 	for ms := int64(18_000); ms <= 60_000; ms += 1_000 {
 		backlog = append(backlog, sign(ms))
@@ -282,4 +285,51 @@ func TestTheFirstVersionIsRead(t *testing.T) {
 		"0: active=2 sent=1 received=0 opened=2 closed=1 dropped=1 incomplete",
 		"10: active=1 sent=0 received=0 opened=0 closed=0 dropped=0",
 	}, brief(e.Drain()))
+}
+
+// However long the way is cut, and wherever the batches of the backlog end, the
+// windows are those that there would have been without.
+func TestBacklogsChangeNothing(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		ahead := int32(random.IntN(10_000) - 9_000) // of the platform's clock
+		records := []Event{up(0)}
+		for ms := int64(500); ms < 400_000; ms += 500 {
+			if ms%1_000 == 0 {
+				records = append(records, sign(ms))
+			}
+			if random.IntN(40) == 0 { // quiet for long, at times
+				event := at(MessageSend, ms, uint64(1+random.IntN(3)))
+				event.Time += int64(ahead)
+				event.Ahead = ahead
+				records = append(records, event)
+			}
+		}
+		received := func(r *Event) int64 { return r.Time - int64(r.Ahead) }
+		cut := base + int64(random.IntN(200_000))
+		open := cut + int64(random.IntN(200_000))
+		most := 1 + random.IntN(20)
+		run := func(late bool) []string {
+			e := New(defaults())
+			for now := base; now < base+400_000; now += 500 {
+				var due []Event
+				for len(records) > 0 && received(&records[0]) <= now && (!late || now < cut || now >= open) {
+					due, records = append(due, records[0]), records[1:]
+				}
+				for len(due) > 0 {
+					n := min(len(due), most)
+					e.Observe(acme, due[:n], now)
+					e.Advance(now)
+					due = due[n:]
+				}
+				e.Advance(now)
+			}
+			return brief(e.Drain())
+		}
+		all := records
+		live := run(false)
+		records = all
+		require.Equal(t, live, run(true), "seed %d", seed)
+	}
 }
