@@ -86,8 +86,15 @@ RUN ?= TestFault
 .PHONY: faults
 faults: build bin/prometheus bin/kafka ## faults, load and hostile input, as docs/reliability.md tells
 	@rm -f build/faults.md
-	FAULTS=full $(GO) test -tags e2e -run '^$(RUN)' -count=1 -timeout 90m ./e2e/
+	FAULTS=full $(GO) test -tags e2e -run '^$(RUN)' -count=1 -timeout 90m -parallel 12 ./e2e/
 	@cat build/faults.md 2>/dev/null || true
+
+VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+.PHONY: vulncheck
+vulncheck: $(OUTPUT)/main.go ## known vulnerabilities in what is called; VULNDB=file:///path takes a copy of the database, without a network
+	$(GO) mod verify
+	@cp distribution/gates.go $(OUTPUT)/
+	cd $(OUTPUT) && $(GO) run $(VULNCHECK) $(if $(VULNDB),-db $(VULNDB)) -tags $(BUILD_TAGS) .
 
 FUZZ_TIME ?= 30s
 .PHONY: fuzz
@@ -95,6 +102,15 @@ fuzz: ## every fuzz target for FUZZ_TIME
 	@grep -rHoE --include='*_test.go' '^func (Fuzz[A-Za-z0-9]+)' . | sed -E 's/:func /:/' | while IFS=: read -r file target; do \
 		echo "$$target in $$(dirname $$file)"; \
 		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) "$$(dirname $$file)" || exit 1; \
+	done
+
+# What fuzzing finds to be new is in Go's cache; a little of it, for each target, is kept beside the tests.
+.PHONY: corpus
+corpus: ## keep some of what make fuzz has found, in testdata/fuzz
+	@cache="$$($(GO) env GOCACHE)/fuzz/$$($(GO) list -m)"; \
+	grep -rHoE --include='*_test.go' '^func (Fuzz[A-Za-z0-9]+)' . | sed -E 's/:func / /' | while read -r file target; do \
+		package=$$(dirname $$file); to=$$package/testdata/fuzz/$$target; mkdir -p $$to; \
+		find "$$cache/$$package/$$target" -type f -size -2k -printf '%s %p\n' 2>/dev/null | sort -n | tail -n 8 | cut -d' ' -f2 | xargs -r cp -n -t $$to; \
 	done
 
 .PHONY: lint
@@ -134,13 +150,13 @@ packages: ## .deb and .rpm of BINARY, in build/packages
 			$(NFPM) package --config deploy/packages/nfpm.yaml --packager $$format --target build/packages/ || exit 1; \
 	done
 
+SYSTEMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 .PHONY: cross
-cross: $(OUTPUT)/main.go ## compile the collector for every system that it is released for
+cross: $(OUTPUT)/main.go ## compile the collector for each of SYSTEMS
 	@cp distribution/gates.go $(OUTPUT)/
-	@for os in linux darwin windows; do for arch in amd64 arm64; do \
-		echo "$$os/$$arch"; \
-		(cd $(OUTPUT) && CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -tags $(BUILD_TAGS) -o /dev/null .) || exit 1; \
-	done; done
+	@for system in $(SYSTEMS); do echo "$$system" && \
+		(cd $(OUTPUT) && CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) build -trimpath -tags $(BUILD_TAGS) -o /dev/null .) || exit 1; \
+	done
 
 .PHONY: clean
 clean: ## remove what was built

@@ -40,4 +40,8 @@ cat <<-END
 	Ctrl-C stops both. What was measured stays in $data, and is shown again the next time.
 
 END
-CCAAS_ENDPOINT=ws://$address CCAAS_WEBHOOK=http://$address/sink/alerts bin/otelcol-ccaas --config config/quickstart.yaml
+CCAAS_ENDPOINT=ws://$address CCAAS_WEBHOOK=http://$address/sink/alerts bin/otelcol-ccaas --config config/quickstart.yaml || {
+	echo "The collector could not go on, see above. Is an address in use? Choose others:" \
+		"CCAAS_DASHBOARD=localhost:13080 CCAAS_HEALTH=localhost:23133 make run" >&2
+	exit 1
+}

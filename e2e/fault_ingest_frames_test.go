@@ -20,6 +20,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // deluge is a platform that sends a client no frame that ever ends well, on some
@@ -131,7 +132,7 @@ func TestFaultHugeFrames(t *testing.T) {
 			peak := w.memory(t, "VmHWM")
 			most := int64(160<<20 + 3*test.limit)
 			assert.Less(t, peak, most)
-			assert.NoError(t, w.enough("protocol.violation", times), "each is on record")
+			require.NoError(t, w.enough("protocol.violation", times), "each is on record")
 			measured(t, "%d times: %d MiB were sent before the socket was left, RSS at most %d MiB", times, f.sent.Load()>>20, peak>>20)
 		})
 	}

@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -204,7 +205,7 @@ func startVault(t *testing.T, data, before string) *vault {
 	signature := base64.StdEncoding.EncodeToString([]byte("marked-signature-0000000"))
 	text := strings.NewReplacer("{{signature}}", signature, `{{"{{"}}`, "{{", `{{"}}"}}`, "}}").Replace(vaultConfig)
 	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
-	command := exec.CommandContext(t.Context(), "sh", "-c", before+`exec "$0" "$@"`, built(t, "otelcol-ccaas"), "--config", config)
+	command := exec.CommandContext(context.Background(), "sh", "-c", before+`exec "$0" "$@"`, built(t, "otelcol-ccaas"), "--config", config)
 	command.Env = append(os.Environ(), "SIM="+way.URL, "DATA="+data, "HEALTH="+health, "DASHBOARD="+dashboard,
 		"OUTSIDE="+address(), "OTLP="+address(), fmt.Sprintf("METRICS_PORT=%d", metrics))
 	v.process = startCommand(t, "otelcol-ccaas", command)

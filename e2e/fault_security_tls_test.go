@@ -154,7 +154,7 @@ func TestFaultOldTLS(t *testing.T) {
 	for name, address := range listeners {
 		eventually(t, func() error { return dial(address, tls.VersionTLS12) })
 		for _, old := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
-			assert.ErrorContains(t, dial(address, old), "protocol version", "%s takes %s", name, tls.VersionName(old))
+			require.ErrorContains(t, dial(address, old), "protocol version", "%s takes %s", name, tls.VersionName(old))
 		}
 	}
 	offer(t, listeners["HTTP"], authorities)

@@ -66,7 +66,7 @@ func TestQuickStart(t *testing.T) {
 	require.Contains(t, page, "<!doctype html>")
 	require.Contains(t, q.output.String(), q.page.url)
 	eventually(t, func() error {
-		if text := q.output.String(); !strings.Contains(text, `webhook /sink/alerts 204 {"alert_type":"warning","metric":"ws_clock_skew"`) {
+		if text := q.output.String(); !strings.Contains(text, `webhook /sink/alerts 204 firing warning ws_clock_skew ap-southeast-2 `) {
 			return fmt.Errorf("no alert was delivered: %s", text)
 		}
 		return nil

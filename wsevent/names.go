@@ -15,6 +15,7 @@ const (
 	StreamDisconnected = "stream.disconnected"
 	StreamGap          = "stream.gap"
 	StreamBackpressure = "stream.backpressure"
+	StreamAlive        = "stream.alive"
 	ProtocolViolation  = "protocol.violation"
 
 	ClockSkew  = "clock.skew"
@@ -58,6 +59,7 @@ const (
 	StreamConnection     = "ccaas.stream.connection"     // int: which of the receiver's connections
 	GapStart             = "ccaas.gap.start"             // int, unix ms
 	GapEnd               = "ccaas.gap.end"               // int, unix ms
+	AliveInterval        = "ccaas.alive.interval"        // int, ms: how much time a sign of life speaks for
 	BackpressureDuration = "ccaas.backpressure.duration" // double, ms
 	ViolationReason      = "ccaas.violation.reason"      // one of the Violation constants
 	ClockSkewOffset      = "ccaas.clock.skew"            // double, ms; positive: the platform is ahead

@@ -57,6 +57,8 @@ func (f *calendarFile) read(now time.Time) (*calendar.Events, error) {
 
 // readCalendars reads the calendar files that have changed. One that cannot be
 // read leaves its last good events in force.
+//
+// Reading takes its time, and is done without the lock.
 func (e *evaluator) readCalendars(ctx context.Context) {
 	for _, file := range e.files {
 		events, err := file.read(time.Now())
@@ -68,7 +70,9 @@ func (e *evaluator) readCalendars(ctx context.Context) {
 			}
 			file.failure = err.Error()
 		case events != nil:
+			e.mutex.Lock()
 			file.calendar.Set(file.position, events)
+			e.mutex.Unlock()
 			e.logger.Info("Read a calendar file", zap.String("ical", file.path))
 			file.failure = ""
 		}

@@ -73,9 +73,9 @@ func TestConfig(t *testing.T) {
 			"rules[b]::runbook_url: runbook: must be a whole URL", "rules[b]::expire: -1s", "rules[b]::max_series: -1", "rules[b]::repeat_interval: -1s",
 		}},
 		"thresholds": {errors: []string{
-			"rules[two]::threshold:", "must be one of above, below, outside", "rules[nobase]::threshold: percent of baseline: needs baseline",
-			"rules[nan]::threshold: NaN: must be a number", "rules[nan]::for: -1: must be at least 1", "rules[nan]::no_data: -1",
-			"rules[clear]::clear:", "rules[clear]::clear::for: -1", "rules[way_back]::clear::percent_of_baseline",
+			"rules[two]::threshold: [above below]", "must be one of above, below, outside", "rules[nobase]::threshold: [percent_of_baseline]: needs baseline",
+			"rules[nan]::threshold::above: NaN: must be a number", "rules[clear_of_nothing]::clear: [below]: needs a threshold", "rules[nan]::for: -1: must be at least 1", "rules[nan]::no_data: -1",
+			"rules[clear]::clear:", "rules[clear]::clear::for: -1", "rules[way_back]::clear: [percent_of_baseline]: needs",
 			"rules[both]::severity: warning:", "rules[both]::severities[1]::severity: info: is there twice",
 		}},
 		"baseline": {errors: []string{

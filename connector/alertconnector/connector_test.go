@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/connector"
+	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -48,6 +50,30 @@ func TestConsecutiveWindows(t *testing.T) {
 }
 
 // The body is the payload of the contract, key by key.
+// Whoever makes a second connector of a configuration gets one that works.
+func TestASecondConnector(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		config, factory := configured(t, dropRule), NewFactory()
+		var all []connector.Metrics
+		for range 2 {
+			sink := new(consumertest.LogsSink)
+			c, err := factory.CreateMetricsToLogs(t.Context(), nopSettings(), config, sink)
+			require.NoError(t, err)
+			require.NoError(t, c.Start(t.Context(), noHost{}))
+			at := start()
+			require.NoError(t, c.ConsumeMetrics(t.Context(), drops(at, 1)))
+			require.NoError(t, c.ConsumeMetrics(t.Context(), drops(at+9_000, 1)))
+			synctest.Wait()
+			assert.Equal(t, 1, sink.LogRecordCount())
+			all = append(all, c)
+		}
+		for _, c := range all {
+			require.NoError(t, c.Shutdown(t.Context()))
+		}
+	})
+}
+
 func TestPayload(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -20,6 +20,9 @@ const (
 	// lookEvery is how often the wall clock is looked at, and what downstream has
 	// refused is offered again.
 	lookEvery = time.Second
+	// longestPause is how far apart two looks are at most. After a longer one we were
+	// not there, or the clock was set.
+	longestPause = 10 * time.Second
 	// readCalendarsEvery is how soon a changed calendar file is seen.
 	readCalendarsEvery = 10 * time.Second
 	// maxWaitingPoints bounds the data points that wait. The oldest go first.
@@ -29,6 +32,7 @@ const (
 // alertQueue holds the alerts that wait for downstream, in the batches in which
 // they came about.
 type alertQueue struct {
+	wake    chan struct{}
 	next    consumer.Logs // nil when no pipeline takes alerts
 	waiting []alertBatch
 	refused bool // downstream did not take the latest
@@ -48,6 +52,7 @@ func (q *alertQueue) count() (n int) {
 
 // pointQueue holds the metrics that wait for downstream.
 type pointQueue struct {
+	wake    chan struct{}
 	next    consumer.Metrics // nil when no pipeline takes them
 	waiting []pmetric.Metrics
 }
@@ -67,25 +72,34 @@ func (q *pointQueue) add(metrics pmetric.Metrics) (dropped int) {
 	return dropped
 }
 
-// run lets alerts and points leave, and looks at the wall clock, until ctx ends.
+// run lets alerts and points leave, looks at the wall clock, and reads calendars,
+// until ctx ends.
 func (e *evaluator) run(ctx context.Context) {
-	tick := time.NewTicker(lookEvery)
+	e.done.Go(func() { keep(ctx, lookEvery, e.alerts.wake, e.sendAlerts) })
+	e.done.Go(func() { keep(ctx, lookEvery, e.points.wake, e.sendPoints) })
+	e.done.Go(func() { keep(ctx, lookEvery, nil, e.look) })
+	e.done.Go(func() { keep(ctx, readCalendarsEvery, nil, e.readCalendars) })
+}
+
+// keep does something at once, whenever it is woken, and as often as said, until
+// ctx ends.
+func keep(ctx context.Context, every time.Duration, woken <-chan struct{}, do func(context.Context)) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
-	calendars := time.NewTicker(readCalendarsEvery)
-	defer calendars.Stop()
-	for {
-		e.send(ctx)
+	for ctx.Err() == nil {
+		do(ctx)
 		select {
 		case <-ctx.Done():
-			return
-		case <-e.wake:
+		case <-woken:
 		case <-tick.C:
-			e.look(ctx)
-		case <-calendars.C:
-			e.mutex.Lock()
-			e.readCalendars(ctx)
-			e.mutex.Unlock()
 		}
+	}
+}
+
+func wake(who chan<- struct{}) {
+	select {
+	case who <- struct{}{}:
+	default: // it is awake
 	}
 }
 
@@ -95,6 +109,10 @@ func (e *evaluator) look(ctx context.Context) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	now := time.Now()
+	if pause := now.UnixMilli() - e.looked; pause < 0 || pause > longestPause.Milliseconds() {
+		e.engine.Resume(now.UnixMilli())
+	}
+	e.looked = now.UnixMilli()
 	var out engine.Outcome
 	if e.alerts.count() < maxPending { // else it can wait until downstream takes alerts again
 		out = e.engine.Look(now.UnixMilli())
@@ -104,13 +122,8 @@ func (e *evaluator) look(ctx context.Context) {
 	}
 }
 
-// send offers what waits, the oldest first. What downstream refuses goes on
-// waiting.
-func (e *evaluator) send(ctx context.Context) {
-	e.sendAlerts(ctx)
-	e.sendPoints(ctx)
-}
-
+// sendAlerts offers the alerts that wait, the oldest first. What downstream refuses
+// goes on waiting.
 func (e *evaluator) sendAlerts(ctx context.Context) {
 	for {
 		e.mutex.Lock()
@@ -152,6 +165,7 @@ func (e *evaluator) tellRefusal(err error) {
 	e.alerts.refused = err != nil
 }
 
+// sendPoints does the same with points.
 func (e *evaluator) sendPoints(ctx context.Context) {
 	for {
 		e.mutex.Lock()

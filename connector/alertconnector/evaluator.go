@@ -27,7 +27,8 @@ const maxPending = 10_000
 //
 // One lock guards the engine and what waits; it is held while a batch is judged and
 // its outcome is written to the storage, so that the storage sees one batch after
-// another. What waits leaves from one goroutine.
+// another. Alerts and points leave from a goroutine each, so that neither a store
+// that is slow nor a receiver that is gone holds up anything else.
 type evaluator struct {
 	id        component.ID
 	config    *Config
@@ -44,10 +45,11 @@ type evaluator struct {
 	alerts alertQueue
 	points pointQueue
 
+	looked int64 // at the wall clock, unix ms
+
 	faces   int // that were made
 	started int
 	hosts   []component.Host
-	wake    chan struct{}
 	stop    context.CancelFunc
 	done    sync.WaitGroup
 	close   sync.Once
@@ -68,7 +70,8 @@ func newEvaluator(set connector.Settings, config *Config) (*evaluator, error) {
 	}
 	e := &evaluator{
 		id: set.ID, config: config, logger: set.Logger, telemetry: telemetry, present: present,
-		wanted: map[string]bool{}, rules: rules, engine: engine.New(rules), files: files, wake: make(chan struct{}, 1),
+		wanted: map[string]bool{}, rules: rules, engine: engine.New(rules), files: files,
+		alerts: alertQueue{wake: make(chan struct{}, 1)}, points: pointQueue{wake: make(chan struct{}, 1)},
 	}
 	for _, r := range rules {
 		e.wanted[r.Metric] = true
@@ -78,24 +81,24 @@ func newEvaluator(set connector.Settings, config *Config) (*evaluator, error) {
 
 // start goes on where the saved state ends, once every face has started.
 func (e *evaluator) start(ctx context.Context, host component.Host) error {
-	e.mutex.Lock()
-	defer e.mutex.Unlock()
 	e.hosts = append(e.hosts, host)
 	if e.started++; e.started < e.faces {
 		return nil
 	}
-	if err := e.observe(); err != nil {
+	if err := e.observe(); err != nil { // without the lock: a collection in progress waits for it
 		return err
 	}
-	now := time.Now()
 	e.readCalendars(ctx)
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	now := time.Now()
 	if e.config.Storage != nil {
 		if err := e.open(ctx, host, now); err != nil {
 			return err
 		}
 	}
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Start
-	e.done.Go(func() { e.run(ctx) })
+	e.run(ctx)
 	return nil
 }
 
@@ -108,7 +111,8 @@ func (e *evaluator) shutdown(ctx context.Context) error {
 		if e.stop != nil {
 			e.stop()
 			e.done.Wait()
-			e.send(ctx)
+			e.sendAlerts(ctx)
+			e.sendPoints(ctx)
 		}
 		err = e.leave(ctx)
 	})
@@ -156,10 +160,10 @@ func (e *evaluator) commit(ctx context.Context, out engine.Outcome, now time.Tim
 	if e.points.next != nil && len(out.Evaluations) > 0 {
 		dropped := e.points.add(writePoints(out.Evaluations))
 		e.telemetry.AlertRefusedPoints.Add(ctx, int64(dropped))
+		wake(e.points.wake)
 	}
-	select {
-	case e.wake <- struct{}{}:
-	default: // it is awake
+	if len(e.alerts.waiting) > 0 {
+		wake(e.alerts.wake)
 	}
 }
 

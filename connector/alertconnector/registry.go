@@ -26,12 +26,12 @@ type registry struct {
 func newRegistry() *registry { return &registry{evaluators: map[*Config]*evaluator{}} }
 
 // join gives a face of the evaluator of a configuration, which is made with the
-// first.
-func (r *registry) join(set connector.Settings, config *Config, connect func(*evaluator)) (*face, error) {
+// first. One that has a face of this kind already belongs to another connector.
+func (r *registry) join(set connector.Settings, config *Config, has func(*evaluator) bool, connect func(*evaluator)) (*face, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	e, ok := r.evaluators[config]
-	if !ok {
+	if !ok || has(e) {
 		var err error
 		if e, err = newEvaluator(set, config); err != nil {
 			return nil, err
@@ -40,13 +40,15 @@ func (r *registry) join(set connector.Settings, config *Config, connect func(*ev
 	}
 	connect(e)
 	e.faces++
-	return &face{evaluator: e, first: e.faces == 1, leave: func() { r.leave(config) }}, nil
+	return &face{evaluator: e, first: e.faces == 1, leave: func() { r.leave(config, e) }}, nil
 }
 
-func (r *registry) leave(config *Config) {
+func (r *registry) leave(config *Config, e *evaluator) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	delete(r.evaluators, config)
+	if r.evaluators[config] == e {
+		delete(r.evaluators, config)
+	}
 }
 
 // face is one of the Collector's connectors.

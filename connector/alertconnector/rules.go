@@ -84,10 +84,13 @@ func (r *RuleConfig) rule(c *Config) *engine.Rule {
 func (l *LevelConfig) level() rule.Level {
 	made := rule.Level{Severity: l.Severity, For: max(1, l.For), ClearFor: 1, NoData: l.NoData}
 	t := &l.Threshold
-	made.Threshold = *limit(map[rule.Kind]*float64{
+	made.Threshold = rule.Limit{Kind: rule.Never}
+	if threshold := limit(map[rule.Kind]*float64{
 		rule.Above: t.Above, rule.Below: t.Below, rule.Outside: t.Outside,
 		rule.AbovePercentOfBaseline: t.PercentOfBaseline, rule.BelowPercentOfBaseline: t.BelowPercentOfBaseline,
-	})
+	}); threshold != nil {
+		made.Threshold = *threshold
+	}
 	if c := l.Clear; c != nil {
 		back := rule.BelowPercentOfBaseline
 		if t.BelowPercentOfBaseline != nil {

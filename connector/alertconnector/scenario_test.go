@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -261,6 +262,28 @@ func TestNoData(t *testing.T) {
 	})
 }
 
+// Silence needs no threshold beside it.
+func TestNoDataAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := begin(t, configured(t, "rules: [{ name: silent, metric: ws.drop_rate, severity: critical, no_data: 3 }]"), nil, nil)
+		for range 3 {
+			r.consume(t, drops(start(), 1))
+			time.Sleep(10 * time.Second)
+		}
+		assert.Empty(t, r.bodies())
+		time.Sleep(time.Minute)
+		r.consume(t, drops(start(), 1))
+		require.Equal(t, []string{"firing", "resolved"}, statuses(r.bodies()))
+		for _, points := range r.told.AllMetrics() {
+			for _, metric := range points.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+				assert.Equal(t, wsevent.MetricAlertFiring, metric.Name(), "there is no threshold to draw")
+			}
+		}
+		r.end(t)
+	})
+}
+
 // What fires of a series that is gone for good is given up after a while.
 func TestExpire(t *testing.T) {
 	t.Parallel()
@@ -466,10 +489,12 @@ func TestSamplesThatAreNotJudged(t *testing.T) {
 		for _, tenant := range []string{"a", "b", "c"} {
 			r.consume(t, windowOf(wsevent.Tags{TenantID: tenant}, at, map[string]float64{"ws.drop_rate": 1}))
 		}
+		r.consume(t, windowOf(wsevent.Tags{TenantID: strings.Repeat("d", 16<<10)}, at, map[string]float64{"ws.drop_rate": 1}))
 		skipped := r.e.engine.Stats().Skipped
 		assert.EqualValues(t, 2, skipped["not_number"])
 		assert.EqualValues(t, 1, skipped["future"])
 		assert.EqualValues(t, 1, skipped["max_series"])
+		assert.EqualValues(t, 1, skipped["too_long"])
 		assert.EqualValues(t, 2, r.e.engine.Stats().Evaluations, "the good ones around them")
 		r.end(t)
 	})

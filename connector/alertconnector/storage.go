@@ -92,7 +92,7 @@ func (e *evaluator) restoreAlerts(ctx context.Context, found *engine.Restored) e
 	if err == nil {
 		err = json.Unmarshal(content, &p)
 	}
-	if err == nil && (p.First < 0 || p.Next < p.First || p.Next-p.First > maxPending) {
+	if err == nil && (p.First < 0 || p.Next < p.First || p.Next-p.First > 2*maxPending) { // of removed rules some more can come
 		err = fmt.Errorf("says that alerts %d to %d wait", p.First, p.Next)
 	}
 	if err != nil {
@@ -133,6 +133,7 @@ func (e *evaluator) save(ctx context.Context, logs plog.Logs) {
 		if hasAlerts {
 			e.alerts.waiting = append(e.alerts.waiting, alertBatch{logs: logs})
 		}
+		e.engine.Saved() // there is nothing to keep for later
 		return
 	}
 	k := e.keeper

@@ -345,3 +345,19 @@ func TestADamagedAndFullDisk(t *testing.T) {
 		r.end(t)
 	})
 }
+
+// Without a storage no change waits to be saved, least of all those of series that
+// are gone.
+func TestNothingWaitsForAStorageThatIsNot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		config := configured(t, dropRule)
+		config.Rules[0].Expire = time.Minute
+		r := begin(t, config, nil, nil)
+		r.consume(t, drops(start(), 0))
+		time.Sleep(2 * time.Minute)
+		r.consume(t, windowOf(wsevent.Tags{TenantID: "another"}, start(), map[string]float64{"ws.drop_rate": 0}))
+		assert.Empty(t, r.e.engine.Changes())
+		r.end(t)
+	})
+}

@@ -4,6 +4,7 @@
 package alertconnector
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,27 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/metadatatest"
 )
+
+func TestACollectionStopsNoStart(t *testing.T) {
+	t.Parallel()
+	telemetry := componenttest.NewTelemetry()
+	ctx, stop := context.WithCancel(t.Context())
+	var collecting sync.WaitGroup
+	collecting.Go(func() {
+		for ctx.Err() == nil {
+			_ = telemetry.Reader.Collect(ctx, new(metricdata.ResourceMetrics))
+		}
+	})
+	for range 100 {
+		c, err := NewFactory().CreateMetricsToLogs(t.Context(), metadatatest.NewSettings(telemetry), configured(t, dropRule), consumertest.NewNop())
+		require.NoError(t, err)
+		require.NoError(t, c.Start(t.Context(), componenttest.NewNopHost()))
+		require.NoError(t, c.Shutdown(t.Context()))
+	}
+	stop()
+	collecting.Wait()
+	require.NoError(t, telemetry.Shutdown(t.Context()))
+}
 
 func TestOwnTelemetry(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/calendar"
@@ -105,31 +106,58 @@ func (l *LevelConfig) validate(p *problems, key string, hasBaseline bool) {
 	p.refuseIf(l.For < 0, key+"for", l.For, "must be at least 1")
 	p.refuseIf(l.NoData < 0, key+"no_data", l.NoData, "must not be negative")
 	t := l.Threshold
-	limits := []*float64{t.Above, t.Below, t.Outside, t.PercentOfBaseline, t.BelowPercentOfBaseline}
-	if countSet(p, key+"threshold", limits) != 1 {
-		p.refuse(key+"threshold", t, "must be one of above, below, outside, percent_of_baseline, below_percent_of_baseline")
-	}
+	limits := t.limits()
+	set := limits.set(p, key+"threshold")
+	p.refuseIf(len(set) > 1 || len(set) == 0 && l.NoData == 0, key+"threshold", set, "must be one of "+limits.names()+", or none where there is no_data")
 	percent := t.PercentOfBaseline != nil || t.BelowPercentOfBaseline != nil
-	p.refuseIf(percent && !hasBaseline, key+"threshold", "percent of baseline", "needs baseline")
+	p.refuseIf(percent && !hasBaseline, key+"threshold", set, "needs baseline")
 	if c := l.Clear; c != nil {
 		p.refuseIf(c.For < 0, key+"clear::for", c.For, "must be at least 1")
-		p.refuseIf(countSet(p, key+"clear", []*float64{c.Above, c.Below, c.Inside, c.PercentOfBaseline}) > 1, key+"clear", *c,
-			"must be at most one of above, below, inside, percent_of_baseline")
-		p.refuseIf(c.PercentOfBaseline != nil && !percent, key+"clear::percent_of_baseline", "",
-			"needs a threshold that is a percentage, too")
+		limits := c.limits()
+		set := limits.set(p, key+"clear")
+		p.refuseIf(len(set) > 1, key+"clear", set, "must be at most one of "+limits.names())
+		p.refuseIf(c.PercentOfBaseline != nil && !percent, key+"clear", set, "needs a threshold that is a percentage, too")
+		p.refuseIf(len(t.limits().set(&problems{}, "")) == 0, key+"clear", set, "needs a threshold")
 	}
 }
 
-// countSet counts the limits that are set, and refuses those that are no numbers.
-func countSet(p *problems, key string, limits []*float64) int {
-	n := 0
-	for _, limit := range limits {
-		if limit != nil {
-			n++
-			p.refuseIf(math.IsNaN(*limit) || math.Abs(*limit) > maxLimit, key, *limit, "must be a number within ±1e15")
+// limits are the keys that hold one, and what they hold.
+type limits []struct {
+	name  string
+	value *float64
+}
+
+func (c *ThresholdConfig) limits() limits {
+	return limits{
+		{"above", c.Above},
+		{"below", c.Below},
+		{"outside", c.Outside},
+		{"percent_of_baseline", c.PercentOfBaseline},
+		{"below_percent_of_baseline", c.BelowPercentOfBaseline},
+	}
+}
+
+func (c *ClearConfig) limits() limits {
+	return limits{{"above", c.Above}, {"below", c.Below}, {"inside", c.Inside}, {"percent_of_baseline", c.PercentOfBaseline}}
+}
+
+func (all limits) names() string {
+	names := make([]string, len(all))
+	for i, limit := range all {
+		names[i] = limit.name
+	}
+	return strings.Join(names, ", ")
+}
+
+// set names those that are set, and refuses those that are no numbers.
+func (all limits) set(p *problems, key string) (names []string) {
+	for _, limit := range all {
+		if limit.value != nil {
+			names = append(names, limit.name)
+			p.refuseIf(math.IsNaN(*limit.value) || math.Abs(*limit.value) > maxLimit, key+"::"+limit.name, *limit.value, "must be a number within ±1e15")
 		}
 	}
-	return n
+	return names
 }
 
 // maxLimit keeps a percentage of the largest value finite.

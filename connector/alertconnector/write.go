@@ -4,7 +4,9 @@
 package alertconnector
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"text/template"
 	"time"
 
@@ -103,8 +105,8 @@ func writeBody(body pcommon.Map, a *engine.Alert, p *presentation, context strin
 	}
 	if p != nil && len(p.annotations) > 0 {
 		annotations := body.PutEmptyMap(wsevent.KeyAnnotations)
-		for name, value := range p.annotations {
-			annotations.PutStr(name, value)
+		for _, name := range slices.Sorted(maps.Keys(p.annotations)) {
+			annotations.PutStr(name, p.annotations[name])
 		}
 	}
 	if labels := others(a.Attributes); len(labels) > 0 {

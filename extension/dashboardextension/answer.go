@@ -12,9 +12,9 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/page"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/question"
 )
 
@@ -80,7 +80,7 @@ func send(w http.ResponseWriter, r *http.Request, answer cache.Answer) {
 	maps.Copy(w.Header(), answer.Header)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Vary", "Accept-Encoding")
-	if w.Header().Get("Content-Encoding") != "gzip" || strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	if w.Header().Get("Content-Encoding") != "gzip" || page.AcceptsGzip(r.Header.Get("Accept-Encoding")) {
 		w.Header().Set("Content-Length", strconv.Itoa(len(answer.Body)))
 		w.WriteHeader(answer.Status)
 		_, _ = w.Write(answer.Body) // a viewer who has left needs no answer

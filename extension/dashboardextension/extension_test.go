@@ -165,7 +165,9 @@ func TestDescription(t *testing.T) {
 	var described map[string]any
 	require.NoError(t, json.Unmarshal([]byte(body), &described))
 	assert.InDelta(t, time.Now().UnixMilli(), described["now"], 60_000)
+	assert.Zero(t, (int64(described["newest"].(float64))-10_000)%9_000, "the end of a window")
 	delete(described, "now")
+	delete(described, "newest")
 	assert.Equal(t, map[string]any{
 		"version": "1.2.3", "windowSeconds": 10.0, "stepSeconds": 9.0, "offsetSeconds": 2.0, "source": "embedded",
 	}, described)
@@ -342,6 +344,7 @@ func TestPrometheus(t *testing.T) {
 	}
 	_, body = r.get(t, "/api/page")
 	assert.Contains(t, body, `"source":"prometheus"`)
+	assert.Contains(t, (<-asked).Form.Get("query"), "[9s]", "whether the newest window is whole")
 
 	upstream.Close()
 	code, body = r.get(t, "/api/v1/query?query=up")
@@ -349,4 +352,30 @@ func TestPrometheus(t *testing.T) {
 	assert.Contains(t, body, `"errorType":"unavailable"`)
 	code, _ = r.get(t, "/healthz")
 	assert.Equal(t, http.StatusOK, code)
+}
+
+// An answer that breaks off is not taken for one, and what may be a secret is not sent
+// to where the outside Prometheus points.
+func TestPrometheusThatMisbehaves(t *testing.T) {
+	t.Parallel()
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("asked elsewhere") }))
+	t.Cleanup(elsewhere.Close)
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("query") == "moved" {
+			http.Redirect(w, r, elsewhere.URL, http.StatusFound)
+			return
+		}
+		_, _ = w.Write([]byte(`{"status":"success","data":{"result":[`))
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	t.Cleanup(upstream.Close)
+	config := configure(t)
+	config.Prometheus.GetOrInsertDefault().Endpoint = upstream.URL
+	r := run(t, config)
+	code, body := r.get(t, "/api/v1/query?query=up")
+	assert.Equal(t, http.StatusBadGateway, code, body)
+	assert.Contains(t, body, "the answer breaks off")
+	code, _ = r.get(t, "/api/v1/query?query=moved")
+	assert.Equal(t, http.StatusFound, code)
 }

@@ -5,47 +5,77 @@ package dashboardextension
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"strings"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
 )
 
-// newProxy asks an outside Prometheus, Mimir or VictoriaMetrics. Their addresses may
-// have a path, such as Mimir's /prometheus, before /api/v1.
+// proxy asks an outside Prometheus, Mimir or VictoriaMetrics. Their addresses may have
+// a path, such as Mimir's /prometheus, before /api/v1.
+type proxy struct {
+	client *http.Client
+	target *url.URL
+	logger *zap.Logger
+}
+
 func newProxy(ctx context.Context, config *confighttp.ClientConfig, host component.Host, set component.TelemetrySettings) (http.Handler, error) {
 	client, err := config.ToClient(ctx, host.GetExtensions(), set)
 	if err != nil {
 		return nil, err
 	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // what we are known by is for the one who was named
+	}
 	target, err := url.Parse(config.Endpoint)
 	if err != nil {
 		return nil, err
 	}
-	errorLog, err := zap.NewStdLogAt(set.Logger, zap.DebugLevel)
-	if err != nil {
-		return nil, err
+	if target.Path == "" {
+		target.Path = "/" // or what is joined to it would be relative
 	}
-	return &httputil.ReverseProxy{
-		Transport: client.Transport,
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(target)
-			longQueriesByPost(r.Out)
-		},
-		ErrorLog: errorLog,
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			set.Logger.Warn("Prometheus does not answer", zap.String("endpoint", target.Redacted()), zap.Error(err))
-			answer := refusal(http.StatusBadGateway, "unavailable", err)
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(answer.Status)
-			_, _ = w.Write(answer.Body)
-		},
-	}, nil
+	return &proxy{client: client, target: target, logger: set.Logger}, nil
+}
+
+// ServeHTTP passes on what request makes. An answer that breaks off is none.
+func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer, err := p.ask(r)
+	if err != nil {
+		if !errors.Is(err, context.Canceled) { // we are being shut down
+			p.logger.Warn("Prometheus does not answer", zap.String("endpoint", p.target.Redacted()), zap.Error(err))
+		}
+		answer = refusal(http.StatusBadGateway, "unavailable", err)
+	}
+	maps.Copy(w.Header(), answer.Header)
+	w.WriteHeader(answer.Status)
+	_, _ = w.Write(answer.Body) // the recorder tells when it is too large
+}
+
+func (p *proxy) ask(r *http.Request) (cache.Answer, error) {
+	out := r.Clone(r.Context())
+	out.URL = p.target.JoinPath(r.URL.Path)
+	out.URL.RawQuery = r.URL.RawQuery
+	out.Host = ""
+	longQueriesByPost(out)
+	response, err := p.client.Do(out)
+	if err != nil {
+		return cache.Answer{}, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	if err != nil {
+		return cache.Answer{}, fmt.Errorf("%s: the answer breaks off: %w", p.target.Redacted(), err)
+	}
+	return cache.Answer{Status: response.StatusCode, Header: response.Header, Body: body}, nil
 }
 
 // longQuery is how long a query may be within an address.

@@ -88,10 +88,14 @@ type description struct {
 	OffsetSeconds float64 `json:"offsetSeconds"`
 	Source        string  `json:"source"` // embedded, prometheus
 	Now           int64   `json:"now"`    // unix ms
+	Newest        int64   `json:"newest"` // the end of the newest window to show, unix ms
 }
 
-func (d *dashboard) describe(w http.ResponseWriter, _ *http.Request) {
+// describe answers what a page asks before all else. One that polls just when a window
+// closes asks to wait until it can be shown.
+func (d *dashboard) describe(w http.ResponseWriter, r *http.Request) {
 	window := d.config.Window
+	newest := d.viewer.newestWhole(r.Context(), r.URL.Query().Has("wait"))
 	source := "embedded"
 	if d.store == nil {
 		source = "prometheus"
@@ -105,6 +109,7 @@ func (d *dashboard) describe(w http.ResponseWriter, _ *http.Request) {
 		OffsetSeconds: window.Offset.Seconds(),
 		Source:        source,
 		Now:           time.Now().UnixMilli(),
+		Newest:        newest.UnixMilli(),
 	})
 }
 

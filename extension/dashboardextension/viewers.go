@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -44,6 +45,7 @@ type viewers struct {
 
 	mutex   sync.Mutex
 	answers *cache.Answers
+	verdict verdict
 
 	stop context.CancelFunc // ends what is under way
 	ctx  context.Context    //nolint:containedctx // answers are for several viewers, and outlive the one who asked first
@@ -112,9 +114,6 @@ func (v *viewers) answer(r *http.Request, endpoint string) cache.Answer {
 func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 	ctx, cancel := context.WithTimeout(v.ctx, v.timeout)
 	defer cancel()
-	if moment, windowEnd := v.schedule.Moment(time.Now()); q.Reaches(windowEnd) {
-		v.await(ctx, windowEnd, moment.Add(settle))
-	}
 	if answer, found := v.get(key); found { // it was asked for just before
 		return answer
 	}
@@ -124,11 +123,9 @@ func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 	defer v.gate.leave()
 	epoch := v.epoch() // before the question, so that what comes meanwhile makes the answer old
 	began := time.Now()
-	recorder := newRecorder(maxAnswer)
-	v.source.ServeHTTP(recorder, request(ctx, q))
+	answer := v.consult(request(ctx, q), maxAnswer)
 	v.telemetry.DashboardQueryDuration.Record(ctx, time.Since(began).Seconds(),
 		metric.WithAttributes(attribute.String("endpoint", endpoint)))
-	answer := recorder.answer()
 	if answer.Status < http.StatusInternalServerError && answer.Status != http.StatusTooManyRequests {
 		v.mutex.Lock()
 		defer v.mutex.Unlock()
@@ -137,31 +134,17 @@ func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 	return answer
 }
 
-const (
-	// settle is how long after the moment to poll the windows may still come.
-	settle = 250 * time.Millisecond
-	// together is within what the windows of all streams come, once the first has.
-	together = 50 * time.Millisecond
-	// glance is how often is looked whether they have.
-	glance = 10 * time.Millisecond
-)
-
-// await waits for the windows that end at a time, but not beyond a deadline. Pages ask
-// at the very moment when windows close; without this they would see them one poll later.
-func (v *viewers) await(ctx context.Context, windowEnd, deadline time.Time) {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	pause := glance
-	for arrived := false; !arrived; {
-		if arrived = !v.newest().Before(windowEnd); arrived {
-			pause = together
+// consult asks the source. Viewers share an answer, so it is not computed within a
+// request of the server, which would survive a panic.
+func (v *viewers) consult(r *http.Request, limit int) (answer cache.Answer) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			answer = refusal(http.StatusInternalServerError, "internal", fmt.Errorf("the query failed: %v", cause))
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-	}
+	}()
+	recorder := newRecorder(limit)
+	v.source.ServeHTTP(recorder, r)
+	return recorder.answer()
 }
 
 func (v *viewers) get(key string) (cache.Answer, bool) {
@@ -172,8 +155,12 @@ func (v *viewers) get(key string) (cache.Answer, bool) {
 }
 
 func (v *viewers) epoch() cache.Epoch {
-	moment, _ := v.schedule.Moment(time.Now())
-	return cache.Epoch{Moment: moment.UnixNano(), Newest: v.newest().UnixNano()}
+	moment, windowEnd := v.schedule.Moment(time.Now())
+	return cache.Epoch{
+		Moment: moment.UnixNano(),
+		Newest: v.newest().UnixNano(),
+		Whole:  v.known() == verdict{windowEnd, true},
+	}
 }
 
 func (v *viewers) size() int {

@@ -4,6 +4,8 @@
 package wswindowprocessor
 
 import (
+	"math"
+
 	"github.com/cespare/xxhash/v2"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -56,6 +58,9 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		return
 	}
 	event := window.Event{Kind: kind, Time: milliseconds(record, now)}
+	if kind <= window.MessageReceive {
+		event.Ahead = ahead(event.Time, record.ObservedTimestamp())
+	}
 	attributes := record.Attributes()
 	switch kind {
 	case window.MessageSend, window.MessageReceive:
@@ -73,6 +78,11 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 	case window.Connected, window.Disconnected:
 		number, _ := wsevent.Int(attributes, wsevent.StreamConnection)
 		event.Socket = uint16(number) //nolint:gosec // a receiver has at most 100
+		event.Every = aliveInterval(attributes)
+	case window.Alive:
+		if event.Every = aliveInterval(attributes); event.Every == 0 {
+			return
+		}
 	case window.Gap:
 		start, hasStart := wsevent.Int(attributes, wsevent.GapStart)
 		end, hasEnd := wsevent.Int(attributes, wsevent.GapEnd)
@@ -108,6 +118,8 @@ func kindOf(eventName string) (window.Kind, bool) {
 		return window.Disconnected, true
 	case wsevent.StreamGap:
 		return window.Gap, true
+	case wsevent.StreamAlive:
+		return window.Alive, true
 	case wsevent.ClockSkew:
 		return window.Skew, true
 	default:
@@ -125,6 +137,23 @@ func milliseconds(record plog.LogRecord, now pcommon.Timestamp) int64 {
 		at = now
 	}
 	return int64(at / 1e6)
+}
+
+// maxAliveInterval is more than a sign of life ever speaks for, in ms.
+const maxAliveInterval = 86_400_000
+
+// aliveInterval is how much time a sign of life speaks for, in ms; 0 where there are none.
+func aliveInterval(attributes pcommon.Map) int64 {
+	interval, _ := wsevent.Int(attributes, wsevent.AliveInterval)
+	return min(max(interval, 0), maxAliveInterval)
+}
+
+// ahead is how far the platform's clock is ahead of the receiver's, in ms.
+func ahead(t int64, observed pcommon.Timestamp) int32 {
+	if observed == 0 {
+		return 0
+	}
+	return int32(min(max(t-int64(observed/1e6), math.MinInt32), math.MaxInt32)) //nolint:gosec // it fits
 }
 
 // channel is the hash by which a channel is followed; 0 when there is none. With

@@ -20,8 +20,11 @@ const (
 	// lookEvery is how often the wall clock is looked at, and so how much later
 	// than due a window leaves.
 	lookEvery = 50 * time.Millisecond
-	// retryEvery is how long to wait after downstream has refused windows.
-	retryEvery = time.Second
+	// firstOfferAgain and lastOfferAgain bound the waits after downstream has refused
+	// windows. Where several are downstream, those that took them get them again with
+	// each offer, so it is not made too often.
+	firstOfferAgain = time.Second
+	lastOfferAgain  = 10 * time.Second
 	// maxEmitted is how many windows leave in one plog.Logs.
 	maxEmitted = 1_000
 )
@@ -32,8 +35,10 @@ type emitter struct {
 	keeper   *keeper   // nil without a storage
 	leftover plog.Logs // windows of before a restart, which go first
 	tried    time.Time // the latest checkpoint
-	refused  bool      // downstream took no windows the last time
 	failed   bool      // the latest checkpoint did not reach the storage
+
+	wait  time.Duration // after downstream took no windows the last time; 0: it did
+	again time.Time     // no offer before
 }
 
 // run emits windows as they end, until ctx does. Where there is a storage, a
@@ -48,16 +53,13 @@ func (s *shard) run(ctx context.Context) {
 				return
 			}
 		}
-		pause := lookEvery
-		err := s.emit(ctx, now)
-		if err != nil {
-			pause = retryEvery
+		if !now.Before(s.emitter.again) {
+			s.noteOffer(s.emit(ctx, now), now)
 		}
-		s.tellRefusal(err)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(pause):
+		case <-time.After(lookEvery):
 		}
 	}
 }
@@ -90,17 +92,22 @@ func (s *shard) look(now time.Time) {
 	s.drain()
 }
 
-// tellRefusal logs the begin and the end of a time in which downstream takes no
-// windows, not every attempt.
-func (s *shard) tellRefusal(err error) {
+// noteOffer notes when to offer windows again. It logs the begin and the end of a
+// time in which downstream takes none, not every attempt.
+func (s *shard) noteOffer(err error, now time.Time) {
+	e := &s.emitter
 	switch {
-	case !s.emitter.refused && err != nil:
-		s.logger.Warn("Downstream refuses windows; they wait and are offered again",
-			zap.Int("waiting", s.waitingWindows()), zap.Duration("every", retryEvery), zap.Error(err))
-	case s.emitter.refused && err == nil:
+	case err == nil && e.wait > 0:
 		s.logger.Info("Downstream takes windows again")
+		e.wait = 0
+	case err != nil && e.wait == 0:
+		s.logger.Warn("Downstream refuses windows; they wait and are offered again",
+			zap.Int("waiting", s.waitingWindows()), zap.Duration("at_least_every", lastOfferAgain), zap.Error(err))
+		e.wait = firstOfferAgain
+	case err != nil:
+		e.wait = min(2*e.wait, lastOfferAgain)
 	}
-	s.emitter.refused = err != nil
+	e.again = now.Add(e.wait)
 }
 
 // emit sends the windows that wait, the oldest first. Those that downstream

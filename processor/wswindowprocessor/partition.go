@@ -121,6 +121,7 @@ func (p *windowProcessor) leave(ctx context.Context, partition wsevent.Partition
 			_ = s.emit(ctx, time.Now()) // what downstream does not take goes with the partition
 		}
 	}
+	s.engine.EndRound()
 	p.partitions.mutex.Lock()
 	defer p.partitions.mutex.Unlock()
 	delete(p.partitions.shards, partition)
@@ -137,6 +138,7 @@ func (p *partitions) all() []*shard {
 func (p *partitions) wait() {
 	for _, s := range p.all() {
 		s.done.Wait()
+		s.engine.EndRound()
 	}
 }
 

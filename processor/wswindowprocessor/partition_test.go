@@ -260,6 +260,25 @@ func TestShutdownEndsPartitionsThatNobodyTookAway(t *testing.T) {
 	})
 }
 
+// A round through the channels that is under way when the partition goes ends with
+// it. What it leaves behind would be found once the tests are through.
+func TestAPartitionThatGoesLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	for _, saved := range []bool{true, false} {
+		p, partition := startPlain(t, new(consumertest.LogsSink)), new(logged).claim().catchUp()
+		partition.open(t, p)
+		partition.offer(t, p, 0, manyEvents(2_500))
+		s := p.partitions.all()[0]
+		s.stop()
+		s.done.Wait()
+		require.NoError(t, s.save(t.Context(), time.Now(), false), "a part of the channels")
+		if saved {
+			partition.leave(t.Context())
+		}
+		require.NoError(t, p.Shutdown(t.Context()))
+	}
+}
+
 // Own telemetry is of all shards together, and does not fall when one goes.
 func TestNumbersOfPartitionsAddUp(t *testing.T) {
 	t.Parallel()

@@ -164,8 +164,10 @@ func TestWindowsWaitForDownstreamInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var refusing atomic.Bool
 		refusing.Store(true)
+		var refused atomic.Int64
 		sink := &moody{refuse: func(logs plog.Logs) error {
 			if refusing.Load() && isWindows(logs) {
+				refused.Add(1)
 				return errors.New("full")
 			}
 			return nil
@@ -175,11 +177,12 @@ func TestWindowsWaitForDownstreamInOrder(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		assert.Empty(t, windows(t, &sink.LogsSink))
+		assert.Less(t, refused.Load(), int64(10), "they are offered again less and less often")
 		refusing.Store(false)
-		time.Sleep(2 * time.Second)
+		time.Sleep(lastOfferAgain)
 		synctest.Wait()
 		found := windows(t, &sink.LogsSink)
-		require.Len(t, found, 7)
+		require.GreaterOrEqual(t, len(found), 7)
 		for i := 1; i < len(found); i++ {
 			assert.Equal(t, found[i-1].Start+9_000, found[i].Start)
 		}
@@ -270,6 +273,42 @@ func TestRecordsThatAreNoEventsPassUncounted(t *testing.T) {
 }
 
 // manyEvents is a batch as the receiver makes it.
+// A calm is told as far as there are signs of life, and no farther.
+func TestWithoutSignsOfLifeNothingIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sink := new(consumertest.LogsSink)
+		p := start(t, createDefaultConfig().(*Config), sink)
+		say := func(name string) {
+			logs := event(name, "")
+			record := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+			record.Attributes().PutInt(wsevent.AliveInterval, 1_000)
+			require.NoError(t, p.ConsumeLogs(t.Context(), logs))
+		}
+		say(wsevent.StreamConnected)
+		require.NoError(t, p.ConsumeLogs(t.Context(), event(wsevent.ConnectionOpen, "a")))
+		for range 60 {
+			time.Sleep(time.Second)
+			say(wsevent.StreamAlive)
+		}
+		synctest.Wait()
+		told := len(windows(t, sink))
+		assert.GreaterOrEqual(t, told, 5)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		assert.Len(t, windows(t, sink), told, "nobody vouches for more")
+		say(wsevent.StreamAlive)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		found := windows(t, sink)
+		require.Greater(t, len(found), told)
+		complete, ok := found[told].Fields.Get(wsevent.FieldComplete)
+		require.True(t, ok)
+		assert.False(t, complete.Bool())
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
 func manyEvents(n int) plog.Logs {
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()

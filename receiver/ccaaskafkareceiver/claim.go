@@ -133,7 +133,7 @@ func (p *partition) position(ctx context.Context, a *assignment) (position, end 
 	case piece == nil:
 		return start, end, nil
 	case size <= 0:
-		return 0, 0, fmt.Errorf("the position of %s cannot be read", a)
+		return 0, 0, fmt.Errorf("the position of %s in %s cannot be read; to begin anew, take another state.topic or group_id", a, a.state)
 	case !bytes.Equal(piece[size:], a.id[:]):
 		p.lost(ctx, a, 0, "the topic was made anew; its messages are read from the beginning")
 		return start, end, nil

@@ -59,6 +59,8 @@ type Config struct {
 	Limits LimitsConfig `mapstructure:"limits"`
 	// Batch is how records are put together.
 	Batch BatchConfig `mapstructure:"batch"`
+	// AliveInterval is the time between two signs of life in each stream; 0: none.
+	AliveInterval time.Duration `mapstructure:"alive_interval"`
 	// IncludeRaw keeps the event as received in the body of its record.
 	IncludeRaw bool `mapstructure:"include_raw"`
 	// Fields says where in an event its facts are.
@@ -235,7 +237,7 @@ func (c *Config) validateOAuth2() error {
 		need(o.GrantType == clientCredentials || o.GrantType == passwordGrant, "oauth2.grant_type", o.GrantType, clientCredentials+" or "+passwordGrant),
 		need(o.GrantType != passwordGrant || o.Username != "", "oauth2.username", o.Username, "given with oauth2.grant_type: password"),
 		need(o.GrantType != passwordGrant || o.Password != "", "oauth2.password", "", "given with oauth2.grant_type: password"),
-		need(o.GrantType == passwordGrant || o.Username == "" && o.Password == "", "oauth2.username", o.Username, "left out unless oauth2.grant_type is password"),
+		need(o.GrantType == passwordGrant || o.Username == "" && o.Password == "", "oauth2.username", "…", "left out unless oauth2.grant_type is password"),
 		need(!o.StrictScopes || len(o.Scopes) > 0, "oauth2.strict_scopes", o.StrictScopes, "false while oauth2.scopes is empty: there is nothing to compare with"),
 	)
 }
@@ -270,6 +272,8 @@ func (c *Config) validateNumbers() []error {
 		need(c.Reconnect.Multiplier >= 1, "reconnect.multiplier", c.Reconnect.Multiplier, "at least 1"),
 		need(c.Reconnect.RandomizationFactor >= 0 && c.Reconnect.RandomizationFactor < 1, "reconnect.randomization_factor",
 			c.Reconnect.RandomizationFactor, "0 or more, and less than 1"),
+		need(c.AliveInterval == 0 || c.AliveInterval >= 100*time.Millisecond && c.AliveInterval <= 10*time.Minute, "alive_interval", c.AliveInterval,
+			"0 (none), or 100ms to 10m"),
 		need(c.Batch.MaxEvents >= 1 && c.Batch.MaxEvents <= 100_000, "batch.max_events", c.Batch.MaxEvents, "1 to 100000"),
 		need(c.Batch.Timeout > 0 && c.Batch.Timeout <= time.Minute, "batch.timeout", c.Batch.Timeout, "more than 0, at most 1m"),
 	}, func(err error) bool { return err == nil })

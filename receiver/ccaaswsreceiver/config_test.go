@@ -71,10 +71,12 @@ func TestGoodConfig(t *testing.T) {
 		Reconnect: ReconnectConfig{
 			InitialInterval: 2 * time.Second, MaxInterval: 30 * time.Second, Multiplier: 1.5, RandomizationFactor: 0.2,
 		},
-		Batch:    BatchConfig{MaxEvents: 500, Timeout: 50 * time.Millisecond},
-		Fields:   fields,
-		TLS:      security,
-		ProxyURL: "http://proxy.example.com:3128",
+		Batch: BatchConfig{MaxEvents: 500, Timeout: 50 * time.Millisecond},
+
+		AliveInterval: 10 * time.Second,
+		Fields:        fields,
+		TLS:           security,
+		ProxyURL:      "http://proxy.example.com:3128",
 	}, config)
 }
 
@@ -135,6 +137,9 @@ func TestBadConfig(t *testing.T) {
 		"password_grant":      {`oauth2.username: "": must be given with oauth2.grant_type: password`, "oauth2.password"},
 		"event_hub_twice":     {"deduplication.window: 0s: must be more than 0 with api: event_hub"},
 		"no_path_in_answer":   {`session.url_from.path: "": must be where in the answer`},
+		"answer_in_the_clear": {"session.url_from.url: http://gateway.example.com: would send the token in the clear"},
+		"answer_nowhere":      {"session.url_from.url: not an address"},
+		"username_elsewhere":  {"oauth2.username", "must be left out unless oauth2.grant_type is password"},
 		"types":               {`types: "message.shout": must be one of connection.open`},
 		"rotation": {
 			"rotation.overlap: 1h0m0s: must be 0 to 10m", "deduplication.max_events: 1: must be", "limits.requests_per_minute: 1: must be 10 or more",
@@ -159,6 +164,7 @@ func TestBadConfig(t *testing.T) {
 			"max_frame_size: 12: must be 1024 to 67108864 bytes", "reconnect.max_interval: 1m0s: must be at least reconnect.initial_interval (2m0s)",
 			"reconnect.multiplier: 0.5: must be at least 1", "reconnect.randomization_factor: 1: must be 0 or more, and less than 1",
 			"batch.max_events: 0: must be 1 to 100000", "batch.timeout: 0s: must be more than 0",
+			"alive_interval: 1ms: must be 0 (none), or 100ms to 10m",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,7 +30,8 @@ type connection struct {
 	telemetry *metadata.TelemetryBuilder
 	logger    *zap.Logger
 
-	heard  time.Time       // the last sign of life; before the first, when we began
+	heard  time.Time // the last sign of life; before the first, when we began
+	alive  alive
 	down   session.Cause   // why there is no socket; empty: there is, or was no attempt yet
 	warned map[string]bool // reasons of violations that the log has told of
 
@@ -55,10 +56,14 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 		c.outbox.stream(wsevent.StreamConnected, one, at, func(record plog.LogRecord) {
 			record.Attributes().PutInt(wsevent.StreamConnection, int64(c.number))
 			record.Attributes().PutDouble(wsevent.StreamRoundTrip, float64(roundTrip)/float64(time.Millisecond))
+			if c.alive.interval > 0 {
+				record.Attributes().PutInt(wsevent.AliveInterval, c.alive.interval.Milliseconds())
+			}
 		})
 	}
 	c.logger.Info("Connected", zap.Duration("gap", c.gap(at)))
 	c.down, c.heard = "", at
+	c.alive.begin(at, c.lives)
 }
 
 // gapped tells of the time from the last sign of life to now.
@@ -142,6 +147,7 @@ func (c *connection) Disconnected(end *session.End, wait time.Duration) {
 	ctx := context.Background()
 	c.telemetry.CcaasWsConnections.Add(ctx, -1)
 	c.telemetry.CcaasWsDisconnects.Add(ctx, 1, cause(end.Cause))
+	c.alive.end()
 	c.down = end.Cause
 	if end.Heard.After(c.heard) {
 		c.heard = end.Heard

@@ -40,6 +40,9 @@ type delivery struct {
 // deliver returns when the batch is somewhere: downstream, or among the dropped.
 func (d *delivery) deliver(ctx context.Context, b *batch) {
 	d.count(ctx, &b.read)
+	if b.size == 0 { // all of it was told before
+		return
+	}
 	waits := backoff.ExponentialBackOff{
 		InitialInterval: firstOfferAgain, MaxInterval: lastOfferAgain,
 		Multiplier: backoff.DefaultMultiplier, RandomizationFactor: backoff.DefaultRandomizationFactor,

@@ -4,8 +4,12 @@
 package ccaaswsreceiver
 
 import (
+	"cmp"
+	"slices"
+	"time"
+
 	"github.com/cespare/xxhash/v2"
-	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/recent"
@@ -14,9 +18,38 @@ import (
 // spread mixes parts of a key; it is a large odd number.
 const spread = 0x9e3779b97f4a7c15
 
+// sighting is an event of a batch, as it is remembered: by a hash of 64 bits of its
+// own identity. With the most events that can be remembered, ten million, one in
+// 1.8 trillion would be taken for another.
+type sighting struct {
+	key    uint64
+	at     time.Duration // of arrival, from whatever beginning
+	series int32         // of the batch
+	record int32         // of the series
+	named  bool          // the key is that of an id
+	odd    bool          // the number of the socket
+}
+
+// sightingOf is that of the last event of a series. An event without an id is known
+// by its type, channel and time.
+func sightingOf(e *frame.Event, of *series, at time.Duration, socket int) sighting {
+	s := sighting{
+		at: at, odd: socket&1 == 1, named: len(e.ID) > 0,
+		series: int32(of.number), record: int32(of.size - 1), //nolint:gosec // no more than a batch has
+	}
+	kind := (uint64(e.Type)+1)*spread + of.salt
+	if s.named {
+		s.key = kind*spread ^ xxhash.Sum64(e.ID)
+	} else {
+		s.key = ((kind+uint64(e.Time))*spread ^ xxhash.Sum64(e.ChannelID)) * spread //nolint:gosec // mixed, not counted
+	}
+	return s
+}
+
 // duplicates knows the events of late by their own identity.
 type duplicates struct {
-	seen *recent.Set
+	seen    *recent.Set
+	touched uint64 // keeps what touches memory from being left out
 }
 
 // newDuplicates is nil where events are not remembered.
@@ -27,20 +60,60 @@ func newDuplicates(set DeduplicationConfig) *duplicates {
 	return &duplicates{seen: recent.New(set.Window, set.MaxEvents)}
 }
 
-// has notes an event, and says whether it came before. An event without an id is
-// known by its type, channel and time. Two of one socket may have all of these in
-// common and be two; so only what another socket has told makes it a duplicate.
-func (d *duplicates) has(e *frame.Event, at pcommon.Timestamp, socket int) bool {
+// together is how many events are looked up at once: so many waits for memory
+// overlap, and what they bring fits the nearest cache.
+const together = 128
+
+// sift notes the events of a batch, and takes those out that came before.
+func (d *duplicates) sift(b *batch) {
 	if d == nil {
-		return false
+		return
 	}
-	now := int64(at) //nolint:gosec // until the year 2262
-	key := (uint64(e.Type)+1)*spread + xxhash.Sum64(e.TenantID)
-	if len(e.ID) > 0 {
-		seen, _ := d.seen.Seen(key*spread^xxhash.Sum64(e.ID), now, false)
-		return seen
+	again := b.sightings[:0] // in their place, behind those that are still to be looked at
+	for rest := b.sightings; len(rest) > 0; {
+		some := rest[:min(together, len(rest))]
+		rest = rest[len(some):]
+		for i := range some {
+			d.touched ^= d.seen.Touch(some[i].key)
+		}
+		for i := range some {
+			if d.has(&some[i]) {
+				again = append(again, some[i])
+			}
+		}
 	}
-	key = (key+uint64(e.Time))*spread ^ xxhash.Sum64(e.ChannelID) //nolint:gosec // mixed, not counted
-	seen, same := d.seen.Seen(key*spread, now, socket&1 == 1)
-	return seen && !same
+	if len(again) > 0 {
+		b.leaveOut(again)
+	}
+}
+
+// has notes an event, and says whether it came before. Two of one socket may have
+// type, channel and time in common and be two: without an id, only what another
+// socket has told makes an event a duplicate.
+func (d *duplicates) has(s *sighting) bool {
+	seen, sameSocket := d.seen.Seen(s.key, int64(s.at), !s.named && s.odd)
+	return seen && (s.named || !sameSocket)
+}
+
+// leaveOut takes the records of events out of a batch.
+func (b *batch) leaveOut(again []sighting) {
+	b.size -= len(again)
+	b.read.events -= int64(len(again))
+	b.read.duplicates += int64(len(again))
+	slices.SortFunc(again, func(a, b sighting) int {
+		return cmp.Or(cmp.Compare(a.series, b.series), cmp.Compare(a.record, b.record))
+	})
+	resources := b.logs.ResourceLogs()
+	for len(again) > 0 {
+		series, record := again[0].series, int32(-1)
+		resources.At(int(series)).ScopeLogs().At(0).LogRecords().RemoveIf(func(plog.LogRecord) bool {
+			record++
+			out := len(again) > 0 && again[0].series == series && again[0].record == record
+			if out {
+				again = again[1:]
+			}
+			return out
+		})
+	}
+	resources.RemoveIf(func(one plog.ResourceLogs) bool { return one.ScopeLogs().At(0).LogRecords().Len() == 0 })
 }

@@ -26,6 +26,8 @@ type batch struct {
 	size  int       // records
 	began time.Time // arrival of the first of them
 	read  tally
+
+	sightings []sighting // of its events; good until the next batch is taken
 }
 
 // tally counts what was read into a batch.
@@ -42,30 +44,35 @@ type tally struct {
 // blocks, and with it reading: nothing is dropped and nothing piles up.
 //
 // The lock is taken once per frame and once per batch, and never held while
-// downstream works.
+// downstream works. Who stands still in the middle of a frame lets go of it for the
+// courier alone: the decoder is not to be used for another frame meanwhile.
 type outbox struct {
 	limits BatchConfig
 	decode decode
 	known  *duplicates
 	told   func(*frame.Violation) // of every violation, for the log
+	born   time.Time
 
-	mutex  sync.Mutex
-	room   *sync.Cond // for the reader: the batch was taken
-	work   *sync.Cond // for the courier: the batch is full or due, or the last
-	timer  *time.Timer
-	filled *records
-	socket int       // that the frame being put came from
-	began  time.Time // of the batch
-	read   tally
-	due    bool
-	closed bool
+	mutex    sync.Mutex
+	room     *sync.Cond // for those who put: the batch was taken, or it is another's turn
+	work     *sync.Cond // for the courier: the batch is full or due, or the last
+	timer    *time.Timer
+	filled   *records
+	sighted  [2][]sighting // of the events of this batch, and of the one that the courier has
+	socket   int           // that the frame being put came from
+	age      time.Duration // ours at its arrival, which no step of the clock changes
+	began    time.Time     // of the batch
+	read     tally
+	standing bool // somebody waits for room in the middle of what it puts
+	due      bool
+	closed   bool
 }
 
 // decode turns a frame into events.
 type decode func(text []byte, at time.Time, to frame.Sink)
 
 func newOutbox(limits BatchConfig, decode decode, known *duplicates, into *records, told func(*frame.Violation)) *outbox {
-	o := &outbox{limits: limits, decode: decode, known: known, filled: into, told: told}
+	o := &outbox{limits: limits, decode: decode, known: known, filled: into, told: told, born: time.Now()}
 	o.room = sync.NewCond(&o.mutex)
 	o.work = sync.NewCond(&o.mutex)
 	o.timer = time.AfterFunc(time.Hour, o.fallDue)
@@ -73,11 +80,20 @@ func newOutbox(limits BatchConfig, decode decode, known *duplicates, into *recor
 	return o
 }
 
+// begin takes the lock, once whoever stands still has gone on.
+func (o *outbox) begin(at time.Time) {
+	o.mutex.Lock()
+	for o.standing {
+		o.room.Wait()
+	}
+	o.filled.arriving(at)
+	o.age = at.Sub(o.born)
+}
+
 // frame puts what a frame of one of the sockets holds.
 func (o *outbox) frame(text []byte, at time.Time, socket int) {
-	o.mutex.Lock()
+	o.begin(at)
 	defer o.mutex.Unlock()
-	o.filled.arriving(at)
 	o.socket = socket
 	o.read.frames++
 	o.read.bytes += int64(len(text))
@@ -86,17 +102,15 @@ func (o *outbox) frame(text []byte, at time.Time, socket int) {
 
 // violation puts a frame that cannot be decoded.
 func (o *outbox) violation(v *frame.Violation, at time.Time) {
-	o.mutex.Lock()
+	o.begin(at)
 	defer o.mutex.Unlock()
-	o.filled.arriving(at)
 	(*sink)(o).Violation(v)
 }
 
 // stream puts a record about the stream itself; fill completes it.
 func (o *outbox) stream(name string, of stream, at time.Time, fill func(plog.LogRecord)) {
-	o.mutex.Lock()
+	o.begin(at)
 	defer o.mutex.Unlock()
-	o.filled.arriving(at)
 	o.makeRoom()
 	fill(o.filled.stream(name, of.tenant, of.region, at))
 	o.added()
@@ -114,6 +128,7 @@ func (o *outbox) close() {
 // while the reader waits for a frame.
 func (o *outbox) carry(ctx context.Context, deliver func(context.Context, *batch)) {
 	for b := o.next(); b != nil; b = o.next() {
+		o.known.sift(b)
 		deliver(ctx, b)
 	}
 }
@@ -142,9 +157,10 @@ func (o *outbox) next() *batch {
 		}
 	}
 	o.timer.Stop()
-	b := &batch{size: o.filled.count, began: o.began, read: o.read}
+	b := &batch{size: o.filled.count, began: o.began, read: o.read, sightings: o.sighted[0]}
 	b.logs, o.read = o.filled.take(), tally{}
-	o.room.Signal()
+	o.sighted = [2][]sighting{o.sighted[1][:0], o.sighted[0]}
+	o.room.Broadcast()
 	return b
 }
 
@@ -159,9 +175,12 @@ func (o *outbox) makeRoom() {
 		return
 	}
 	began := time.Now()
+	o.standing = true
 	for o.full() {
 		o.room.Wait()
 	}
+	o.standing = false
+	o.room.Broadcast()
 	now := time.Now()
 	stood := now.Sub(began)
 	o.read.stoodStill += stood
@@ -188,13 +207,12 @@ type sink outbox
 // Event puts an event.
 func (s *sink) Event(e *frame.Event) {
 	o := (*outbox)(s)
-	if o.known.has(e, o.filled.now, o.socket) {
-		o.read.duplicates++
-		return
-	}
 	o.makeRoom()
 	o.read.events++
-	o.filled.event(e)
+	to := o.filled.event(e)
+	if o.known != nil {
+		o.sighted[0] = append(o.sighted[0], sightingOf(e, to, o.age, o.socket))
+	}
 	o.added()
 }
 

@@ -115,6 +115,7 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 // Shutdown says goodbye to the platform, and takes downstream what was read.
 func (r *wsReceiver) Shutdown(ctx context.Context) error {
 	if r.stop == nil {
+		r.telemetry.Shutdown()
 		return nil
 	}
 	r.stop()
@@ -160,6 +161,7 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 		telemetry: r.telemetry,
 		logger:    r.set.Logger.With(zap.Int("connection", number)),
 		heard:     time.Now(),
+		alive:     alive{interval: r.config.AliveInterval},
 		warned:    map[string]bool{},
 	}
 	into := newRecords(recordSettings{

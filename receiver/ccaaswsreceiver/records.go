@@ -5,7 +5,6 @@ package ccaaswsreceiver
 
 import (
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -91,8 +90,8 @@ func (r *records) bytes() int {
 // arriving sets the time of arrival of the records that follow.
 func (r *records) arriving(at time.Time) { r.now = pcommon.NewTimestampFromTime(at) }
 
-// event adds the record of an event.
-func (r *records) event(e *frame.Event) {
+// event adds the record of an event, and gives the series that it is the last of.
+func (r *records) event(e *frame.Event) *series {
 	s := r.seriesOf(e.TenantID, e.Region, e.ChannelType)
 	if !s.carries {
 		s.carries = true
@@ -105,6 +104,7 @@ func (r *records) event(e *frame.Event) {
 		record.Body().SetStr(r.arena.keep(e.Raw))
 	}
 	r.attributes(record.Attributes(), e)
+	return s
 }
 
 func (r *records) attributes(to pcommon.Map, e *frame.Event) {
@@ -215,6 +215,7 @@ func (r *records) add(s *series) plog.LogRecord {
 		r.arena.begin()
 	}
 	if s.size == 0 {
+		s.number = r.logs.ResourceLogs().Len()
 		s.records = r.resource(s)
 		s.records.EnsureCapacity(s.likely)
 	}
@@ -250,82 +251,4 @@ func orElse(value, otherwise []byte) []byte {
 		return otherwise
 	}
 	return value
-}
-
-// Bounds of the table of series; past either it begins anew with the next batch.
-const (
-	maxSeries      = 4096
-	maxSeriesBytes = 1 << 20
-)
-
-// series is a set of dimensions, and where its records of the present batch are.
-type series struct {
-	tenant, region, channelType string
-
-	records plog.LogRecordSlice
-	size    int // records in this batch
-	likely  int // records in the last one
-	carries bool
-}
-
-// seriesTable knows the sets of dimensions that were seen, so that finding one
-// again allocates nothing.
-type seriesTable struct {
-	all    map[string]*series
-	bytes  int
-	open   []*series // those of the present batch
-	recent [256]*series
-	key    []byte
-}
-
-// begin closes the series of the batch before.
-func (t *seriesTable) begin() {
-	for _, s := range t.open {
-		s.records, s.likely, s.size, s.carries = plog.LogRecordSlice{}, s.size, 0, false
-	}
-	clear(t.open)
-	t.open = t.open[:0]
-	if t.all == nil || len(t.all) > maxSeries || t.bytes > maxSeriesBytes {
-		*t = seriesTable{all: map[string]*series{}}
-	}
-}
-
-// find looks among the recent series first, where the ends of the names choose
-// the one place to look: a quarter of what the table costs.
-func (t *seriesTable) find(tenant, region, channelType []byte) *series {
-	place := &t.recent[last(tenant)^last(region)<<2^last(channelType)<<4]
-	s := *place
-	if s == nil || s.tenant != string(tenant) || s.region != string(region) || s.channelType != string(channelType) {
-		s = t.lookup(tenant, region, channelType)
-		*place = s
-	}
-	if s.size == 0 {
-		t.open = append(t.open, s)
-	}
-	return s
-}
-
-func last(name []byte) byte { return name[len(name)-1] }
-
-// separator stands between dimensions in a key. No UTF-8 text holds it.
-const separator = "\xff"
-
-func (t *seriesTable) lookup(tenant, region, channelType []byte) *series {
-	t.key = append(t.key[:0], tenant...)
-	t.key = append(append(t.key, separator...), region...)
-	t.key = append(append(t.key, separator...), channelType...)
-	if s, known := t.all[string(t.key)]; known {
-		return s
-	}
-	return t.intern(t.key)
-}
-
-func (t *seriesTable) intern(key []byte) *series {
-	name := string(key)
-	tenant, rest, _ := strings.Cut(name, separator)
-	region, channelType, _ := strings.Cut(rest, separator)
-	s := &series{tenant: tenant, region: region, channelType: channelType}
-	t.all[name] = s
-	t.bytes += len(name)
-	return s
 }

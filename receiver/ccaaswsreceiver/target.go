@@ -85,10 +85,7 @@ func (c *Config) hosts(profile *platform.Profile) (at *target, login *url.URL, e
 func (c *Config) steps(at *target) (err error) {
 	switch {
 	case c.Session.URLFrom.URL != "":
-		if at.urlFrom, err = at.api.Parse(c.Session.URLFrom.URL); err == nil && at.urlFrom.Host != at.api.Host {
-			at.urlFrom, err = c.address(c.Session.URLFrom.URL)
-		}
-		if err != nil {
+		if at.urlFrom, err = c.urlFrom(at.api); err != nil {
 			return fmt.Errorf("session.url_from.url: %w", err)
 		}
 	case c.API == platform.EventHub && at.api == nil:
@@ -105,6 +102,20 @@ func (c *Config) steps(at *target) (err error) {
 		}
 	}
 	return nil
+}
+
+// urlFrom is an address, or a path on the host of another.
+func (c *Config) urlFrom(root *url.URL) (*url.URL, error) {
+	given, err := url.Parse(c.Session.URLFrom.URL)
+	if err != nil { // which repeats what may hold a secret
+		return nil, errors.New("not an address, nor a path on the host of endpoint")
+	}
+	at, err := c.address(root.ResolveReference(given).String())
+	if err != nil {
+		return nil, err
+	}
+	at.Scheme = httpSide(at).Scheme
+	return at, nil
 }
 
 // endpoint reads a host or a URL into the address of the socket. A path of its

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -55,16 +56,52 @@ func (s *sink) answered(w *Webhook, status int) {
 	if s.log == nil {
 		return
 	}
-	var line bytes.Buffer
-	if json.Compact(&line, []byte(w.Body)) != nil {
-		line.Reset()
-		fmt.Fprintf(&line, "%q", w.Body)
-	}
 	outcome := strconv.Itoa(status)
 	if status == 0 {
 		outcome = "reset"
 	}
-	_, _ = fmt.Fprintf(s.log, "webhook %s %s %s\n", w.Path, outcome, line.Bytes())
+	_, _ = fmt.Fprintf(s.log, "webhook %s %s %s\n", w.Path, outcome, lineOf([]byte(w.Body)))
+}
+
+// lineOf is what a line has room for: the head of an alert, or the whole body.
+func lineOf(body []byte) string {
+	if head := headOf(body); head != "" {
+		return head
+	}
+	var line bytes.Buffer
+	if json.Compact(&line, body) != nil {
+		return strconv.Quote(string(body))
+	}
+	return line.String()
+}
+
+// headOf says what the body of an alert is about; nothing when it is none.
+func headOf(body []byte) string {
+	var alert struct {
+		Status    string   `json:"status"`
+		Severity  string   `json:"alert_type"`
+		Rule      string   `json:"metric"`
+		Region    string   `json:"region"`
+		Tenant    string   `json:"tenant_id"`
+		Channel   string   `json:"channel_type"`
+		Value     *float64 `json:"value"`
+		Threshold *float64 `json:"threshold"`
+		Context   string   `json:"context"`
+	}
+	if json.Unmarshal(body, &alert) != nil || alert.Status == "" || alert.Rule == "" {
+		return ""
+	}
+	words := []string{alert.Status, alert.Severity, alert.Rule, alert.Region, alert.Tenant, alert.Channel}
+	if alert.Value != nil {
+		words = append(words, fmt.Sprintf("value %.4g", *alert.Value))
+	}
+	if alert.Threshold != nil {
+		words = append(words, fmt.Sprintf("threshold %.4g", *alert.Threshold))
+	}
+	if alert.Status == "firing" && alert.Context != "" {
+		words = append(words, fmt.Sprintf("%q", alert.Context))
+	}
+	return strings.Join(slices.DeleteFunc(words, func(word string) bool { return word == "" }), " ")
 }
 
 func (s *sink) latest() (received int64, webhooks []Webhook) {

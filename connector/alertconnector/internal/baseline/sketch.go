@@ -19,8 +19,8 @@ const (
 	// largest and the smallest value that are told apart; beyond it, the values on the
 	// far side of the quantile share a bin.
 	maxBins = 2048
-	// largest is the largest value that a sketch takes.
-	largest = 1e300
+	// largest is the largest value that is taken: any percentage of it is a number.
+	largest = 1e290
 )
 
 // Sane says that a value can enter a baseline.

@@ -15,13 +15,16 @@ import (
 // farther would make its series wait for that time, and forget its baseline.
 const maxFuture = 10 * 60 * 1000
 
+// maxAttributes bounds the names and values of a series, in bytes.
+const maxAttributes = 16 << 10
+
 // Engine applies rules.
 type Engine struct {
 	rules  []*Rule
 	series []map[string]*Series // by rule
 	next   int                  // number of the next new series
 	free   []int                // numbers of series that are gone from the storage, too
-	gone   []*Series            // that have yet to leave it
+	gone   []gone               // series that have yet to leave it
 	stats  Stats
 
 	counted int // next, as it is on the storage
@@ -40,8 +43,9 @@ type Skip string
 const (
 	SkipSeen      Skip = "seen"       // its series has this window, or a later one
 	SkipFuture    Skip = "future"     // it ends too far ahead of the wall clock
-	SkipNotNumber Skip = "not_number" // NaN, an infinity, or beyond 1e300
+	SkipNotNumber Skip = "not_number" // NaN, an infinity, or beyond 1e290
 	SkipMaxSeries Skip = "max_series" // there is no room for its series
+	SkipTooLong   Skip = "too_long"   // its attributes are longer than 16 KiB
 	SkipFirst     Skip = "first"      // of a running sum, or the first behind a hole: there is none to compare it with
 )
 
@@ -86,7 +90,12 @@ func (e *Engine) sample(position int, r *Rule, w *Window, now int64, out *Outcom
 		e.skip(SkipNotNumber)
 		return
 	}
-	s := e.find(position, r, w)
+	key := w.Attributes.key()
+	if len(key) > maxAttributes {
+		e.skip(SkipTooLong)
+		return
+	}
+	s := e.find(position, key, w, now, out)
 	switch {
 	case s == nil:
 		e.skip(SkipMaxSeries)
@@ -185,7 +194,7 @@ func (s *Series) decide(i int, x rule.Sample, usual *float64) Evaluation {
 	}
 	state.state, evaluation.Transition, evaluation.Reason = rule.Decide(l, state.state, x)
 	evaluation.Firing = state.state.Firing
-	if !l.Threshold.NeedsBaseline() || x.Ready {
+	if l.Threshold.Kind != rule.Never && (!l.Threshold.NeedsBaseline() || x.Ready) {
 		line := l.Threshold.Line(x.Baseline)
 		evaluation.Threshold = &line
 		state.value, state.threshold, state.baseline = x.Value, line, usual
@@ -193,20 +202,29 @@ func (s *Series) decide(i int, x rule.Sample, usual *float64) Evaluation {
 	return evaluation
 }
 
-// learn lets the window into the baseline, unless it is to be kept out.
+// learn lets the window into the baseline, unless it is to be kept out. Windows
+// while firing are, but not once the baseline has left the lookback: without one,
+// what fires could never be found to be over.
 func (s *Series) learn(m *moment) {
 	r := s.rule
-	if s.baseline == nil || m.excluded || m.window.Incomplete && !r.IncludeIncomplete || s.firing() && !r.IncludeFiring {
+	firing := s.firing() && !s.learning && !r.IncludeFiring
+	if s.baseline == nil || m.excluded || m.window.Incomplete && !r.IncludeIncomplete || firing {
 		return
 	}
 	s.baseline.Add(m.window.End, m.value)
 }
 
-// find gives the series of a window, and makes it when there is room.
-func (e *Engine) find(position int, r *Rule, w *Window) *Series {
-	key := w.Attributes.key()
+// find gives the series of a window, and makes it when there is room. One that is
+// ahead of the wall clock, which then was set back, would wait for that time, and
+// begins anew.
+func (e *Engine) find(position int, key string, w *Window, now int64, out *Outcome) *Series {
+	r := e.rules[position]
 	if s, ok := e.series[position][key]; ok {
-		return s
+		if s.end <= now+maxFuture {
+			return s
+		}
+		s.giveUp(out, rule.ClockSet)
+		e.forget(position, key, s)
 	}
 	if len(e.series[position]) >= r.MaxSeries {
 		return nil

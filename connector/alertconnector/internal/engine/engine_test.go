@@ -144,6 +144,57 @@ func TestSeriesLeave(t *testing.T) {
 }
 
 // Whatever the storage holds, an engine begins, and says what is damaged.
+// The largest value and the largest percentage make a threshold that can be saved.
+func TestTheLargestThreshold(t *testing.T) {
+	t.Parallel()
+	rules := shipped(1)[:1]
+	rules[0].Levels[0].Threshold.Value, rules[0].Baseline.MinHistory = 1e15, 0
+	e := New(rules)
+	for i := range int64(3) {
+		e.Observe([]Window{{End: epoch + i*10*second, Values: []Value{{Metric: "ws.active_connections", Value: 1e290}}}}, epoch)
+		assert.NotPanics(t, func() { store{}.apply(e) })
+	}
+	assert.Empty(t, e.Stats().Skipped)
+}
+
+func TestAClockThatIsSetBack(t *testing.T) {
+	t.Parallel()
+	e := New(shipped(1)[2:])
+	skew := func(end int64) []Window {
+		return []Window{{Start: end - 10*second, End: end, Values: []Value{{Metric: "ws.clock.skew", Value: 300}}}}
+	}
+	year := int64(365 * 24 * hour)
+	require.Len(t, e.Observe(skew(epoch+year), epoch+year).Alerts, 1)
+	alerts := e.Observe(skew(epoch), epoch).Alerts
+	require.Len(t, alerts, 2, "the series does not wait for a year")
+	assert.Equal(t, rule.ClockSet, alerts[0].Reason.Cause)
+	assert.True(t, alerts[0].Resolved)
+	assert.False(t, alerts[1].Resolved)
+}
+
+func TestALevelThatHasChangedForGood(t *testing.T) {
+	t.Parallel()
+	e := New(shipped(1)[:1])
+	var told []string
+	for i := range int64(12 * 24 * 6) { // twelve days of ten minutes each
+		value := 1_000.0
+		if i >= 2*24*6 {
+			value = 2_000
+		}
+		end := epoch + (i+1)*hour/6
+		out := e.Observe([]Window{{
+			Start: end - hour/6, End: end, Values: []Value{{Metric: "ws.active_connections", Value: value}},
+		}}, end)
+		for _, a := range out.Alerts {
+			if a.Reason.Cause != rule.Repeated {
+				told = append(told, fmt.Sprintf("day %d: %s", i/(24*6), a.Reason))
+			}
+		}
+	}
+	assert.Equal(t, []string{"day 2: beyond threshold", "day 9: clear"}, told,
+		"it is over once what was usual before has left the lookback of seven days")
+}
+
 func FuzzRestore(f *testing.F) {
 	random := rand.New(rand.NewPCG(1, 2))
 	e, disk := New(shipped(10)), store{}

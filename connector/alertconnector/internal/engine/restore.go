@@ -109,7 +109,7 @@ func (e *Engine) restoreSeries(number int, piece []byte, found *Restored) (reviv
 	var saved savedSeries
 	if err := unsealJSON(piece, &saved); err != nil {
 		found.damaged(seriesKey(number), piece, err)
-		e.gone = append(e.gone, &Series{Number: number})
+		e.gone = append(e.gone, gone{number: number})
 		return revived{}, false
 	}
 	s := &Series{
@@ -162,7 +162,7 @@ func (e *Engine) drop(s *Series, saved *savedSeries, found *Restored) {
 	s.levels = nil
 	s.restoreLevels(saved, found)
 	found.Dropped++
-	e.gone = append(e.gone, s)
+	e.gone = append(e.gone, gone{number: s.Number, saved: s.saved})
 }
 
 // restoreBaselines reads the closed hours of several series.

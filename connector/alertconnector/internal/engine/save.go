@@ -25,6 +25,12 @@ type Change struct {
 	Value []byte
 }
 
+// gone is what the storage has of a series that is no more.
+type gone struct {
+	number int
+	saved  span
+}
+
 // span is which closed hours of a series are on the storage.
 type span struct {
 	First int64 `json:"first"` // day; the days before it are deleted
@@ -92,10 +98,10 @@ func (e *Engine) Changes() []Change {
 	return changes
 }
 
-// Saved notes that the storage has taken the Changes.
+// Saved notes that the storage has taken the Changes, or that there is none.
 func (e *Engine) Saved() {
 	for _, s := range e.gone {
-		e.free = append(e.free, s.Number)
+		e.free = append(e.free, s.number)
 	}
 	e.gone, e.counted = nil, e.next
 	for _, of := range e.series {
@@ -146,10 +152,10 @@ func (s *Series) saveDays(changes []Change, now span) []Change {
 	return changes
 }
 
-func (s *Series) remove(changes []Change) []Change {
-	changes = append(changes, Change{Key: seriesKey(s.Number)})
-	for day := s.saved.First; s.saved.Last > 0 && day <= s.saved.Last/24; day++ {
-		changes = append(changes, Change{Key: dayKey(s.Number, day)})
+func (g *gone) remove(changes []Change) []Change {
+	changes = append(changes, Change{Key: seriesKey(g.number)})
+	for day := g.saved.First; g.saved.Last > 0 && day <= g.saved.Last/24; day++ {
+		changes = append(changes, Change{Key: dayKey(g.number, day)})
 	}
 	return changes
 }

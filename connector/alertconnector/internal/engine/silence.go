@@ -24,8 +24,8 @@ func (e *Engine) Look(now int64) Outcome {
 	return out
 }
 
-// Resume begins to expect windows from now on: that none came while we were away
-// says nothing about their sender.
+// Resume begins to expect windows from now on: that none came while we were away,
+// or while the clock was another, says nothing about their sender.
 func (e *Engine) Resume(now int64) {
 	for _, of := range e.series {
 		for _, s := range of {
@@ -44,7 +44,7 @@ func (r *Rule) forgetAfter() int64 {
 
 func (e *Engine) forget(position int, key string, s *Series) {
 	delete(e.series[position], key)
-	e.gone = append(e.gone, s)
+	e.gone = append(e.gone, gone{number: s.Number, saved: s.saved})
 }
 
 func (s *Series) look(now int64, out *Outcome) {

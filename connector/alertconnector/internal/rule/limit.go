@@ -16,6 +16,7 @@ const (
 	Inside  // the value's magnitude is below
 	AbovePercentOfBaseline
 	BelowPercentOfBaseline
+	Never // nothing is beyond it: only silence fires
 )
 
 // Limit is a line that values are beyond, or not.
@@ -47,6 +48,8 @@ func (l Limit) Beyond(value, baseline float64) bool {
 		return math.Abs(value) > line
 	case Inside:
 		return math.Abs(value) < line
+	case Never:
+		return false
 	default:
 		return value > line
 	}

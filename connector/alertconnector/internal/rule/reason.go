@@ -24,6 +24,7 @@ const (
 	Heard    Cause = "data again"
 	Expired  Cause = "no data, given up"
 	RuleGone Cause = "rule or severity removed"
+	ClockSet Cause = "clock set back"
 )
 
 // Reason is a cause and, where it counts windows, how many of how many.

@@ -5,11 +5,12 @@ package cache
 
 import "container/list"
 
-// Epoch is what an answer is good for: a poll's moment, and the newest sample that
-// there was.
+// Epoch is what an answer is good for: a poll's moment, the newest sample that there
+// was, and whether the window of that moment was whole.
 type Epoch struct {
 	Moment int64 // unix ns
 	Newest int64
+	Whole  bool
 }
 
 // Answer is what a query was answered with.

@@ -66,7 +66,7 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cache-Control", a.cache)
 	header.Set("Vary", "Accept-Encoding")
 	content, tag := a.content, a.hash
-	if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+	if AcceptsGzip(r.Header.Get("Accept-Encoding")) {
 		content, tag = a.compressed(), a.hash+"-gzip"
 		header.Set("Content-Encoding", "gzip")
 	}
@@ -75,8 +75,8 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }
 
-// acceptsGzip reads an Accept-Encoding header.
-func acceptsGzip(header string) bool {
+// AcceptsGzip reads an Accept-Encoding header.
+func AcceptsGzip(header string) bool {
 	for coding := range strings.SplitSeq(header, ",") {
 		name, quality, _ := strings.Cut(coding, ";")
 		if strings.TrimSpace(name) == "gzip" {

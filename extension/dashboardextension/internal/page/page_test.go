@@ -105,6 +105,6 @@ func TestAcceptsGzip(t *testing.T) {
 		"": false, "gzip": true, "br, gzip;q=0.5": true, "gzip;q=0": false, "gzip; q=0.000": false, "gzip;q=1": true,
 		"gzip; q=0.001": true, "deflate": false, "x-gzip": false, "identity, *;q=0": false,
 	} {
-		assert.Equal(t, want, acceptsGzip(header), header)
+		assert.Equal(t, want, AcceptsGzip(header), header)
 	}
 }

@@ -23,7 +23,6 @@ import (
 type Question struct {
 	Path   string // below /api/v1, such as /query_range
 	Values url.Values
-	latest time.Time // that it asks for; zero is now
 }
 
 // Limits are what may be asked for.
@@ -66,18 +65,11 @@ func New(path string, form url.Values) (Question, error) {
 		}
 		q.Values[name] = values
 	}
-	q.latest = q.time("time")
-	if q.Values.Has("end") {
-		q.latest = q.time("end")
-	}
 	return q, nil
 }
 
 // Key is the same for questions that have the same answer.
 func (q Question) Key() string { return q.Path + "?" + q.Values.Encode() }
-
-// Reaches is whether what happens at a time shows in the answer.
-func (q Question) Reaches(t time.Time) bool { return q.latest.IsZero() || !q.latest.Before(t) }
 
 // Check says what is too much.
 func (q Question) Check(limits Limits, now time.Time) error {

@@ -119,15 +119,6 @@ func TestNew(t *testing.T) {
 	}
 }
 
-func TestReaches(t *testing.T) {
-	t.Parallel()
-	end := time.Unix(1000, 0)
-	assert.True(t, ask(t, "/query", "query=up").Reaches(end))
-	assert.True(t, ask(t, "/query", "query=up&time=1000").Reaches(end))
-	assert.False(t, ask(t, "/query", "query=up&time=999").Reaches(end))
-	assert.False(t, ask(t, "/query_range", "query=up&start=1&end=999&step=1").Reaches(end))
-}
-
 func TestBound(t *testing.T) {
 	t.Parallel()
 	for form, want := range map[string]string{"": "40000", "limit=0": "40000", "limit=50000": "40000", "limit=7": "7", "limit=x": "40000"} {

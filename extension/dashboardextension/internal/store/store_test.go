@@ -306,6 +306,18 @@ func TestBadOTLP(t *testing.T) {
 	}
 }
 
+func TestContentTypeWithParameters(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir())
+	request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
+	request.Header.Set("Content-Type", "Application/JSON; charset=utf-8")
+	recorder := httptest.NewRecorder()
+	f.WriteOTLP(recorder, request)
+	assert.Equal(t, http.StatusOK, recorder.Code)
+	assert.Equal(t, "application/json", recorder.Header().Get("Content-Type"))
+	assert.JSONEq(t, `{"partialSuccess":{}}`, recorder.Body.String())
+}
+
 // A resource whose samples are centuries apart does not keep the store busy for long.
 func TestTimesFarApart(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -27,6 +28,8 @@ import (
 // WriteOTLP takes metrics by OTLP over HTTP. What cannot be stored is told as a
 // partial success; the rest is stored.
 func (s *Store) WriteOTLP(w http.ResponseWriter, r *http.Request) {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // none is refused with the others that are none of ours
+	r.Header.Set("Content-Type", kind)                              // the decoder knows no parameters, such as a charset
 	request, err := remote.DecodeOTLPWriteRequest(r)
 	if err != nil {
 		badRequest(w, err)
@@ -45,7 +48,7 @@ func (s *Store) WriteOTLP(w http.ResponseWriter, r *http.Request) {
 		answer.PartialSuccess().SetErrorMessage(t.String())
 	}
 	marshal := answer.MarshalProto
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+	if kind == "application/json" {
 		marshal = answer.MarshalJSON
 	}
 	body, err := marshal()
@@ -53,7 +56,7 @@ func (s *Store) WriteOTLP(w http.ResponseWriter, r *http.Request) {
 		unavailable(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", r.Header.Get("Content-Type"))
+	w.Header().Set("Content-Type", kind)
 	_, _ = w.Write(body) // who does not wait for the answer sends again, and nothing is stored twice
 }
 

@@ -11,6 +11,8 @@ export interface About {
   version: string;
   source: string;
   schedule: Schedule;
+  /** the end of the newest window that is there of all streams; a sum over some of them would look like a fall */
+  newest: number;
   /**
    * what to add to this machine's clock to have the server's. The time that the answer took is
    * not made up for: the page may be late by it, and is never early.
@@ -49,9 +51,9 @@ async function read(path: string, signal: AbortSignal): Promise<unknown> {
   return body;
 }
 
-/** about asks the server about itself. */
-export async function about(signal: AbortSignal): Promise<About> {
-  const body = (await read('api/page', signal)) as Record<string, unknown>;
+/** about asks the server about itself. With wait it takes a moment to answer while streams close their windows. */
+export async function about(wait: boolean, signal: AbortSignal): Promise<About> {
+  const body = (await read(wait ? 'api/page?wait' : 'api/page', signal)) as Record<string, unknown>;
   const answered = Date.now() + 1; // it may have just begun
   const number = (name: string): number => {
     const value = body[name];
@@ -66,6 +68,7 @@ export async function about(signal: AbortSignal): Promise<About> {
       step: Math.max(1, number('stepSeconds')) * 1000,
       offset: number('offsetSeconds') * 1000,
     },
+    newest: number('newest'),
     clock: number('now') - answered,
   };
 }

@@ -59,15 +59,15 @@ export function usePolling(choice: Choice): Known {
     const now = () => Date.now() + (server.current?.clock ?? 0);
     const schedule = () => server.current?.schedule ?? usual;
 
-    const load = async () => {
+    const load = async (patient: boolean) => {
       asking = true;
       polled = due(now(), schedule());
       const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(patience)]);
       try {
-        const told = await about(signal);
+        const told = await about(patient, signal);
         server.current = told;
         polled = due(now(), schedule());
-        const grid = gridOf(rangeOf(choice), now(), told.schedule);
+        const grid = gridOf(rangeOf(choice), told.newest, told.schedule);
         const taken = now();
         const label = (name: string) => values(name, grid.newest, signal).catch(() => []);
         const [answers, regions, tenants, channels] = await Promise.all([
@@ -102,7 +102,7 @@ export function usePolling(choice: Choice): Known {
     };
     const turn = () => {
       if (document.hidden || asking || ended.signal.aborted) return;
-      if (due(now(), schedule()) > polled) void load();
+      if (due(now(), schedule()) > polled) void load(true);
       else wait(); // the timer came early
     };
     const seen = () => {
@@ -110,7 +110,7 @@ export function usePolling(choice: Choice): Known {
     };
 
     tell({ loading: true });
-    void load();
+    void load(false); // whoever has just come should not wait
     document.addEventListener('visibilitychange', seen);
     return () => {
       ended.abort();

@@ -34,15 +34,6 @@ export function pollAt(number: number, s: Schedule): number {
   return endOf(number, s) + s.offset;
 }
 
-/**
- * settled is the end of the newest window to show. The window that has ended last
- * is left out: some of its streams may still wait for late events, and a sum
- * over the rest would look like a fall.
- */
-export function settled(now: number, s: Schedule): number {
-  return endOf(due(now, s) - 1, s);
-}
-
 /** Range is a length of time up to now, or a fixed stretch. */
 export type Range = { length: number } | { from: number; to: number };
 
@@ -63,11 +54,10 @@ export interface Grid {
 export const mostPoints = 200;
 
 /**
- * gridOf gives the points of a range. They are a whole number of windows apart and lie
- * on window ends that do not depend on now, so that a poll only ever changes the last.
+ * gridOf gives the points of a range, up to the end of the last window there is. They are a whole number of windows apart and lie
+ * on window ends that do not depend on it, so that a poll only ever changes the last.
  */
-export function gridOf(range: Range, now: number, s: Schedule): Grid {
-  const last = settled(now, s);
+export function gridOf(range: Range, last: number, s: Schedule): Grid {
   const from = 'from' in range ? range.from : last - range.length;
   const to = 'from' in range ? range.to : last;
   const step = s.step * Math.max(1, Math.ceil((to - from) / s.step / mostPoints));

@@ -7,11 +7,11 @@ import { test } from 'node:test';
 import type { Answer, Series } from '../src/api';
 import { bandsOf, conditionOf, episodesOf, grouped, streamsOf, totalOf, valuesOf, type Picture } from '../src/picture';
 import { questions, type Name } from '../src/queries';
-import { gridOf } from '../src/time';
+import { endOf, gridOf } from '../src/time';
 import { parse } from '../src/url';
 
 const schedule = { window: 10_000, step: 9_000, offset: 2_000 };
-const now = 1_700_000_000_000;
+const now = endOf(188_888_888, schedule);
 const grid = gridOf({ length: 90_000 }, now, schedule);
 const { points } = grid;
 

@@ -16,9 +16,14 @@ import (
 // A piece of saved state is sealed: one byte of version, the checksum of all
 // behind it, and its content. Numbers are varints, strings have their length.
 
-// stateVersion is the version of the content. A reader takes its own and, when
-// there are some, the older ones.
-const stateVersion = 1
+// stateVersion is the version of the content. A reader takes its own and the older
+// ones.
+const stateVersion = versionSigns
+
+const (
+	versionFirst = 1
+	versionSigns = 2 // a stream knows of the life of its receiver
+)
 
 const sealSize = 1 + crc32.Size
 
@@ -50,12 +55,12 @@ func unseal(piece []byte) (*reader, error) {
 	switch {
 	case len(piece) < sealSize:
 		return nil, fmt.Errorf("is cut off: %d bytes", len(piece))
-	case piece[0] != stateVersion:
-		return nil, fmt.Errorf("has version %d, this collector reads %d", piece[0], stateVersion)
+	case piece[0] < versionFirst || piece[0] > stateVersion:
+		return nil, fmt.Errorf("has version %d, this collector reads %d to %d", piece[0], versionFirst, stateVersion)
 	case binary.LittleEndian.Uint32(piece[1:]) != crc32.Checksum(piece[sealSize:], castagnoli):
 		return nil, errors.New("is damaged: the checksum is wrong")
 	}
-	return &reader{rest: piece[sealSize:]}, nil
+	return &reader{version: piece[0], rest: piece[sealSize:]}, nil
 }
 
 func putInt(to []byte, n int64) []byte   { return binary.AppendVarint(to, n) }
@@ -94,8 +99,9 @@ func numbers(c *wsevent.Counts) [9]*int64 {
 // reader reads what the put functions wrote. The first failure stays, and
 // everything read behind it is zero.
 type reader struct {
-	rest   []byte
-	failed bool
+	version byte
+	rest    []byte
+	failed  bool
 }
 
 func (r *reader) err() error {

@@ -4,9 +4,7 @@
 package window
 
 import (
-	"cmp"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -24,36 +22,6 @@ type Config struct {
 	MaxSeries       int
 	MaxChannels     int
 	Saved           bool // somebody calls SaveChanges
-}
-
-// Stats are the Engine's own numbers; the first group only grows.
-type Stats struct {
-	Windows         int64 // emitted
-	SkippedWindows  int64 // zeros that were not, because event time leapt too far
-	LateEvents      int64 // missed a window because it was emitted
-	FutureEvents    int64 // too far ahead for any window
-	ExpiredChannels int64 // closed by channel_ttl
-	RefusedChannels int64 // not followed because of max_channels
-
-	Channels int
-	Series   int // without the overflow set
-}
-
-// Add adds the numbers of another Engine.
-func (s *Stats) Add(other Stats) {
-	s.AddPast(other)
-	s.Channels += other.Channels
-	s.Series += other.Series
-}
-
-// AddPast adds the numbers of an Engine that is no more: those that only grow.
-func (s *Stats) AddPast(other Stats) {
-	s.Windows += other.Windows
-	s.SkippedWindows += other.SkippedWindows
-	s.LateEvents += other.LateEvents
-	s.FutureEvents += other.FutureEvents
-	s.ExpiredChannels += other.ExpiredChannels
-	s.RefusedChannels += other.RefusedChannels
 }
 
 // Engine turns events into windows. It is not safe for concurrent use.
@@ -100,41 +68,6 @@ func New(config Config) *Engine {
 	e.addStream(streamKey{overflow: true})
 	return e
 }
-
-// Stats gives the Engine's own numbers.
-func (e *Engine) Stats() Stats {
-	stats := e.stats
-	stats.Channels = e.channels
-	stats.Series = len(e.series)
-	if _, ok := e.series[overflow]; ok {
-		stats.Series--
-	}
-	return stats
-}
-
-// Lag is how far a stream's watermark is behind the wall clock.
-type Lag struct {
-	TenantID, Region string
-	Overflow         bool
-	Milliseconds     int64
-}
-
-// Lags gives the streams that are farthest behind, at most n of them. A lag
-// beyond the seconds that events take is a slow platform clock, a replay, or a
-// consumer that does not keep up.
-func (e *Engine) Lags(now int64, n int) []Lag {
-	lags := make([]Lag, 0, len(e.numbered))
-	for _, st := range e.numbered {
-		if st.begun {
-			lags = append(lags, Lag{st.key.tenant, st.key.region, st.key.overflow, now - st.watermark})
-		}
-	}
-	slices.SortFunc(lags, Farther)
-	return lags[:min(len(lags), n)]
-}
-
-// Farther sorts lags, the longest first.
-func Farther(a, b Lag) int { return cmp.Compare(b.Milliseconds, a.Milliseconds) }
 
 // Drain gives the windows that have ended since the last call, in order of time
 // within each series. They are the caller's.
@@ -210,8 +143,9 @@ func (e *Engine) arrive(st *stream, event *Event, now int64) (t int64, future bo
 		return st.watermark, true
 	case !st.live:
 		e.enliven(st, t, now)
+		st.ahead = int64(event.Ahead)
 	}
-	st.arrive(t, now)
+	st.arrive(t, int64(event.Ahead), now)
 	e.advance(st)
 	return t, false
 }
@@ -279,9 +213,13 @@ func (e *Engine) pending(st *stream) bool {
 
 // advance emits the windows that the watermark has passed.
 func (e *Engine) advance(st *stream) {
-	for st.begun && e.grid.end(st.next)+e.lateness <= st.watermark {
+	if !st.begun {
+		return
+	}
+	reached := st.settled(e.ttl)
+	for e.grid.end(st.next)+e.lateness <= reached {
 		if e.dormant(st) {
-			st.next = e.firstOpen(st)
+			st.next = e.grid.first(reached - e.lateness)
 			return
 		}
 		e.emit(st)
@@ -332,40 +270,4 @@ func (e *Engine) emit(st *stream) {
 	st.next++
 	st.unsaved = true
 	st.forgetGaps(e.grid.start(st.next))
-}
-
-// overflow is the set of tags that everything is counted under past max_series.
-var overflow = wsevent.Tags{Overflow: true}
-
-// streamOf gives the stream of a set of tags. There are at most max_series, and
-// one for the overflow set, which all further ones share.
-func (e *Engine) streamOf(tags wsevent.Tags) *stream {
-	key := streamKey{tags.TenantID, tags.Region, tags.Overflow}
-	st, ok := e.streams[key]
-	switch {
-	case ok:
-		return st
-	case len(e.streams) > e.config.MaxSeries:
-		return e.streamOf(overflow)
-	default:
-		return e.addStream(key)
-	}
-}
-
-func (e *Engine) addStream(key streamKey) *stream {
-	st := &stream{key: key, number: len(e.numbered)}
-	e.streams[key] = st
-	e.numbered = append(e.numbered, st)
-	return st
-}
-
-func (e *Engine) seriesOf(tags wsevent.Tags, st *stream, t int64) *series {
-	s, ok := e.series[tags]
-	if !ok {
-		s = newSeries(tags, st, e.grid, t)
-		s.number = len(st.series)
-		e.series[tags] = s
-		st.series = append(st.series, s)
-	}
-	return s
 }

@@ -19,6 +19,7 @@ const (
 	Disconnected
 	Gap
 	Skew
+	Alive
 )
 
 // fromPlatform tells events of the platform, stamped by its clock, from records
@@ -33,10 +34,12 @@ type Event struct {
 	Kind     Kind
 	Abnormal bool   // of a ConnectionClose: it counts as a drop
 	Socket   uint16 // of Connected and Disconnected: which of a receiver's
+	Ahead    int32  // ms that Time is ahead of the receiver's clock, of events of the platform
 	Time     int64  // unix ms; of a Gap: its start
 	Channel  uint64 // hash of the channel id; 0 for none
 	Bytes    int64  // payload of a message
 
 	GapEnd int64   // unix ms
+	Every  int64   // of Alive: how much time it speaks for, ms; of Connected: that of the signs to come
 	Skew   float64 // ms, positive: the platform is ahead
 }

@@ -241,7 +241,7 @@ func FuzzRestore(f *testing.F) {
 		at := e.numbered[1].watermark
 		e.Resume(at, at)
 		e.Observe(acme, []Event{{Kind: MessageSend, Time: at + 1_000, Channel: 7}}, at+1_000)
-		e.Advance(at + 60_000)
+		e.Advance(at + e.ttl + 2*day)
 		require.NotEmpty(t, e.Drain())
 	})
 }

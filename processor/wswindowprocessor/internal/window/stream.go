@@ -26,9 +26,13 @@ type stream struct {
 	newestAt  int64 // wall clock when it came
 	arrived   int64 // wall clock at the latest arrival
 	mark      int64 // the watermark at that arrival
+	ahead     int64 // of the event that is the newest: of the receiver's clock, ms
+
+	signs signs
 
 	down      map[uint16]struct{} // the sockets that are down
 	downSince int64               // our clock, when the first of them went
+	downMark  int64               // the watermark then
 	away      bool                // we were, and nothing has come since
 	awaySince int64               // our clock
 	gaps      []gap               // in the stream's time, overlapping at will
@@ -50,10 +54,14 @@ func (s *stream) begin(t, now int64) {
 	s.watermark, s.newest, s.mark, s.newestAt, s.arrived = t, t, t, now, now
 }
 
-// arrive moves the watermark for an event of the platform stamped t.
-func (s *stream) arrive(t, now int64) {
+// arrive moves the watermark for an event of the platform stamped t, by a clock
+// that is ahead of the receiver's.
+func (s *stream) arrive(t, ahead, now int64) {
+	if s.signs.every > 0 {
+		s.lives(t - ahead)
+	}
 	if t > s.newest {
-		s.newest, s.newestAt = t, now
+		s.newest, s.newestAt, s.ahead = t, now, ahead
 	}
 	s.watermark = max(s.watermark, min(s.newest, now))
 	s.arrived, s.mark = now, s.watermark
@@ -79,17 +87,15 @@ func (s *stream) pass(now, idle int64) {
 // hear takes what a record says about the stream.
 func (s *stream) hear(event *Event, now int64) {
 	switch event.Kind {
+	case Alive:
+		s.back(now)
+		s.sign(event.Time, event.Every)
 	case Connected:
 		s.back(event.Time)
-		if _, down := s.down[event.Socket]; !down {
-			return
-		}
-		if delete(s.down, event.Socket); len(s.down) == 0 {
-			s.addGap(s.own(s.downSince, event.Time, now))
-		}
+		s.up(event, now)
 	case Disconnected:
 		if len(s.down) == 0 {
-			s.down, s.downSince = map[uint16]struct{}{}, event.Time
+			s.down, s.downSince, s.downMark = map[uint16]struct{}{}, event.Time, s.watermark
 		}
 		s.down[event.Socket] = struct{}{}
 	case Gap:
@@ -97,6 +103,16 @@ func (s *stream) hear(event *Event, now int64) {
 	case Skew:
 		s.skew, s.skewKnown = event.Skew, true
 	}
+}
+
+// up takes a socket that has come up.
+func (s *stream) up(event *Event, now int64) {
+	if _, down := s.down[event.Socket]; !down {
+		s.replaced(event.Time)
+	} else if delete(s.down, event.Socket); len(s.down) == 0 {
+		s.addGap(s.own(s.downSince, event.Time, now))
+	}
+	s.signs = signs{every: event.Every, latest: max(s.signs.latest, event.Time)}
 }
 
 // back ends the time in which we were away.
@@ -114,6 +130,9 @@ const recent = 60_000
 // gap that ended long ago comes out of an archive, as the events around it do; it
 // stands where it is.
 func (s *stream) own(start, end, now int64) (ownStart, ownEnd int64) {
+	if s.signs.every > 0 {
+		return start + s.ahead, end + s.ahead
+	}
 	if !s.live || now-end > recent {
 		return start, end
 	}
@@ -134,10 +153,10 @@ func (s *stream) addGap(start, end int64) {
 
 // listening says whether somebody listened to the stream in all of [start, end),
 // and whether so little is known of it that a zero would be a guess. While a
-// socket is down, or we have just come back, nothing is known of the time after
-// the latest event.
+// socket is down, we have just come back, or signs of life are missing, nothing is
+// known of the time after the latest event.
 func (s *stream) listening(start, end int64) (all, blind bool) {
-	blind = (len(s.down) > 0 || s.away) && end > s.newest
+	blind = (len(s.down) > 0 || s.away || s.signs.missing(end-s.ahead)) && end > s.newest
 	all = !blind
 	for _, g := range s.gaps {
 		if g.start < end && g.end > start {

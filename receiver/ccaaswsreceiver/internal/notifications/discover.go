@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -82,7 +83,7 @@ func (c *Channels) discover(ctx context.Context, access session.Access) *session
 	c.discovering.Lock()
 	defer c.discovering.Unlock()
 	var topics []string
-	for page, pages := 1, 1; page <= min(pages, maxPages); page++ {
+	for page, pages := 1, 1; page <= min(pages, maxPages) && len(topics) < queuesPerPage*maxPages; page++ {
 		at := c.settings.API.JoinPath("/api/v2/routing/queues")
 		at.RawQuery = url.Values{"pageSize": {strconv.Itoa(queuesPerPage)}, "pageNumber": {strconv.Itoa(page)}}.Encode()
 		call := &session.Call{What: "queues", Method: http.MethodGet, URL: at, Token: access.Token}
@@ -151,6 +152,10 @@ func (c *Channels) spread(topics []string) {
 	for _, share := range shares {
 		slices.Sort(share)
 	}
+	maps.DeleteFunc(c.rejected, func(id string, _ bool) bool {
+		_, there := slices.BinarySearch(topics, id)
+		return !there
+	})
 	c.shares, c.known = shares, true
 	close(c.changed)
 	c.changed = make(chan struct{})

@@ -21,6 +21,8 @@ const (
 // than it may hold: then the oldest are forgotten first.
 type Set struct {
 	tick    int64 // nanoseconds
+	at      int64 // the present tick
+	swept   int64 // when what was too old was last removed
 	most    int   // buckets
 	buckets []bucket
 	dropped int64
@@ -48,15 +50,22 @@ func (s *Set) Dropped() int64 { return s.dropped }
 // Bytes is how much memory the set takes.
 func (s *Set) Bytes() int { return len(s.buckets) * 64 }
 
+// Touch brings the bucket of a key into the cache. The result says nothing; it keeps
+// the compiler from leaving the load out.
+func (s *Set) Touch(key uint64) uint64 { return s.bucket(key).keys[0] }
+
 // Seen notes a key, and says whether it was seen within the window, and whether
-// the one who saw it first has the same mark.
+// the one who saw it first has the same mark. Time that goes back stands still.
 func (s *Set) Seen(key uint64, now int64, mark bool) (seen, sameMark bool) {
 	if key == 0 {
 		key = 1
 	}
-	at := uint8(now / s.tick) //nolint:gosec // modulo 256 is what is meant
+	if now >= (s.at+1)*s.tick {
+		s.pass(now / s.tick)
+	}
+	at := uint8(s.at) //nolint:gosec // modulo 256 is what is meant
 	for {
-		b := &s.buckets[key>>32&uint64(len(s.buckets)-1)]
+		b := s.bucket(key)
 		for i := range b.keys {
 			if b.keys[i] == key && at-b.ages[i] <= ticks {
 				return true, b.marks>>i&1 == 1 == mark
@@ -72,6 +81,34 @@ func (s *Set) Seen(key uint64, now int64, mark bool) (seen, sameMark bool) {
 		}
 		b.set(i, key, at, mark)
 		return false, false
+	}
+}
+
+func (s *Set) bucket(key uint64) *bucket { return &s.buckets[key>>32&uint64(len(s.buckets)-1)] }
+
+// pass lets time pass. An age is told modulo 256 ticks, so that a key which was not
+// removed in time would be young again.
+func (s *Set) pass(to int64) {
+	switch {
+	case to-s.at > ticks:
+		clear(s.buckets)
+		s.swept = to
+	case to-s.swept > 128:
+		s.sweep(uint8(to)) //nolint:gosec // modulo 256 is what is meant
+		s.swept = to
+	}
+	s.at = to
+}
+
+// sweep removes what is too old.
+func (s *Set) sweep(at uint8) {
+	for n := range s.buckets {
+		b := &s.buckets[n]
+		for i := range b.keys {
+			if at-b.ages[i] > ticks {
+				b.keys[i] = 0
+			}
+		}
 	}
 }
 

@@ -49,6 +49,28 @@ func TestAgainstAMap(t *testing.T) {
 	assert.Zero(t, set.Dropped())
 }
 
+// Ages are told modulo 256 ticks.
+func TestAnOldKeyDoesNotGetYoungAgain(t *testing.T) {
+	t.Parallel()
+	for later := range int64(3 * 256) {
+		set := New(window, 100)
+		set.Seen(7, 0, false)
+		for tick := range later {
+			set.Seen(9, (tick+1)*int64(window)/ticks, false)
+		}
+		seen, _ := set.Seen(7, later*int64(window)/ticks, false)
+		require.Equal(t, later <= ticks, seen, later)
+	}
+}
+
+func TestTimeThatGoesBackStandsStill(t *testing.T) {
+	t.Parallel()
+	set := New(window, 100)
+	set.Seen(7, int64(time.Hour), false)
+	seen, _ := set.Seen(7, int64(time.Minute), false)
+	assert.True(t, seen)
+}
+
 func TestMarks(t *testing.T) {
 	t.Parallel()
 	set := New(window, 100)

@@ -60,7 +60,6 @@ func (s *socket) leave(stop, ended <-chan struct{}) {
 	case <-ended:
 		return
 	case <-retired.C:
-		s.cut = true
 		_ = s.conn.Close()
 		return
 	case <-stop:

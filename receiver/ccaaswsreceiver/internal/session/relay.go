@@ -30,6 +30,7 @@ type relay struct {
 // runner is a socket that is being read.
 type runner struct {
 	socket *socket
+	why    Cause // it came up; empty: it was the first
 	leave  context.CancelFunc
 	end    *End // once it has ended
 }
@@ -52,7 +53,7 @@ func newRelay(ctx context.Context, s *Session) *relay {
 func (r *relay) run(first *socket) time.Duration {
 	defer r.due.Stop()
 	defer r.retire.Stop()
-	r.start(first)
+	r.start(first, "")
 	var wait time.Duration
 	for len(r.runners) > 0 || r.attempt != nil {
 		select {
@@ -82,9 +83,9 @@ func (r *relay) newest() *runner {
 }
 
 // start begins to read a socket, which is the newest from now on.
-func (r *relay) start(s *socket) {
+func (r *relay) start(s *socket, why Cause) {
 	ctx, leave := context.WithCancel(r.ctx)
-	one := &runner{socket: s, leave: leave}
+	one := &runner{socket: s, why: why, leave: leave}
 	r.runners = append(r.runners, one)
 	go func() {
 		ask := func() {
@@ -162,7 +163,7 @@ func (r *relay) arrive(done outcome) time.Duration {
 		s.handler.Rotated(r.why, done.socket.up)
 		r.retire.Reset(s.settings.Rotation.Overlap)
 	}
-	r.start(done.socket)
+	r.start(done.socket, r.why)
 	return 0
 }
 
@@ -182,6 +183,7 @@ func (r *relay) end(one *runner) time.Duration {
 		s.handler.Left(end)
 		if newest && r.ctx.Err() == nil { // the successor died first: the old one is the newest again
 			r.retire.Stop()
+			r.why = one.why
 			r.due.Reset(s.wait(end))
 		}
 		return 0

@@ -5,6 +5,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -446,6 +447,52 @@ func TestWhatIsOnItsWayIsReadBeforeTheOldSocketIsGone(t *testing.T) {
 	require.Len(t, to.left, 1)
 	assert.True(t, to.left[0].Orderly(), to.left[0].Err)
 	unbroken(t, to.texts)
+}
+
+// A socket that breaks after our goodbye may have had more to tell.
+func TestAnOldSocketThatBreaks(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		last    []byte
+		orderly bool
+	}{
+		"between two frames":       {nil, true},
+		"in the middle of a frame": {[]byte{0x81, 5, 'h', 'e'}, false},
+	} {
+		var sockets atomic.Int64
+		f := &fake{token: tokenFor("600"), socket: func(conn *websocket.Conn) {
+			if sockets.Add(1) == 1 {
+				conn.SetCloseHandler(func(int, string) error {
+					_ = conn.NetConn().SetWriteDeadline(time.Time{}) // that of the last pong is over
+					_, err := conn.NetConn().Write(test.last)
+					return errors.Join(err, conn.NetConn().Close())
+				})
+			}
+			drain(conn)
+		}}
+		to := &witness{}
+		play(t, f, to, 12*time.Minute, nil)
+		require.Len(t, to.left, 1)
+		assert.Equal(t, test.orderly, to.left[0].Orderly(), "%s: %v", name, to.left[0].Err)
+	}
+}
+
+// What another clock calls over does not make us move again and again.
+func TestAnExpiryInThePast(t *testing.T) {
+	t.Parallel()
+	to := &witness{}
+	play(t, &fake{socket: drain}, to, 30*time.Minute, func(s *Settings) {
+		prepare := s.Prepare
+		s.Prepare = func(ctx context.Context, access Access, fresh bool) (*Route, *Failure) {
+			route, failure := prepare(ctx, access, fresh)
+			if failure == nil {
+				route.Expires = time.Now().Add(-time.Minute)
+			}
+			return route, failure
+		}
+	})
+	assert.Empty(t, to.rotated)
+	assert.Len(t, to.connected, 1)
 }
 
 func TestAPlatformThatAlwaysAsksUsToMoveDoesNotMakeUsHurry(t *testing.T) {

@@ -50,7 +50,7 @@ type socket struct {
 	awaited    *Pattern     // the answer to a frame of the beginning
 	unanswered atomic.Int32 // keep-alive frames in a row
 	ask        func()       // for a rotation; it may block
-	cut        bool         // it was left without an answer to our goodbye
+	torn       bool         // it ended in the middle of a frame
 
 	up        time.Time
 	rotateAt  time.Time // zero: never
@@ -69,7 +69,7 @@ func newSocket(conn *websocket.Conn, line *wire, set *Settings) *socket {
 // the route and the socket itself is too old.
 func (s *socket) expire(access Access, route *Route, maxAge time.Duration) {
 	earlier := func(expires time.Time, why Cause) {
-		if expires.IsZero() {
+		if !expires.After(s.up) { // zero, or by another clock: the socket is up nevertheless
 			return
 		}
 		before := margin(expires.Sub(s.up))
@@ -112,7 +112,7 @@ func (s *socket) read(ctx context.Context, stop <-chan struct{}, to Handler, ask
 	end := &End{At: time.Now(), Heard: s.wire.heard, Err: err, up: s.up}
 	end.Cause, end.Code = causeOf(err)
 	switch {
-	case ctx.Err() != nil && !s.cut:
+	case ctx.Err() != nil && (over(stop) || s.complete(err)):
 		end.Cause = Shutdown
 	case end.Cause == Reset && s.deaf():
 		end.Cause = Silence
@@ -120,6 +120,22 @@ func (s *socket) read(ctx context.Context, stop <-chan struct{}, to Handler, ask
 		to.Violation(wsevent.ViolationProtocolOrder, []byte(err.Error()), s.wire.heard)
 	}
 	return end
+}
+
+// complete is whether the peer has sent all that it wanted to: it answered our
+// goodbye, or ended its side, and not in the middle of a frame.
+func (s *socket) complete(err error) bool {
+	closed := (*websocket.CloseError)(nil)
+	return errors.As(err, &closed) && !s.torn
+}
+
+func over(stop <-chan struct{}) bool {
+	select {
+	case <-stop:
+		return true
+	default:
+		return false
+	}
 }
 
 // frames reads frame after frame into the one buffer, until an error.
@@ -140,9 +156,12 @@ func (s *socket) frame(to Handler) error {
 	if err != nil {
 		return err
 	}
-	s.wire.allow((maxDiscard+2)*s.limit + initialBuffer) // the heads of fragments count, and control frames between them
+	// A frame can be endless without growing, in fragments that hold nothing: their
+	// heads count, and control frames between them.
+	s.wire.allow((maxDiscard+2)*s.limit + initialBuffer)
 	defer s.wire.allowAll()
 	n, err := s.fill(reader)
+	s.torn = err != nil
 	switch {
 	case errors.Is(err, errFrameTooLarge):
 		to.Violation(wsevent.ViolationFrameTooLarge, s.buffer[:min(n, largestPiece)], s.wire.heard)

@@ -20,8 +20,8 @@ var errHandshakeTooLarge = errors.New("the answer has more than 1 MiB of headers
 // counts as silence: while we do not read, nothing is expected.
 type wire struct {
 	net.Conn
-	allowance int           // bytes, before watch and within a frame
-	bounded   bool          // by the allowance
+	bounded   bool          // during the handshake, and within a frame
+	allowance int           // bytes, where it is bounded
 	timeout   time.Duration // of silence; 0 before watch
 	until     time.Time     // when a data frame is due; zero: none is
 	heard     time.Time
@@ -31,11 +31,10 @@ type wire struct {
 // watch ends the handshake, and begins to look out for silence.
 func (w *wire) watch(timeout time.Duration) {
 	w.timeout = timeout
-	w.bounded = false
+	w.allowAll()
 }
 
-// allow bounds what may come until the end of a frame: one can be endless without
-// growing, in fragments that hold nothing.
+// allow bounds what may come from now on.
 func (w *wire) allow(bytes int) { w.bounded, w.allowance = true, bytes }
 
 // allowAll ends the bound.
@@ -48,9 +47,7 @@ func (w *wire) Read(p []byte) (int, error) {
 		if !w.until.IsZero() && w.until.Before(deadline) {
 			deadline = w.until
 		}
-		if err := w.SetReadDeadline(deadline); err != nil {
-			return 0, err
-		}
+		_ = w.SetReadDeadline(deadline) // where that fails, reading tells why
 	}
 	n, err := w.Conn.Read(p)
 	if n > 0 {

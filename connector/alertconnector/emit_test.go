@@ -1,0 +1,71 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package alertconnector
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+)
+
+func TestASlowStoreHoldsUpNoAlert(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hangs, err := consumer.NewMetrics(func(ctx context.Context, _ pmetric.Metrics) error {
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		require.NoError(t, err)
+		config, factory, alerts := configured(t, dropRule), NewFactory(), new(consumertest.LogsSink)
+		toMetrics, err := factory.CreateMetricsToMetrics(t.Context(), nopSettings(), config, hangs)
+		require.NoError(t, err)
+		toLogs, err := factory.CreateMetricsToLogs(t.Context(), nopSettings(), config, alerts)
+		require.NoError(t, err)
+		require.NoError(t, toMetrics.Start(t.Context(), componenttest.NewNopHost()))
+		require.NoError(t, toLogs.Start(t.Context(), componenttest.NewNopHost()))
+		at := start()
+		for range 2 {
+			require.NoError(t, toMetrics.ConsumeMetrics(t.Context(), drops(at, 1)))
+			synctest.Wait() // the store hangs over the points of the first
+			at += 9_000
+		}
+		assert.Equal(t, 1, alerts.LogRecordCount())
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // no more patience
+		require.NoError(t, toMetrics.Shutdown(ctx))
+		require.NoError(t, toLogs.Shutdown(ctx))
+	})
+}
+
+func TestATimeThatWeSleptThroughIsNoSilence(t *testing.T) {
+	t.Parallel()
+	for slept, want := range map[bool]int{false: 1, true: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			config := configured(t, dropRule)
+			config.Rules[0].Level.NoData = 3
+			r := begin(t, config, nil, nil)
+			at := start()
+			r.consume(t, drops(at, 0))
+			r.consume(t, drops(at+9_000, 0))
+			synctest.Wait()
+			r.e.mutex.Lock()
+			r.e.engine.Resume(time.Now().Add(-time.Hour).UnixMilli()) // as if the latest window came an hour ago
+			if slept {
+				r.e.looked -= time.Hour.Milliseconds() // and we looked at the clock then
+			}
+			r.e.mutex.Unlock()
+			time.Sleep(2 * time.Second)
+			assert.Len(t, r.bodies(), want)
+			r.end(t)
+		})
+	}
+}

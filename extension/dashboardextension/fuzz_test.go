@@ -1,0 +1,37 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dashboardextension
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/extension/extensiontest"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/metadata"
+)
+
+// Whatever a configuration holds, it is refused, or the component can be made of it.
+func FuzzConfig(f *testing.F) {
+	for _, text := range []string{
+		"{ store: { directory: a, retention: 1h } }",
+		"{ endpoint: '0.0.0.0:1', allow_insecure: true, prometheus: { endpoint: 'http://a:1/b' }, query: { max_range: 1h } }",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
+		if err != nil {
+			return
+		}
+		conf, err := retrieved.AsConf()
+		config := createDefaultConfig().(*Config)
+		if err != nil || conf.Unmarshal(config) != nil || confmap.Validate(config) != nil {
+			return
+		}
+		_, err = NewFactory().Create(t.Context(), extensiontest.NewNopSettings(metadata.Type), config)
+		require.NoError(t, err)
+	})
+}

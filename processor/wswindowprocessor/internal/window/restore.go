@@ -1,0 +1,206 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package window
+
+import (
+	"fmt"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// RestoreChannels reads what SaveChanges or SaveChannels gave. The pieces must
+// come in the order in which they were saved, all streams before them.
+func (e *Engine) RestoreChannels(piece []byte) error {
+	r, err := unseal(piece)
+	if err != nil {
+		return err
+	}
+	for len(r.rest) > 0 {
+		stream, number, id := r.index(), r.index(), r.uint()
+		known := r.bool()
+		var c channel
+		if known {
+			c = channel{from: r.int(), seen: r.int()}
+		}
+		if r.failed || id == 0 {
+			break
+		}
+		s := e.seriesNumbered(stream, number)
+		switch {
+		case s == nil: // its stream could not be restored
+		case known && (c.lastSeen() < c.firstSeen() || c.lastSeen() > s.stream.newest+day):
+			return fmt.Errorf("has a channel that was seen at %d ms, its stream has come to %d ms", c.lastSeen(), s.stream.newest)
+		case known:
+			s.channels.put(id, c)
+		default:
+			s.channels.remove(id, func(uint64) {})
+		}
+	}
+	return r.err()
+}
+
+// maxWhole is how many full steps a window has at most (see the configuration of overlap).
+const maxWhole = 100
+
+func (e *Engine) seriesNumbered(stream, number int) *series {
+	if stream >= len(e.numbered) || number >= len(e.numbered[stream].series) {
+		return nil
+	}
+	return e.numbered[stream].series[number]
+}
+
+// RestoreStream reads what SaveStreams gave for a number. It is for an Engine
+// that has observed nothing yet.
+func (e *Engine) RestoreStream(number int, piece []byte) error {
+	r, err := unseal(piece)
+	if err != nil {
+		return err
+	}
+	_, size, step := r.int(), r.int(), r.int()
+	st := &stream{number: number, key: streamKey{tenant: r.string(), region: r.string(), overflow: r.bool()}}
+	st.next, st.begun, st.live = r.int(), r.bool(), r.bool()
+	st.watermark, st.newest = r.int(), r.int()
+	st.newestAt, st.downSince = r.int(), r.int()
+	for range r.length() {
+		if st.down == nil {
+			st.down = map[uint16]struct{}{}
+		}
+		st.down[uint16(r.uint())] = struct{}{} //nolint:gosec // it was one when it was written
+	}
+	for range r.length() {
+		st.gaps = append(st.gaps, gap{start: r.int(), end: r.int()})
+	}
+	st.skew, st.skewKnown = r.float(), r.bool()
+	if r.version >= versionSigns {
+		st.downMark, st.ahead = r.int(), r.int()
+		st.signs = signs{every: r.int(), latest: r.int()}
+	}
+	if size < 1 || step < 1 || step > size {
+		return fmt.Errorf("has windows of %d ms every %d ms", size, step)
+	}
+	saved := newGrid(size, size-step)
+	if saved.whole > maxWhole {
+		return fmt.Errorf("has windows of %d ms every %d ms", size, step)
+	}
+	for range r.length() {
+		st.series = append(st.series, st.restoreSeries(r, saved))
+	}
+	if err := r.err(); err != nil {
+		return err
+	}
+	if err := st.check(saved); err != nil {
+		return err
+	}
+	if saved != e.grid {
+		e.regrid(st, saved)
+	}
+	return e.adopt(st)
+}
+
+func (st *stream) restoreSeries(r *reader, g grid) *series {
+	tags := wsevent.Tags{TenantID: st.key.tenant, Region: st.key.region, ChannelType: r.string(), Overflow: st.key.overflow}
+	s := newSeries(tags, st, g, 0)
+	s.number = len(st.series)
+	s.latest, s.resumed, s.late = r.int(), r.int(), r.int()
+	s.from, s.since, s.reported, s.unshown = r.int(), r.int(), r.bool(), r.bool()
+	s.totals = r.counts()
+	for k := range int64(r.length()) {
+		s.slot(st.next + k).panes = [2]wsevent.Counts{r.counts(), r.counts()}
+	}
+	return s
+}
+
+// day is more than times that belong together are ever apart, in ms.
+const day = 86_400_000
+
+// check refuses what the Engine could never have written, and would take years to
+// go on from.
+func (st *stream) check(g grid) error {
+	const ages = 1 << 53 // ms
+	for _, t := range []int64{g.size, st.watermark, st.newest, st.newestAt, st.downSince, st.downMark, st.ahead, st.signs.every, st.signs.latest} {
+		if t < -ages || t > ages {
+			return fmt.Errorf("has a time out of range: %d ms", t)
+		}
+	}
+	if st.next < -ages/g.step || st.next > ages/g.step ||
+		st.begun && (st.watermark-g.end(st.next) > day || st.newest-st.watermark > day) {
+		return fmt.Errorf("has its next window, %d, far from its watermark, %d ms", st.next, st.watermark)
+	}
+	return nil
+}
+
+// regrid moves a stream that was saved with another size or overlap. What was
+// counted in its open panes stays in the totals alone.
+func (e *Engine) regrid(st *stream, saved grid) {
+	for _, s := range st.series {
+		s.foldPanes(saved)
+	}
+	st.next = e.firstOpen(st)
+	for i, s := range st.series {
+		moved := newSeries(s.tags, st, e.grid, st.watermark)
+		moved.number, moved.latest, moved.resumed, moved.late = i, s.latest, s.resumed, s.late
+		moved.from, moved.since, moved.reported = st.next, s.since, s.reported
+		moved.totals, moved.unshown = s.totals, s.unshown
+		st.series[i] = moved
+	}
+}
+
+// adopt takes a restored stream in.
+func (e *Engine) adopt(st *stream) error {
+	if known, ok := e.streams[st.key]; ok && !st.key.overflow {
+		return fmt.Errorf("is of tenant %q and region %q, as is number %d", st.key.tenant, st.key.region, known.number)
+	}
+	for len(e.numbered) <= st.number {
+		e.numbered = append(e.numbered, &stream{number: len(e.numbered)})
+	}
+	e.numbered[st.number] = st
+	e.streams[st.key] = st
+	for _, s := range st.series {
+		e.series[s.tags] = s
+	}
+	return nil
+}
+
+// Resume ends a restore. Nobody was there from savedAt on (unix ms), nor is, for all
+// we know, until a stream's first event or connect. The streams go on where they
+// stood.
+func (e *Engine) Resume(savedAt, now int64) {
+	for _, st := range e.numbered {
+		st.arrived, st.mark = now, st.watermark
+		st.away, st.awaySince = st.begun, savedAt
+		for _, s := range st.series {
+			e.recount(s)
+		}
+	}
+}
+
+// Continue ends a restore after which every event since savedAt (unix ms) comes
+// again: nobody was away, and the streams go on as if nothing had happened.
+func (e *Engine) Continue(savedAt int64) {
+	for _, st := range e.numbered {
+		st.arrived, st.mark = savedAt, st.watermark
+		for _, s := range st.series {
+			e.recount(s)
+		}
+	}
+}
+
+// recount finds out which windows the channels of a restored series belong to.
+func (e *Engine) recount(s *series) {
+	s.channels.each(func(id uint64, c channel) bool {
+		past := c.closed() && e.grid.last(c.lastSeen()) < s.stream.next
+		if past {
+			s.channels.remove(id, func(uint64) {})
+		}
+		return past
+	})
+	s.channels.each(func(id uint64, c channel) bool {
+		e.channels++
+		e.shift(s, e.grid.first(c.firstSeen()), 1)
+		if c.closed() {
+			e.leave(s, id, c.lastSeen())
+		}
+		return false
+	})
+}

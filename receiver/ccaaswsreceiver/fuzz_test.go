@@ -1,0 +1,41 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/receiver/receivertest"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
+)
+
+// Whatever a configuration holds, it is refused, or the component can be made of it.
+func FuzzConfig(f *testing.F) {
+	for _, text := range []string{
+		"{ tenant_id: a, region: us-east-1, oauth2: { client_id: a, client_secret: b } }",
+		"{ platform: nice_cxone, api: event_hub, region: na1, oauth2: { client_id: a, client_secret: b, grant_type: password, username: c, password: d } }",
+		"{ platform: custom, endpoint: 'ws://127.0.0.1:1', fields: { timestamp: 'a.b[0]|json.c || d' }, types: { message.send: [ { a.b: [c, d] } ] } }",
+		"{ platform: custom, endpoint: 'https://a.example.com', session: { url_from: { method: POST, url: /a, path: b[1].c, expires: d }, on_open: [ { send: a, expect: '{}' } ], keep_alive: { send: a, interval: 1s } } }",
+		"{ api: notifications, region: eu-west-1, notifications: { topics: [a] }, oauth2: { client_id: a, client_secret: b } }",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
+		if err != nil {
+			return
+		}
+		conf, err := retrieved.AsConf()
+		config := createDefaultConfig().(*Config)
+		if err != nil || conf.Unmarshal(config) != nil || confmap.Validate(config) != nil {
+			return
+		}
+		_, err = newReceiver(receivertest.NewNopSettings(metadata.Type), config, consumertest.NewNop())
+		require.NoError(t, err)
+	})
+}

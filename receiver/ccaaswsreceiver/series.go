@@ -1,0 +1,91 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver
+
+import (
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// Bounds of the table of series; past either it begins anew with the next batch.
+const (
+	maxSeries      = 4096
+	maxSeriesBytes = 1 << 20
+)
+
+// series is a set of dimensions, and where its records of the present batch are.
+type series struct {
+	tenant, region, channelType string
+	salt                        uint64 // the tenant's part of its events' identities
+
+	number  int // of its resource in this batch
+	records plog.LogRecordSlice
+	size    int // records in this batch
+	likely  int // records in the last one
+	carries bool
+}
+
+// seriesTable knows the sets of dimensions that were seen, so that finding one
+// again allocates nothing.
+type seriesTable struct {
+	all    map[string]*series
+	bytes  int
+	open   []*series // those of the present batch
+	recent [256]*series
+	key    []byte
+}
+
+// begin closes the series of the batch before.
+func (t *seriesTable) begin() {
+	for _, s := range t.open {
+		s.records, s.likely, s.size, s.carries = plog.LogRecordSlice{}, s.size, 0, false
+	}
+	clear(t.open)
+	t.open = t.open[:0]
+	if t.all == nil || len(t.all) > maxSeries || t.bytes > maxSeriesBytes {
+		*t = seriesTable{all: map[string]*series{}}
+	}
+}
+
+// find looks among the recent series first, where the ends of the names choose
+// the one place to look: a quarter of what the table costs.
+func (t *seriesTable) find(tenant, region, channelType []byte) *series {
+	place := &t.recent[last(tenant)^last(region)<<2^last(channelType)<<4]
+	s := *place
+	if s == nil || s.tenant != string(tenant) || s.region != string(region) || s.channelType != string(channelType) {
+		s = t.lookup(tenant, region, channelType)
+		*place = s
+	}
+	if s.size == 0 {
+		t.open = append(t.open, s)
+	}
+	return s
+}
+
+func last(name []byte) byte { return name[len(name)-1] }
+
+// separator stands between dimensions in a key. No UTF-8 text holds it.
+const separator = "\xff"
+
+func (t *seriesTable) lookup(tenant, region, channelType []byte) *series {
+	t.key = append(t.key[:0], tenant...)
+	t.key = append(append(t.key, separator...), region...)
+	t.key = append(append(t.key, separator...), channelType...)
+	if s, known := t.all[string(t.key)]; known {
+		return s
+	}
+	return t.intern(t.key)
+}
+
+func (t *seriesTable) intern(key []byte) *series {
+	name := string(key)
+	tenant, rest, _ := strings.Cut(name, separator)
+	region, channelType, _ := strings.Cut(rest, separator)
+	s := &series{tenant: tenant, region: region, channelType: channelType, salt: xxhash.Sum64String(tenant)}
+	t.all[name] = s
+	t.bytes += len(name)
+	return s
+}
