@@ -51,13 +51,13 @@ func TestFaultBackendInTrouble(t *testing.T) {
 		}
 		return errors.New("the totals in the store are not what the platform sent")
 	})
-	eventually(t, func() error { return q.emptied() })
+	eventually(t, q.emptied)
 
 	never, lost, all := backend.missing()
 	assert.Zero(t, never, "windows that never came")
 	assert.Zero(t, lost[turnedAway], "windows that were refused and did not come again")
 	failed := q.own(t, `otelcol_exporter_send_failed_metric_points\{.*exporter="otlp_http"`)
-	assert.EqualValues(t, backend.givenUp(), failed, "points that were given up are counted")
+	assert.Equal(t, backend.givenUp(), int(failed), "points that were given up are counted")
 	alerts, letters := backend.alertsNow(), q.letters(t)
 	byFate := map[fate]int{}
 	for key, became := range alerts {
@@ -66,7 +66,7 @@ func TestFaultBackendInTrouble(t *testing.T) {
 	}
 	assert.Equal(t, byFate[rejected], letters, "alerts refused for good are dead letters")
 	told := q.own(t, `otelcol_alert_alerts\{`)
-	assert.EqualValues(t, told, len(alerts), "alerts that were told have arrived")
+	assert.Len(t, alerts, int(told), "alerts that were told have arrived")
 	measured(t, "%d kinds of trouble: of %d windows %d were given up and counted, %d went to a 200 with a page instead of an answer; of %d alerts %d are dead letters; totals exact",
 		len(replies()), all, lost[rejected]+lost[garbled], lost[pretended], len(alerts), letters)
 }

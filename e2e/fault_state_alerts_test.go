@@ -45,7 +45,7 @@ func windowsOf(totals map[int64]float64) (windows []countedWindow) {
 func (q faultQuickstart) compareAlerts(t testing.TB, platform *sim.Server) string {
 	t.Helper()
 	received, webhooks := platform.Webhooks()
-	require.EqualValues(t, received, len(webhooks), "the simulator has kept them all")
+	require.Len(t, webhooks, int(received), "the simulator has kept them all")
 	delivered := map[string]map[int64]alert{} // by rule and series, and end of the window
 	ids := map[string]map[string]bool{}
 	for _, webhook := range webhooks {
@@ -83,11 +83,8 @@ func (q faultQuickstart) compareAlerts(t testing.TB, platform *sim.Server) strin
 	drawn := 0
 	for _, s := range q.samples(t, "ws_alert_firing", "2h") {
 		key := s.labels["rule"] + "/" + s.labels["tenant_id"] + "/" + s.labels["region"]
-		state := 0.0
-		if latestAlert(delivered[key], s.at).Status == "firing" {
-			state = 1
-		}
-		assert.Equalf(t, state, s.value, "%s at %d: delivered, and drawn", key, s.at)
+		fires := latestAlert(delivered[key], s.at).Status == "firing"
+		assert.Equalf(t, fires, s.value == 1, "%s at %d: delivered, and drawn", key, s.at)
 		drawn++
 	}
 	return fmt.Sprintf("%d alerts under %d ids, %d deliveries, agree with %d samples of what fired", alertsIn(delivered), len(ids), received, drawn)

@@ -109,7 +109,7 @@ func use(t *testing.T, path string) {
 		if err != nil {
 			return err
 		}
-		if err := bucket.ForEach(func(key, value []byte) error { return nil }); err != nil {
+		if err := bucket.ForEach(func(_, _ []byte) error { return nil }); err != nil {
 			return err
 		}
 		return bucket.Put([]byte("key/1"), make([]byte, 10_000))
