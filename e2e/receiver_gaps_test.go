@@ -105,7 +105,7 @@ func (w *watcher) accounts(t *testing.T, record string) (delivered, lost int) {
 		// What was on its way when the last sign of life came happened an instant before.
 		// And the platform takes note of a new socket after it has let it in: on a busy
 		// machine long after, and by its own word it has missed what happened until then.
-		const instant = 50 * time.Millisecond
+		const instant = 250 * time.Millisecond
 		late := instant
 		if event.Outcome == "missed" {
 			late = 2 * time.Second
