@@ -26,12 +26,12 @@ func TestReceiverRotatesWithoutLossOrDoubleCount(t *testing.T) {
 	}{
 		"token, events shared out": {
 			"", "realtime_events", "token_expiry",
-			func(c *sim.Config) { c.TokenTTL, c.Trouble.CloseExpired = 8*time.Second, true },
+			func(c *sim.Config) { c.TokenTTL, c.Trouble.CloseExpired = 6*time.Second, true },
 		},
 		"token, events on every socket": {
 			"", "realtime_events", "token_expiry",
 			func(c *sim.Config) {
-				c.TokenTTL, c.Trouble.CloseExpired, c.Delivery = 8*time.Second, true, sim.DeliverBroadcast
+				c.TokenTTL, c.Trouble.CloseExpired, c.Delivery = 6*time.Second, true, sim.DeliverBroadcast
 			},
 		},
 		"age, as after 24 h": {
@@ -54,17 +54,17 @@ func TestReceiverRotatesWithoutLossOrDoubleCount(t *testing.T) {
 		},
 		"token of notifications": {
 			"api: notifications\nrotation: { overlap: 200ms }", "notifications", "token_expiry",
-			func(c *sim.Config) { c.TokenTTL, c.Trouble.CloseExpired = 8*time.Second, true },
+			func(c *sim.Config) { c.TokenTTL, c.Trouble.CloseExpired = 6*time.Second, true },
 		},
 		"token of the event hub": {
 			"platform: nice_cxone\napi: event_hub\nrotation: { overlap: 200ms }", "event_hub", "token_expiry",
-			func(c *sim.Config) { c.TokenTTL, c.Trouble.CloseExpired = 8*time.Second, true },
+			func(c *sim.Config) { c.TokenTTL, c.Trouble.CloseExpired = 6*time.Second, true },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			platform := lively(t, func(c *sim.Config) {
-				c.Events = 4000
+				c.Events = 6000
 				test.platform(c)
 			})
 			w := watch(t, endpoint(platform)+test.receiver)
