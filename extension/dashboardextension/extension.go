@@ -52,7 +52,7 @@ func (d *dashboard) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
-	d.viewer = newViewers(d.config, source, d.newest, d.telemetry)
+	d.viewer = newViewers(d.config, source, d.writes, d.telemetry)
 	if err := d.observe(); err != nil {
 		return errors.Join(err, d.Shutdown(ctx))
 	}

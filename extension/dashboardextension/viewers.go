@@ -35,7 +35,7 @@ const (
 // the source, however many viewers there are.
 type viewers struct {
 	source    http.Handler
-	newest    func() time.Time // of the source's samples; zero when it does not tell
+	writes    func() int64 // that the source has taken; 0 when it does not tell
 	schedule  cache.Schedule
 	limits    question.Limits
 	timeout   time.Duration
@@ -51,10 +51,10 @@ type viewers struct {
 	ctx  context.Context    //nolint:containedctx // answers are for several viewers, and outlive the one who asked first
 }
 
-func newViewers(c *Config, source http.Handler, newest func() time.Time, telemetry *metadata.TelemetryBuilder) *viewers {
+func newViewers(c *Config, source http.Handler, writes func() int64, telemetry *metadata.TelemetryBuilder) *viewers {
 	v := &viewers{
 		source:    source,
-		newest:    newest,
+		writes:    writes,
 		schedule:  cache.Schedule{Size: c.Window.Size, Step: c.Window.Size - c.Window.Overlap, Offset: c.Window.Offset},
 		limits:    question.Limits{Points: maxPoints, Range: c.Query.MaxRange, Steps: maxSteps, Names: maxNames, QueryBytes: maxQueryBytes},
 		timeout:   c.Query.Timeout,
@@ -156,10 +156,11 @@ func (v *viewers) get(key string) (cache.Answer, bool) {
 
 func (v *viewers) epoch() cache.Epoch {
 	moment, windowEnd := v.schedule.Moment(time.Now())
+	known := v.known()
 	return cache.Epoch{
 		Moment: moment.UnixNano(),
-		Newest: v.newest().UnixNano(),
-		Whole:  v.known() == verdict{windowEnd, true},
+		Writes: v.writes(),
+		Whole:  known.whole && known.windowEnd.Equal(windowEnd),
 	}
 }
 

@@ -31,7 +31,7 @@ type source struct {
 	asked  atomic.Int64
 	delay  time.Duration
 	status int
-	newest atomic.Int64 // unix ms
+	writes atomic.Int64
 }
 
 func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +57,7 @@ func watching(t *testing.T, s *source, change ...func(*Config)) *viewers {
 	for _, c := range change {
 		c(config)
 	}
-	v := newViewers(config, s, func() time.Time { return time.UnixMilli(s.newest.Load()) }, telemetry)
+	v := newViewers(config, s, s.writes.Load, telemetry)
 	t.Cleanup(v.close)
 	return v
 }
@@ -113,7 +113,7 @@ func TestAnswersAge(t *testing.T) {
 		assert.Equal(t, "1", ask())
 		time.Sleep(5 * time.Second)
 		assert.Equal(t, "1", ask())
-		s.newest.Store(time.Now().UnixMilli())
+		s.writes.Add(1)
 		assert.Equal(t, "2", ask(), "there is newer data")
 		v.at(time.Second)
 		assert.Equal(t, "3", ask(), "it is the next window")

@@ -5,11 +5,11 @@ package cache
 
 import "container/list"
 
-// Epoch is what an answer is good for: a poll's moment, the newest sample that there
-// was, and whether the window of that moment was whole.
+// Epoch is what an answer is good for: a poll's moment, how many writes there had been,
+// and whether the window of that moment was whole.
 type Epoch struct {
 	Moment int64 // unix ns
-	Newest int64
+	Writes int64
 	Whole  bool
 }
 

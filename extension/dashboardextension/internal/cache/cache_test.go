@@ -41,6 +41,14 @@ func TestMoment(t *testing.T) {
 	}
 }
 
+// Within a window the moment is one and the same, to whoever compares it.
+func TestMomentHasNoMonotonicReading(t *testing.T) {
+	t.Parallel()
+	windows := Schedule{Size: 10 * time.Second, Step: 9 * time.Second, Offset: 2 * time.Second}
+	moment, end := windows.Moment(time.Now())
+	assert.NotContains(t, moment.String()+end.String(), "m=")
+}
+
 func seconds(t *testing.T, text string) time.Time {
 	t.Helper()
 	var s float64
@@ -63,7 +71,7 @@ func TestAnswers(t *testing.T) {
 	assert.Zero(t, a.Size(), "it does not keep what it will not give")
 
 	a.Put("k", two, Answer{Body: []byte("second")})
-	_, found = a.Get("k", Epoch{Moment: 2, Newest: 5})
+	_, found = a.Get("k", Epoch{Moment: 2, Writes: 5})
 	assert.False(t, found, "there is newer data")
 
 	a.Put("huge", two, Answer{Body: make([]byte, 9_000)})

@@ -25,11 +25,12 @@ func (s Schedule) Moment(now time.Time) (moment, windowEnd time.Time) {
 	return moment, moment.Add(-s.Offset)
 }
 
-// floor is the latest multiple of step from the epoch that is not after t.
+// floor is the latest multiple of step from the epoch that is not after t. It has no
+// monotonic reading, which would make the floors of two times differ.
 func floor(t time.Time, step time.Duration) time.Time {
 	past := time.Duration(t.UnixNano()) % step
 	if past < 0 {
 		past += step
 	}
-	return t.Add(-past)
+	return t.Add(-past).Round(0)
 }

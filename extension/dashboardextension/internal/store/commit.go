@@ -34,6 +34,7 @@ func (s *Store) write(ctx context.Context, add func(context.Context, *tolerant) 
 		s.fail(err)
 		return nil, err
 	}
+	s.writes.Add(1)
 	s.options.Appended(ctx, t.appended)
 	for reason, n := range t.refused {
 		s.options.Refused(ctx, reason, n)

@@ -53,6 +53,7 @@ type Store struct {
 	api      http.Handler
 	metadata families
 	limited  atomic.Bool // the series limit holds; not while the log is replayed
+	writes   atomic.Int64
 
 	// use is held for reading by whoever uses the database, and for writing while it
 	// is exchanged for one that was opened afresh.
@@ -162,15 +163,8 @@ func (s *Store) Query() http.Handler {
 	})
 }
 
-// Newest is the time of the newest sample.
-func (s *Store) Newest() time.Time {
-	s.use.RLock()
-	defer s.use.RUnlock()
-	if s.db == nil || s.db.Head().NumSeries() == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(s.db.Head().MaxTime())
-}
+// Writes is how many writes queries find the samples of.
+func (s *Store) Writes() int64 { return s.writes.Load() }
 
 // Series is the number of series that have had samples of late.
 func (s *Store) Series() int {
