@@ -6,7 +6,6 @@ LINT        := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@
 OUTPUT      := build/otelcol-ccaas
 # The race detector needs a C compiler; a machine without one tests without it.
 RACE        := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
-CONFIGS     := $(wildcard config/*.yaml)
 BENCH_TIME  ?= 1s
 
 .PHONY: build

@@ -66,9 +66,7 @@ type asked struct{ where, expression string }
 func dashboards(t *testing.T) map[string]grafana.Dashboard {
 	t.Helper()
 	plugins.RegisterDefaultPlugins()
-	files, err := filepath.Glob("../dashboards/*.json")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
+	files := matching(t, "../dashboards/*.json")
 	all := map[string]grafana.Dashboard{}
 	for _, file := range files {
 		text, err := os.ReadFile(file)

@@ -53,9 +53,7 @@ func valueOf(list []variable, name string) string {
 // the state on a volume.
 func TestValidateHelmValues(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("../deploy/kubernetes/helm/*.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
+	files := matching(t, "../deploy/kubernetes/helm/*.yaml")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
@@ -99,9 +97,7 @@ type mount struct {
 // The operator's resources carry the configurations of config/ as they are.
 func TestValidateOperatorResources(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("../deploy/kubernetes/operator/*.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
+	files := matching(t, "../deploy/kubernetes/operator/*.yaml")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()

@@ -7,7 +7,6 @@ package e2e
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -19,10 +18,8 @@ func TestValidateOperations(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../docs/operations.md")
 	require.NoError(t, err)
-	components, err := filepath.Glob("../*/*/metadata.yaml")
-	require.NoError(t, err)
 	metrics := 0
-	for _, component := range components {
+	for _, component := range matching(t, "../*/*/metadata.yaml") {
 		var metadata struct {
 			Telemetry struct {
 				Metrics map[string]any

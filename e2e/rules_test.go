@@ -8,13 +8,11 @@ package e2e
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 )
 
 const rulesFolder = "../deploy/prometheus/rules"
@@ -27,9 +25,7 @@ func promtool(t *testing.T, arguments ...string) {
 
 func TestRules(t *testing.T) {
 	t.Parallel()
-	tests, err := filepath.Glob(rulesFolder + "/testdata/*_test.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, tests)
+	tests := matching(t, rulesFolder+"/testdata/*_test.yaml")
 	promtool(t, "check", "rules", "--lint=all", "--lint-fatal", rulesFolder+"/ccaas.yaml")
 	promtool(t, append([]string{"test", "rules"}, tests...)...)
 }
@@ -37,8 +33,6 @@ func TestRules(t *testing.T) {
 // Every alert is tested, and says to whom it matters, why, and where to look.
 func TestAlertRulesAreComplete(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(rulesFolder + "/ccaas.yaml")
-	require.NoError(t, err)
 	var rules struct {
 		Groups []struct {
 			Rules []struct {
@@ -48,11 +42,9 @@ func TestAlertRulesAreComplete(t *testing.T) {
 			}
 		}
 	}
-	require.NoError(t, yaml.Unmarshal(text, &rules))
+	readYAML(t, rulesFolder+"/ccaas.yaml", &rules)
 	var tested strings.Builder
-	tests, err := filepath.Glob(rulesFolder + "/testdata/*_test.yaml")
-	require.NoError(t, err)
-	for _, test := range tests {
+	for _, test := range matching(t, rulesFolder+"/testdata/*_test.yaml") {
 		text, err := os.ReadFile(test)
 		require.NoError(t, err)
 		tested.Write(text)

@@ -27,12 +27,19 @@ func validate(t *testing.T, config string) {
 	assert.NoError(t, err, string(out))
 }
 
+// matching are the files of a pattern. That there are none is never right.
+func matching(t testing.TB, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	require.NoError(t, err)
+	require.NotEmpty(t, files, pattern)
+	return files
+}
+
 // Every configuration in config/ is loaded by the collector.
 func TestValidateConfigs(t *testing.T) {
 	t.Parallel()
-	configs, err := filepath.Glob("../config/*.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, configs)
+	configs := matching(t, "../config/*.yaml")
 	list, err := os.ReadFile("../config/README.md")
 	require.NoError(t, err)
 	for _, config := range configs {
