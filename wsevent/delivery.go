@@ -16,6 +16,9 @@ import (
 //
 // A Delivery is safe for concurrent use.
 type Delivery interface {
+	// Source names the connection that the records come from, as "ccaas_ws/eu/0": the
+	// component's ID and the connection's number. It is the same after a restart.
+	Source() string
 	// DeliveredTo returns the time up to which everything that arrived is
 	// delivered: now, or, while a batch is being delivered, the arrival of its
 	// first record.
