@@ -18,7 +18,7 @@ help: ## list the targets
 # Go itself knows best what is up to date, so the binaries are always offered to it.
 .PHONY: bin/otelcol-ccaas
 bin/otelcol-ccaas: $(OUTPUT)/main.go
-	@cp distribution/gates.go $(OUTPUT)/
+	@cp distribution/*.go $(OUTPUT)/
 	cd $(OUTPUT) && $(GO) build -trimpath -tags $(BUILD_TAGS) -ldflags "-s -w" -o ../../$@ .
 
 .PHONY: bin/ccaassim
@@ -92,7 +92,7 @@ VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 .PHONY: vulncheck
 vulncheck: $(OUTPUT)/main.go ## known vulnerabilities in what is called; VULNDB=file:///path takes a copy of the database, without a network
 	$(GO) mod verify
-	@cp distribution/gates.go $(OUTPUT)/
+	@cp distribution/*.go $(OUTPUT)/
 	cd $(OUTPUT) && $(GO) run $(VULNCHECK) $(if $(VULNDB),-db $(VULNDB)) -tags $(BUILD_TAGS) .
 
 FUZZ_TIME ?= 30s
@@ -152,7 +152,7 @@ packages: ## .deb and .rpm of BINARY, in build/packages
 SYSTEMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 .PHONY: cross
 cross: $(OUTPUT)/main.go ## compile the collector for each of SYSTEMS
-	@cp distribution/gates.go $(OUTPUT)/
+	@cp distribution/*.go $(OUTPUT)/
 	@for system in $(SYSTEMS); do echo "$$system" && \
 		(cd $(OUTPUT) && CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) build -trimpath -tags $(BUILD_TAGS) -o /dev/null .) || exit 1; \
 	done

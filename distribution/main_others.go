@@ -1,0 +1,17 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build distribution && !windows
+
+// This file replaces the one of the same name that ocb generates; make build copies it.
+
+package main
+
+import (
+	"go.opentelemetry.io/collector/otelcol"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/reload"
+)
+
+// run is called by the generated main function.
+func run(params otelcol.CollectorSettings) error { return reload.Run(params) }

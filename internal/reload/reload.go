@@ -1,0 +1,149 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package reload
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/collector/otelcol"
+	"go.uber.org/zap"
+)
+
+// Run executes the command line of the distribution.
+func Run(set otelcol.CollectorSettings) error {
+	record := newRecord()
+	log := &currentLogger{}
+	resolver := &set.ConfigProviderSettings.ResolverSettings
+	resolver.ProviderFactories = record.wrap(resolver.ProviderFactories)
+	set.LoggingOptions = append(set.LoggingOptions, zap.WrapCore(log.capture))
+
+	command := otelcol.NewCommand(set)
+	start := command.RunE
+	command.RunE = func(command *cobra.Command, args []string) error {
+		hangup, terminate := make(chan os.Signal, 1), make(chan os.Signal, 1)
+		signal.Notify(hangup, syscall.SIGHUP)
+		signal.Notify(terminate, os.Interrupt, syscall.SIGTERM)
+		defer signal.Stop(hangup)
+		defer signal.Stop(terminate)
+		s := &supervisor{
+			start: func(ctx context.Context) error {
+				command.SetContext(ctx)
+				return start(command, args)
+			},
+			check:     checkInChild,
+			record:    record,
+			log:       log.get,
+			hangup:    hangup,
+			terminate: terminate,
+			// Ignore removes the Collector's own registration, too. Without it, the
+			// Collector would shut its service down before it reads the new configuration.
+			capture: func() {
+				signal.Ignore(syscall.SIGHUP)
+				signal.Notify(hangup, syscall.SIGHUP)
+			},
+		}
+		return s.run(command.Context())
+	}
+	return command.Execute()
+}
+
+// supervisor runs one Collector after another, each with the configuration of its time.
+type supervisor struct {
+	start     func(context.Context) error // runs a Collector until it ends
+	check     func(context.Context) error // validates the configuration as it is now
+	record    *record
+	log       func() *zap.Logger
+	hangup    <-chan os.Signal
+	terminate <-chan os.Signal
+	capture   func() // takes SIGHUP from the Collector
+}
+
+// outcome is how a Collector ended.
+type outcome struct {
+	err     error
+	running bool // it had started
+	reload  bool // it was stopped in favour of a new configuration
+}
+
+// run returns when a Collector ends for another reason than a reload. A new
+// configuration that does not start is replaced by the previous one.
+func (s *supervisor) run(ctx context.Context) error {
+	reloaded := false
+	for {
+		end := s.once(ctx)
+		switch {
+		case end.reload:
+			if end.err != nil {
+				s.log().Warn("Shutdown of the previous configuration reported errors", zap.Error(end.err))
+			}
+			s.record.forget()
+			reloaded = true
+		case end.err != nil && !end.running && reloaded && s.record.restore():
+			s.log().Error("New configuration did not start; the previous one is started again", zap.Error(end.err))
+			reloaded = false
+		default:
+			return end.err
+		}
+	}
+}
+
+// once runs one Collector.
+func (s *supervisor) once(parent context.Context) outcome {
+	stop, running := make(chan struct{}), make(chan struct{})
+	ctx := &runContext{Context: parent, stop: stop, onLoop: sync.OnceFunc(func() { close(running) }), capture: s.capture}
+	ended := make(chan error, 1)
+	go func() { ended <- s.start(ctx) }()
+
+	checkCtx, cancelCheck := context.WithCancel(context.WithoutCancel(parent))
+	defer cancelCheck()
+	checked := make(chan error, 1)
+	var end outcome
+	var hangup <-chan os.Signal // nil while starting, checking or stopping
+	stopping := false
+	for {
+		select {
+		case end.err = <-ended:
+			select {
+			case <-running:
+				end.running = true
+			default:
+			}
+			return end
+		case <-running:
+			s.record.commit()
+			running, end.running, hangup = nil, true, s.hangup
+			if stopping {
+				hangup = nil
+			}
+		case <-hangup:
+			hangup = nil
+			s.log().Info("Received SIGHUP; validating the configuration")
+			go func() { checked <- s.check(checkCtx) }()
+		case err := <-checked:
+			switch {
+			case stopping:
+			case err != nil:
+				s.log().Error("Configuration not reloaded: it is not valid, and the previous one stays in force", zap.Error(err))
+				hangup = s.hangup
+			default:
+				s.log().Info("Configuration is valid; restarting the pipelines with it")
+				end.reload, stopping = true, true
+				close(stop)
+			}
+		case <-s.terminate:
+			// A Collector that runs receives the signal itself. One that starts does not yet.
+			if end.reload = false; !stopping {
+				stopping, hangup = true, nil
+				if !end.running {
+					close(stop)
+				}
+			}
+		}
+	}
+}
