@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -39,6 +40,12 @@ type Config struct {
 	Concurrency int `mapstructure:"concurrency"`
 	// DeadLetter keeps what is given up.
 	DeadLetter DeadLetterConfig `mapstructure:"dead_letter"`
+	// SuccessBody is a regular expression that the body of a 2xx response has to match;
+	// empty: the status alone counts.
+	SuccessBody string `mapstructure:"success_body"`
+	// AuthRetry is for how long a 401, a 403 or a body that SuccessBody does not match is
+	// retried before the record becomes a dead letter.
+	AuthRetry time.Duration `mapstructure:"auth_retry"`
 	// RetryConfig is how often what failed is tried again.
 	RetryConfig configretry.BackOffConfig `mapstructure:"retry_on_failure"`
 	// QueueConfig is for what waits.
@@ -113,6 +120,12 @@ func (c *Config) validateNumbers() error {
 	}
 	if c.Concurrency < 1 || c.Concurrency > 100 {
 		refuse("concurrency", c.Concurrency, "must be 1 to 100")
+	}
+	if c.AuthRetry < 0 {
+		refuse("auth_retry", c.AuthRetry, "must not be negative; 0s makes a dead letter at once")
+	}
+	if _, err := regexp.Compile(c.SuccessBody); err != nil {
+		refuse("success_body", fmt.Sprintf("%q", c.SuccessBody), err.Error())
 	}
 	if c.DeadLetter.MaxMegabytes < 1 {
 		refuse("dead_letter.max_megabytes", c.DeadLetter.MaxMegabytes, "must be at least 1")

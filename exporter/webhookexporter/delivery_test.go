@@ -181,7 +181,6 @@ func TestWhatNeverPassesDoesNotStopTheOthers(t *testing.T) {
 		status []componentstatus.Status
 	}{
 		"400": {says(400), "refused", []string{"400 Bad Request"}, nil},
-		"401": {says(401), "refused", []string{"401", "auth"}, flagged},
 		"404": {says(404), "refused", []string{"404", "look at endpoint"}, flagged},
 		"413": {says(413), "refused", []string{"413"}, nil},
 		"301": {says(301, "Location", "https://elsewhere.example.com/T0P-SECRET"), "redirect", []string{"301", "elsewhere.example.com are not followed"}, flagged},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"runtime"
 	"sync/atomic"
 
@@ -42,6 +43,7 @@ type webhookExporter struct {
 	signers   []*webhooks.Webhook
 	format    payload.Format
 	userAgent string
+	success   *regexp.Regexp // of the body of a 2xx response; nil: any
 
 	client    *http.Client
 	transport http.RoundTripper // instead of the client's, in tests
@@ -49,6 +51,7 @@ type webhookExporter struct {
 	letters *letters
 	waiting *waiting
 	status  *status
+	refusal refusal
 	gone    atomic.Bool // the receiver answered 410
 	closing atomic.Bool // Shutdown has begun
 	absent  atomic.Bool // it has, and the receiver is not to be had
@@ -74,6 +77,11 @@ func newExporter(ctx context.Context, set exporter.Settings, config *Config) (_ 
 	}
 	if e.telemetry, err = metadata.NewTelemetryBuilder(set.TelemetrySettings); err != nil {
 		return nil, err
+	}
+	if config.SuccessBody != "" {
+		if e.success, err = regexp.Compile(config.SuccessBody); err != nil {
+			return nil, fmt.Errorf("success_body: %w", err)
+		}
 	}
 	e.letters = newLetters(config.DeadLetter, set.Logger, e.telemetry)
 	e.Logs, err = exporterhelper.NewLogs(ctx, set, config, e.push,

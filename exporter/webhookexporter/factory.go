@@ -46,6 +46,7 @@ func createDefaultConfig() component.Config {
 		Alertmanager: AlertmanagerConfig{ExpireAfter: 24 * time.Hour},
 		Template:     TemplateConfig{ContentType: payload.JSON},
 		Concurrency:  8,
+		AuthRetry:    10 * time.Minute,
 		DeadLetter:   DeadLetterConfig{MaxMegabytes: 20},
 		RetryConfig:  retry,
 		QueueConfig:  configoptional.Some(queue),

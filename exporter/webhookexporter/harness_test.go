@@ -217,6 +217,19 @@ func (b *bench) count(name, key, value string) (sum int64) {
 	return sum
 }
 
+// total is the value of a counter of own telemetry.
+func (b *bench) total(name string) (sum int64) {
+	b.t.Helper()
+	metric, err := b.tel.GetMetric(name)
+	if err != nil {
+		return 0
+	}
+	for _, point := range metric.Data.(metricdata.Sum[int64]).DataPoints {
+		sum += point.Value
+	}
+	return sum
+}
+
 // episode is a batch of alerts: each is "a firing", "a resolved", and so on.
 func episode(told ...[2]string) plog.Logs {
 	logs := plog.NewLogs()

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -20,6 +21,9 @@ import (
 // message is a record to be delivered.
 type message struct {
 	payload.Message
+
+	// observed is the record's ObservedTimestamp.
+	observed time.Time
 
 	// err says why there is nothing that could be sent.
 	err error
@@ -39,7 +43,7 @@ func messagesOf(logs plog.Logs) []*message {
 }
 
 func messageOf(resource pcommon.Resource, record plog.LogRecord) *message {
-	m := &message{Message: payload.Message{
+	m := &message{observed: record.ObservedTimestamp().AsTime(), Message: payload.Message{
 		Event:    record.EventName(),
 		Severity: severityOf(record),
 		Time:     record.Timestamp().AsTime(),

@@ -6,9 +6,12 @@ package webhookexporter
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -16,6 +19,7 @@ import (
 	"time"
 
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/verdict"
@@ -27,11 +31,14 @@ type answer struct {
 	status  int // 0: there was no answer
 	pause   time.Duration
 	err     error // nil: delivered
+	body    bool  // the status is 2xx, and the body is no success
 }
 
 // post makes one request. The time is that of the attempt, the id that of the
 // message, so that a receiver can tell an attempt that is old and one that it has.
 func (e *webhookExporter) post(ctx context.Context, id string, now time.Time, content payload.Payload) answer {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.target.String(), bytes.NewReader(content.Body))
 	if err != nil {
 		return answer{verdict: verdict.Refused, err: e.failed(err)}
@@ -47,8 +54,22 @@ func (e *webhookExporter) post(ctx context.Context, id string, now time.Time, co
 	}
 	defer response.Body.Close()
 	a := answer{verdict: verdict.Of(response.StatusCode), status: response.StatusCode}
-	said := excerpt(response.Body)
+	if a.verdict != verdict.Delivered || e.success == nil {
+		// The status is the result; a body that arrives slowly must not hold the request.
+		defer time.AfterFunc(bodyTime, cancel).Stop()
+	}
+	body := readBody(response.Body)
+	said := excerpt(body)
 	if a.verdict == verdict.Delivered {
+		switch {
+		case e.success != nil && !e.success.Match(body):
+			a.verdict, a.body = verdict.Refused, true
+			a.err = fmt.Errorf("POST to %s: %d %s%s (the body does not match success_body)", e.target.Host, response.StatusCode, http.StatusText(response.StatusCode), said)
+		case e.success == nil && reportsError(body):
+			e.telemetry.WebhookErrorBodies.Add(ctx, 1)
+			e.logger.Warn("Receiver responded with success and an error in the body; the record counts as delivered. Set success_body to have such records retried",
+				zap.String("webhook_id", id), zap.String("host", e.target.Host), zap.Int("status", response.StatusCode), zap.String("body", strings.TrimPrefix(said, ": ")))
+		}
 		return a
 	}
 	a.pause = verdict.RetryAfter(response.Header.Get("Retry-After"), now)
@@ -79,19 +100,59 @@ func (e *webhookExporter) failed(err error) error {
 	if inURL, ok := errors.AsType[*url.Error](err); ok {
 		err = inURL.Err
 	}
-	return fmt.Errorf("POST to %s: %w", e.target.Host, err)
+	return fmt.Errorf("POST to %s: %w%s", e.target.Host, err, advice(err))
+}
+
+// advice is what corrects a connection that failed, where the error tells.
+func advice(err error) string {
+	if operation, ok := errors.AsType[*net.OpError](err); ok && operation.Op == "proxyconnect" {
+		return " (the proxy cannot be reached: check proxy_url, or HTTPS_PROXY, HTTP_PROXY and NO_PROXY)"
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		if invalid.Cert != nil && strings.Contains(invalid.Detail, "is before") {
+			return " (the receiver's certificate is not valid yet: check the clocks of both hosts)"
+		}
+		return " (the receiver's certificate has expired: renew it there; a CA file does not help)"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return " (the receiver's certificate is for another host: correct endpoint, or set tls::server_name_override)"
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return " (the receiver's certificate is signed by an unknown authority: set tls::ca_file)"
+	}
+	return ""
 }
 
 const (
-	quoted  = 200       // characters of an answer that an error repeats
-	drained = 64 * 1024 // bytes of an answer that are read, so that its connection can be used again
+	quoted   = 200                    // characters of a body that an error repeats
+	maxBody  = 64 * 1024              // bytes of a body that are read; its connection can be used again where that is all
+	bodyTime = 500 * time.Millisecond // for which a body is read where the status is the result
 )
 
-// excerpt is the beginning of what the receiver said, to be put into an error.
-func excerpt(body io.Reader) string {
-	text, _ := io.ReadAll(io.LimitReader(body, 4*quoted))
-	_, _ = io.CopyN(io.Discard, body, drained)
-	said := []rune(strings.TrimSpace(strings.ToValidUTF8(string(text), "\uFFFD")))
+// readBody is the beginning of a body, as far as it arrives.
+func readBody(body io.Reader) []byte {
+	text, _ := io.ReadAll(io.LimitReader(body, maxBody))
+	return text
+}
+
+// reportsError reports whether a body is a JSON object that says that the request
+// failed, as {"status":"error"} and {"ok":false} do.
+func reportsError(body []byte) bool {
+	var object map[string]any
+	if json.Unmarshal(body, &object) != nil {
+		return false
+	}
+	status, _ := object["status"].(string)
+	switch strings.ToLower(status) {
+	case "error", "fail", "failed", "failure":
+		return true
+	}
+	return object["ok"] == false || object["success"] == false
+}
+
+// excerpt is the beginning of a body, to be put into an error.
+func excerpt(body []byte) string {
+	said := []rune(strings.TrimSpace(strings.ToValidUTF8(string(body[:min(len(body), 4*quoted)]), "\uFFFD")))
 	switch {
 	case len(said) == 0:
 		return ""
@@ -135,8 +196,11 @@ func (a *answer) failure() failure {
 		f.reason, f.config = reasonGone, true
 	case verdict.Refused:
 		f.reason = reasonRefused
+		if a.body || a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
+			f.auth, f.again, f.config = true, true, true
+		}
 		switch a.status {
-		case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
+		case http.StatusNotFound, http.StatusMethodNotAllowed:
 			f.config = true
 		}
 	}

@@ -131,6 +131,7 @@ func (d *dispatch) leaveWaiting() {
 type failure struct {
 	err    error
 	again  bool          // it is to be tried again
+	auth   bool          // for as long as auth_retry
 	pause  time.Duration // not before
 	reason string        // of the dead letter, where not
 	status int           // of the answer; 0: there was none
@@ -157,16 +158,25 @@ var (
 // that it is to be tried again.
 func (e *webhookExporter) deliver(ctx context.Context, m *message) failure {
 	f := e.attempt(ctx, m)
-	if f.again {
-		if !e.queued() {
+	if f.again && !e.queued() {
+		if !f.auth {
 			return f
 		}
+		f.again = false // exporterhelper would retry it for ever
+	}
+	if f.again {
 		now := time.Now()
 		since := e.waiting.failed(m, f, now)
-		if !e.expired(now.Sub(since)) {
+		reason := reasonExpired
+		expired := e.expired(now.Sub(since))
+		if f.auth && !expired {
+			reason = reasonRefused
+			expired = now.Sub(e.refusal.start(m, since)) >= e.config.AuthRetry
+		}
+		if !expired {
 			return f
 		}
-		f.again, f.reason = false, reasonExpired
+		f.again, f.reason = false, reason
 		f.err = fmt.Errorf("given up after %v: %w", now.Sub(since).Round(time.Millisecond), f.err)
 	}
 	e.waiting.remove(m)
@@ -174,6 +184,40 @@ func (e *webhookExporter) deliver(ctx context.Context, m *message) failure {
 		e.letters.keep(ctx, m, f)
 	}
 	return f
+}
+
+// refusal is the time since which the receiver refuses our credentials, or responds
+// with a body that success_body does not match.
+type refusal struct {
+	mutex sync.Mutex
+	since time.Time // zero: it does not
+}
+
+func (r *refusal) note(f failure, now time.Time) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	switch {
+	case !f.auth:
+		r.since = time.Time{}
+	case r.since.IsZero():
+		r.since = now
+	}
+}
+
+// start is when auth_retry began for a record: when the refusals did, or when the
+// record arrived, whichever is later. Records that wait in the queue meanwhile do not
+// each begin anew.
+func (r *refusal) start(m *message, firstFailure time.Time) time.Time {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	arrived := firstFailure
+	if m.observed.Before(arrived) { // a record may come from a clock that is ahead
+		arrived = m.observed
+	}
+	if arrived.Before(r.since) {
+		return r.since
+	}
+	return arrived
 }
 
 // expired tells whether a record has been tried for long enough.
@@ -202,6 +246,7 @@ func (e *webhookExporter) attempt(ctx context.Context, m *message) failure {
 	if f.again && e.closing.Load() {
 		e.absent.Store(true)
 	}
+	e.refusal.note(f, now)
 	e.count(ctx, answer, time.Since(now))
 	e.status.note(f, now)
 	if answer.verdict == verdict.Gone && e.gone.CompareAndSwap(false, true) {

@@ -28,6 +28,7 @@ type TelemetryBuilder struct {
 	registrations             []metric.Registration
 	WebhookDeadLetterFailures metric.Int64Counter
 	WebhookDeadLetters        metric.Int64Counter
+	WebhookErrorBodies        metric.Int64Counter
 	WebhookRequestDuration    metric.Float64Histogram
 	WebhookRequests           metric.Int64Counter
 }
@@ -71,6 +72,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_webhook_dead_letters",
 		metric.WithDescription("Records that were given up, and kept as dead letters. [Alpha]"),
 		metric.WithUnit("{record}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.WebhookErrorBodies, err = builder.meter.Int64Counter(
+		"otelcol_webhook_error_bodies",
+		metric.WithDescription("Number of 2xx responses whose body reports an error, without success_body. [Alpha]"),
+		metric.WithUnit("{response}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WebhookRequestDuration, err = builder.meter.Float64Histogram(

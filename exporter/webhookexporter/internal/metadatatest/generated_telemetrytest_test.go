@@ -21,12 +21,16 @@ func TestSetupTelemetry(t *testing.T) {
 	defer tb.Shutdown()
 	tb.WebhookDeadLetterFailures.Add(context.Background(), 1)
 	tb.WebhookDeadLetters.Add(context.Background(), 1)
+	tb.WebhookErrorBodies.Add(context.Background(), 1)
 	tb.WebhookRequestDuration.Record(context.Background(), 1)
 	tb.WebhookRequests.Add(context.Background(), 1)
 	AssertEqualWebhookDeadLetterFailures(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualWebhookDeadLetters(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualWebhookErrorBodies(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualWebhookRequestDuration(t, testTel,

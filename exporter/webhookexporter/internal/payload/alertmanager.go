@@ -107,7 +107,7 @@ func labels(rule string, body map[string]any) map[string]string {
 		all[labelName(extra[0])] = extra[1]
 	}
 	for _, key := range dimensions {
-		if value := text(body[key]); value != "" {
+		if value := plain(body[key]); value != "" {
 			all[key] = value
 		}
 	}
@@ -127,7 +127,7 @@ func annotations(rule string, message *Message, body map[string]any) map[string]
 	for key, from := range map[string]string{
 		"description": keyContext, keyValue: keyValue, keyThreshold: keyThreshold, keyBaseline: keyBaseline, keyRunbook: keyRunbook, keyReason: keyReason,
 	} {
-		if value := text(body[from]); value != "" {
+		if value := plain(body[from]); value != "" {
 			all[key] = value
 		}
 	}
@@ -147,7 +147,7 @@ func Summary(rule string, body map[string]any) string {
 	}
 	separator := " for "
 	for _, key := range dimensions {
-		if value := text(body[key]); value != "" {
+		if value := plain(body[key]); value != "" {
 			line.WriteString(separator + value)
 			separator = ", "
 		}
@@ -159,7 +159,7 @@ func Summary(rule string, body map[string]any) string {
 func entries(object any) (pairs [][2]string) {
 	from, _ := object.(map[string]any)
 	for _, key := range slices.Sorted(maps.Keys(from)) { // in order, for cleaned names may meet
-		if t := text(from[key]); t != "" {
+		if t := plain(from[key]); t != "" {
 			pairs = append(pairs, [2]string{key, t})
 		}
 	}

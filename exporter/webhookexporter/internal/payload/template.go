@@ -8,9 +8,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
+	"net/url"
 	"strings"
 	"text/template"
 	"time"
+	"unicode"
 )
 
 // Template makes the payload by a Go template, whose output must be JSON.
@@ -27,6 +30,9 @@ const largest = 1 << 20
 func NewTemplate(body, contentType string, variables map[string]string) (*Template, error) {
 	parsed, err := template.New("body").Option("missingkey=zero").Funcs(functions()).Parse(body)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkFields(parsed); err != nil {
 		return nil, err
 	}
 	return &Template{template: parsed, contentType: contentType, variables: variables}, nil
@@ -81,6 +87,11 @@ func (b *bounded) Write(p []byte) (int, error) {
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"toJSON":   toJSON,
+		"json":     toJSON,
+		"plain":    plain,
+		"slack":    slack,
+		"html":     func(value any) string { return html.EscapeString(plain(value)) },
+		"urlquery": func(value any) string { return url.QueryEscape(plain(value)) },
 		"choose":   choose,
 		"rfc3339":  rfc3339,
 		"truncate": truncate,
@@ -100,6 +111,30 @@ func toJSON(value any) (string, error) {
 	}
 	return strings.TrimSuffix(out.String(), "\n"), nil
 }
+
+// plain is a value as text without control and formatting characters, so that it is
+// shown as it is: each is replaced by U+FFFD, but for tabs and line feeds.
+func plain(value any) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return r
+		}
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(text(value), string(unicode.ReplacementChar)))
+}
+
+// slack is a value as text in Slack's mrkdwn: it links and mentions nothing, and has
+// one line.
+func slack(value any) string {
+	return slackEscapes.Replace(plain(value))
+}
+
+// slackEscapes are those that Slack requires. It has none for *, _ and ~, which change
+// the face of letters and nothing else.
+var slackEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\n", " ", "\t", " ")
 
 // choose is the one that follows what equals value, else the last:
 // choose .Severity "error" "critical" "warn" "warning" "info".

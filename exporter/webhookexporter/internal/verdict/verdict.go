@@ -37,7 +37,7 @@ func Of(status int) Verdict {
 		return Redirected
 	case status == http.StatusGone:
 		return Gone
-	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
+	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests, status >= 500:
 		return Retry
 	default:
 		return Refused

@@ -14,7 +14,7 @@ import (
 
 func TestOf(t *testing.T) {
 	t.Parallel()
-	special := map[int]Verdict{408: Retry, 410: Gone, 429: Retry}
+	special := map[int]Verdict{408: Retry, 410: Gone, 425: Retry, 429: Retry}
 	for status := 100; status < 700; status++ {
 		want, isSpecial := special[status]
 		if !isSpecial {

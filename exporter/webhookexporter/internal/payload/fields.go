@@ -1,0 +1,116 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package payload
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"text/template"
+	"text/template/parse"
+)
+
+// checkFields returns an error for each field of the message that a template names
+// and that does not exist. Go's template package reports those at execution only,
+// and only where the branch is taken.
+func checkFields(t *template.Template) error {
+	c := fieldChecker{known: viewFields()}
+	for _, one := range t.Templates() {
+		if one.Tree != nil {
+			// The dot of a template of its own is whatever it is called with.
+			c.node(one.Root, one.Name() == t.Name())
+		}
+	}
+	return errors.Join(c.errs...)
+}
+
+// viewFields are the names that a template finds in its message.
+func viewFields() []string {
+	var names []string
+	t := reflect.TypeFor[view]()
+	for _, field := range reflect.VisibleFields(t) {
+		if field.IsExported() && !field.Anonymous {
+			names = append(names, field.Name)
+		}
+	}
+	for i := range t.NumMethod() {
+		names = append(names, t.Method(i).Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+type fieldChecker struct {
+	known []string
+	errs  []error
+}
+
+// node checks a node; atTop says that the dot is the message.
+func (c *fieldChecker) node(node parse.Node, atTop bool) {
+	switch n := node.(type) {
+	case *parse.ListNode:
+		if n != nil {
+			for _, one := range n.Nodes {
+				c.node(one, atTop)
+			}
+		}
+	case *parse.ActionNode:
+		c.pipe(n.Pipe, atTop)
+	case *parse.TemplateNode:
+		c.pipe(n.Pipe, atTop)
+	case *parse.IfNode:
+		c.branch(&n.BranchNode, atTop, atTop)
+	case *parse.WithNode:
+		c.branch(&n.BranchNode, atTop, false)
+	case *parse.RangeNode:
+		c.branch(&n.BranchNode, atTop, false)
+	case *parse.PipeNode:
+		c.pipe(n, atTop)
+	case *parse.ChainNode:
+		c.node(n.Node, atTop)
+	case *parse.FieldNode:
+		if atTop {
+			c.name(n.Ident[0])
+		}
+	case *parse.VariableNode:
+		if len(n.Ident) > 1 && n.Ident[0] == "$" {
+			c.name(n.Ident[1])
+		}
+	}
+}
+
+func (c *fieldChecker) branch(n *parse.BranchNode, atTop, within bool) {
+	c.pipe(n.Pipe, atTop)
+	c.node(n.List, within)
+	if n.ElseList != nil {
+		c.node(n.ElseList, atTop)
+	}
+}
+
+func (c *fieldChecker) pipe(n *parse.PipeNode, atTop bool) {
+	if n == nil {
+		return
+	}
+	for _, command := range n.Cmds {
+		for _, argument := range command.Args {
+			c.node(argument, atTop)
+		}
+	}
+}
+
+func (c *fieldChecker) name(name string) {
+	if slices.Contains(c.known, name) {
+		return
+	}
+	for _, known := range c.known {
+		if strings.EqualFold(known, name) {
+			c.errs = append(c.errs, fmt.Errorf(".%s: no such field; did you mean .%s?", name, known))
+			return
+		}
+	}
+	c.errs = append(c.errs, fmt.Errorf(".%s: no such field; the fields are .%s (keys of an alert's body are below .Body, as .Body.tenant_id)",
+		name, strings.Join(c.known, ", .")))
+}
