@@ -42,6 +42,12 @@ const Overflow = "otel.metric.overflow"
 // Platform is the resource attribute that names the receiver's profile.
 const Platform = "ccaas.platform"
 
+// DimensionsDefaulted is the scope attribute of events that do not name all of
+// their dimensions: a slice of the names, among TenantID, Region and ChannelType
+// in this order, whose values on the resource are from the configuration or
+// Unknown. The scope of events that name all three does not have it.
+const DimensionsDefaulted = "ccaas.dimensions.defaulted"
+
 // Attributes of event records.
 const (
 	ChannelID     = "ccaas.channel.id"

@@ -8,6 +8,8 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 )
 
 // Config is the configuration of the connector; see the README.
@@ -124,3 +126,6 @@ type RangeConfig struct {
 }
 
 var _ component.Config = (*Config)(nil)
+
+// Unmarshal refuses durations without a unit.
+func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }

@@ -63,13 +63,13 @@ func TestConfig(t *testing.T) {
 		}}}},
 		"nothing": {errors: []string{"rules: []: there must be at least one"}},
 		"empty": {errors: []string{
-			"repeat_interval: 0s: must be positive", "max_series: 0: must be at least 1", `rules[0]::name: "": must not be empty`,
+			"repeat_interval: 0s: must be at least 1s", "max_series: 0: must be at least 1", `rules[0]::name: "": must not be empty`,
 			`rules[0]::metric: "": must not be empty`, `rules[0]::severity: "": must not be empty`, "rules[0]::threshold:",
 		}},
 		"twice": {errors: []string{"rules[a]::name: a: another rule has it"}},
 		"words": {errors: []string{
 			"rules[a]::of: delta: must be value, increase or rate", "rules[a]::aggregate: median: must be sum, max, min or mean",
-			"rules[a]::match::region: us-(:", "rules[a]::interval: -1s: must not be negative", "rules[b]::aggregate: sum: needs by",
+			"rules[a]::match::region: us-(:", "rules[a]::interval: -1s: must be at least 100ms", "rules[b]::aggregate: sum: needs by",
 			"rules[b]::runbook_url: runbook: must be a whole URL", "rules[b]::expire: -1s", "rules[b]::max_series: -1", "rules[b]::repeat_interval: -1s",
 		}},
 		"thresholds": {errors: []string{
@@ -85,7 +85,7 @@ func TestConfig(t *testing.T) {
 		}},
 		"ranges": {errors: []string{
 			"rules[a]::mute[0]: must be one of", "rules[a]::mute[1]: end: 2026-11-26T00:00:00Z: must be after start",
-			`rules[a]::mute[2]: cron: "* * * *"`, "rules[a]::mute[3]: duration: 0s: must be positive",
+			`rules[a]::mute[2]: cron: "* * * *"`, "rules[a]::mute[3]: duration: 0s: must be at least 1s",
 			"rules[a]::mute[4]: must be one of", `rules[a]::mute[5]: timezone: "Mars/Olympus"`,
 		}},
 		"contexts": {errors: []string{

@@ -33,7 +33,7 @@ func (p *problems) refuseIf(bad bool, key string, value any, rule string) {
 // Validate says which key cannot be as it is.
 func (c *Config) Validate() error {
 	p := &problems{}
-	p.refuseIf(c.RepeatInterval <= 0, "repeat_interval", c.RepeatInterval, "must be positive")
+	p.refuseIf(c.RepeatInterval < minRepeat, "repeat_interval", c.RepeatInterval, "must be at least 1s")
 	p.refuseIf(c.MaxSeries < 1, "max_series", c.MaxSeries, "must be at least 1")
 	p.refuseIf(len(c.Rules) == 0, "rules", c.Rules, "there must be at least one")
 	names := map[string]bool{}
@@ -50,6 +50,15 @@ func (c *Config) Validate() error {
 	return errors.Join(p.errs...)
 }
 
+// Lower bounds of durations: an alert that repeats faster floods its receiver, and no
+// window is shorter than 100 ms.
+const (
+	minRepeat   = time.Second
+	minInterval = 100 * time.Millisecond
+	minExpire   = time.Minute
+	minRange    = time.Second
+)
+
 // maxLookback bounds the hours that a series keeps.
 const maxLookback = 90 * 24 * time.Hour
 
@@ -61,10 +70,10 @@ func (r *RuleConfig) validate(p *problems, key string) {
 	_, known = aggregates[r.Aggregate]
 	p.refuseIf(!known, key+"aggregate", r.Aggregate, "must be sum, max, min or mean")
 	p.refuseIf(r.Aggregate != "" && len(r.By) == 0, key+"aggregate", r.Aggregate, "needs by")
-	p.refuseIf(r.Interval < 0, key+"interval", r.Interval, "must not be negative")
-	p.refuseIf(r.RepeatInterval < 0, key+"repeat_interval", r.RepeatInterval, "must not be negative")
+	p.refuseIf(r.Interval != 0 && r.Interval < minInterval, key+"interval", r.Interval, "must be at least 100ms; 0s takes it from the data")
+	p.refuseIf(r.RepeatInterval != 0 && r.RepeatInterval < minRepeat, key+"repeat_interval", r.RepeatInterval, "must be at least 1s; 0s takes the connector's")
 	p.refuseIf(r.MaxSeries < 0, key+"max_series", r.MaxSeries, "must not be negative")
-	p.refuseIf(r.Expire < 0, key+"expire", r.Expire, "must not be negative")
+	p.refuseIf(r.Expire != 0 && r.Expire < minExpire, key+"expire", r.Expire, fmt.Sprintf("must be at least 1m; 0s is %v", defaultExpire))
 	for name, pattern := range r.Match {
 		if _, err := whole(pattern); err != nil {
 			p.refuse(key+"match::"+name, pattern, err.Error())
@@ -198,8 +207,8 @@ func (c *RangeConfig) check() error {
 		return fmt.Errorf("end: %s: must be after start (%s)", c.End.Format(time.RFC3339), c.Start.Format(time.RFC3339))
 	case once && c.Start.IsZero():
 		return errors.New("start: must be set")
-	case recurring && c.Duration <= 0:
-		return fmt.Errorf("duration: %v: must be positive", c.Duration)
+	case recurring && c.Duration < minRange:
+		return fmt.Errorf("duration: %v: must be at least 1s", c.Duration)
 	case recurring:
 		if _, err := calendar.NewCron(c.Cron, zone, c.Duration); err != nil {
 			return fmt.Errorf("cron: %q: %w", c.Cron, err)

@@ -15,7 +15,10 @@ import (
 	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 )
 
 // Config is the configuration of the exporter; see the README.
@@ -75,6 +78,9 @@ const (
 
 var _ component.Config = (*Config)(nil)
 
+// Unmarshal refuses durations without a unit.
+func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
+
 // Validate says everything that cannot be as it is, by key. What is under
 // retry_on_failure and sending_queue says its own.
 func (c *Config) Validate() error {
@@ -96,8 +102,11 @@ func (c *Config) validateNumbers() error {
 	refuse := func(key string, value any, rule string) {
 		errs = append(errs, fmt.Errorf("%s: %v: %s", key, value, rule))
 	}
-	if c.ClientConfig.Timeout <= 0 {
-		refuse("timeout", c.ClientConfig.Timeout, "must be positive, or a receiver that hangs would stop all that wait behind")
+	if c.ClientConfig.Timeout < 100*time.Millisecond {
+		refuse("timeout", c.ClientConfig.Timeout, "must be at least 100ms; without one, a receiver that does not respond blocks all records behind it")
+	}
+	if c.RetryConfig.Enabled && c.RetryConfig.InitialInterval < 10*time.Millisecond {
+		refuse("retry_on_failure.initial_interval", c.RetryConfig.InitialInterval, "must be at least 10ms")
 	}
 	if c.Alertmanager.ExpireAfter < time.Minute {
 		refuse("alertmanager.expire_after", c.Alertmanager.ExpireAfter, "must be at least 1m")

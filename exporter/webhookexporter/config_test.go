@@ -99,7 +99,7 @@ func TestBadConfig(t *testing.T) {
 		"batch":          {"sending_queue.batch: set"},
 		"retry":          {"retry_on_failure", "multiplier"},
 		"numbers": {
-			"timeout: 0s: must be positive", "alertmanager.expire_after: 1s: must be at least 1m", "concurrency: 0: must be 1 to 100",
+			"timeout: 0s: must be at least 100ms", "alertmanager.expire_after: 1s: must be at least 1m", "concurrency: 0: must be 1 to 100",
 			"dead_letter.max_megabytes: 0: must be at least 1",
 		},
 	} {

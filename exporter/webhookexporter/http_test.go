@@ -105,7 +105,7 @@ func TestAReceiverThatComesBack(t *testing.T) {
 	require.NoError(t, listener.Close())
 	b := newBenchOn(t, &host{}, nil, func(c *Config) {
 		c.ClientConfig.Endpoint = "http://" + address + "/T0P-SECRET"
-		c.RetryConfig.InitialInterval, c.RetryConfig.MaxInterval = time.Millisecond, 10*time.Millisecond
+		c.RetryConfig.InitialInterval, c.RetryConfig.MaxInterval = 10*time.Millisecond, 10*time.Millisecond
 	})
 	b.send(texts("hello"))
 	require.Eventually(t, func() bool { return b.count("otelcol_webhook_requests", "status_class", "none") > 1 }, time.Minute, time.Millisecond)

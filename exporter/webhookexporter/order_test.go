@@ -35,7 +35,7 @@ func withStorage(t *testing.T, directory string) *host {
 
 func inStorage(c *Config) {
 	c.QueueConfig.Get().StorageID = &storageID
-	c.RetryConfig.InitialInterval = time.Millisecond
+	c.RetryConfig.InitialInterval = 10 * time.Millisecond
 	c.RetryConfig.MaxInterval = 10 * time.Millisecond
 }
 

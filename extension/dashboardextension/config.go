@@ -14,6 +14,9 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 )
 
 // Config is the configuration of the extension; see the README.
@@ -76,6 +79,9 @@ type WindowConfig struct {
 }
 
 var _ component.Config = (*Config)(nil)
+
+// Unmarshal refuses durations without a unit.
+func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
 
 // Validate says which key cannot be as it is.
 func (c *Config) Validate() error {
@@ -153,8 +159,8 @@ func (s *StoreConfig) check(refuse func(key string, value any, rule string)) {
 }
 
 func (q *QueryConfig) check(refuse func(key string, value any, rule string)) {
-	if q.Timeout <= 0 {
-		refuse("query.timeout", q.Timeout, "must be positive")
+	if q.Timeout < 100*time.Millisecond {
+		refuse("query.timeout", q.Timeout, "must be at least 100ms")
 	}
 	if q.MaxSamples < 1 {
 		refuse("query.max_samples", q.MaxSamples, "must be at least 1")
@@ -171,8 +177,8 @@ func (q *QueryConfig) check(refuse func(key string, value any, rule string)) {
 }
 
 func (w *WindowConfig) check(refuse func(key string, value any, rule string)) {
-	if w.Size <= 0 {
-		refuse("window.size", w.Size, "must be positive")
+	if w.Size < 100*time.Millisecond {
+		refuse("window.size", w.Size, "must be at least 100ms")
 	}
 	if w.Overlap < 0 || w.Overlap >= w.Size {
 		refuse("window.overlap", w.Overlap, fmt.Sprintf("must be from 0s to less than size (%v)", w.Size))

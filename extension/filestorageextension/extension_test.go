@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
@@ -32,7 +31,7 @@ func startOn(t *testing.T, directory string) (storage.Extension, *observer.Obser
 	core, logs := observer.New(zap.WarnLevel)
 	set := extensiontest.NewNopSettings(metadata.Type)
 	set.Logger = zap.New(core)
-	config := createDefaultConfig().(*filestorage.Config)
+	config := createDefaultConfig().(*Config)
 	config.Directory = directory
 	created, err := createExtension(t.Context(), set, config)
 	require.NoError(t, err)

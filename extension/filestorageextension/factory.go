@@ -8,10 +8,12 @@ import (
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/filestorageextension/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 )
 
 // NewFactory makes the factory of the file_storage extension.
@@ -19,16 +21,27 @@ func NewFactory() extension.Factory {
 	return extension.NewFactory(metadata.Type, createDefaultConfig, createExtension, metadata.ExtensionStability)
 }
 
-func createDefaultConfig() component.Config { return filestorage.NewFactory().CreateDefaultConfig() }
+// Config has the keys of the Collector's file_storage.
+type Config struct {
+	filestorage.Config `mapstructure:",squash"`
+}
+
+// Unmarshal refuses durations without a unit.
+func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
+
+func createDefaultConfig() component.Config {
+	return &Config{Config: *filestorage.NewFactory().CreateDefaultConfig().(*filestorage.Config)}
+}
 
 func createExtension(ctx context.Context, set extension.Settings, config component.Config) (extension.Extension, error) {
-	files, err := filestorage.NewFactory().Create(ctx, set, config)
+	own := config.(*Config)
+	files, err := filestorage.NewFactory().Create(ctx, set, &own.Config)
 	if err != nil {
 		return nil, err
 	}
 	return &checkedStorage{
 		Extension: files.(storage.Extension),
-		directory: config.(*filestorage.Config).Directory,
+		directory: own.Directory,
 		logger:    set.Logger,
 	}, nil
 }

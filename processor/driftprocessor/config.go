@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 )
 
 // Config is the configuration of the processor; see the README.
@@ -42,14 +45,17 @@ type ReferenceConfig struct {
 
 var _ component.Config = (*Config)(nil)
 
+// Unmarshal refuses durations without a unit.
+func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
+
 // Validate says which key cannot be as it is.
 func (c *Config) Validate() error {
 	var errs []error
 	refuse := func(key string, value any, rule string) {
 		errs = append(errs, fmt.Errorf("%s: %v: %s", key, value, rule))
 	}
-	if c.Tolerance <= 0 {
-		refuse("tolerance", c.Tolerance, "must be positive")
+	if c.Tolerance < time.Millisecond {
+		refuse("tolerance", c.Tolerance, "must be at least 1ms")
 	}
 	if c.Misaligned < c.Tolerance {
 		refuse("misaligned", c.Misaligned, fmt.Sprintf("must be at least tolerance (%v)", c.Tolerance))
@@ -63,6 +69,8 @@ func (c *Config) Validate() error {
 	switch {
 	case c.RestartAfter < 0:
 		refuse("restart_after", c.RestartAfter, "must not be negative; 0s never restarts")
+	case c.RestartAfter > 0 && c.RestartAfter < time.Second:
+		refuse("restart_after", c.RestartAfter, "must be at least 1s; 0s never restarts")
 	case c.RestartAfter > 0 && c.Reference.NTP == "":
 		refuse("restart_after", c.RestartAfter, "needs reference.ntp: without it nobody knows that our own clock is the wrong one")
 	}

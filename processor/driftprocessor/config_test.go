@@ -31,7 +31,7 @@ func TestConfig(t *testing.T) {
 			Tolerance: 100 * time.Millisecond, Misaligned: time.Second, Interval: 30 * time.Second, Correct: true,
 			RestartAfter: 10 * time.Minute, MaxStreams: 50, Reference: ReferenceConfig{NTP: "time.example.com:1123"},
 		}},
-		"no_tolerance":                {errors: []string{"tolerance: 0s: must be positive"}},
+		"no_tolerance":                {errors: []string{"tolerance: 0s: must be at least 1ms"}},
 		"misaligned_within_tolerance": {errors: []string{"misaligned: 100ms: must be at least tolerance (200ms)"}},
 		"interval":                    {errors: []string{"interval: 500ms: must be at least 1s"}},
 		"restart_without_reference":   {errors: []string{"restart_after: 5m0s: needs reference.ntp"}},

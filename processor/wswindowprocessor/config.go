@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
 )
 
@@ -53,6 +55,9 @@ const maxWindowsPerEvent = 100
 
 var _ component.Config = (*Config)(nil)
 
+// Unmarshal refuses durations without a unit.
+func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
+
 // Validate says which key cannot be as it is.
 func (c *Config) Validate() error {
 	var errs []error
@@ -91,8 +96,11 @@ func (c *Config) Validate() error {
 	if c.MaxFuture > 24*time.Hour {
 		refuse("max_future", c.MaxFuture, "must be at most 24h: windows are kept open for all of it")
 	}
-	if c.ChannelTTL <= 0 {
-		refuse("channel_ttl", c.ChannelTTL, "must be positive")
+	if c.IdleTimeout > 0 && c.IdleTimeout < 100*time.Millisecond {
+		refuse("idle_timeout", c.IdleTimeout, "must be 0s or at least 100ms")
+	}
+	if c.ChannelTTL < time.Second {
+		refuse("channel_ttl", c.ChannelTTL, "must be at least 1s")
 	}
 	if c.CheckpointInterval < time.Second {
 		refuse("checkpoint_interval", c.CheckpointInterval, "must be at least 1s")

@@ -14,6 +14,9 @@ import (
 	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configtls"
+	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 )
 
 // Config is the configuration of the receiver. What Kafka's clients have in common
@@ -93,6 +96,9 @@ const (
 )
 
 var _ component.Config = (*Config)(nil)
+
+// Unmarshal refuses durations without a unit.
+func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
 
 // Validate says everything that cannot be as it is, by key.
 func (c *Config) Validate() error {

@@ -24,20 +24,21 @@ const spread = 0x9e3779b97f4a7c15
 type sighting struct {
 	key    uint64
 	at     time.Duration // of arrival, from whatever beginning
-	series int32         // of the batch
-	record int32         // of the series
+	series int32         // index of the resource in the batch
+	record int32         // index of the record in the scope
+	scope  uint8         // index of the scope in the resource
 	named  bool          // the key is that of an id
 	odd    bool          // the number of the socket
 }
 
-// sightingOf is that of the last event of a series. An event without an id is known
+// sightingOf is that of the last event of a scope. An event without an id is known
 // by its type, channel and time.
-func sightingOf(e *frame.Event, of *series, at time.Duration, socket int) sighting {
+func sightingOf(e *frame.Event, of *scope, at time.Duration, socket int) sighting {
 	s := sighting{
 		at: at, odd: socket&1 == 1, named: len(e.ID) > 0,
-		series: int32(of.number), record: int32(of.size - 1), //nolint:gosec // no more than a batch has
+		series: int32(of.series.number), scope: uint8(of.number), record: int32(of.size - 1), //nolint:gosec // no more than a batch has
 	}
-	kind := (uint64(e.Type)+1)*spread + of.salt
+	kind := (uint64(e.Type)+1)*spread + of.series.salt
 	if s.named {
 		s.key = kind*spread ^ xxhash.Sum64(e.ID)
 	} else {
@@ -101,19 +102,23 @@ func (b *batch) leaveOut(again []sighting) {
 	b.read.events -= int64(len(again))
 	b.read.duplicates += int64(len(again))
 	slices.SortFunc(again, func(a, b sighting) int {
-		return cmp.Or(cmp.Compare(a.series, b.series), cmp.Compare(a.record, b.record))
+		return cmp.Or(cmp.Compare(a.series, b.series), cmp.Compare(a.scope, b.scope), cmp.Compare(a.record, b.record))
 	})
 	resources := b.logs.ResourceLogs()
 	for len(again) > 0 {
-		series, record := again[0].series, int32(-1)
-		resources.At(int(series)).ScopeLogs().At(0).LogRecords().RemoveIf(func(plog.LogRecord) bool {
+		first, record := again[0], int32(-1)
+		scope := resources.At(int(first.series)).ScopeLogs().At(int(first.scope))
+		scope.LogRecords().RemoveIf(func(plog.LogRecord) bool {
 			record++
-			out := len(again) > 0 && again[0].series == series && again[0].record == record
+			out := len(again) > 0 && again[0].series == first.series && again[0].scope == first.scope && again[0].record == record
 			if out {
 				again = again[1:]
 			}
 			return out
 		})
 	}
-	resources.RemoveIf(func(one plog.ResourceLogs) bool { return one.ScopeLogs().At(0).LogRecords().Len() == 0 })
+	resources.RemoveIf(func(one plog.ResourceLogs) bool {
+		one.ScopeLogs().RemoveIf(func(scope plog.ScopeLogs) bool { return scope.LogRecords().Len() == 0 })
+		return one.ScopeLogs().Len() == 0
+	})
 }

@@ -40,7 +40,10 @@ func sifted(t *testing.T, limits BatchConfig, delay time.Duration, put func(*out
 			o.carry(t.Context(), func(_ context.Context, b *batch) {
 				assert.Equal(t, b.size, b.logs.LogRecordCount())
 				for _, resource := range b.logs.ResourceLogs().All() {
-					assert.Positive(t, resource.ScopeLogs().At(0).LogRecords().Len(), "no empty resource")
+					assert.Positive(t, resource.ScopeLogs().Len(), "no empty resource")
+					for _, scope := range resource.ScopeLogs().All() {
+						assert.Positive(t, scope.LogRecords().Len(), "no empty scope")
+					}
 				}
 				for _, record := range recordsOf(b.logs) {
 					bodies = append(bodies, record.Body().Str())
@@ -62,7 +65,12 @@ var large = BatchConfig{MaxEvents: 300, Timeout: 100 * time.Millisecond}
 
 // same is an event of a tenant, with whatever else in another place.
 func same(tenant, id int, channelType rune) string {
-	return fmt.Sprintf(`{"type":"message.send","timestamp":1715623400123,"channelId":"c","channelType":"%c","tenantId":"t%d","id":"%d"}`, channelType, tenant, id)
+	region := ""
+	if channelType == 'c' {
+		region = `"region":"eu-west-1",` // as configured: one resource, two scopes
+		channelType = 'b'
+	}
+	return fmt.Sprintf(`{"type":"message.send","timestamp":1715623400123,%s"channelId":"c","channelType":"%c","tenantId":"t%d","id":"%d"}`, region, channelType, tenant, id)
 }
 
 // Which events were put is the oracle: each comes out once, as it came first.

@@ -90,21 +90,37 @@ func (r *records) bytes() int {
 // arriving sets the time of arrival of the records that follow.
 func (r *records) arriving(at time.Time) { r.now = pcommon.NewTimestampFromTime(at) }
 
-// event adds the record of an event, and gives the series that it is the last of.
-func (r *records) event(e *frame.Event) *series {
+// event adds the record of an event, and returns the scope that it is the last of.
+func (r *records) event(e *frame.Event) *scope {
 	s := r.seriesOf(e.TenantID, e.Region, e.ChannelType)
 	if !s.carries {
 		s.carries = true
 		r.opened(s.tenant, s.region)
 	}
-	record := r.add(s)
+	to := s.scope(unnamed(e))
+	record := r.add(to)
 	record.SetEventName(eventName(e.Type))
 	record.SetTimestamp(pcommon.Timestamp(e.Time)) //nolint:gosec // the decoder lets no negative time pass
 	if r.set.includeRaw {
 		record.Body().SetStr(r.arena.keep(e.Raw))
 	}
 	r.attributes(record.Attributes(), e)
-	return s
+	return to
+}
+
+// unnamed returns the dimensions that an event does not name.
+func unnamed(e *frame.Event) defaulted {
+	not := noneDefaulted
+	if len(e.TenantID) == 0 {
+		not |= tenantDefaulted
+	}
+	if len(e.Region) == 0 {
+		not |= regionDefaulted
+	}
+	if len(e.ChannelType) == 0 {
+		not |= channelTypeDefaulted
+	}
+	return not
 }
 
 func (r *records) attributes(to pcommon.Map, e *frame.Event) {
@@ -160,7 +176,7 @@ func eventName(t frame.Type) string {
 
 // violation adds the record of a piece of a frame that is no event.
 func (r *records) violation(v *frame.Violation) {
-	record := r.add(r.seriesOf(legible(v.TenantID), legible(v.Region), legible(v.ChannelType)))
+	record := r.add(r.seriesOf(legible(v.TenantID), legible(v.Region), legible(v.ChannelType)).scope(noneDefaulted))
 	record.SetEventName(wsevent.ProtocolViolation)
 	record.SetTimestamp(r.now)
 	record.Attributes().PutStr(wsevent.ViolationReason, v.Reason)
@@ -195,7 +211,7 @@ func legible(value []byte) []byte {
 // stream adds a record about the stream itself, which is of a tenant and region
 // and of no channel type.
 func (r *records) stream(name, tenant, region string, at time.Time) plog.LogRecord {
-	record := r.add(r.seriesOf([]byte(tenant), []byte(region), nil))
+	record := r.add(r.seriesOf([]byte(tenant), []byte(region), nil).scope(noneDefaulted))
 	record.SetEventName(name)
 	record.SetTimestamp(pcommon.NewTimestampFromTime(at))
 	record.SetObservedTimestamp(pcommon.NewTimestampFromTime(at))
@@ -209,25 +225,44 @@ func (r *records) backpressure(stood time.Duration, at time.Time) {
 	record.Attributes().PutDouble(wsevent.BackpressureDuration, float64(stood)/float64(time.Millisecond))
 }
 
-// add appends a record to a series of the batch.
-func (r *records) add(s *series) plog.LogRecord {
-	if r.count == 0 {
-		r.arena.begin()
+// add appends a record to a scope of the batch.
+func (r *records) add(to *scope) plog.LogRecord {
+	if to.size == 0 {
+		r.open(to)
 	}
-	if s.size == 0 {
-		s.number = r.logs.ResourceLogs().Len()
-		s.records = r.resource(s)
-		s.records.EnsureCapacity(s.likely)
-	}
-	s.size++
+	to.size++
+	to.series.size++
 	r.count++
-	record := s.records.AppendEmpty()
+	record := to.records.AppendEmpty()
 	record.SetObservedTimestamp(r.now)
 	return record
 }
 
+// open adds a scope to the batch, and the resource of its series where the batch
+// does not have it yet.
+func (r *records) open(to *scope) {
+	if r.count == 0 {
+		r.arena.begin()
+	}
+	s := to.series
+	if s.size == 0 {
+		s.number = r.logs.ResourceLogs().Len()
+		s.resource = r.resource(s)
+	}
+	to.number = len(s.open)
+	s.open = append(s.open, to)
+	scope := s.resource.ScopeLogs().AppendEmpty()
+	scope.Scope().SetName(metadata.ScopeName)
+	scope.Scope().SetVersion(r.set.version)
+	if to.unnamed != noneDefaulted {
+		to.unnamed.putNames(scope.Scope().Attributes().PutEmptySlice(wsevent.DimensionsDefaulted))
+	}
+	to.records = scope.LogRecords()
+	to.records.EnsureCapacity(to.likely)
+}
+
 // resource adds the resource of a series to the batch.
-func (r *records) resource(s *series) plog.LogRecordSlice {
+func (r *records) resource(s *series) plog.ResourceLogs {
 	resource := r.logs.ResourceLogs().AppendEmpty()
 	attributes := resource.Resource().Attributes()
 	attributes.EnsureCapacity(4)
@@ -235,10 +270,16 @@ func (r *records) resource(s *series) plog.LogRecordSlice {
 	attributes.PutStr(wsevent.TenantID, s.tenant)
 	attributes.PutStr(wsevent.Region, s.region)
 	attributes.PutStr(wsevent.ChannelType, s.channelType)
-	scope := resource.ScopeLogs().AppendEmpty()
-	scope.Scope().SetName(metadata.ScopeName)
-	scope.Scope().SetVersion(r.set.version)
-	return scope.LogRecords()
+	return resource
+}
+
+// putNames appends the names of the dimensions.
+func (d defaulted) putNames(to pcommon.Slice) {
+	for i, name := range [...]string{wsevent.TenantID, wsevent.Region, wsevent.ChannelType} {
+		if d>>i&1 == 1 {
+			to.AppendEmpty().SetStr(name)
+		}
+	}
 }
 
 // seriesOf finds the series of three dimensions, of which any may be absent.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
@@ -143,10 +144,73 @@ func TestOneResourceForEachSetOfDimensions(t *testing.T) {
 		r.violation(&frame.Violation{TenantID: []byte("evil")})
 		logs := r.take()
 		assert.Equal(t, 4, logs.ResourceLogs().Len())
-		assert.Equal(t, 5, logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().Len())
+		assert.Equal(t, map[string]int{"tenant_id region": 4, "region": 1}, scopeSizes(logs.ResourceLogs().At(0)))
 	}
 	once := []string{"acme_corp eu-west-1", "tenant-1 eu-west-1", "tenant-2 eu-west-1"}
 	assert.Equal(t, append(once, once...), opened, "once a batch, and not by violations")
+}
+
+// scopeSizes counts the records of each scope by the dimensions that are marked as
+// not named by the event.
+func scopeSizes(resource plog.ResourceLogs) map[string]int {
+	sizes := map[string]int{}
+	for _, scope := range resource.ScopeLogs().All() {
+		var names []string
+		if marked, ok := scope.Scope().Attributes().Get(wsevent.DimensionsDefaulted); ok {
+			for _, name := range marked.Slice().All() {
+				names = append(names, name.Str())
+			}
+		}
+		sizes[strings.Join(names, " ")] = scope.LogRecords().Len()
+	}
+	return sizes
+}
+
+// Whoever follows channels has to know which dimensions an event named itself.
+func TestRecords_DimensionsNotNamedByTheEvent(t *testing.T) {
+	t.Parallel()
+	event := func(tenant, region, channelType string) *frame.Event {
+		return &frame.Event{TenantID: []byte(tenant), Region: []byte(region), ChannelType: []byte(channelType)}
+	}
+	for _, test := range []struct {
+		event *frame.Event
+		want  string
+	}{
+		{event("acme_corp", "eu-west-1", "voice"), ""},
+		{event("", "eu-west-1", "voice"), "tenant_id"},
+		{event("acme_corp", "", "voice"), "region"},
+		{event("acme_corp", "eu-west-1", ""), "channel_type"},
+		{event("acme_corp", "", ""), "region channel_type"},
+		{event("", "", ""), "tenant_id region channel_type"},
+	} {
+		r := recordsFor(nil)
+		for range 3 {
+			r.event(test.event)
+		}
+		logs := r.take()
+		require.Equal(t, 1, logs.ResourceLogs().Len())
+		assert.Equal(t, map[string]int{test.want: 3}, scopeSizes(logs.ResourceLogs().At(0)))
+	}
+
+	r := recordsFor(nil)
+	for range 2 { // batches
+		r.event(event("", "", "voice"))
+		r.event(event("acme_corp", "eu-west-1", "voice"))
+		r.event(event("acme_corp", "", "voice"))
+		r.event(event("", "", "voice"))
+		r.event(event("", "", ""))
+		r.event(event("", "", "unknown"))
+		r.violation(&frame.Violation{})
+		r.stream(wsevent.StreamAlive, "acme_corp", "eu-west-1", arrival)
+		logs := r.take()
+		require.Equal(t, 2, logs.ResourceLogs().Len(), "one resource for each set of dimensions")
+		assert.Equal(t, map[string]int{"tenant_id region": 2, "": 1, "region": 1}, scopeSizes(logs.ResourceLogs().At(0)))
+		assert.Equal(t, map[string]int{"tenant_id region channel_type": 1, "tenant_id region": 1, "": 2}, scopeSizes(logs.ResourceLogs().At(1)))
+		for _, scope := range logs.ResourceLogs().At(0).ScopeLogs().All() {
+			assert.Equal(t, metadata.ScopeName, scope.Scope().Name())
+			assert.Equal(t, "1.2.3", scope.Scope().Version())
+		}
+	}
 }
 
 func TestBatchesShareNothing(t *testing.T) {

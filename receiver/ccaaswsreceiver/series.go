@@ -21,11 +21,53 @@ type series struct {
 	tenant, region, channelType string
 	salt                        uint64 // the tenant's part of its events' identities
 
-	number  int // of its resource in this batch
+	resource plog.ResourceLogs // of the present batch, where size > 0
+	number   int               // index of the resource in the batch
+	size     int               // records in this batch
+	carries  bool
+	scopes   [allDefaulted + 1]*scope // by the dimensions that the events did not name
+	open     []*scope                 // those of the present batch
+}
+
+// defaulted is the set of dimensions that an event did not name.
+type defaulted uint8
+
+const (
+	tenantDefaulted defaulted = 1 << iota
+	regionDefaulted
+	channelTypeDefaulted
+
+	noneDefaulted defaulted = 0
+	allDefaulted            = tenantDefaulted | regionDefaulted | channelTypeDefaulted
+)
+
+// scope holds the records of one series whose events named the same dimensions.
+type scope struct {
+	series  *series
+	unnamed defaulted
+	number  int // index of the scope in the resource
 	records plog.LogRecordSlice
 	size    int // records in this batch
 	likely  int // records in the last one
-	carries bool
+}
+
+// scope returns the scope of a set of dimensions.
+func (s *series) scope(not defaulted) *scope {
+	if one := s.scopes[not]; one != nil {
+		return one
+	}
+	one := &scope{series: s, unnamed: not}
+	s.scopes[not] = one
+	return one
+}
+
+// close ends the batch.
+func (s *series) close() {
+	for _, one := range s.open {
+		one.records, one.likely, one.size = plog.LogRecordSlice{}, one.size, 0
+	}
+	s.open = s.open[:0]
+	s.resource, s.size, s.carries = plog.ResourceLogs{}, 0, false
 }
 
 // seriesTable knows the sets of dimensions that were seen, so that finding one
@@ -41,7 +83,7 @@ type seriesTable struct {
 // begin closes the series of the batch before.
 func (t *seriesTable) begin() {
 	for _, s := range t.open {
-		s.records, s.likely, s.size, s.carries = plog.LogRecordSlice{}, s.size, 0, false
+		s.close()
 	}
 	clear(t.open)
 	t.open = t.open[:0]
