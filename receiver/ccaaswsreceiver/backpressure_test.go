@@ -5,6 +5,7 @@ package ccaaswsreceiver
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,9 +50,10 @@ func TestDeliveredTo_FilledThenCarried(t *testing.T) {
 
 func TestBackpressureIsCountedWhileItLasts(t *testing.T) {
 	t.Parallel()
-	var counted time.Duration
+	var counted atomic.Int64
+	soFar := func() time.Duration { return time.Duration(counted.Load()) }
 	carrying(t, usual, time.Minute, func(t *testing.T, o *outbox) {
-		o.countBlock = func(blocked time.Duration) { counted += blocked }
+		o.countBlock = func(blocked time.Duration) { counted.Add(int64(blocked)) }
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -59,12 +61,12 @@ func TestBackpressureIsCountedWhileItLasts(t *testing.T) {
 		}()
 		time.Sleep(20 * time.Second)
 		o.blocked(time.Now())
-		assert.Equal(t, 20*time.Second, counted, "it goes on")
+		assert.Equal(t, 20*time.Second, soFar(), "it goes on")
 		time.Sleep(20 * time.Second)
 		o.blocked(time.Now())
-		assert.Equal(t, 40*time.Second, counted)
+		assert.Equal(t, 40*time.Second, soFar())
 		<-done
-		assert.Equal(t, time.Minute, counted, "nothing is counted twice")
+		assert.Equal(t, time.Minute, soFar(), "nothing is counted twice")
 	})
 }
 
@@ -82,7 +84,7 @@ func TestFramesWithoutRecordsAreCounted(t *testing.T) {
 
 // refuser refuses until it is told otherwise, and keeps what DeliveredTo was.
 type refuser struct {
-	ok   bool
+	ok   atomic.Bool
 	lags []time.Duration
 }
 
@@ -92,7 +94,7 @@ func (r *refuser) ConsumeLogs(ctx context.Context, _ plog.Logs) error {
 	delivery, _ := wsevent.DeliveryFrom(ctx)
 	now := time.Now()
 	r.lags = append(r.lags, now.Sub(delivery.DeliveredTo(now)))
-	if r.ok {
+	if r.ok.Load() {
 		return nil
 	}
 	return errRefused
@@ -131,7 +133,7 @@ func TestStatusWhileDownstreamRefuses(t *testing.T) {
 		require.ErrorContains(t, b.host.statuses[0].Err(), "not reading: downstream refuses events since 2000-01-01T00:00:00Z, last error: downstream is full")
 		assert.Equal(t, 1, b.logs.FilterMessageSnippet("refuses events").Len())
 		assert.Equal(t, 3, b.logs.FilterMessageSnippet("still does not take").Len(), "each minute")
-		next.ok = true
+		next.ok.Store(true)
 		<-done
 		look(time.Now())
 		assert.Equal(t, componentstatus.StatusOK, b.host.last())
