@@ -12,6 +12,10 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
+// aliveLag is how far reading may be behind for a sign of life: less than a lateness
+// that windows allow.
+const aliveLag = 100 * time.Millisecond
+
 // alive gives signs of life while a socket is up, so that whoever counts the events
 // in another process can tell a calm stream from one that no longer reaches it.
 type alive struct {
@@ -22,7 +26,10 @@ type alive struct {
 
 // begin gives signs from a moment on. Each speaks for the time since the one
 // before, which is longer than the interval where the outbox was full meanwhile.
-func (a *alive) begin(since time.Time, sign func(at time.Time, since time.Duration)) {
+//
+// ReadTo is the time up to which all that the platform sent is read: where that is
+// behind, a sign would speak for events that are still to be read, and is left out.
+func (a *alive) begin(since time.Time, readTo func(time.Time) time.Time, sign func(at time.Time, since time.Duration)) {
 	if a.interval == 0 {
 		return
 	}
@@ -36,6 +43,9 @@ func (a *alive) begin(since time.Time, sign func(at time.Time, since time.Durati
 				return
 			case <-ticker.C:
 				now := time.Now()
+				if readTo(now).Before(now.Add(-aliveLag)) {
+					continue
+				}
 				sign(now, max(a.interval, now.Sub(since)))
 				since = now
 			}

@@ -22,7 +22,7 @@ func TestEachSignSpeaksForTheTimeSinceTheOneBefore(t *testing.T) {
 		var signs []sign
 		began := time.Now()
 		a := alive{interval: 10 * time.Second}
-		a.begin(began, func(at time.Time, since time.Duration) {
+		a.begin(began, func(now time.Time) time.Time { return now }, func(at time.Time, since time.Duration) {
 			signs = append(signs, sign{at.Sub(began), since})
 			if len(signs) == 2 {
 				time.Sleep(35 * time.Second) // the outbox is full

@@ -24,7 +24,10 @@ import (
 // of the stream itself. All of it goes through one outbox, in order.
 type connection struct {
 	number    int
+	source    string
+	session   *session.Session
 	outbox    *outbox
+	delivery  *delivery
 	streams   *streams
 	status    *status
 	telemetry *metadata.TelemetryBuilder
@@ -46,7 +49,7 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 	ctx := context.Background()
 	c.telemetry.CcaasWsConnects.Add(ctx, 1)
 	c.telemetry.CcaasWsConnections.Add(ctx, 1)
-	c.status.set(c.number, nil)
+	c.status.set(c.number, connectTrouble, nil)
 	streams := c.streams.carried(at)
 	if c.down != "" {
 		c.telemetry.CcaasWsReconnects.Add(ctx, 1, cause(c.down))
@@ -63,7 +66,7 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 	}
 	c.logger.Info("Connected", zap.Duration("gap", c.gap(at)))
 	c.down, c.heard = "", at
-	c.alive.begin(at, c.lives)
+	c.alive.begin(at, c.session.ReadTo, c.lives)
 }
 
 // gapped tells of the time from the last sign of life to now.
@@ -93,7 +96,7 @@ func (c *connection) Failed(failure *session.Failure, wait time.Duration) {
 		c.down = failure.Cause
 	}
 	if told := trouble(failure, time.Since(c.heard)); told != nil { // only a socket takes trouble away
-		c.status.set(c.number, told)
+		c.status.set(c.number, connectTrouble, told)
 	}
 	fields := []zap.Field{zap.Error(failure), zap.String("cause", string(failure.Cause)), zap.Duration("next_attempt_in", wait)}
 	if failure.RetryAfter > 0 {
@@ -112,7 +115,7 @@ func (c *connection) Rotated(why session.Cause, at time.Time) {
 	ctx := context.Background()
 	c.telemetry.CcaasWsConnections.Add(ctx, 1)
 	c.telemetry.CcaasWsRotations.Add(ctx, 1, cause(why))
-	c.status.set(c.number, nil)
+	c.status.set(c.number, connectTrouble, nil)
 	c.heard = at
 	c.logger.Info("A new socket is up beside the old one, which is left after the overlap", zap.String("cause", string(why)))
 }
@@ -121,7 +124,7 @@ func (c *connection) Rotated(why session.Cause, at time.Time) {
 func (c *connection) NotRotated(why session.Cause, failure *session.Failure, wait time.Duration) {
 	c.telemetry.CcaasWsConnectFailures.Add(context.Background(), 1, cause(failure.Cause))
 	if failure.Lasting {
-		c.status.set(c.number, failure)
+		c.status.set(c.number, connectTrouble, failure)
 	}
 	c.logger.Warn("Cannot open a new socket beside the old one, which still works; trying again", zap.String("cause", string(why)),
 		zap.Error(failure), zap.Duration("next_attempt_in", wait))
@@ -131,12 +134,15 @@ func (c *connection) NotRotated(why session.Cause, failure *session.Failure, wai
 // was on its way on it may be lost, and that is a gap.
 func (c *connection) Left(end *session.End) {
 	c.telemetry.CcaasWsConnections.Add(context.Background(), -1)
-	if end.Orderly() {
+	if end.Orderly() && end.Unread.IsZero() {
 		c.logger.Debug("The old socket is left", zap.String("cause", string(end.Cause)))
 		return
 	}
 	c.telemetry.CcaasWsDisconnects.Add(context.Background(), 1, cause(end.Cause))
 	c.heard = end.Heard
+	if !end.Unread.IsZero() {
+		c.heard = end.Unread
+	}
 	c.gapped(c.streams.carried(end.At), end.At, end.Cause)
 	c.heard = end.At
 	c.logger.Warn("One of two sockets ended before it was left", zap.String("cause", string(end.Cause)), zap.NamedError("detail", end.Err))
@@ -152,7 +158,13 @@ func (c *connection) Disconnected(end *session.End, wait time.Duration) {
 	if end.Heard.After(c.heard) {
 		c.heard = end.Heard
 	}
-	for _, one := range c.streams.carried(end.At) {
+	streams := c.streams.carried(end.At)
+	if !end.Unread.IsZero() { // windows wait for what was sent since: the gap is to reach them before they go on
+		c.heard = end.Unread
+		c.gapped(streams, end.At, end.Cause)
+		c.heard = end.At
+	}
+	for _, one := range streams {
 		c.outbox.stream(wsevent.StreamDisconnected, one, end.At, func(record plog.LogRecord) {
 			record.Attributes().PutStr(wsevent.StreamCause, string(end.Cause))
 			record.Attributes().PutInt(wsevent.StreamConnection, int64(c.number))

@@ -35,6 +35,7 @@ type delivery struct {
 	report    *receiverhelper.ObsReport
 	telemetry *metadata.TelemetryBuilder
 	logger    *zap.Logger
+	refusal   refusal
 }
 
 // deliver returns when the batch is somewhere: downstream, or among the dropped.
@@ -47,20 +48,21 @@ func (d *delivery) deliver(ctx context.Context, b *batch) {
 		InitialInterval: firstOfferAgain, MaxInterval: lastOfferAgain,
 		Multiplier: backoff.DefaultMultiplier, RandomizationFactor: backoff.DefaultRandomizationFactor,
 	}
-	for refused := false; ; refused = true {
+	d.refusal.begin(time.Now())
+	delivered := false
+	defer func() { d.refusal.end(time.Now(), delivered, d.logger) }()
+	for {
 		err := d.offer(ctx, b)
 		switch {
 		case err == nil:
 			d.telemetry.CcaasWsDeliveryLatency.Record(ctx, time.Since(b.began).Seconds())
-			if refused {
-				d.logger.Info("Downstream takes events again")
-			}
+			delivered = true
 			return
 		case consumererror.IsPermanent(err):
 			d.drop(ctx, b, "permanent", err)
 			return
-		case !refused && ctx.Err() == nil:
-			d.logger.Warn("Downstream refuses events; nothing more is read until it takes them", zap.Error(err))
+		case ctx.Err() == nil:
+			d.refusal.refused(time.Now(), err, d.logger)
 		}
 		if !pause(ctx, waits.NextBackOff()) {
 			d.drop(ctx, b, "shutdown", err)
@@ -100,9 +102,6 @@ func (d *delivery) count(ctx context.Context, read *tally) {
 	}
 	if read.ignored > 0 {
 		d.telemetry.CcaasWsIgnored.Add(ctx, read.ignored)
-	}
-	if read.stoodStill > 0 {
-		d.telemetry.CcaasWsBackpressureTime.Add(ctx, read.stoodStill.Seconds())
 	}
 	for reason, n := range read.violations {
 		d.telemetry.CcaasWsViolations.Add(ctx, n, metric.WithAttributes(attribute.String("reason", reason)))

@@ -43,10 +43,11 @@ func deliver(t *testing.T, downstream *answers) *bench {
 	t.Helper()
 	b := newBench(t, configFor("ws://127.0.0.1:1"))
 	synctest.Test(t, func(t *testing.T) {
-		b.delivery.next = downstream
+		delivery := b.delivery(0)
+		delivery.next = downstream
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		b.delivery.deliver(ctx, &batch{logs: threeRecords(), size: 3})
+		delivery.deliver(ctx, &batch{logs: threeRecords(), size: 3})
 	})
 	return b
 }

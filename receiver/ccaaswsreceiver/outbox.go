@@ -6,6 +6,7 @@ package ccaaswsreceiver
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -35,7 +36,6 @@ type tally struct {
 	frames, bytes, events int64
 	duplicates, ignored   int64
 	violations            map[string]int64 // by reason; nil: none
-	stoodStill            time.Duration
 }
 
 // outbox stands between the reader of a socket, which puts records into it, and a
@@ -66,6 +66,12 @@ type outbox struct {
 	standing bool // somebody waits for room in the middle of what it puts
 	due      bool
 	closed   bool
+
+	blockedFrom time.Time           // since when somebody waits for room, or up to when that was counted
+	countBlock  func(time.Duration) // is called with time in which somebody waited for room; may be nil
+
+	filledFrom  atomic.Int64 // unix ns, arrival of the first record of the batch that is filled; 0: it is empty
+	carriedFrom atomic.Int64 // of the batch that is being delivered; 0: there is none
 }
 
 // decode turns a frame into events.
@@ -130,7 +136,41 @@ func (o *outbox) carry(ctx context.Context, deliver func(context.Context, *batch
 	for b := o.next(); b != nil; b = o.next() {
 		o.known.sift(b)
 		deliver(ctx, b)
+		o.carriedFrom.Store(0)
 	}
+}
+
+// deliveredTo is the time up to which the records that were put are delivered: now,
+// or the arrival of the first that is not.
+func (o *outbox) deliveredTo(now time.Time) time.Time {
+	filled := o.filledFrom.Load() // before the other: a batch moves from the one to the other
+	for _, from := range []int64{filled, o.carriedFrom.Load()} {
+		if from != 0 && from < now.UnixNano() {
+			now = time.Unix(0, from)
+		}
+	}
+	return now
+}
+
+// blocked counts the time in which somebody has waited for room, as long as that
+// lasts, and gives what was read and not counted yet.
+func (o *outbox) blocked(now time.Time) tally {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.countTo(now)
+	read := o.read
+	o.read = tally{}
+	return read
+}
+
+func (o *outbox) countTo(now time.Time) {
+	if o.blockedFrom.IsZero() {
+		return
+	}
+	if o.countBlock != nil {
+		o.countBlock(now.Sub(o.blockedFrom))
+	}
+	o.blockedFrom = now
 }
 
 func (o *outbox) fallDue() {
@@ -157,6 +197,8 @@ func (o *outbox) next() *batch {
 		}
 	}
 	o.timer.Stop()
+	o.carriedFrom.Store(o.began.UnixNano())
+	o.filledFrom.Store(0)
 	b := &batch{size: o.filled.count, began: o.began, read: o.read, sightings: o.sighted[0]}
 	b.logs, o.read = o.filled.take(), tally{}
 	o.sighted = [2][]sighting{o.sighted[1][:0], o.sighted[0]}
@@ -175,15 +217,16 @@ func (o *outbox) makeRoom() {
 		return
 	}
 	began := time.Now()
-	o.standing = true
+	o.standing, o.blockedFrom = true, began
 	for o.full() {
 		o.room.Wait()
 	}
 	o.standing = false
 	o.room.Broadcast()
 	now := time.Now()
+	o.countTo(now)
+	o.blockedFrom = time.Time{}
 	stood := now.Sub(began)
-	o.read.stoodStill += stood
 	if stood >= tellBackpressure {
 		o.filled.backpressure(stood, now)
 		o.added()
@@ -194,6 +237,7 @@ func (o *outbox) makeRoom() {
 func (o *outbox) added() {
 	if o.filled.count == 1 {
 		o.began = o.filled.now.AsTime()
+		o.filledFrom.Store(o.began.UnixNano())
 		o.timer.Reset(o.limits.Timeout)
 	}
 	if o.full() {

@@ -6,6 +6,7 @@ package ccaaswsreceiver
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -23,6 +24,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 const (
@@ -30,6 +32,9 @@ const (
 	requestTimeout = 30 * time.Second
 	// flushTimeout bounds what the last batches may take at shutdown.
 	flushTimeout = 5 * time.Second
+	// giveUpTimeout bounds what a consumer may take to notice that its call is
+	// cancelled.
+	giveUpTimeout = 2 * time.Second
 	// socketBuffer is read from the connection at once.
 	socketBuffer = 64 << 10
 )
@@ -40,13 +45,16 @@ type wsReceiver struct {
 	profile   platform.Profile
 	set       receiver.Settings
 	telemetry *metadata.TelemetryBuilder
-	delivery  delivery
+	next      consumer.Logs
+	report    *receiverhelper.ObsReport
 
 	api     platform.API
 	client  *http.Client
 	stop    context.CancelFunc // of the sessions
 	giveUp  context.CancelFunc // of the couriers
 	running sync.WaitGroup
+
+	monitoring sync.WaitGroup
 }
 
 func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*wsReceiver, error) {
@@ -77,7 +85,8 @@ func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*ws
 		api:       api,
 		set:       set,
 		telemetry: telemetry,
-		delivery:  delivery{next: next, report: report, telemetry: telemetry, logger: set.Logger},
+		next:      next,
+		report:    report,
 	}, nil
 }
 
@@ -100,16 +109,37 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 	connecting, r.stop = context.WithCancel(context.WithoutCancel(ctx))   // the sessions outlive Start,
 	delivering, r.giveUp = context.WithCancel(context.WithoutCancel(ctx)) // and the couriers outlive the sessions
 	for _, conn := range connections {
-		r.running.Go(func() { conn.outbox.carry(delivering, r.delivery.deliver) })
+		conn.session = session.New(way.settings(conn.number), conn)
+		r.running.Go(func() {
+			conn.outbox.carry(wsevent.ContextWithDelivery(delivering, conn), conn.delivery.deliver)
+			conn.tick(time.Now()) // what was read after the last one
+		})
 		r.running.Go(func() {
 			defer conn.outbox.close()
-			session.New(way.settings(conn.number), conn).Run(connecting)
+			conn.session.Run(connecting)
 		})
 	}
+	r.monitoring.Go(func() { monitor(delivering, connections) })
 	if way.watch != nil {
 		r.running.Go(func() { way.watch(connecting) })
 	}
 	return nil
+}
+
+// monitor looks at the connections until ctx ends.
+func monitor(ctx context.Context, connections []*connection) {
+	ticker := time.NewTicker(tickInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			for _, conn := range connections {
+				conn.tick(now)
+			}
+		}
+	}
 }
 
 // Shutdown says goodbye to the platform, and takes downstream what was read.
@@ -129,10 +159,14 @@ func (r *wsReceiver) Shutdown(ctx context.Context) error {
 	select {
 	case <-ended:
 	case <-ctx.Done():
-		r.giveUp()
-		<-ended
 	}
 	r.giveUp()
+	select {
+	case <-ended:
+	case <-time.After(giveUpTimeout): // a consumer that does not heed its context
+		return errors.New("downstream has not returned from a batch, whose records are lost")
+	}
+	r.monitoring.Wait()
 	r.client.CloseIdleConnections()
 	r.telemetry.Shutdown()
 	return nil
@@ -156,6 +190,8 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 	}
 	conn := &connection{
 		number:    number,
+		source:    fmt.Sprintf("%s/%d", r.set.ID, number),
+		delivery:  r.delivery(number),
 		pieces:    pieces,
 		status:    shown,
 		telemetry: r.telemetry,
@@ -174,7 +210,18 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 	}, conn.saw)
 	conn.streams = newStreams(stream{tenant: into.set.tenant, region: into.set.region})
 	conn.outbox = newOutbox(r.config.Batch, shared, newDuplicates(r.config.Deduplication), into, conn.violated)
+	conn.outbox.countBlock = func(blocked time.Duration) {
+		r.telemetry.CcaasWsBackpressureTime.Add(context.Background(), blocked.Seconds())
+	}
 	return conn, nil
+}
+
+// delivery makes that of one of the connections.
+func (r *wsReceiver) delivery(number int) *delivery {
+	return &delivery{
+		next: r.next, report: r.report, telemetry: r.telemetry,
+		logger: r.set.Logger.With(zap.Int("connection", number)),
+	}
 }
 
 // newClient is for all HTTP requests of a receiver.

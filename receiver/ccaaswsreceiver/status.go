@@ -4,6 +4,9 @@
 package ccaaswsreceiver
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,29 +35,45 @@ type status struct {
 	report func(*componentstatus.Event)
 
 	mutex    sync.Mutex
-	troubles map[int]error // by connection
+	troubles map[troubleKey]error
 	shown    string
 }
 
+// kinds of troubles of a connection.
+const (
+	connectTrouble = iota
+	downstreamTrouble
+)
+
+type troubleKey struct{ connection, kind int }
+
 func newStatus(report func(*componentstatus.Event)) *status {
-	return &status{report: report, troubles: map[int]error{}}
+	return &status{report: report, troubles: map[troubleKey]error{}}
 }
 
-// set notes the trouble of a connection, or that it has none.
-func (s *status) set(connection int, err error) {
+// set notes a trouble of a connection, or that it has none of the kind. The status
+// shows the trouble of the first connection that has one.
+func (s *status) set(connection, kind int, err error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	key := troubleKey{connection, kind}
 	if err == nil {
-		delete(s.troubles, connection)
+		delete(s.troubles, key)
 	} else {
-		s.troubles[connection] = err
+		s.troubles[key] = err
 	}
-	switch {
-	case len(s.troubles) == 0 && s.shown != "":
-		s.shown = ""
-		s.report(componentstatus.NewEvent(componentstatus.StatusOK))
-	case err != nil && err.Error() != s.shown:
-		s.shown = err.Error()
-		s.report(componentstatus.NewRecoverableErrorEvent(err))
+	if len(s.troubles) == 0 {
+		if s.shown != "" {
+			s.shown = ""
+			s.report(componentstatus.NewEvent(componentstatus.StatusOK))
+		}
+		return
+	}
+	first := slices.MinFunc(slices.Collect(maps.Keys(s.troubles)), func(a, b troubleKey) int {
+		return cmp.Or(cmp.Compare(a.connection, b.connection), cmp.Compare(a.kind, b.kind))
+	})
+	if shown := s.troubles[first]; shown.Error() != s.shown {
+		s.shown = shown.Error()
+		s.report(componentstatus.NewRecoverableErrorEvent(shown))
 	}
 }

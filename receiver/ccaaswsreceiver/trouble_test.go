@@ -218,11 +218,11 @@ func TestStatus(t *testing.T) {
 		}
 		shown = append(shown, text)
 	})
-	s.set(0, nil)
-	s.set(0, errRefused)
-	s.set(1, errRefused)
-	s.set(0, nil)
-	s.set(1, nil)
+	s.set(0, connectTrouble, nil)
+	s.set(0, connectTrouble, errRefused)
+	s.set(1, connectTrouble, errRefused)
+	s.set(0, connectTrouble, nil)
+	s.set(1, connectTrouble, nil)
 	assert.Equal(t, []string{"StatusRecoverableError downstream is full", "StatusOK"}, shown)
 
 	require.NoError(t, trouble(&session.Failure{}, blip-1), "a blip is nobody's business")
@@ -291,6 +291,7 @@ func TestShutdownFlushes(t *testing.T) {
 	config.Batch.Timeout = time.Minute
 	b := run(t, config)
 	require.Eventually(t, func() bool { return b.logs.FilterMessage("Connected").Len() > 0 }, patience, time.Millisecond)
+	waitConnected(t, server)
 	require.NoError(t, server.Send(of("globex", 1)))
 	require.NoError(t, b.Shutdown(t.Context()))
 	var told []string

@@ -22,8 +22,13 @@ func (s *socket) attend(ctx context.Context, stop, ended <-chan struct{}) {
 			return
 		case <-ticker.C:
 			s.say(websocket.PingMessage, nil)
+		case <-s.wire.lag.due:
+			s.say(websocket.PingMessage, []byte(s.wire.lag.payload()))
 		case <-keepAlive:
-			if s.deaf() {
+			switch {
+			case !s.wire.lag.reading(time.Now()): // the answers may wait in the buffers
+				s.unanswered.Store(0)
+			case s.deaf():
 				_ = s.conn.Close() // reading will tell
 				continue
 			}
@@ -56,13 +61,19 @@ func (s *socket) leave(stop, ended <-chan struct{}) {
 	s.say(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
 	retired := time.NewTimer(retireWait)
 	defer retired.Stop()
-	select {
-	case <-ended:
-		return
-	case <-retired.C:
-		_ = s.conn.Close()
-		return
-	case <-stop:
+	for waiting := true; waiting; {
+		select {
+		case <-ended:
+			return
+		case <-retired.C:
+			if s.wire.lag.reading(time.Now()) {
+				_ = s.conn.Close()
+				return
+			}
+			retired.Reset(retireWait) // what it has sent is still unread
+		case <-stop:
+			waiting = false
+		}
 	}
 	hurry := time.NewTimer(leaveWait)
 	defer hurry.Stop()

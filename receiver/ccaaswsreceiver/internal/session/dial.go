@@ -35,7 +35,7 @@ func (s *Session) dial(ctx context.Context, route *Route) (*socket, *Failure) {
 		}
 		// The handshake heeds its deadline, but not the end of its context.
 		release = context.AfterFunc(ctx, func() { _ = conn.Close() })
-		line = &wire{Conn: conn, roundTrip: time.Since(began)}
+		line = &wire{Conn: conn, roundTrip: time.Since(began), lag: lag{due: make(chan struct{}, 1)}}
 		line.allow(maxHandshakeSize)
 		return line, nil
 	}

@@ -28,6 +28,9 @@ type End struct {
 	At    time.Time // when we noticed
 	Heard time.Time // when the peer gave its last sign of life
 	Err   error
+	// Unread is since when we had not read all that the peer sent: it may have ended
+	// the socket, and lost events, at any time after that. Zero: we had.
+	Unread time.Time
 
 	up time.Time
 }

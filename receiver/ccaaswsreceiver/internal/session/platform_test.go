@@ -143,6 +143,7 @@ type witness struct {
 	stayed    []*Failure // failed attempts at a rotation
 	left      []*End
 	onText    func()
+	session   *Session // that is played
 
 	mutex sync.Mutex // for Text, of two sockets at once
 }
@@ -194,7 +195,8 @@ func play(t *testing.T, f *fake, to *witness, during time.Duration, change func(
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { New(settings, to).Run(ctx) })
+		to.session = New(settings, to)
+		running.Go(func() { to.session.Run(ctx) })
 		time.Sleep(during)
 		cancel()
 		stopped := time.Now()

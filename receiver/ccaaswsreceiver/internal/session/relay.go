@@ -87,6 +87,7 @@ func (r *relay) start(s *socket, why Cause) {
 	ctx, leave := context.WithCancel(r.ctx)
 	one := &runner{socket: s, why: why, leave: leave}
 	r.runners = append(r.runners, one)
+	r.session.watch(&s.wire.lag, true)
 	go func() {
 		ask := func() {
 			select {
@@ -178,6 +179,7 @@ func (r *relay) end(one *runner) time.Duration {
 		}
 	}
 	s, end := r.session, one.end
+	defer s.watch(&one.socket.wire.lag, false) // once the handler knows of the end
 	s.forget(one)
 	if len(r.runners) > 0 {
 		s.handler.Left(end)

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -93,11 +94,39 @@ type Session struct {
 	pacer    *pacer
 	sockets  int  // opened so far
 	fresh    bool // the next route must be a new one
+
+	mutex sync.Mutex
+	lags  map[*lag]bool // of the sockets that are being read
 }
 
 // New makes a session that Run will live.
 func New(settings Settings, handler Handler) *Session {
-	return &Session{settings: settings, handler: handler, pacer: newPacer(settings.Pace)}
+	return &Session{settings: settings, handler: handler, pacer: newPacer(settings.Pace), lags: map[*lag]bool{}}
+}
+
+// ReadTo is the time up to which all that the platform has sent on the sockets that
+// are up is read: now, or an earlier time while the handler blocks and until what
+// waited in the buffers meanwhile is read. It is safe for concurrent use.
+func (s *Session) ReadTo(now time.Time) time.Time {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	to := now
+	for one := range s.lags {
+		if at := one.readTo(now); at.Before(to) {
+			to = at
+		}
+	}
+	return to
+}
+
+func (s *Session) watch(one *lag, up bool) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if up {
+		s.lags[one] = true
+	} else {
+		delete(s.lags, one)
+	}
 }
 
 // Run connects, reads and reconnects until ctx ends.

@@ -59,6 +59,10 @@ type socket struct {
 
 func newSocket(conn *websocket.Conn, line *wire, set *Settings) *socket {
 	limit := set.MaxFrameSize
+	conn.SetPongHandler(func(payload string) error {
+		line.lag.pong(payload, time.Now())
+		return nil
+	})
 	return &socket{
 		conn: conn, wire: line, talk: &set.Talk, listens: set.Talk.KeepAlive.Expect != nil || len(set.Talk.Controls) > 0, interval: set.Heartbeat.Interval,
 		limit: limit, buffer: make([]byte, min(initialBuffer, limit+1)),
@@ -110,6 +114,9 @@ func (s *socket) read(ctx context.Context, stop <-chan struct{}, to Handler, ask
 	_ = s.conn.Close()
 
 	end := &End{At: time.Now(), Heard: s.wire.heard, Err: err, up: s.up}
+	if s.wire.lag.behind.Load() != 0 {
+		end.Unread = time.Unix(0, s.wire.lag.behind.Load())
+	}
 	end.Cause, end.Code = causeOf(err)
 	switch {
 	case ctx.Err() != nil && (over(stop) || s.complete(err)):

@@ -26,6 +26,8 @@ type wire struct {
 	until     time.Time     // when a data frame is due; zero: none is
 	heard     time.Time
 	roundTrip time.Duration // to the platform, or to the proxy before it: what TCP took to connect
+
+	lag lag // of our reading behind the peer's sending
 }
 
 // watch ends the handshake, and begins to look out for silence.
@@ -42,17 +44,21 @@ func (w *wire) allowAll() { w.bounded = false }
 
 // Read is where all that the peer sends comes by, control frames too.
 func (w *wire) Read(p []byte) (int, error) {
+	began := time.Now()
+	w.lag.wait(began)
 	if w.timeout > 0 {
-		deadline := time.Now().Add(w.timeout)
+		deadline := began.Add(w.timeout)
 		if !w.until.IsZero() && w.until.Before(deadline) {
 			deadline = w.until
 		}
 		_ = w.SetReadDeadline(deadline) // where that fails, reading tells why
 	}
 	n, err := w.Conn.Read(p)
+	ended := time.Now()
 	if n > 0 {
-		w.heard = time.Now()
+		w.heard = ended
 	}
+	w.lag.work(began, ended, n > 0)
 	if w.bounded {
 		if w.allowance -= n; w.allowance < 0 {
 			return n, w.tooLarge()
