@@ -5,7 +5,7 @@ import type { ComponentChildren } from 'preact';
 import { useId, useState } from 'preact/hooks';
 
 import { moment, written, type Format } from './format';
-import type { Band, Picture } from './picture';
+import { absenceOf, coverageOf, notReported, windowsArrive, type Band, type Picture } from './picture';
 import type { Palette } from './theme';
 import { TimeChart, type Drawn } from './timechart';
 
@@ -74,6 +74,7 @@ interface BigProps {
   name: string;
   /** whether something is missing in it */
   partial: boolean;
+  picture: Picture;
 }
 
 /** isPartial tells whether the newest window is not the whole picture. */
@@ -82,15 +83,16 @@ export function isPartial({ bands, picture }: View): boolean {
 }
 
 /** Big is a number that can be read from the other end of the room. */
-export function Big({ value, format, name, partial }: BigProps) {
+export function Big({ value, format, name, partial, picture }: BigProps) {
   if (value === null) {
     return (
       <p class="big" data-number={name}>
-        <span class="absent">no window</span>
+        <span class="absent">{absenceOf(picture)}</span>
       </p>
     );
   }
   const { text, unit } = format(value);
+  const coverage = coverageOf(picture, name);
   return (
     <p class={partial ? 'big partial' : 'big'}>
       <data value={String(value)} data-number={name}>
@@ -98,8 +100,18 @@ export function Big({ value, format, name, partial }: BigProps) {
         {unit && <small> {unit}</small>}
       </data>
       {partial && <small class="doubt"> ▲ not complete</small>}
+      {coverage && <small class="doubt"> {coverage}</small>}
     </p>
   );
+}
+
+/** emptyText says why a panel has nothing to show. */
+export function emptyText(picture: Picture): string {
+  return windowsArrive(picture) ? sentence(notReported) : 'No window in this range.';
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1) + '.';
 }
 
 /** indexAt is the point of the grid that stands for a time. */
@@ -113,7 +125,7 @@ interface TimeProps extends Omit<Frame, 'children' | 'head' | 'table'> {
   lines: Drawn[];
   format: Format;
   atLeast: number;
-  big?: Omit<BigProps, 'partial'>;
+  big?: Omit<BigProps, 'partial' | 'picture'>;
   /** whether the shading is explained here */
   explained?: boolean;
 }
@@ -129,12 +141,12 @@ export function TimePanel({ view, lines, format, atLeast, big, explained, ...fra
   return (
     <Panel
       {...frame}
-      empty={frame.empty ?? (drawn.length === 0 && 'No window in this range has told of it.')}
+      empty={frame.empty ?? (drawn.every((line) => line.shape === 'dashed') && emptyText(picture))}
       table={() => <TimeTable lines={drawn} picture={picture} format={format} title={frame.title} />}
       head={
         drawn.length > 0 && (
           <div class="head">
-            {big && <Big {...big} partial={isPartial(view)} />}
+            {big && <Big {...big} partial={isPartial(view)} picture={picture} />}
             <ul class="legend">
               {drawn.map((line) => (
                 <li key={line.name}>

@@ -55,6 +55,27 @@ export function numberOf(picture: Picture, name: Name, kind?: string): number | 
   return only(seriesOf(picture, name, kind)[0]);
 }
 
+/** notReported is what stands where a number is absent though windows arrive: it is unknown, not 0. */
+export const notReported = 'not reported by this platform';
+
+/** windowsArrive tells whether any stream has a window in the range. */
+export function windowsArrive(picture: Picture): boolean {
+  return valuesOf(picture, 'health', 'present').some((value) => value !== null && value > 0);
+}
+
+/** absenceOf says why there is no number for the newest window. */
+export function absenceOf(picture: Picture): string {
+  return (numberOf(picture, 'now', 'series') ?? 0) > 0 ? notReported : 'no window';
+}
+
+/** coverageOf says how many series report a number, where some of them do not. */
+export function coverageOf(picture: Picture, name: string): string | undefined {
+  const all = numberOf(picture, 'now', 'series');
+  const some = numberOf(picture, 'now', name + '_series');
+  if (all === null || some === null || some >= all) return undefined;
+  return `${some} of ${all} series report`;
+}
+
 export interface Line {
   name: string;
   values: Values;

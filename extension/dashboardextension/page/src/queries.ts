@@ -82,6 +82,7 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
   const connections = `avg_over_time(ws_active_connections${series}${some})`;
   const bySeries = `sum by (${dimensions}) (${connections})`;
   const dropRate = `max by (${dimensions}) (avg_over_time(ws_drop_rate_percent${series}${some}))`;
+  const reporting = (metric: string) => `count(count by (${dimensions}) (last_over_time(${metric}${series}[${window}])))`;
   const guard = (metric: string, rule: string) =>
     `min(last_over_time(${metric}${alertSelector(dims, `rule=~".*${rule}.*"`)}${end}))`;
   // A rule is for each series, or for what they come to by some of the dimensions. The sum of its limits
@@ -146,8 +147,13 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
         drops:
           `sum(max by (${dimensions}) (last_over_time(ws_drop_rate_percent${series}[${window}])) * ` +
           `sum by (${dimensions}) (last_over_time(ws_active_connections${series}[${window}]))) / ` +
-          `clamp_min(sum(last_over_time(ws_active_connections${series}[${window}])), 1)`,
+          `clamp_min(sum(sum by (${dimensions}) (last_over_time(ws_active_connections${series}[${window}])) ` +
+          `and on (${dimensions}) last_over_time(ws_drop_rate_percent${series}[${window}])), 1)`,
         worst: `max(last_over_time(ws_drop_rate_percent${series}[${window}]))`,
+        // How many series there are, and how many of them report what not every platform reports.
+        series: reporting('ws_active_connections'),
+        drops_series: reporting('ws_drop_rate_percent'),
+        throughput_series: reporting('ws_payload_throughput_bytes_per_second'),
         rules: `count(count by (rule) (last_over_time(ws_alert_firing${alerts}[5m])))`,
       }),
     },
@@ -164,7 +170,8 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
     drops: {
       over: 'range',
       expression: kinds({
-        all: `sum(${dropRate} * ${bySeries}) / clamp_min(sum(${connections}), 1)`,
+        // Only of the connections of those series that report a drop rate.
+        all: `sum(${dropRate} * ${bySeries}) / clamp_min(sum(${bySeries} and on (${dimensions}) ${dropRate}), 1)`,
         worst: `max(max_over_time(ws_drop_rate_percent${series}[${step}]))`,
         threshold: guard('ws_alert_threshold', 'drop_rate'),
       }),

@@ -5,7 +5,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import type { Answer, Series } from '../src/api';
-import { bandsOf, conditionOf, episodesOf, grouped, streamsOf, totalOf, valuesOf, type Picture } from '../src/picture';
+import {
+  absenceOf,
+  coverageOf,
+  windowsArrive,
+  bandsOf,
+  conditionOf, episodesOf, grouped, streamsOf, totalOf, valuesOf, type Picture } from '../src/picture';
 import { questions, type Name } from '../src/queries';
 import { endOf, gridOf } from '../src/time';
 import { parse } from '../src/url';
@@ -204,4 +209,15 @@ test('what a total has grown by is its whole when it was not there before', () =
   const before = [at({ counter: 'messages_sent' }, 20)];
   assert.deepEqual(totalOf(picture({ running, before }), 'messages_sent'), { running: 50, added: 30 });
   assert.deepEqual(totalOf(picture({}), 'messages_sent'), { running: null, added: null });
+});
+
+test('a number that is absent while windows arrive is not reported, and a partial sum says so', () => {
+  const series = at({ kind: 'series' }, 3);
+  assert.equal(absenceOf(picture({})), 'no window');
+  assert.equal(absenceOf(picture({ now: [series] })), 'not reported by this platform');
+  assert.equal(coverageOf(picture({ now: [series, at({ kind: 'drops_series' }, 2)] }), 'drops'), '2 of 3 series report');
+  assert.equal(coverageOf(picture({ now: [series, at({ kind: 'drops_series' }, 3)] }), 'drops'), undefined);
+  assert.equal(coverageOf(picture({ now: [series] }), 'connections'), undefined);
+  assert.equal(windowsArrive(picture({})), false);
+  assert.equal(windowsArrive(picture({ health: [line({ kind: 'present' }, full)] })), true);
 });

@@ -102,3 +102,10 @@ test('answers are read, and what is no number is left out', () => {
   assert.deepEqual([...seriesOf({ data: { result: [{ metric: {}, value: [7, '1'] }] } })[0]!.points], [[7000, 1]]);
   for (const body of [null, {}, { data: {} }, { data: { result: 'x' } }, 5]) assert.throws(() => seriesOf(body));
 });
+
+test('the drop rate of all is of the connections of series that report one', () => {
+  const { drops, now } = questions(parse(''), grid, usual);
+  for (const { expression } of [drops, now]) {
+    assert.match(expression, /clamp_min\(sum\(sum by \([^)]*\) \(.*and on \(region, tenant_id, channel_type\).*ws_drop_rate_percent/);
+  }
+});

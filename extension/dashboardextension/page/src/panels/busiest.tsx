@@ -3,7 +3,7 @@
 
 import { exact, percent, perSecond, written } from '../format';
 import { Panel, type View } from '../panel';
-import { busiestOf, errorOf, type Busy } from '../picture';
+import { busiestOf, errorOf, notReported, type Busy } from '../picture';
 
 /** Busiest is the series with most connections; each can be chosen. */
 export function Busiest({ view, onChoose }: { view: View; onChoose: (series: Busy) => void }) {
@@ -44,7 +44,7 @@ export function Busiest({ view, onChoose }: { view: View; onChoose: (series: Bus
               </td>
               <td>{written(one.connections, exact)}</td>
               <td>{written(one.messages, perSecond)}</td>
-              <td>{written(one.drops, percent)}</td>
+              <td>{one.drops === null ? notReported : written(one.drops, percent)}</td>
             </tr>
           ))}
         </tbody>

@@ -5,7 +5,7 @@ import { useMemo } from 'preact/hooks';
 
 import { EChart, type Option } from '../echart';
 import { bytesPerSecond, moment, scaleTo, written } from '../format';
-import { Big, isPartial, Panel, type View } from '../panel';
+import { Big, emptyText, isPartial, Panel, type View } from '../panel';
 import { errorOf, numberOf, valuesOf } from '../picture';
 import type { Palette } from '../theme';
 
@@ -22,7 +22,7 @@ export function Throughput({ view }: { view: View }) {
       name="throughput"
       title="Payload throughput"
       error={errorOf(picture, 'throughput')}
-      empty={none && 'No window in this range has told of it.'}
+      empty={none && emptyText(picture)}
       table={() => (
         <table>
           <caption class="unseen">Payload throughput</caption>
@@ -51,7 +51,7 @@ export function Throughput({ view }: { view: View }) {
           label={`Payload throughput: ${written(now, bytesPerSecond)}, at most ${written(peak, bytesPerSecond)} in this range.`}
         />
         <div class="reading">
-          <Big value={now} format={bytesPerSecond} name="throughput" partial={isPartial(view)} />
+          <Big value={now} format={bytesPerSecond} name="throughput" partial={isPartial(view)} picture={picture} />
         </div>
         <p class="note">
           peak <b>{written(peak, bytesPerSecond)}</b> · scale to {written(scaleTo(peak), bytesPerSecond)}

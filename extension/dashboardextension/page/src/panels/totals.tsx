@@ -3,7 +3,7 @@
 
 import { bytes, exact, total, written, type Format } from '../format';
 import { Panel, type View } from '../panel';
-import { errorOf, totalOf } from '../picture';
+import { errorOf, notReported, totalOf } from '../picture';
 import { totals, type Total } from '../queries';
 
 const named: Record<Total, { name: string; format: Format }> = {
@@ -27,7 +27,7 @@ export function Totals({ view }: { view: View }) {
       name="totals"
       title="Totals"
       error={errorOf(picture, 'running', 'before')}
-      empty={rows.every((row) => row.running === null) && 'No window in this range has told of any.'}
+      empty={rows.every((row) => row.running === null) && 'No window in this range.'}
     >
       <table class="totals">
         <caption class="unseen">Totals</caption>
@@ -48,7 +48,7 @@ export function Totals({ view }: { view: View }) {
                   title={written(row.added, exact)}
                   data-number={row.total + '.added'}
                 >
-                  {written(row.added, row.format)}
+                  {row.running === null ? notReported : written(row.added, row.format)}
                 </data>
               </td>
               <td>
