@@ -47,6 +47,7 @@ const (
 
 	AlertRule     = "rule"
 	AlertSeverity = "severity"
+	AlertMetric   = "metric" // that the rule looks at
 )
 
 // CompleteMetric is 0 for a window in which the stream was not watched all the

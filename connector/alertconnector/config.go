@@ -109,7 +109,7 @@ type BaselineConfig struct {
 
 // Unmarshal sets the defaults, which a list of rules cannot have otherwise.
 func (c *BaselineConfig) Unmarshal(conf *confmap.Conf) error {
-	*c = BaselineConfig{Quantile: 0.95, Lookback: 7 * 24 * time.Hour, MinHistory: 24 * time.Hour}
+	*c = BaselineConfig{Quantile: 0.95, Lookback: 7 * 24 * time.Hour, MinHistory: 24 * time.Hour, IncludeFiring: true}
 	return conf.Unmarshal(c)
 }
 

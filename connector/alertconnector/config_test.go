@@ -34,7 +34,7 @@ func everything() RuleConfig {
 			Exclude: []RangeConfig{
 				{Start: storage, End: time.Date(2026, 12, 1, 0, 0, 0, 0, time.FixedZone("", 3600))},
 				{Cron: "0 18 * * MON", Duration: 2 * time.Hour, Timezone: "Europe/Berlin"},
-				{ICal: "campaigns.ics"},
+				{ICal: "testdata/campaigns.ics"},
 			},
 			IncludeFiring: true, IncludeIncomplete: true,
 		},
@@ -59,7 +59,7 @@ func TestConfig(t *testing.T) {
 		"all": {want: &Config{Storage: &storage, RepeatInterval: time.Hour, MaxSeries: 50, Rules: []RuleConfig{everything()}}},
 		"baseline_defaults": {want: &Config{RepeatInterval: 4 * time.Hour, MaxSeries: 2000, Rules: []RuleConfig{{
 			Name: "a", Metric: "m", Level: LevelConfig{Severity: "warning", Threshold: ThresholdConfig{PercentOfBaseline: new(120.0)}},
-			Baseline: &BaselineConfig{Quantile: 0.95, Lookback: 168 * time.Hour, MinHistory: 24 * time.Hour},
+			Baseline: &BaselineConfig{Quantile: 0.95, Lookback: 168 * time.Hour, MinHistory: 24 * time.Hour, IncludeFiring: true},
 		}}}},
 		"nothing": {errors: []string{"rules: []: there must be at least one"}},
 		"empty": {errors: []string{

@@ -45,6 +45,7 @@ type evaluator struct {
 	alerts alertQueue
 	points pointQueue
 
+	drops  *unreportedDrops
 	looked int64 // at the wall clock, unix ms
 
 	faces   int // that were made
@@ -76,6 +77,10 @@ func newEvaluator(set connector.Settings, config *Config) (*evaluator, error) {
 	for _, r := range rules {
 		e.wanted[r.Metric] = true
 	}
+	e.drops = newUnreportedDrops(rules, set.Logger)
+	if len(e.drops.rules) > 0 {
+		e.wanted[closedMetric] = true
+	}
 	return e, nil
 }
 
@@ -88,6 +93,7 @@ func (e *evaluator) start(ctx context.Context, host component.Host) error {
 	if err := e.observe(); err != nil { // without the lock: a collection in progress waits for it
 		return err
 	}
+	warnUnknownMetrics(e.rules, e.logger)
 	e.readCalendars(ctx)
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
@@ -148,6 +154,7 @@ func (e *evaluator) consume(ctx context.Context, metrics pmetric.Metrics) error 
 	if e.alerts.count() >= maxPending {
 		return fmt.Errorf("%d alerts wait for downstream to take them; metrics are refused until it does", e.alerts.count())
 	}
+	e.drops.observe(windows)
 	now := time.Now()
 	e.commit(ctx, e.engine.Observe(windows, now.UnixMilli()), now)
 	return nil
@@ -158,7 +165,7 @@ func (e *evaluator) commit(ctx context.Context, out engine.Outcome, now time.Tim
 	logs := e.write(ctx, out.Alerts, now)
 	e.save(ctx, logs)
 	if e.points.next != nil && len(out.Evaluations) > 0 {
-		dropped := e.points.add(writePoints(out.Evaluations))
+		dropped := e.points.add(writePoints(out.Evaluations, e.present))
 		e.telemetry.AlertRefusedPoints.Add(ctx, int64(dropped))
 		wake(e.points.wake)
 	}

@@ -444,7 +444,7 @@ func TestBothOutputsShareOneEvaluation(t *testing.T) {
 			assert.Equal(t, nanoseconds(at+9_000), point.Timestamp())
 			assert.Equal(t, map[string]any{
 				"tenant_id": "acme_corp", "region": "eu-west-1", "channel_type": "webmessaging",
-				"rule": "ws_connection_drop_rate", "severity": "critical",
+				"rule": "ws_connection_drop_rate", "severity": "critical", "metric": "ws.drop_rate",
 			}, point.Attributes().AsRaw())
 		}
 		assert.Equal(t, map[string]float64{wsevent.MetricAlertThreshold: 0.5, wsevent.MetricAlertFiring: 1}, got)

@@ -85,7 +85,7 @@ const killRules = dropRule + `
   - name: unusual
     metric: ws.active_connections
     severity: warning
-    baseline: { quantile: 0.95, lookback: 2h, min_history: 0s }
+    baseline: { quantile: 0.95, lookback: 2h, min_history: 0s, include_firing: false }
     threshold: { percent_of_baseline: 120 }
 `
 

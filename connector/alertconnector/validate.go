@@ -6,8 +6,11 @@ package alertconnector
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -207,6 +210,20 @@ func (c *RangeConfig) check() error {
 		return fmt.Errorf("end: %s: must be after start (%s)", c.End.Format(time.RFC3339), c.Start.Format(time.RFC3339))
 	case once && c.Start.IsZero():
 		return errors.New("start: must be set")
+	case file:
+		path, err := filepath.Abs(c.ICal)
+		if err != nil {
+			return fmt.Errorf("ical: %q: %w", c.ICal, err)
+		}
+		if info, err := os.Stat(path); err != nil || info.IsDir() {
+			if err == nil {
+				err = errors.New("is a directory")
+			}
+			if inPath, ok := errors.AsType[*fs.PathError](err); ok {
+				err = inPath.Err
+			}
+			return fmt.Errorf("ical: %s: cannot be read: %w (a relative path is relative to the working directory of the process)", path, err)
+		}
 	case recurring && c.Duration < minRange:
 		return fmt.Errorf("duration: %v: must be at least 1s", c.Duration)
 	case recurring:

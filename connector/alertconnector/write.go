@@ -163,7 +163,7 @@ func putAttributes(to pcommon.Map, attributes engine.Attributes) {
 }
 
 // writePoints says where baselines and thresholds stand, and what fires.
-func writePoints(evaluations []engine.Evaluation) pmetric.Metrics {
+func writePoints(evaluations []engine.Evaluation, present map[string]*presentation) pmetric.Metrics {
 	metrics := pmetric.NewMetrics()
 	scope := metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty()
 	scope.Scope().SetName(metadata.ScopeName)
@@ -175,7 +175,7 @@ func writePoints(evaluations []engine.Evaluation) pmetric.Metrics {
 		points := metric.SetEmptyGauge().DataPoints()
 		for i := range evaluations {
 			if n := value(&evaluations[i]); n != nil {
-				writePoint(points.AppendEmpty(), &evaluations[i], *n)
+				writePoint(points.AppendEmpty(), &evaluations[i], present[evaluations[i].Rule], *n)
 			}
 		}
 	}
@@ -195,10 +195,13 @@ func writePoints(evaluations []engine.Evaluation) pmetric.Metrics {
 	return metrics
 }
 
-func writePoint(point pmetric.NumberDataPoint, e *engine.Evaluation, value float64) {
+func writePoint(point pmetric.NumberDataPoint, e *engine.Evaluation, p *presentation, value float64) {
 	putAttributes(point.Attributes(), e.Attributes)
 	point.Attributes().PutStr(wsevent.AlertRule, e.Rule)
 	point.Attributes().PutStr(wsevent.AlertSeverity, e.Severity)
+	if p != nil {
+		point.Attributes().PutStr(wsevent.AlertMetric, p.metric)
+	}
 	point.SetStartTimestamp(nanoseconds(e.Start))
 	point.SetTimestamp(nanoseconds(e.End))
 	point.SetDoubleValue(value)

@@ -54,7 +54,8 @@ const (
 	Mean
 )
 
-func (r *Rule) matches(w *Window) bool {
+// Matches reports whether a window has the attributes that the rule looks at.
+func (r *Rule) Matches(w *Window) bool {
 	for name, pattern := range r.Match {
 		value, _ := w.Attributes.Get(name)
 		if !pattern.MatchString(value) {
@@ -71,7 +72,7 @@ func (r *Rule) samples(windows []Window) []Window {
 	var groups map[string]*group
 	for i := range windows {
 		w := &windows[i]
-		if _, ok := w.value(r.Metric); !ok || !r.matches(w) {
+		if _, ok := w.value(r.Metric); !ok || !r.Matches(w) {
 			continue
 		}
 		if r.By == nil {
