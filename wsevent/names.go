@@ -56,7 +56,7 @@ const (
 	PayloadSize   = "ccaas.payload.size"   // int, bytes; absent when unknown
 	CloseCode     = "ccaas.close.code"     // int, RFC 6455 section 7.4
 	CloseReason   = "ccaas.close.reason"   // the platform's own word
-	CloseAbnormal = "ccaas.close.abnormal" // bool, on every connection.close
+	CloseAbnormal = "ccaas.close.abnormal" // bool, on connection.close; absent where the platform does not tell
 )
 
 // Attributes of records about the stream itself.
@@ -115,6 +115,8 @@ const (
 	ViolationMissingChannelID = "missing_channel_id"
 	ViolationMissingTimestamp = "missing_timestamp"
 	ViolationBadTimestamp     = "bad_timestamp"
+	ViolationFieldTooLong     = "field_too_long"
+	ViolationInvalidCharacter = "invalid_characters"
 	ViolationBinaryFrame      = "binary_frame"
 	ViolationFrameTooLarge    = "frame_too_large"
 	ViolationProtocolOrder    = "protocol_order"

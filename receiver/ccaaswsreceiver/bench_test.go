@@ -43,7 +43,9 @@ func benchRecords(b *testing.B, includeRaw bool, share int) {
 		decoder.Decode(raw, &keep)
 		all[i] = keep.event
 	}
-	r := newRecords(recordSettings{platform: "genesys_cloud", includeRaw: includeRaw}, func(string, string) {})
+	r := newRecords(recordSettings{
+		platform: "genesys_cloud", includeRaw: includeRaw, limits: frame.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
+	}, func(string, string) {})
 	r.arriving(time.Now())
 	b.ReportAllocs()
 	n := 0

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // timezone is read where the machine has no zones, too
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/configopaque"
@@ -18,6 +19,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 // Config is the configuration of the receiver.
@@ -50,6 +52,15 @@ type Config struct {
 	Heartbeat HeartbeatConfig `mapstructure:"heartbeat"`
 	// MaxFrameSize is the largest frame that is read, in bytes.
 	MaxFrameSize int `mapstructure:"max_frame_size"`
+	// MaxPayloadSize is the largest size of a message that is taken, in bytes.
+	MaxPayloadSize int64 `mapstructure:"max_payload_size"`
+	// MaxDimensionLength is the longest tenant_id, region and channel_type of an
+	// event, in bytes.
+	MaxDimensionLength int `mapstructure:"max_dimension_length"`
+	// MaxIDLength is the longest channel_id, user_id and id of an event, in bytes.
+	MaxIDLength int `mapstructure:"max_id_length"`
+	// Timezone is the IANA name of the zone of times that name none.
+	Timezone string `mapstructure:"timezone"`
 	// Reconnect is how fast a socket is tried for again.
 	Reconnect ReconnectConfig `mapstructure:"reconnect"`
 	// Rotation is how a socket is replaced before it is lost.
@@ -229,7 +240,16 @@ func (c *Config) decoder(api *platform.API) (*frame.Decoder, error) {
 	if len(types) == 0 && fields == frame.DefaultFields() {
 		fields, types = api.Fields, api.Types
 	}
-	return frame.NewMapped(fields, types)
+	decoder, err := frame.NewMapped(fields, types)
+	if err != nil {
+		return nil, err
+	}
+	location, err := time.LoadLocation(c.Timezone)
+	if err != nil {
+		return nil, fmt.Errorf("timezone: %q: must be an IANA name of a time zone, such as Europe/Berlin", c.Timezone)
+	}
+	decoder.SetLocation(location)
+	return decoder, nil
 }
 
 func (c *Config) validateOAuth2() error {
@@ -267,6 +287,11 @@ func (c *Config) validateNumbers() []error {
 		need(c.Heartbeat.Timeout > c.Heartbeat.Interval, "heartbeat.timeout", c.Heartbeat.Timeout,
 			fmt.Sprintf("more than heartbeat.interval (%v), so that a ping can be answered", c.Heartbeat.Interval)),
 		need(c.MaxFrameSize >= 1<<10 && c.MaxFrameSize <= 64<<20, "max_frame_size", c.MaxFrameSize, "1024 to 67108864 bytes"),
+		need(c.MaxPayloadSize >= 1 && c.MaxPayloadSize <= 1<<50, "max_payload_size", c.MaxPayloadSize, "1 to 1125899906842624 bytes"),
+		need(c.MaxDimensionLength >= 16 && c.MaxDimensionLength <= 1024, "max_dimension_length", c.MaxDimensionLength, "16 to 1024 bytes"),
+		need(c.MaxIDLength >= 36 && c.MaxIDLength <= 4096, "max_id_length", c.MaxIDLength, "36 to 4096 bytes"),
+		c.validateDimension("tenant_id", c.TenantID),
+		c.validateDimension("region", c.Region),
 		need(c.Reconnect.InitialInterval > 0, "reconnect.initial_interval", c.Reconnect.InitialInterval, "more than 0"),
 		need(c.Reconnect.MaxInterval >= c.Reconnect.InitialInterval, "reconnect.max_interval", c.Reconnect.MaxInterval,
 			fmt.Sprintf("at least reconnect.initial_interval (%v)", c.Reconnect.InitialInterval)),
@@ -278,6 +303,19 @@ func (c *Config) validateNumbers() []error {
 		need(c.Batch.MaxEvents >= 1 && c.Batch.MaxEvents <= 100_000, "batch.max_events", c.Batch.MaxEvents, "1 to 100000"),
 		need(c.Batch.Timeout > 0 && c.Batch.Timeout <= time.Minute, "batch.timeout", c.Batch.Timeout, "more than 0, at most 1m"),
 	}, func(err error) bool { return err == nil })
+}
+
+// validateDimension reports what events could not be named by, either.
+func (c *Config) validateDimension(key, value string) error {
+	limits := frame.Limits{Dimension: c.MaxDimensionLength}
+	switch limits.DimensionFault([]byte(value)) {
+	case "":
+		return nil
+	case wsevent.ViolationFieldTooLong:
+		return fmt.Errorf("%s: %d bytes: must be at most max_dimension_length (%d)", key, len(value), c.MaxDimensionLength)
+	default:
+		return fmt.Errorf("%s: %q: must be UTF-8 without control characters, and without those that change the direction of writing", key, value)
+	}
 }
 
 // need is an error that names a key and its value, unless it is as it must be.

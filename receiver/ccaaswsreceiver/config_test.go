@@ -68,6 +68,9 @@ func TestGoodConfig(t *testing.T) {
 		Connections:   3,
 		Heartbeat:     HeartbeatConfig{Interval: 5 * time.Second, Timeout: 12 * time.Second},
 		MaxFrameSize:  65536,
+
+		MaxPayloadSize: 1 << 20, MaxDimensionLength: 64, MaxIDLength: 256, Timezone: "Europe/Berlin",
+
 		Reconnect: ReconnectConfig{
 			InitialInterval: 2 * time.Second, MaxInterval: 30 * time.Second, Multiplier: 1.5, RandomizationFactor: 0.2,
 		},
@@ -158,6 +161,12 @@ func TestBadConfig(t *testing.T) {
 		"proxy_scheme":         {`proxy_url: scheme "ftp"`},
 		"preflight_elsewhere":  {`preflight.path: "//elsewhere/version": must be a path`},
 		"fields":               {"fields::timestamp: "},
+		"identifiers": {
+			"max_payload_size: 0: must be 1 to 1125899906842624 bytes", "max_dimension_length: 2000: must be 16 to 1024 bytes",
+			"max_id_length: 1: must be 36 to 4096 bytes", `timezone: "Middle-earth/Shire": must be an IANA name`,
+			`region: "a\u202eb": must be UTF-8 without control characters`,
+		},
+		"long_tenant": {"tenant_id: 17 bytes: must be at most max_dimension_length (16)"},
 		"numbers": {
 			`subprotocol: "v2 events": must be`, `preflight.path: "version": must be a path that begins with /`,
 			"connections: 0: must be 1 to 100", "heartbeat.timeout: 30s: must be more than heartbeat.interval (30s)",

@@ -106,6 +106,9 @@ func (d *delivery) count(ctx context.Context, read *tally) {
 	for reason, n := range read.violations {
 		d.telemetry.CcaasWsViolations.Add(ctx, n, metric.WithAttributes(attribute.String("reason", reason)))
 	}
+	for field, n := range read.fieldErrors {
+		d.telemetry.CcaasWsFieldErrors.Add(ctx, n, metric.WithAttributes(attribute.String("field", field)))
+	}
 }
 
 // pause waits, unless ctx ends.

@@ -43,6 +43,11 @@ func createDefaultConfig() component.Config {
 		Connections:   1,
 		Heartbeat:     HeartbeatConfig{Interval: 15 * time.Second, Timeout: 35 * time.Second},
 		MaxFrameSize:  1 << 20,
+
+		MaxPayloadSize:     1 << 30,
+		MaxDimensionLength: 128,
+		MaxIDLength:        512,
+		Timezone:           "UTC",
 		Reconnect: ReconnectConfig{
 			InitialInterval:     time.Second,
 			MaxInterval:         time.Minute,

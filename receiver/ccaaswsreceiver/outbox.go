@@ -36,6 +36,7 @@ type tally struct {
 	frames, bytes, events int64
 	duplicates, ignored   int64
 	violations            map[string]int64 // by reason; nil: none
+	fieldErrors           map[string]int64 // by field; nil: none
 }
 
 // outbox stands between the reader of a socket, which puts records into it, and a
@@ -252,12 +253,28 @@ type sink outbox
 func (s *sink) Event(e *frame.Event) {
 	o := (*outbox)(s)
 	o.makeRoom()
+	to, rejected := o.filled.event(e)
+	if rejected != nil {
+		s.Violation(rejected)
+		return
+	}
 	o.read.events++
-	to := o.filled.event(e)
+	if e.FieldErrors != 0 {
+		o.read.countFieldErrors(e.FieldErrors)
+	}
 	if o.known != nil {
 		o.sighted[0] = append(o.sighted[0], sightingOf(e, to, o.age, o.socket))
 	}
 	o.added()
+}
+
+func (t *tally) countFieldErrors(errors frame.FieldErrors) {
+	if t.fieldErrors == nil {
+		t.fieldErrors = map[string]int64{}
+	}
+	for _, field := range errors.Names() {
+		t.fieldErrors[field]++
+	}
 }
 
 // Ignored counts what is no event of ours.

@@ -207,6 +207,8 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 		includeRaw:      r.config.IncludeRaw,
 		abnormalReasons: r.profile.AbnormalReasons,
 		version:         r.set.BuildInfo.Version,
+		limits:          frame.Limits{Dimension: r.config.MaxDimensionLength, ID: r.config.MaxIDLength},
+		maxPayloadSize:  r.config.MaxPayloadSize,
 	}, conn.saw)
 	conn.streams = newStreams(stream{tenant: into.set.tenant, region: into.set.region})
 	conn.outbox = newOutbox(r.config.Batch, shared, newDuplicates(r.config.Deduplication), into, conn.violated)

@@ -4,7 +4,6 @@
 package ccaaswsreceiver
 
 import (
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -19,6 +18,10 @@ import (
 // maxViolationBody is where the body of a violation record is cut.
 const maxViolationBody = 4 << 10
 
+// resourceBytes is about what a resource with its scope takes, without the names of
+// its series, which the table of series holds.
+const resourceBytes = 1 << 10
+
 // recordSettings are what records have in common.
 type recordSettings struct {
 	platform        string
@@ -26,6 +29,8 @@ type recordSettings struct {
 	includeRaw      bool
 	abnormalReasons []string
 	version         string // of the scope
+	limits          frame.Limits
+	maxPayloadSize  int64 // bytes
 }
 
 // records turns events into the log records of a batch. The records of one set of
@@ -36,8 +41,12 @@ type records struct {
 	region  []byte // set.region
 	unknown []byte
 
+	reasons  closeReasons
+	rejected frame.Violation // of the last event that event rejected
+
 	logs   plog.Logs
 	count  int
+	shared int // bytes of the resources of the batch, about
 	arena  arena
 	series seriesTable
 	now    pcommon.Timestamp // of arrival
@@ -59,7 +68,9 @@ func newRecords(set recordSettings, opened func(tenant, region string)) *records
 		region:  []byte(set.region),
 		unknown: []byte(wsevent.Unknown),
 		opened:  opened,
+		reasons: newCloseReasons(set.abnormalReasons),
 	}
+	r.series.valid = r.valid
 	r.begin()
 	return r
 }
@@ -67,7 +78,7 @@ func newRecords(set recordSettings, opened func(tenant, region string)) *records
 // begin starts a batch.
 func (r *records) begin() {
 	r.logs = plog.NewLogs()
-	r.count = 0
+	r.count, r.shared = 0, 0
 	r.arena.end() // and begun by the first record: an idle receiver holds none
 	r.series.begin()
 }
@@ -84,15 +95,27 @@ func (r *records) bytes() int {
 	if r.count == 0 {
 		return 0
 	}
-	return r.arena.used
+	return r.arena.used + r.shared
 }
 
 // arriving sets the time of arrival of the records that follow.
 func (r *records) arriving(at time.Time) { r.now = pcommon.NewTimestampFromTime(at) }
 
 // event adds the record of an event, and returns the scope that it is the last of.
-func (r *records) event(e *frame.Event) *scope {
+// An event with an identifier that is not valid is rejected: it adds nothing, and
+// returns a violation, which is good until the next event.
+func (r *records) event(e *frame.Event) (*scope, *frame.Violation) {
+	if len(e.ChannelID) > r.set.limits.ID || len(e.UserID) > r.set.limits.ID || len(e.ID) > r.set.limits.ID {
+		return nil, r.reject(e)
+	}
 	s := r.seriesOf(e.TenantID, e.Region, e.ChannelType)
+	if s == nil {
+		return nil, r.reject(e)
+	}
+	if e.HasPayloadSize && (e.PayloadSize > r.set.maxPayloadSize || e.PayloadSize < 0) {
+		e.PayloadSize, e.HasPayloadSize = 0, false
+		e.FieldErrors |= frame.PayloadSizeError
+	}
 	if !s.carries {
 		s.carries = true
 		r.opened(s.tenant, s.region)
@@ -105,7 +128,24 @@ func (r *records) event(e *frame.Event) *scope {
 		record.Body().SetStr(r.arena.keep(e.Raw))
 	}
 	r.attributes(record.Attributes(), e)
-	return to
+	return to, nil
+}
+
+// reject makes a violation of an event.
+func (r *records) reject(e *frame.Event) *frame.Violation {
+	reason, detail := r.set.limits.DimensionsFault(e)
+	if reason == "" {
+		reason, detail = r.set.limits.IDFault(e)
+	}
+	r.rejected = frame.Violation{
+		Reason: reason, Detail: detail, TenantID: e.TenantID, Region: e.Region, ChannelType: e.ChannelType, Raw: e.Raw,
+	}
+	return &r.rejected
+}
+
+// valid is whether dimensions may become those of a series.
+func (r *records) valid(tenant, region, channelType []byte) bool {
+	return r.legible(tenant) != nil && r.legible(region) != nil && r.legible(channelType) != nil
 }
 
 // unnamed returns the dimensions that an event does not name.
@@ -143,22 +183,15 @@ func (r *records) attributes(to pcommon.Map, e *frame.Event) {
 		to.PutInt(wsevent.CloseCode, e.CloseCode)
 	}
 	r.putID(to, wsevent.CloseReason, e.CloseReason)
-	to.PutBool(wsevent.CloseAbnormal, abnormal(e, r.set.abnormalReasons))
+	if abnormal, known := r.reasons.abnormal(e); known {
+		to.PutBool(wsevent.CloseAbnormal, abnormal)
+	}
 }
 
 func (r *records) putID(to pcommon.Map, name string, value []byte) {
 	if len(value) > 0 {
 		to.PutStr(name, r.arena.keep(value))
 	}
-}
-
-// abnormal tells a dropped connection from one that was closed: by its code, or
-// where it has none, by its reason.
-func abnormal(e *frame.Event, reasons []string) bool {
-	if e.HasCloseCode {
-		return e.CloseCode != 1000 && e.CloseCode != 1001
-	}
-	return slices.Contains(reasons, string(e.CloseReason))
 }
 
 func eventName(t frame.Type) string {
@@ -176,7 +209,7 @@ func eventName(t frame.Type) string {
 
 // violation adds the record of a piece of a frame that is no event.
 func (r *records) violation(v *frame.Violation) {
-	record := r.add(r.seriesOf(legible(v.TenantID), legible(v.Region), legible(v.ChannelType)).scope(noneDefaulted))
+	record := r.add(r.seriesOf(r.legible(v.TenantID), r.legible(v.Region), r.legible(v.ChannelType)).scope(noneDefaulted))
 	record.SetEventName(wsevent.ProtocolViolation)
 	record.SetTimestamp(r.now)
 	record.Attributes().PutStr(wsevent.ViolationReason, v.Reason)
@@ -185,6 +218,7 @@ func (r *records) violation(v *frame.Violation) {
 		record.Body().SetStr(r.arena.keep(piece))
 	} else {
 		record.Body().SetEmptyBytes().FromRaw(piece)
+		r.shared += len(piece)
 	}
 }
 
@@ -200,9 +234,9 @@ func cut(piece []byte, most int) []byte {
 	return piece[:end]
 }
 
-// legible is a dimension of a violation, unless it is broken too.
-func legible(value []byte) []byte {
-	if !utf8.Valid(value) {
+// legible is a dimension of a violation, unless it is not valid.
+func (r *records) legible(value []byte) []byte {
+	if r.set.limits.DimensionFault(value) != "" {
 		return nil
 	}
 	return value
@@ -248,6 +282,7 @@ func (r *records) open(to *scope) {
 	if s.size == 0 {
 		s.number = r.logs.ResourceLogs().Len()
 		s.resource = r.resource(s)
+		r.shared += resourceBytes
 	}
 	to.number = len(s.open)
 	s.open = append(s.open, to)

@@ -4,7 +4,10 @@
 package ccaaswsreceiver
 
 import (
+	"bytes"
 	"fmt"
+	"math"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,6 +29,7 @@ func recordsFor(change func(*recordSettings)) *records {
 	set := recordSettings{
 		platform: "genesys_cloud", tenant: "acme_corp", region: "eu-west-1", includeRaw: true, version: "1.2.3",
 		abnormalReasons: []string{"transport.failure", "error"},
+		limits:          frame.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
 	}
 	if change != nil {
 		change(&set)
@@ -75,31 +79,137 @@ func TestBareEventRecord(t *testing.T) {
 	assert.Equal(t, map[string]any{"ccaas.channel.id": "c-1"}, record.Attributes().AsRaw())
 }
 
-func TestCloseIsAbnormal(t *testing.T) {
+func TestCloseAbnormal(t *testing.T) {
 	t.Parallel()
 	code := func(code int64, reason string) *frame.Event {
 		return &frame.Event{Type: frame.ConnectionClose, HasCloseCode: true, CloseCode: code, CloseReason: []byte(reason)}
 	}
+	reason := func(reason string) *frame.Event {
+		return &frame.Event{Type: frame.ConnectionClose, CloseReason: []byte(reason)}
+	}
 	for _, test := range []struct {
-		event    *frame.Event
-		abnormal bool
+		event *frame.Event
+		want  string // empty: unknown, and the attribute is absent
 	}{
-		{code(1000, ""), false},
-		{code(1001, ""), false},
-		{code(1000, "error"), false},
-		{code(1006, ""), true},
-		{code(1011, "endpoint"), true},
-		{code(0, ""), true},
-		{&frame.Event{Type: frame.ConnectionClose}, false},
-		{&frame.Event{Type: frame.ConnectionClose, CloseReason: []byte("endpoint")}, false},
-		{&frame.Event{Type: frame.ConnectionClose, CloseReason: []byte("transport.failure")}, true},
+		{code(1000, ""), "false"},
+		{code(1001, ""), "false"},
+		{code(1000, "error"), "false"},
+		{code(1006, ""), "true"},
+		{code(1011, "endpoint"), "true"},
+		{code(1006, "transfer"), "true"},
+		{code(0, ""), "true"},
+		{reason("endpoint"), "false"},
+		{reason("transport.failure"), "true"},
+		{reason("transportFailure"), "true"},
+		{reason("TRANSPORT_FAILURE"), "true"},
+		{reason("Transport-Failure"), "true"},
+		{reason("transport failure"), "true"},
+		{reason("failure.transport"), "true"},
+		{reason("failureTransport"), "true"},
+		{reason("ERROR"), "true"},
+		{reason("error."), "true"},
+		{reason("errors"), "false"},
+		{reason("transport"), "false"},
+		{reason("transfer"), "false"},
+		{reason("transfer.conference"), "false"},
+		{reason("conferenceTransfer"), "false"},
+		{reason("CONFERENCE_TRANSFER"), "false"},
+		{reason("takeover"), "false"},
+		{reason("INACTIVITY"), "false"},
+		{reason(strings.Repeat("error", 100)), "false"},
+		{reason(""), ""},
+		{reason("unset"), ""},
+		{reason("UNKNOWN"), ""},
+		{reason(" "), ""},
 	} {
 		r := recordsFor(nil)
 		r.event(test.event)
 		value, ok := recordsOf(r.take())[0].Attributes().Get(wsevent.CloseAbnormal)
-		require.True(t, ok, "stands on every close")
-		assert.Equal(t, test.abnormal, value.Bool(), "%+v", test.event)
+		assert.Equal(t, test.want != "", ok, "%s", test.event.CloseReason)
+		if ok {
+			assert.Equal(t, test.want, strconv.FormatBool(value.Bool()), "%+v", test.event)
+		}
 	}
+}
+
+func TestRecords_SizesOutOfRange(t *testing.T) {
+	t.Parallel()
+	for size, dropped := range map[int64]bool{0: false, 1 << 30: false, 1<<30 + 1: true, math.MaxInt64: true, -1: true} {
+		r := recordsFor(nil)
+		event := &frame.Event{PayloadSize: size, HasPayloadSize: true, UserID: []byte("u")}
+		_, rejected := r.event(event)
+		assert.Nil(t, rejected)
+		_, sized := recordsOf(r.take())[0].Attributes().Get(wsevent.PayloadSize)
+		assert.Equal(t, dropped, !sized, size)
+		assert.Equal(t, dropped, event.FieldErrors == frame.PayloadSizeError, size)
+	}
+}
+
+func TestRecords_IdentifiersOutOfRange(t *testing.T) {
+	t.Parallel()
+	text := func(n int) []byte { return bytes.Repeat([]byte("x"), n) }
+	for name, test := range map[string]struct {
+		event *frame.Event
+		want  string
+	}{
+		"longest":             {&frame.Event{TenantID: text(128), Region: text(128), ChannelType: text(128), ChannelID: text(512), UserID: text(512), ID: text(512)}, ""},
+		"tenant_id":           {&frame.Event{TenantID: text(129)}, "field_too_long tenant_id: 129 bytes, more than 128"},
+		"region":              {&frame.Event{Region: text(129)}, "field_too_long region: 129 bytes, more than 128"},
+		"channel_type":        {&frame.Event{ChannelType: text(900_000)}, "field_too_long channel_type: 900000 bytes, more than 128"},
+		"channel_id":          {&frame.Event{ChannelID: text(513)}, "field_too_long channel_id: 513 bytes, more than 512"},
+		"user_id":             {&frame.Event{UserID: text(513)}, "field_too_long user_id: 513 bytes, more than 512"},
+		"id":                  {&frame.Event{ID: text(513)}, "field_too_long id: 513 bytes, more than 512"},
+		"NUL":                 {&frame.Event{TenantID: []byte("a\x00b")}, "invalid_characters tenant_id: has a control"},
+		"CRLF":                {&frame.Event{Region: []byte("a\r\nb")}, "invalid_characters region: has a control"},
+		"DEL":                 {&frame.Event{ChannelType: []byte("a\x7f")}, "invalid_characters channel_type: has a control"},
+		"C1":                  {&frame.Event{TenantID: []byte("a\u0085b")}, "invalid_characters tenant_id"},
+		"override":            {&frame.Event{TenantID: []byte("a\u202eb")}, "invalid_characters tenant_id"},
+		"isolate":             {&frame.Event{TenantID: []byte("a\u2066b")}, "invalid_characters tenant_id"},
+		"mark":                {&frame.Event{TenantID: []byte("a\u200fb")}, "invalid_characters tenant_id"},
+		"Arabic letter mark":  {&frame.Event{TenantID: []byte("a\u061cb")}, "invalid_characters tenant_id"},
+		"not UTF-8":           {&frame.Event{TenantID: []byte("a\xffb")}, "invalid_utf8 tenant_id"},
+		"letters of any kind": {&frame.Event{TenantID: []byte("acmé 株式会社 شركة 😀")}, ""},
+		"in an id":            {&frame.Event{ChannelID: []byte("a\x00b\u202e")}, ""},
+	} {
+		r := recordsFor(nil)
+		to, rejected := r.event(test.event)
+		if test.want == "" {
+			assert.NotNil(t, to, name)
+			assert.Nil(t, rejected, name)
+			continue
+		}
+		require.NotNil(t, rejected, name)
+		assert.Contains(t, rejected.Reason+" "+rejected.Detail, test.want, name)
+		r.violation(rejected)
+		all := recordsOf(r.take())
+		require.Len(t, all, 1, name)
+		assert.Equal(t, []string{"acme_corp", "eu-west-1", "unknown"}, []string{all[0].tenant, all[0].region, all[0].channelType}, name)
+	}
+}
+
+// Frames with long names leave nothing behind.
+func TestRecords_LongNamesTakeNoMemory(t *testing.T) { // not parallel: it measures memory
+	r := recordsFor(nil)
+	before := liveHeap()
+	var batches []plog.Logs
+	for n := range 250 {
+		event := &frame.Event{TenantID: fmt.Appendf(nil, "%d-%s", n, strings.Repeat("x", 900_000))}
+		event.Raw = event.TenantID
+		_, rejected := r.event(event)
+		require.NotNil(t, rejected)
+		r.violation(rejected)
+	}
+	batches = append(batches, r.take())
+	assert.Less(t, int64(liveHeap())-int64(before), int64(8<<20))
+	runtime.KeepAlive(batches)
+	runtime.KeepAlive(r)
+}
+
+func liveHeap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }
 
 func TestViolationRecord(t *testing.T) {
@@ -242,8 +352,10 @@ func TestSeriesTableIsBounded(t *testing.T) {
 	}
 	assert.LessOrEqual(t, len(r.series.all), maxSeries+1000)
 
-	long := []byte(strings.Repeat("x", maxSeriesBytes))
-	r.event(&frame.Event{TenantID: long})
+	for n := range 3000 { // fewer than the table holds, but of more bytes
+		r.event(&frame.Event{TenantID: fmt.Appendf(nil, "%d-%s", n, strings.Repeat("t", 120)), Region: bytes.Repeat([]byte("r"), 128), ChannelType: bytes.Repeat([]byte("c"), 128)})
+		assert.Less(t, r.bytes(), 3001*(resourceBytes+3*128))
+	}
 	r.take()
 	assert.Empty(t, r.series.all)
 }

@@ -73,6 +73,7 @@ func (s *series) close() {
 // seriesTable knows the sets of dimensions that were seen, so that finding one
 // again allocates nothing.
 type seriesTable struct {
+	valid  func(tenant, region, channelType []byte) bool // of dimensions that are not known yet
 	all    map[string]*series
 	bytes  int
 	open   []*series // those of the present batch
@@ -88,17 +89,20 @@ func (t *seriesTable) begin() {
 	clear(t.open)
 	t.open = t.open[:0]
 	if t.all == nil || len(t.all) > maxSeries || t.bytes > maxSeriesBytes {
-		*t = seriesTable{all: map[string]*series{}}
+		*t = seriesTable{valid: t.valid, all: map[string]*series{}}
 	}
 }
 
 // find looks among the recent series first, where the ends of the names choose
-// the one place to look: a quarter of what the table costs.
+// the one place to look: a quarter of what the table costs. It returns nil where the
+// dimensions are not valid.
 func (t *seriesTable) find(tenant, region, channelType []byte) *series {
 	place := &t.recent[last(tenant)^last(region)<<2^last(channelType)<<4]
 	s := *place
 	if s == nil || s.tenant != string(tenant) || s.region != string(region) || s.channelType != string(channelType) {
-		s = t.lookup(tenant, region, channelType)
+		if s = t.lookup(tenant, region, channelType); s == nil {
+			return nil
+		}
 		*place = s
 	}
 	if s.size == 0 {
@@ -118,6 +122,9 @@ func (t *seriesTable) lookup(tenant, region, channelType []byte) *series {
 	t.key = append(append(t.key, separator...), channelType...)
 	if s, known := t.all[string(t.key)]; known {
 		return s
+	}
+	if !t.valid(tenant, region, channelType) {
+		return nil
 	}
 	return t.intern(t.key)
 }

@@ -4,6 +4,7 @@
 package frame
 
 import (
+	"time"
 	"unicode/utf8"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -32,6 +33,9 @@ type Decoder struct {
 
 	mapping *mapping // nil: paths alone say it all
 
+	location   *time.Location // of times without a zone; nil: UTC
+	omitValues bool           // no value of a frame stands in a Violation's Detail
+
 	unclosed  bool // an array was left before its end, so a comma and its bracket may follow
 	violation Violation
 }
@@ -48,6 +52,12 @@ func decoderFor(fields Fields, types Types) (*Decoder, error) {
 	d.root, d.mapping = root, mapping
 	return d, nil
 }
+
+// SetLocation sets the zone of times that name none. It is UTC by default.
+func (d *Decoder) SetLocation(location *time.Location) { d.location = location }
+
+// OmitValues keeps values of frames out of the Detail of violations.
+func (d *Decoder) OmitValues() { d.omitValues = true }
 
 // Decode gives the sink every event of a frame, and a Violation for every piece
 // of it that is none. Where a piece is not even JSON, decoding goes on after it
@@ -161,7 +171,7 @@ func (d *Decoder) notObject(start int, inArray bool) (end int, ok bool) {
 	if !d.delimited(end, inArray) {
 		return end, d.syntax(end, "nothing belongs here after the value")
 	}
-	d.fault(wsevent.ViolationWrongType, excerpt(d.frame[start:end])+" is not an object")
+	d.fault(wsevent.ViolationWrongType, d.excerpt(d.frame[start:end])+" is not an object")
 	return end, true
 }
 

@@ -248,11 +248,8 @@ var badPieces = []struct {
 	{name: "channel: empty", piece: `{"type":"message.send","timestamp":1,"channelId":""}`, reason: wsevent.ViolationMissingChannelID},
 	{name: "channel: object", piece: `{"type":"message.send","timestamp":1,"channelId":{"id":1}}`, reason: wsevent.ViolationWrongType, detail: `channelId: {"id":1} is neither`},
 	{name: "channel: true", piece: `{"type":"message.send","timestamp":1,"channelId":true}`, reason: wsevent.ViolationWrongType},
+	{name: "tenant: object", piece: `{` + head + `,"tenantId":{},"channelType":"voice","region":"eu"}`, reason: wsevent.ViolationWrongType, detail: "tenantId: {}"},
 	{name: "channel: fraction", piece: `{"type":"message.send","timestamp":1,"channelId":1.5}`, reason: wsevent.ViolationWrongType},
-	{name: "user: array", piece: with(`"userId":[]`), reason: wsevent.ViolationWrongType, detail: "userId: []"},
-	{name: "tenant: number", piece: `{` + head + `,"tenantId":5,"channelType":"voice","region":"eu"}`, reason: wsevent.ViolationWrongType, detail: "tenantId: 5"},
-	{name: "region: false", piece: `{` + head + `,"region":false}`, reason: wsevent.ViolationWrongType, detail: "region: false"},
-	{name: "reason: number", piece: with(`"reason":1`), reason: wsevent.ViolationWrongType, detail: "reason: 1"},
 
 	{name: "timestamp: missing", piece: `{"type":"message.send","channelId":"c"}`, reason: wsevent.ViolationMissingTimestamp},
 	{name: "timestamp: null", piece: `{"type":"message.send","channelId":"c","timestamp":null}`, reason: wsevent.ViolationBadTimestamp, detail: "timestamp: null"},
@@ -263,20 +260,6 @@ var badPieces = []struct {
 	{name: "timestamp: empty", piece: `{"type":"message.send","channelId":"c","timestamp":""}`, reason: wsevent.ViolationBadTimestamp},
 	{name: "timestamp: far future", piece: `{"type":"message.send","channelId":"c","timestamp":"9999-12-31T23:59:59Z"}`, reason: wsevent.ViolationBadTimestamp, detail: "past the year 2262"},
 	{name: "timestamp: huge", piece: `{"type":"message.send","channelId":"c","timestamp":1e300}`, reason: wsevent.ViolationBadTimestamp},
-
-	{name: "size: string", piece: with(`"payloadSize":"abc"`), reason: wsevent.ViolationWrongType, detail: `payloadSize: "abc" is not a whole number of bytes`},
-	{name: "size: digits in a string", piece: with(`"payloadSize":"512"`), reason: wsevent.ViolationWrongType},
-	{name: "size: negative", piece: with(`"payloadSize":-1`), reason: wsevent.ViolationWrongType, detail: "payloadSize: -1"},
-	{name: "size: fraction", piece: with(`"payloadSize":1.5`), reason: wsevent.ViolationWrongType},
-	{name: "size: tiny", piece: with(`"payloadSize":1e-999999999999999999`), reason: wsevent.ViolationWrongType},
-	{name: "size: past int64", piece: with(`"payloadSize":9223372036854775808`), reason: wsevent.ViolationWrongType},
-	{name: "size: past uint64", piece: with(`"payloadSize":18446744073709551616`), reason: wsevent.ViolationWrongType},
-	{name: "size: huge", piece: with(`"payloadSize":1e20`), reason: wsevent.ViolationWrongType},
-	{name: "size: object", piece: with(`"payload_size":{}`), reason: wsevent.ViolationWrongType, detail: "payload_size: {}"},
-	{name: "code: fraction", piece: with(`"code":1000.5`), reason: wsevent.ViolationWrongType, detail: "code: 1000.5 is not a whole number from 0 to 65535"},
-	{name: "code: negative", piece: with(`"code":-1`), reason: wsevent.ViolationWrongType},
-	{name: "code: past 65535", piece: with(`"code":65536`), reason: wsevent.ViolationWrongType},
-	{name: "code: string", piece: with(`"code":"1006"`), reason: wsevent.ViolationWrongType},
 }
 
 // TestDecodeBadPieces is that each bad piece is told once, as it was received, and

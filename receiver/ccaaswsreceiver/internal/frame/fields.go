@@ -83,6 +83,31 @@ const required = fieldSet(1<<typeField|1<<timestampField|1<<channelIDField) >> 1
 // dimensions are the fields that a violation has as well.
 const dimensions = fieldSet(1<<tenantIDField|1<<regionField|1<<channelTypeField) >> 1
 
+// optional are the fields that an event can be without: a value that cannot be read
+// is dropped alone. The tenant is not one of them, because an event must not be
+// counted for another tenant.
+const optional = fieldSet(1<<userIDField|1<<regionField|1<<channelTypeField|1<<payloadSizeField|1<<idField|
+	1<<closeCodeField|1<<closeReasonField) >> 1
+
+// FieldErrors is the set of optional fields of an event whose values were dropped.
+type FieldErrors uint16
+
+// PayloadSizeError is the payload size, which is also dropped where it exceeds the
+// largest size that is taken.
+const PayloadSizeError = FieldErrors(1<<payloadSizeField) >> 1
+
+// Names returns the fields by their keys in the configuration.
+func (e FieldErrors) Names() []string {
+	var names []string
+	var fields Fields
+	for _, s := range fields.settings() {
+		if e&FieldErrors(s.field.bit()) != 0 {
+			names = append(names, s.key)
+		}
+	}
+	return names
+}
+
 // setting is what is configured for a field.
 type setting struct {
 	field field

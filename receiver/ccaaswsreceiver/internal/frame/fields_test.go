@@ -111,3 +111,116 @@ func TestFieldsRefused(t *testing.T) {
 		assert.ErrorContains(t, err, test.want)
 	}
 }
+
+// A value that cannot be read in a field that the event can be without is dropped
+// alone, and the event counts.
+func TestDecode_OptionalFields(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		members string
+		size    int64 // -1: none
+		code    int64 // -1: none
+		errors  []string
+	}{
+		{`"code":"1006","payloadSize":"512"`, 512, 1006, nil},
+		{`"code":1006.0,"payloadSize":512.0`, 512, 1006, nil},
+		{`"code":1.006e3,"payloadSize":1e3`, 1000, 1006, nil},
+		{`"code":"1006.0","payloadSize":"1e3"`, 1000, 1006, nil},
+		{`"code":" 1006 ","payloadSize":"0512"`, 512, 1006, nil},
+		{`"payload_size":"5\u0031\u0032"`, 512, -1, nil},
+		{`"code":"","payloadSize":""`, -1, -1, nil},
+		{`"code":null,"payloadSize":null,"userId":null`, -1, -1, nil},
+		{`"payloadSize":512.7`, -1, -1, []string{"payload_size"}},
+		{`"payloadSize":"512.7"`, -1, -1, []string{"payload_size"}},
+		{`"payloadSize":"abc","code":"abc"`, -1, -1, []string{"payload_size", "close_code"}},
+		{`"payloadSize":"512 bytes"`, -1, -1, []string{"payload_size"}},
+		{`"payloadSize":"+512"`, -1, -1, []string{"payload_size"}},
+		{`"payloadSize":"0x200"`, -1, -1, []string{"payload_size"}},
+		{`"payloadSize":"NaN"`, -1, -1, []string{"payload_size"}},
+		{`"payloadSize":-1,"code":-1`, -1, -1, []string{"payload_size", "close_code"}},
+		{`"payloadSize":"-1","code":"-1"`, -1, -1, []string{"payload_size", "close_code"}},
+		{`"payloadSize":1e-999999999999999999`, -1, -1, []string{"payload_size"}},
+		{`"payloadSize":9223372036854775808`, -1, -1, []string{"payload_size"}},
+		{`"payloadSize":"18446744073709551616"`, -1, -1, []string{"payload_size"}},
+		{`"payloadSize":1e20`, -1, -1, []string{"payload_size"}},
+		{`"payloadSize":true,"code":false`, -1, -1, []string{"payload_size", "close_code"}},
+		{`"payload_size":{},"code":[1006]`, -1, -1, []string{"payload_size", "close_code"}},
+		{`"code":65536`, -1, -1, []string{"close_code"}},
+		{`"code":"1000.5"`, -1, -1, []string{"close_code"}},
+		{`"userId":[],"id":true,"reason":{}`, -1, -1, []string{"user_id", "id", "close_reason"}},
+		{`"userId":-5,"id":1.5`, -1, -1, []string{"user_id", "id"}},
+	} {
+		for _, kind := range []string{"connection.close", "message.send"} {
+			got := decodeOne(t, strings.Replace(with(test.members), "message.send", kind, 1))
+			assert.Equal(t, test.errors, got.FieldErrors.Names(), test.members)
+			assert.Equal(t, []any{test.size >= 0, max(test.size, 0)}, []any{got.HasPayloadSize, got.PayloadSize}, test.members)
+			assert.Equal(t, []any{test.code >= 0, max(test.code, 0)}, []any{got.HasCloseCode, got.CloseCode}, test.members)
+			assert.Equal(t, []string{"ch-1", "acme", "eu", "voice"},
+				[]string{string(got.ChannelID), string(got.TenantID), string(got.Region), string(got.ChannelType)}, test.members)
+			assert.Empty(t, got.UserID)
+		}
+	}
+	got := decodeOne(t, `{`+head+`,"tenantId":12345,"region":false,"channelType":{}}`)
+	assert.Equal(t, []string{"region", "channel_type"}, got.FieldErrors.Names())
+	assert.Equal(t, "12345", string(got.TenantID))
+	assert.Empty(t, got.Region)
+	assert.Empty(t, got.ChannelType)
+}
+
+func TestDecode_NumbersAsNames(t *testing.T) {
+	t.Parallel()
+	got := decodeOne(t, `{"type":"message.send","timestamp":1,"channelId":12345,"tenantId":7,"userId":42.0,"id":1e3,"region":1,"channelType":2,"reason":3}`)
+	for want, value := range map[string][]byte{
+		"12345": got.ChannelID, "7": got.TenantID, "42": got.UserID, "1000": got.ID, "1": got.Region, "2": got.ChannelType, "3": got.CloseReason,
+	} {
+		assert.Equal(t, want, string(value))
+	}
+	assert.Zero(t, got.FieldErrors)
+}
+
+// The same holds for fields at configured paths, for fields of several paths, and in
+// JSON that stands as text.
+func TestDecode_OptionalFieldsAtPaths(t *testing.T) {
+	t.Parallel()
+	fields := DefaultFields()
+	fields.PayloadSize, fields.CloseCode, fields.UserID, fields.Region = "size.bytes", "a.code || b.code", "content|json.user", "x || y"
+	d, err := NewMapped(fields, nil)
+	require.NoError(t, err)
+	for members, want := range map[string]Event{
+		`"size":{"bytes":"512"},"b":{"code":"1006"},"content":"{\"user\":5.0}"`:        {PayloadSize: 512, HasPayloadSize: true, CloseCode: 1006, HasCloseCode: true, UserID: []byte("5")},
+		`"size":{"bytes":"abc"},"a":{"code":true},"content":"{\"user\":{}}","x":false`: {FieldErrors: PayloadSizeError | FieldErrors(closeCodeField.bit()|userIDField.bit()|regionField.bit())},
+		`"size":{"bytes":-1},"a":{"code":1.5},"b":{"code":1000}`:                       {FieldErrors: PayloadSizeError | FieldErrors(closeCodeField.bit())},
+		`"size":{},"a":{"code":null},"b":{"code":1001.0}`:                              {CloseCode: 1001, HasCloseCode: true},
+	} {
+		c := &collector{}
+		d.Decode([]byte(`{"type":"connection.close","timestamp":1,"channelId":"c",`+members+`}`), c)
+		require.Len(t, c.events, 1, "%s %+v", members, c.violations)
+		want.Type, want.Time, want.ChannelID, want.Raw = ConnectionClose, 1e9, []byte("c"), c.events[0].Raw
+		assert.Equal(t, want, c.events[0], members)
+	}
+
+	fields = DefaultFields()
+	fields.ChannelID = "a || b"
+	d, err = NewMapped(fields, nil)
+	require.NoError(t, err)
+	c := &collector{}
+	d.Decode([]byte(`{"type":"connection.close","timestamp":1,"a":true}`), c)
+	require.Len(t, c.violations, 1, "a channel is never a boolean")
+	assert.Equal(t, "wrong_type", c.violations[0].Reason)
+}
+
+// Without values, a violation's detail names the field alone.
+func TestDecode_OmitValues(t *testing.T) {
+	t.Parallel()
+	for _, piece := range []string{
+		`{` + head + `,"timestamp":"x"}`, `{"type":"Jane Roe","timestamp":1,"channelId":"c"}`, `{"type":"message.send","timestamp":"Jane Roe","channelId":"c"}`,
+		`"Jane Roe"`, `{"type":"message.send","timestamp":1,"channelId":["Jane Roe"]}`, `{"a":Jane Roe}`, `{"type":{"a":"Jane Roe"}}`,
+	} {
+		d, c := newDecoder(t, DefaultFields()), &collector{}
+		d.OmitValues()
+		d.Decode([]byte(piece), c)
+		require.Len(t, c.violations, 1, piece)
+		assert.NotContains(t, c.violations[0].Detail, "Jane")
+		assert.NotEmpty(t, c.violations[0].Detail)
+	}
+}

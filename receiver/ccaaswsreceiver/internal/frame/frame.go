@@ -37,6 +37,9 @@ type Event struct {
 	HasCloseCode   bool
 	CloseReason    []byte
 
+	// FieldErrors are the optional fields that had a value which could not be read.
+	FieldErrors FieldErrors
+
 	Raw []byte // the event's object as received
 }
 

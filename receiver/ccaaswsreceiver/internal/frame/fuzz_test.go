@@ -147,12 +147,15 @@ func reference(object []byte) *Event {
 		}
 	}
 	event.Time = r.time("timestamp")
-	event.ChannelID, event.UserID, event.ID = r.text("channelId", true), r.text("userId", true), r.text("id", true)
-	event.TenantID, event.Region = r.text("tenantId", false), r.text("region", false)
-	event.ChannelType, event.CloseReason = r.text("channelType", false), r.text("reason", false)
-	event.PayloadSize, event.HasPayloadSize = r.whole("payloadSize")
-	event.CloseCode, event.HasCloseCode = r.whole("code")
-	if r.wrong || !r.hasType || event.ChannelID == nil || event.CloseCode > 65_535 {
+	event.ChannelID = r.text("channelId", true)
+	event.TenantID = r.text("tenantId", true)
+	for f, name := range map[field]string{userIDField: "userId", idField: "id", regionField: "region", channelTypeField: "channelType", closeReasonField: "reason"} {
+		*event.text(f) = r.optional(f, name)
+	}
+	event.PayloadSize, event.HasPayloadSize = r.whole(payloadSizeField, "payloadSize", 1<<63-1)
+	event.CloseCode, event.HasCloseCode = r.whole(closeCodeField, "code", 65_535)
+	event.FieldErrors = r.dropped
+	if r.wrong || !r.hasType || event.ChannelID == nil {
 		return nil
 	}
 	return event
@@ -162,6 +165,16 @@ type referenceEvent struct {
 	members map[string]any
 	hasType bool
 	wrong   bool
+	dropped FieldErrors
+}
+
+func (r *referenceEvent) optional(f field, name string) []byte {
+	one := referenceEvent{members: r.members}
+	text := one.text(name, true)
+	if one.wrong {
+		r.dropped |= FieldErrors(f.bit())
+	}
+	return text
 }
 
 func (r *referenceEvent) text(name string, numbers bool) []byte {
@@ -172,8 +185,15 @@ func (r *referenceEvent) text(name string, numbers bool) []byte {
 			return []byte(value)
 		}
 	case json.Number:
-		if r.wrong = r.wrong || !numbers || strings.ContainsAny(value.String(), "-.eE"); !r.wrong {
+		r.wrong = r.wrong || !numbers || strings.HasPrefix(value.String(), "-")
+		switch exact, ok := rational(value); {
+		case r.wrong:
+		case !strings.ContainsAny(value.String(), ".eE"):
 			return []byte(value)
+		case ok && exact.IsInt() && exact.Num().IsInt64():
+			return []byte(exact.Num().String())
+		default:
+			r.wrong = true
 		}
 	default:
 		r.wrong = true
@@ -181,16 +201,26 @@ func (r *referenceEvent) text(name string, numbers bool) []byte {
 	return nil
 }
 
-func (r *referenceEvent) whole(name string) (int64, bool) {
-	switch value := r.members[name].(type) {
-	case nil:
+func (r *referenceEvent) whole(f field, name string, most int64) (int64, bool) {
+	value, isNumber := r.members[name].(json.Number)
+	switch text, isText := r.members[name].(string); {
+	case r.members[name] == nil || isText && strings.TrimSpace(text) == "":
 		return 0, false
-	case json.Number:
-		if exact, ok := rational(value); ok && exact.IsInt() && exact.Num().IsInt64() && exact.Sign() >= 0 {
+	case isText:
+		text = strings.TrimSpace(text)
+		unsigned := strings.TrimPrefix(text, "-")
+		for len(unsigned) > 1 && unsigned[0] == '0' && isDigit(unsigned[1]) {
+			unsigned = unsigned[1:]
+		}
+		isNumber = json.Valid([]byte(unsigned)) && isDigit(unsigned[0])
+		value = json.Number(text[:len(text)-len(strings.TrimPrefix(text, "-"))] + unsigned)
+	}
+	if isNumber {
+		if exact, ok := rational(value); ok && exact.IsInt() && exact.Num().IsInt64() && exact.Sign() >= 0 && exact.Num().Int64() <= most {
 			return exact.Num().Int64(), true
 		}
 	}
-	r.wrong = true
+	r.dropped |= FieldErrors(f.bit())
 	return 0, false
 }
 
@@ -329,6 +359,7 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Add([]byte(message(9, `"2024-05-13T18:03:20.123Z"`)))
+	f.Add([]byte(with(`"userId":5.0,"payloadSize":" 0512.0 ","code":"-1","reason":true,"id":[{}]`)))
 	f.Add([]byte(with(`"userId":"\ud83d\ude00\u00e9","payload_size":5.12e2,"code":1006,"reason":"é"`)))
 	d := newDecoder(f, DefaultFields()) // what it learns must not matter
 	other := DefaultFields()

@@ -54,6 +54,7 @@ type choice struct {
 type captured struct {
 	given    bool
 	isNumber bool
+	isBool   bool
 	text     []byte
 	number   number
 }
@@ -185,7 +186,8 @@ func (d *Decoder) captureValue(at *place, pos, depth int) (end int, ok bool) {
 		value.isNumber = true
 	default:
 		end, ok = d.skip(pos, depth)
-		value.given = c == 't' || c == 'f'
+		value.isBool = c == 't' || c == 'f'
+		value.given = value.isBool
 	}
 	if !ok || at.slot == 0 || !value.given {
 		return end, ok
@@ -246,9 +248,12 @@ func (m *mapping) resolve(d *Decoder) bool {
 
 func (d *Decoder) choose(at *place, value *captured) {
 	var problem string
-	if value.isNumber {
+	switch {
+	case value.isNumber:
 		problem = d.takeNumber(at, &value.number, value.text)
-	} else {
+	case value.isBool:
+		problem = at.field.want()
+	default:
 		problem = d.takeText(at, value.text)
 	}
 	if problem != "" {

@@ -53,7 +53,7 @@ func TestTypesByConditions(t *testing.T) {
 		`{"eventId":"e","eventType":"CaseCreated","createdAt":1700000000,"data":{"contact":{"id":7}}}`:                                                             "connection.open 7  e 1700000000000000000 0",
 		`{"eventId":"e","eventType":"CaseStatusChanged","createdAt":1,"data":{"case":{"id":"c","status":"closed"}}}`:                                               "connection.close c  e 1000000000 0",
 		`{"eventId":"e","eventType":"CaseStatusChanged","createdAt":1,"data":{"case":{"id":"c","status":"open"}}}`:                                                 "ignored",
-		`{"eventId":"e","eventType":"AgentLoggedIn","createdAt":"tomorrow"}`:                                                                                       "bad_timestamp createdAt: \"tomorrow\" is neither RFC 3339 nor an epoch",
+		`{"eventId":"e","eventType":"AgentLoggedIn","createdAt":"tomorrow"}`:                                                                                       "bad_timestamp createdAt: \"tomorrow\" is neither ISO 8601 nor an epoch",
 		`{"eventId":"e","eventType":"AgentLoggedIn"}`:                                                                                                              "ignored",
 		`{"eventId":"e","createdAt":1,"data":{"case":{"id":"c"}}}`:                                                                                                 "missing_type nothing is given at the paths of types",
 		`{"eventId":"e","eventType":"MessageCreated","createdAt":1,"data":{"case":{"id":"c"},"message":{"id":"m","direction":"inbound","authorUser":{"id":"u"}}}}`: "message.receive c u m 1000000000 0",

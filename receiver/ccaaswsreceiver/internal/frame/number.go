@@ -149,3 +149,21 @@ func (n *number) whole() (int64, bool) {
 	high, low := bits.Mul64(mantissa, powers[exponent])
 	return int64(low), high == 0 && low <= math.MaxInt64
 }
+
+// parseNumber reads a number that stands as text, leading zeros included.
+func parseNumber(text []byte) (n number, ok bool) {
+	negative := len(text) > 0 && text[0] == '-'
+	if negative {
+		text = text[1:]
+	}
+	for len(text) > 1 && text[0] == '0' && isDigit(text[1]) {
+		text = text[1:]
+	}
+	if len(text) == 0 || !isDigit(text[0]) {
+		return number{}, false
+	}
+	d := Decoder{frame: text}
+	end, ok := d.number(&n, 0)
+	n.negative = negative
+	return n, ok && end == len(text)
+}

@@ -4,30 +4,46 @@
 package frame
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"math/bits"
+	"slices"
+	"time"
 )
 
 // Errors of ParseTimestamp.
 var (
-	errNoTimestamp = errors.New("is neither RFC 3339 nor an epoch")
+	errNoTimestamp = errors.New("is neither ISO 8601 nor an epoch")
 	errBefore1970  = errors.New("is before 1970")
 	errPast2262    = errors.New("is past the year 2262")
 )
 
-// ParseTimestamp gives the time in unix nanoseconds. It reads RFC 3339, also with
-// a lower-case t and z and with a space in place of the T, and digits alone, an
-// epoch in s, ms, µs or ns (see epoch). Digits past the ninth of a fraction are
-// below a nanosecond and fall away. Leap seconds are refused, as time.Parse does.
-func ParseTimestamp(text []byte) (int64, error) {
+// ParseTimestamp is ParseTimestampIn with UTC.
+func ParseTimestamp(text []byte) (int64, error) { return ParseTimestampIn(text, time.UTC) }
+
+// ParseTimestampIn returns a time in unix nanoseconds. It reads
+//
+//   - a date and a time of ISO 8601, extended (2026-04-01T12:00:00.5+02:00) or basic
+//     (20260401T120000Z), with a lower-case t and z, a space in place of the T, a
+//     comma before the fraction, without seconds, and with the offsets +07:00, +0700
+//     and +07; without a zone it is in location (nil: UTC);
+//   - an epoch in s, ms, µs or ns, with decimals or without (see epoch).
+//
+// 24:00:00 is the next day's midnight, and a leap second (:60) the second after it.
+// Digits past the ninth of a fraction are below a nanosecond and are dropped. A date
+// alone, a week date and an ordinal date are refused.
+func ParseTimestampIn(text []byte, location *time.Location) (int64, error) {
 	if len(text) > 4 && text[4] == '-' {
-		return parseRFC3339(text)
+		if at, err := parseRFC3339(text); err != errNoTimestamp { //nolint:errorlint // it is never wrapped
+			return at, err
+		}
+		return parseISO8601(text, location)
 	}
 	var n number
 	for _, c := range text {
 		if !isDigit(c) {
-			return 0, errNoTimestamp
+			return parseOther(text, location)
 		}
 		n.add(c)
 	}
@@ -36,6 +52,20 @@ func ParseTimestamp(text []byte) (int64, error) {
 	}
 	n.dropExcess()
 	return n.epoch()
+}
+
+// parseOther reads a decimal epoch, or a date and time in basic format.
+func parseOther(text []byte, location *time.Location) (int64, error) {
+	text = bytes.TrimSpace(text)
+	if n, ok := parseNumber(text); ok {
+		return n.epoch()
+	}
+	if whole, fraction, found := bytes.Cut(text, []byte{','}); found {
+		if n, ok := parseNumber(slices.Concat(whole, []byte{'.'}, fraction)); ok {
+			return n.epoch()
+		}
+	}
+	return parseISO8601(text, location)
 }
 
 // epoch reads a number as a time. How many digits stand before the decimal point
@@ -82,7 +112,7 @@ func nanoseconds(high, low uint64) (int64, error) {
 	return int64(low), nil
 }
 
-// parseRFC3339 reads 2006-01-02T15:04:05.999999999Z07:00.
+// parseRFC3339 reads what most platforms send: 2006-01-02T15:04:05.999999999Z07:00.
 func parseRFC3339(t []byte) (int64, error) {
 	const (
 		whole        = "2006-01-02T15:04:05"
@@ -114,7 +144,7 @@ func parseRFC3339(t []byte) (int64, error) {
 
 // parseFraction reads .999 as nanoseconds, and says where it ends.
 func parseFraction(t []byte, at int) (nanoseconds int64, end int) {
-	if at >= len(t) || t[at] != '.' {
+	if at >= len(t) || t[at] != '.' && t[at] != ',' {
 		return 0, at
 	}
 	unit := int64(1e8)
@@ -128,15 +158,21 @@ func parseFraction(t []byte, at int) (nanoseconds int64, end int) {
 	return nanoseconds, end
 }
 
-// parseZone reads Z or ±07:00, in seconds east of UTC.
+// parseZone reads Z, ±07:00, ±0700 or ±07, in seconds east of UTC.
 func parseZone(zone []byte) (offset int64, ok bool) {
+	var hours, minutes int64
 	switch {
 	case len(zone) == 1:
 		return 0, zone[0]|0x20 == 'z'
-	case len(zone) != len("+07:00") || zone[3] != ':':
+	case len(zone) == len("+07:00") && zone[3] == ':':
+		hours, minutes = twoDigits(zone, 1), twoDigits(zone, 4)
+	case len(zone) == len("+0700"):
+		hours, minutes = twoDigits(zone, 1), twoDigits(zone, 3)
+	case len(zone) == len("+07"):
+		hours = twoDigits(zone, 1)
+	default:
 		return 0, false
 	}
-	hours, minutes := twoDigits(zone, 1), twoDigits(zone, 4)
 	if hours > 23 || minutes > 59 {
 		return 0, false
 	}

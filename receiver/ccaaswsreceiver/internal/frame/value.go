@@ -4,6 +4,8 @@
 package frame
 
 import (
+	"bytes"
+	"strconv"
 	"strings"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -26,9 +28,17 @@ func (d *Decoder) takeText(at *place, text []byte) (problem string) {
 			return "is no type of event"
 		}
 	case timestampField:
-		return d.takeTime(ParseTimestamp(text))
+		return d.takeTime(ParseTimestampIn(text, d.location))
 	case payloadSizeField, closeCodeField:
-		return at.field.want()
+		text = bytes.TrimSpace(text)
+		if len(text) == 0 { // as any empty text: not given
+			return ""
+		}
+		n, ok := parseNumber(text)
+		if !ok {
+			return at.field.want()
+		}
+		return d.takeNumber(at, &n, text)
 	default:
 		d.takeName(at, text)
 		return ""
@@ -52,23 +62,41 @@ func (d *Decoder) takeNumber(at *place, n *number, digits []byte) (problem strin
 	case timestampField:
 		return d.takeTime(n.epoch())
 	case payloadSizeField:
-		d.event.PayloadSize, d.event.HasPayloadSize = n.whole()
-		if !d.event.HasPayloadSize {
+		size, ok := n.whole()
+		if !ok {
 			return at.field.want()
 		}
+		d.event.PayloadSize, d.event.HasPayloadSize = size, true
 	case closeCodeField:
-		d.event.CloseCode, d.event.HasCloseCode = n.whole()
-		if !d.event.HasCloseCode || d.event.CloseCode > 65535 {
+		code, ok := n.whole()
+		if !ok || code > 65535 {
 			return at.field.want()
 		}
-	case channelIDField, userIDField, idField:
-		if n.negative || n.fractional {
-			return at.field.want()
-		}
-		d.takeName(at, digits)
+		d.event.CloseCode, d.event.HasCloseCode = code, true
+	case typeField:
+		return at.field.want()
 	default:
+		return d.takeNumberAsName(at, n, digits)
+	}
+	return ""
+}
+
+// takeNumberAsName takes a whole number as the text of a name: 12345 and 12345.0 are
+// "12345".
+func (d *Decoder) takeNumberAsName(at *place, n *number, digits []byte) (problem string) {
+	if n.negative {
 		return at.field.want()
 	}
+	if n.fractional {
+		whole, ok := n.whole()
+		if !ok {
+			return at.field.want()
+		}
+		from := len(d.scratch)
+		d.scratch = strconv.AppendInt(d.scratch, whole, 10)
+		digits = d.scratch[from:len(d.scratch):len(d.scratch)]
+	}
+	d.takeName(at, digits)
 	return ""
 }
 
@@ -81,8 +109,13 @@ func (d *Decoder) takeTime(nanoseconds int64, err error) (problem string) {
 	return ""
 }
 
-// refuse notes that a field's value is not what it should be.
+// refuse drops a value that is not what it should be: alone where the field is
+// optional, else the event becomes a violation.
 func (d *Decoder) refuse(at *place, value []byte, problem string) {
+	if at.bit&optional != 0 {
+		d.event.FieldErrors |= FieldErrors(at.bit)
+		return
+	}
 	if d.reason != "" { // which spares the words
 		return
 	}
@@ -93,7 +126,7 @@ func (d *Decoder) refuse(at *place, value []byte, problem string) {
 	case at.field == typeField && value[0] == '"':
 		reason = wsevent.ViolationUnknownType
 	}
-	d.fault(reason, at.path+": "+excerpt(value)+" "+problem)
+	d.fault(reason, at.path+": "+d.excerpt(value)+" "+problem)
 }
 
 // want says what a field's value is not.
@@ -101,7 +134,7 @@ func (f field) want() string {
 	switch f {
 	case timestampField:
 		return errNoTimestamp.Error()
-	case channelIDField, userIDField, idField:
+	case channelIDField, userIDField, idField, tenantIDField, regionField, channelTypeField, closeReasonField:
 		return "is neither a string nor a whole number"
 	case payloadSizeField:
 		return "is not a whole number of bytes"
@@ -112,11 +145,35 @@ func (f field) want() string {
 	}
 }
 
-// excerpt is the beginning of a value, for a person.
-func excerpt(value []byte) string {
+// excerpt is the beginning of a value, for a person; without values, only what kind
+// of value it is.
+func (d *Decoder) excerpt(value []byte) string {
 	const enough = 64
+	if d.omitValues {
+		return kindOf(value)
+	}
 	if len(value) <= enough {
 		return string(value)
 	}
 	return strings.ToValidUTF8(string(value[:enough]), "") + "…"
+}
+
+// kindOf names the JSON type of a value.
+func kindOf(value []byte) string {
+	if len(value) == 0 {
+		return "nothing"
+	}
+	switch value[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a value"
 }

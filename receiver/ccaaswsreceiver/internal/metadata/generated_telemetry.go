@@ -37,6 +37,7 @@ type TelemetryBuilder struct {
 	CcaasWsDroppedRecords   metric.Int64Counter
 	CcaasWsDuplicates       metric.Int64Counter
 	CcaasWsEvents           metric.Int64Counter
+	CcaasWsFieldErrors      metric.Int64Counter
 	CcaasWsFrames           metric.Int64Counter
 	CcaasWsGapTime          metric.Float64Counter
 	CcaasWsIgnored          metric.Int64Counter
@@ -197,6 +198,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_ccaas_ws_events",
 		metric.WithDescription("Events read. [Alpha]"),
 		metric.WithUnit("{event}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CcaasWsFieldErrors, err = builder.meter.Int64Counter(
+		"otelcol_ccaas_ws_field_errors",
+		metric.WithDescription("Number of values of optional fields that could not be read. The event counts without the field. [Alpha]"),
+		metric.WithUnit("{value}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsFrames, err = builder.meter.Int64Counter(

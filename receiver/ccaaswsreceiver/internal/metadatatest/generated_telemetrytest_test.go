@@ -41,6 +41,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.CcaasWsDroppedRecords.Add(context.Background(), 1)
 	tb.CcaasWsDuplicates.Add(context.Background(), 1)
 	tb.CcaasWsEvents.Add(context.Background(), 1)
+	tb.CcaasWsFieldErrors.Add(context.Background(), 1)
 	tb.CcaasWsFrames.Add(context.Background(), 1)
 	tb.CcaasWsGapTime.Add(context.Background(), 1)
 	tb.CcaasWsIgnored.Add(context.Background(), 1)
@@ -74,6 +75,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCcaasWsEvents(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualCcaasWsFieldErrors(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCcaasWsFrames(t, testTel,
