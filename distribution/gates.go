@@ -17,3 +17,10 @@ func init() {
 		panic(err)
 	}
 }
+
+// init lets prometheus_remote_write retry what a backend answers with 429: a backend that is busy loses nothing.
+func init() {
+	if err := featuregate.GlobalRegistry().Set("exporter.prometheusremotewritexporter.RetryOn429", true); err != nil {
+		panic(err)
+	}
+}

@@ -275,3 +275,14 @@ func (b *faultyBackend) alertsNow() map[string]fate {
 	defer b.mutex.Unlock()
 	return maps.Clone(b.alerts)
 }
+
+// windowsNow are the windows that have come.
+func (b *faultyBackend) windowsNow() map[windowEnd]bool {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	windows := map[windowEnd]bool{}
+	for window := range b.windows {
+		windows[window] = true
+	}
+	return windows
+}

@@ -8,6 +8,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -31,6 +32,7 @@ func startPrometheus(t testing.TB, scrape ...string) prometheus {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `
 rule_files: [%s]
+storage: { tsdb: { out_of_order_time_window: 2h } } # as the configurations ask for
 scrape_configs:
   - job_name: scrape
     scrape_interval: 500ms
@@ -85,4 +87,42 @@ func (p prometheus) query(expression string) ([]sample, error) {
 		samples = append(samples, sample{labels: result.Metric, value: value})
 	}
 	return samples, nil
+}
+
+// track is one series of a range of samples.
+type track struct {
+	labels map[string]string
+	times  []int64 // unix ms
+}
+
+// matrix has the samples of a range selector.
+func (p prometheus) matrix(selector string) ([]track, error) {
+	_, body, err := get(p.url + "/api/v1/query?query=" + url.QueryEscape(selector))
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Error string `json:"error"`
+		Data  struct {
+			Result []struct {
+				Metric map[string]string `json:"metric"`
+				Values [][2]any          `json:"values"`
+			} `json:"result"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		return nil, fmt.Errorf("%s: %w", body, err)
+	}
+	if answer.Error != "" {
+		return nil, fmt.Errorf("%s: %s", selector, answer.Error)
+	}
+	var tracks []track
+	for _, result := range answer.Data.Result {
+		one := track{labels: result.Metric}
+		for _, value := range result.Values {
+			one.times = append(one.times, int64(math.Round(value[0].(float64)*1000)))
+		}
+		tracks = append(tracks, one)
+	}
+	return tracks, nil
 }

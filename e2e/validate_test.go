@@ -21,8 +21,7 @@ import (
 func validate(t *testing.T, config string) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), built(t, "otelcol-ccaas"), "validate", "--config", config)
-	command.Env = append(os.Environ(), "CCAAS_CLIENT_ID=id", "CCAAS_CLIENT_SECRET=secret",
-		"CCAAS_ACCESS_KEY=key", "CCAAS_ACCESS_KEY_SECRET=secret", "PARTICIPANT_TOKEN=token") // what only the user knows
+	command.Env = append(os.Environ(), someSecrets...)
 	out, err := command.CombinedOutput()
 	assert.NoError(t, err, string(out))
 }
