@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	fourWeeks = 28 * 24 * time.Hour
-	fiveMin   = 5 * time.Minute
+	fourWeeks     = 28 * 24 * time.Hour
+	pointInterval = 5 * time.Minute
 )
 
 // recordedConnections are the connections of a queue over four weeks: by day 1000 and by
@@ -44,7 +44,7 @@ func recordedConnections(at time.Duration) float64 {
 	case day >= 14:
 		level *= 1.4
 	}
-	return math.Round(level * (1 + 0.03*math.Sin(float64(at/fiveMin)*1.7)))
+	return math.Round(level * (1 + 0.03*math.Sin(float64(at/pointInterval)*1.7)))
 }
 
 // alertsOfFourWeeks are the firing alerts of a baseline by the part of the recording in which they fire.
@@ -82,15 +82,15 @@ connectors:
 		}
 	})
 	require.NoError(t, err)
-	for at := fiveMin; at <= fourWeeks; at += fiveMin {
+	for at := pointInterval; at <= fourWeeks; at += pointInterval {
 		metrics := pmetric.NewMetrics()
 		metric := metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
 		metric.SetName("ws.active_connections")
 		point := metric.SetEmptyGauge().DataPoints().AppendEmpty()
 		point.Attributes().PutStr("tenant_id", "acme_corp")
-		point.SetStartTimestamp(pcommon.NewTimestampFromTime(begin.Add(at - fiveMin)))
+		point.SetStartTimestamp(pcommon.NewTimestampFromTime(begin.Add(at - pointInterval)))
 		point.SetTimestamp(pcommon.NewTimestampFromTime(begin.Add(at)))
-		point.SetDoubleValue(recordedConnections(at - fiveMin))
+		point.SetDoubleValue(recordedConnections(at - pointInterval))
 		require.NoError(t, replay.ConsumeMetrics(context.Background(), metrics))
 	}
 	return campaign, outage, step, last

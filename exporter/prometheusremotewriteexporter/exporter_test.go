@@ -6,6 +6,7 @@ package prometheusremotewriteexporter
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -78,11 +79,7 @@ func (b *backend) keep(t *testing.T, body []byte) {
 func (b *backend) kept() map[float64]int {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	kept := map[float64]int{}
-	for value, times := range b.values {
-		kept[value] = times
-	}
-	return kept
+	return maps.Clone(b.values)
 }
 
 func gauge(value float64) pmetric.Metrics {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,7 @@ import (
 func TestAuth_RefusedCredentialsAreRetried(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{401, 403} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
@@ -55,7 +56,7 @@ func TestAuth_DeadLetterAfterAuthRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, always(401), func(c *Config) { c.AuthRetry = 10 * time.Minute })
 		for i := range 20 { // those that wait do not each begin anew
-			b.send(texts(fmt.Sprint(i)))
+			b.send(texts(strconv.Itoa(i)))
 		}
 		time.Sleep(9 * time.Minute)
 		synctest.Wait()
@@ -165,7 +166,7 @@ func TestBody_SuccessBody(t *testing.T) {
 func TestBody_SlowBodyFreesTheRequest(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{200, 503} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, always(200), nil)

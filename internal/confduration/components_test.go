@@ -6,6 +6,7 @@ package confduration_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,11 +77,11 @@ func TestComponents_DurationWithoutUnitIsRefused(t *testing.T) {
 // nested is a configuration with a value at a path.
 func nested(path string, value any) *confmap.Conf {
 	elements := strings.Split(path, confmap.KeyDelimiter)
-	for i := len(elements) - 1; i >= 0; i-- {
-		if elements[i] == "0" {
+	for _, element := range slices.Backward(elements) {
+		if element == "0" {
 			value = []any{value}
 		} else {
-			value = map[string]any{elements[i]: value}
+			value = map[string]any{element: value}
 		}
 	}
 	return confmap.NewFromStringMap(value.(map[string]any))

@@ -59,13 +59,13 @@ func (c *checker) walk(path []string, value any, into reflect.Type) {
 	case reflect.Struct:
 		if section, ok := value.(map[string]any); ok {
 			for _, key := range slices.Sorted(maps.Keys(section)) {
-				c.walk(append(path[:len(path):len(path)], key), section[key], fieldOf(into, key))
+				c.walk(append(slices.Clip(path), key), section[key], fieldOf(into, key))
 			}
 		}
 	case reflect.Map:
 		if section, ok := value.(map[string]any); ok {
 			for _, key := range slices.Sorted(maps.Keys(section)) {
-				c.walk(append(path[:len(path):len(path)], key), section[key], into.Elem())
+				c.walk(append(slices.Clip(path), key), section[key], into.Elem())
 			}
 		}
 	case reflect.Slice, reflect.Array:
@@ -74,7 +74,7 @@ func (c *checker) walk(path []string, value any, into reflect.Type) {
 			items = []any{value} // confmap decodes a single value into a list of one
 		}
 		for i, item := range items {
-			c.walk(append(path[:len(path):len(path)], strconv.Itoa(i)), item, into.Elem())
+			c.walk(append(slices.Clip(path), strconv.Itoa(i)), item, into.Elem())
 		}
 	}
 }
@@ -190,8 +190,7 @@ func fields(section reflect.Type) iter.Seq[field] {
 }
 
 func eachField(section reflect.Type, yield func(field) bool) bool {
-	for i := range section.NumField() {
-		f := section.Field(i)
+	for f := range section.Fields() {
 		if !f.IsExported() {
 			continue
 		}

@@ -5,6 +5,7 @@ package confduration
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ func collect(t reflect.Type, path []string, above map[reflect.Type]bool, keys *[
 		*keys = append(*keys, strings.Join(path, "::"))
 		return
 	}
-	under := func(element string) []string { return append(path[:len(path):len(path)], element) }
+	under := func(element string) []string { return append(slices.Clip(path), element) }
 	switch t.Kind() {
 	case reflect.Struct:
 		if above[t] {

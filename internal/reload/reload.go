@@ -98,7 +98,7 @@ func (s *supervisor) once(parent context.Context) outcome {
 	stop, running := make(chan struct{}), make(chan struct{})
 	ctx := &runContext{Context: parent, stop: stop, onLoop: sync.OnceFunc(func() { close(running) }), capture: s.capture}
 	ended := make(chan error, 1)
-	go func() { ended <- s.start(ctx) }()
+	go func() { ended <- s.start(ctx) }() //nolint:contextcheck // ctx carries the parent
 
 	checkCtx, cancelCheck := context.WithCancel(context.WithoutCancel(parent))
 	defer cancelCheck()

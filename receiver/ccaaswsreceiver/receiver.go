@@ -100,7 +100,7 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 
 	connections := make([]*connection, way.sessions)
 	for number := range connections {
-		if connections[number], err = r.connection(number, shown, way.decode); err != nil {
+		if connections[number], err = r.connection(number, shown, way.decode); err != nil { //nolint:contextcheck // it is of the receiver, not of the call
 			return err
 		}
 	}
@@ -112,7 +112,7 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 		conn.session = session.New(way.settings(conn.number), conn)
 		r.running.Go(func() {
 			conn.outbox.carry(wsevent.ContextWithDelivery(delivering, conn), conn.delivery.deliver)
-			conn.tick(time.Now()) // what was read after the last one
+			conn.tick(time.Now()) //nolint:contextcheck // what was read after the last one is of no call
 		})
 		r.running.Go(func() {
 			defer conn.outbox.close()
@@ -136,7 +136,7 @@ func monitor(ctx context.Context, connections []*connection) {
 			return
 		case now := <-ticker.C:
 			for _, conn := range connections {
-				conn.tick(now)
+				conn.tick(now) //nolint:contextcheck // own telemetry is of no call
 			}
 		}
 	}

@@ -36,8 +36,8 @@ func viewFields() []string {
 			names = append(names, field.Name)
 		}
 	}
-	for i := range t.NumMethod() {
-		names = append(names, t.Method(i).Name)
+	for method := range t.Methods() {
+		names = append(names, method.Name)
 	}
 	slices.Sort(names)
 	return names

@@ -19,7 +19,7 @@ func TestTemplate_UnknownFieldIsRefused(t *testing.T) {
 		`{{ if .Nope }}{}{{ end }}`:                                   `.Nope: no such field`,
 		`{{ with .Body }}{{ .x }}{{ $.Evnt }}{{ end }}{}`:             `.Evnt: no such field`,
 		`{{ with .Body }}{}{{ else }}{{ .Bdy }}{{ end }}`:             `.Bdy: no such field`,
-		`{{ range .Atributes }}{{ end }}{}`:                           `.Atributes: no such field`,
+		`{{ range .Attribs }}{{ end }}{}`:                             `.Attribs: no such field`,
 		`{"a": {{ toJSON (printf "%v" (choose .Sev "a" "b" "c")) }}}`: `.Sev: no such field`,
 		`{{ (index .Resorce "a") }}`:                                  `.Resorce: no such field`,
 	} {

@@ -17,7 +17,7 @@ import (
 func TestLag(t *testing.T) {
 	t.Parallel()
 	begin := time.Unix(1_700_000_000, 0)
-	at := func(after time.Duration) time.Time { return begin.Add(after) }
+	at := begin.Add
 	l := &lag{due: make(chan struct{}, 1)}
 	l.wait(at(0))
 	assert.Equal(t, at(time.Second), l.readTo(at(time.Second)), "a read waits for the peer")
