@@ -12,6 +12,8 @@ import (
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 )
 
 // Config is that of the Collector's exporter, with a sending_queue.
@@ -30,12 +32,12 @@ var (
 // errTwoQueues is returned where both queues are configured.
 var errTwoQueues = errors.New("remote_write_queue: cannot be set beside sending_queue, which replaces it; remove remote_write_queue")
 
-// Unmarshal rejects a configuration with two queues.
+// Unmarshal rejects a configuration with two queues, and durations without a unit.
 func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	if conf.IsSet("sending_queue") && conf.IsSet("remote_write_queue") {
 		return errTwoQueues
 	}
-	if err := conf.Unmarshal(c); err != nil {
+	if err := confduration.Unmarshal(conf, c); err != nil {
 		return err
 	}
 	if conf.IsSet("sending_queue") { // also where it is disabled

@@ -17,6 +17,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector"
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/prometheusremotewriteexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/filestorageextension"
@@ -31,16 +32,17 @@ import (
 // components are all components of this module; true: its configuration has durations.
 func components() map[component.Factory]bool {
 	return map[component.Factory]bool{
-		ccaaswsreceiver.NewFactory():            true,
-		ccaaskafkareceiver.NewFactory():         true,
-		driftprocessor.NewFactory():             true,
-		wswindowprocessor.NewFactory():          true,
-		alertconnector.NewFactory():             true,
-		wsmetricsconnector.NewFactory():         false,
-		webhookexporter.NewFactory():            true,
-		dashboardextension.NewFactory():         true,
-		filestorageextension.NewFactory():       true,
-		streampartitionerextension.NewFactory(): false,
+		ccaaswsreceiver.NewFactory():               true,
+		ccaaskafkareceiver.NewFactory():            true,
+		driftprocessor.NewFactory():                true,
+		wswindowprocessor.NewFactory():             true,
+		alertconnector.NewFactory():                true,
+		wsmetricsconnector.NewFactory():            false,
+		webhookexporter.NewFactory():               true,
+		prometheusremotewriteexporter.NewFactory(): true,
+		dashboardextension.NewFactory():            true,
+		filestorageextension.NewFactory():          true,
+		streampartitionerextension.NewFactory():    false,
 	}
 }
 
