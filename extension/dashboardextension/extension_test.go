@@ -116,7 +116,9 @@ func otlpJSON(name string, at time.Time, value float64) []byte {
 
 func TestFromWriterToViewer(t *testing.T) {
 	t.Parallel()
-	r := run(t, withStore(t))
+	config := withStore(t)
+	config.Window.Size = time.Hour // no new window meanwhile, which would make an answer old
+	r := run(t, config)
 	now := time.Now().Truncate(time.Second)
 	code, _, body := r.do(t, http.MethodPost, "/api/v1/otlp/v1/metrics", http.Header{"Content-Type": {"application/json"}},
 		otlpJSON("ws.drop_rate", now, 0.7))

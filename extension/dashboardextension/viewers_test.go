@@ -147,6 +147,7 @@ func TestCrowd(t *testing.T) {
 		assert.Equal(t, map[int]int{http.StatusServiceUnavailable: 1000}, codes)
 		assert.Equal(t, v.timeout, time.Since(began))
 
+		synctest.Wait() // for the work that was given up
 		s.delay = 0
 		assert.Equal(t, http.StatusOK, v.view(t.Context(), "/api/v1/query?query=q0").Code, "a failure is not kept")
 	})
