@@ -33,6 +33,7 @@ func (k Kind) counted() bool { return k <= Violation }
 type Event struct {
 	Kind     Kind
 	Abnormal bool   // of a ConnectionClose: it counts as a drop
+	Unknown  bool   // of a message: it has no Bytes; of a ConnectionClose: Abnormal or not is not known
 	Socket   uint16 // of Connected and Disconnected: which of a receiver's
 	Ahead    int32  // ms that Time is ahead of the receiver's clock, of events of the platform
 	Time     int64  // unix ms; of a Gap: its start
