@@ -104,10 +104,14 @@ func (d *diff) session(c *channel) string {
 	for number := 2; err == nil; number++ {
 		closed, known := d.tracker.at(d.conversation, closeFact, name)
 		next := c.fact + "#" + strconv.Itoa(number)
-		if !known || !since.After(closed) && !(since.IsZero() && d.tracker.known(d.conversation, openFact, next)) {
-			break
+		switch {
+		case !known:
+			return name
+		case since.After(closed), c.since == "" && d.tracker.known(d.conversation, openFact, next):
+			name = next
+		default:
+			return name
 		}
-		name = next
 	}
 	return name
 }

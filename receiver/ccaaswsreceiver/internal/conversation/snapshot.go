@@ -6,6 +6,7 @@ package conversation
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,7 +149,7 @@ type text string
 func (t *text) UnmarshalJSON(value []byte) error {
 	*t = ""
 	switch c := value[0]; {
-	case c == '"' && plain(value):
+	case c == '"' && !slices.Contains(value, '\\'):
 		*t = text(value[1 : len(value)-1])
 	case c == '"':
 		var unescaped string
@@ -160,16 +161,6 @@ func (t *text) UnmarshalJSON(value []byte) error {
 		*t = text(value)
 	}
 	return nil
-}
-
-// plain is whether a JSON string has no escapes.
-func plain(value []byte) bool {
-	for _, c := range value {
-		if c == '\\' {
-			return false
-		}
-	}
-	return true
 }
 
 // ended is whether a state is one after which nothing follows. A parked
