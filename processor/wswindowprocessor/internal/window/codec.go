@@ -18,11 +18,12 @@ import (
 
 // stateVersion is the version of the content. A reader takes its own and the older
 // ones.
-const stateVersion = versionSigns
+const stateVersion = versionObserved
 
 const (
-	versionFirst = 1
-	versionSigns = 2 // a stream knows of the life of its receiver
+	versionFirst    = 1
+	versionSigns    = 2 // a stream knows of the life of its receiver
+	versionObserved = 3 // and when its events were observed, and from where; a channel what its latest sign was
 )
 
 const sealSize = 1 + crc32.Size

@@ -36,7 +36,7 @@ type series struct {
 type slot struct {
 	panes  [2]wsevent.Counts
 	change int32    // active channels of this window, less those of the one before
-	closed []uint64 // channels whose last window this is
+	closed []uint64 // channels that are forgotten with this window
 }
 
 func newSeries(tags wsevent.Tags, s *stream, g grid, t int64) *series {
