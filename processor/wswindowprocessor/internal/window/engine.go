@@ -177,20 +177,11 @@ func (e *Engine) emit(st *stream) {
 	start, end := e.grid.start(k), e.grid.end(k)
 	all, blind := st.listening(start, end)
 	for _, s := range st.series {
-		untold := s.untold()
-		counts := s.close(k, e.grid)
-		switch alive := s.active > 0 || s.recent(end, e.seriesIdle); {
-		case !untold && counts == wsevent.Counts{} && (blind || !alive):
-			// Nothing to tell: blindness and silence are no zero.
-		case !untold && counts == wsevent.Counts{} && len(e.due) >= maxDue:
-			e.stats.SkippedWindows++
-		case k < s.from:
-			s.unshown = s.unshown || counts != wsevent.Counts{}
-		default:
-			e.due = append(e.due, s.window(k, e.grid, counts, all))
-			e.stats.Windows++
+		if k < s.from {
+			s.skip(k, e.grid)
+		} else {
+			e.emitOf(s, k, all, blind)
 		}
-		e.stats.LateEvents += counts.LateEvents
 		e.free(s, k)
 		if k%e.sweepEvery == 0 {
 			e.expire(s, e.grid.start(k+1)-e.ttl)
@@ -199,4 +190,22 @@ func (e *Engine) emit(st *stream) {
 	st.next++
 	st.unsaved = true
 	st.forgetGaps(e.grid.start(st.next))
+}
+
+// emitOf ends window k of a series.
+func (e *Engine) emitOf(s *series, k int64, all, blind bool) {
+	untold := s.untold()
+	counts := s.close(k, e.grid)
+	e.stats.LateEvents += counts.LateEvents
+	if !untold && counts == (wsevent.Counts{}) {
+		if blind || s.active == 0 && !s.recent(e.grid.end(k), e.seriesIdle) {
+			return // Nothing to report: blindness and silence are no zero.
+		}
+		if len(e.due) >= maxDue {
+			e.stats.SkippedWindows++
+			return
+		}
+	}
+	e.due = append(e.due, s.window(k, e.grid, counts, all))
+	e.stats.Windows++
 }

@@ -6,8 +6,6 @@ package window
 import (
 	"cmp"
 	"slices"
-
-	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 // A stream whose first event is old is either replayed or late. If it is replayed,
@@ -115,10 +113,7 @@ func (e *Engine) leap(st *stream, t, observed int64) {
 func (e *Engine) skipTo(st *stream, k int64) {
 	for st.next < k && st.holds(st.next) {
 		for _, s := range st.series {
-			late := s.late
-			s.late = 0
-			s.unshown = s.unshown || s.close(st.next, e.grid) != wsevent.Counts{}
-			s.late = late // reported in the next window that is emitted
+			s.skip(st.next, e.grid)
 			e.free(s, st.next)
 		}
 		st.next++
