@@ -170,7 +170,9 @@ func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 		e.admit(p)
 	}
 	st, own := p.stream, p.series
-	e.move(st, observed)
+	if observed > st.observed {
+		e.move(st, observed)
+	}
 	if p.group.Defaulted != 0 {
 		if followed := e.followed(p, event, observed); followed != nil {
 			st, own = followed.stream, followed
@@ -201,7 +203,7 @@ func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 
 // move lets the windows end that were due before a moment of observation.
 func (e *Engine) move(st *stream, observed int64) {
-	if !st.begun || observed <= st.observed {
+	if observed <= st.observed {
 		return
 	}
 	// What a source that is catching up has read was not quiet: it was on its way.
@@ -223,9 +225,13 @@ func (e *Engine) arrive(st *stream, event *Event, observed, now int64) (t int64,
 	case !st.live:
 		e.enliven(st, t, observed, now)
 	}
-	e.leap(st, t, observed)
+	if st.replaying {
+		e.leap(st, t, observed)
+	}
 	st.arrive(t, observed, now)
-	e.bound(st, t)
+	if t >= e.grid.end(st.next+e.maxOpen) {
+		e.bound(st, t)
+	}
 	return t, false
 }
 

@@ -93,11 +93,8 @@ func (e *Engine) releaseDue(st *stream, now int64) {
 	}
 }
 
-// leap looks whether a stream that began in the past comes to the present.
+// leap looks whether a stream that is replayed comes to the present.
 func (e *Engine) leap(st *stream, t, observed int64) {
-	if !st.replaying {
-		return
-	}
 	if observed-t > lookBack {
 		st.replayed++
 		return

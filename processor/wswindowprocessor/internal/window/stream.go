@@ -84,8 +84,10 @@ func (s *stream) arrive(t, observed, now int64) {
 	s.observed = max(s.observed, observed)
 	s.watermark = max(s.watermark, min(s.newest, s.observed))
 	s.arrived, s.mark = max(s.arrived, now), s.watermark
-	s.back(observed)
-	s.returned(observed)
+	if s.away || s.ended {
+		s.back(observed)
+		s.returned(observed)
+	}
 }
 
 // pass lets the receiver's clock act on the watermark: a platform that runs ahead is
