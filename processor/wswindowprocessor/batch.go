@@ -86,16 +86,15 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 	switch kind {
 	case window.MessageSend, window.MessageReceive:
 		event.Channel = channel(attributes)
-		if size, ok := attributes.Get(wsevent.PayloadSize); ok {
-			event.Bytes = size.Int()
-		}
+		size, known := wsevent.Int(attributes, wsevent.PayloadSize)
+		event.Bytes, event.Unknown = max(0, size), !known || size < 0
 	case window.ConnectionOpen:
 		event.Channel = channel(attributes)
 	case window.ConnectionClose:
 		event.Channel = channel(attributes)
-		if abnormal, ok := attributes.Get(wsevent.CloseAbnormal); ok {
-			event.Abnormal = abnormal.Bool()
-		}
+		abnormal, known := attributes.Get(wsevent.CloseAbnormal)
+		event.Unknown = !known || abnormal.Type() != pcommon.ValueTypeBool
+		event.Abnormal = !event.Unknown && abnormal.Bool()
 	case window.Connected, window.Disconnected:
 		number, _ := wsevent.Int(attributes, wsevent.StreamConnection)
 		event.Socket = uint16(number) //nolint:gosec // a receiver has at most 100

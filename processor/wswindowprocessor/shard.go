@@ -46,6 +46,7 @@ type shard struct {
 	clock    int64 // unix ms: how far the time of the partition has come
 
 	deliveries map[string]wsevent.Delivery // by source
+	saturated  bool                        // a sum has, and it is logged
 
 	savedAt atomic.Int64 // unix ms of the latest checkpoint, for own telemetry
 	emitter emitter
@@ -128,7 +129,19 @@ func (s *shard) countUpTo(position int64, b *batch, at int64) {
 
 // drain moves windows that have ended to those that wait.
 func (s *shard) drain() {
-	s.waiting = append(s.waiting, s.engine.Drain()...)
+	ended := s.engine.Drain()
+	s.waiting = append(s.waiting, ended...)
+	for i := range ended {
+		if s.saturated {
+			return
+		}
+		if ended[i].Totals.Saturated() {
+			s.saturated = true
+			s.logger.Error("A sum has reached the largest number that it can hold and stays there; "+
+				"check the sizes in the events of this series. Further sums that reach it are not logged",
+				zap.String("sum", wsevent.TotalPayloadBytes), zap.Any("series", ended[i].Tags))
+		}
+	}
 }
 
 func (s *shard) waitingWindows() int {

@@ -3,7 +3,10 @@
 
 package window
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // A receiver in the same process reports how far it has delivered what it read. While
 // downstream refuses a batch, what happens on the platform waits in the receiver and
@@ -87,12 +90,7 @@ func (s *stream) feed(from *source) {
 }
 
 func (s *stream) fedBy(from *source) bool {
-	for _, one := range s.sources {
-		if one == from {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.sources, from)
 }
 
 // delivered is up to when everything that was read of the stream has been observed.

@@ -36,6 +36,7 @@ type Event struct {
 	Kind     Kind
 	Abnormal bool   // of a ConnectionClose: it counts as a drop
 	Shutdown bool   // of a Disconnected: its receiver has ended
+	Unknown  bool   // of a message: it has no Bytes; of a ConnectionClose: Abnormal or not is not known
 	Socket   uint16 // of Connected and Disconnected: which of a receiver's
 	Time     int64  // unix ms; of a Gap: its start
 	Observed int64  // unix ms, the receiver's clock; 0: unknown, the arrival is taken

@@ -133,7 +133,7 @@ func (e *Engine) close(s *series, c *channel, id uint64, t int64) {
 		return
 	case t < latest:
 		first := t < c.firstSeen()
-		echo := latest-t <= e.grace && !c.lastIsOpen() && !(first && c.opened())
+		echo := latest-t <= e.grace && !c.lastIsOpen() && (!first || !c.opened())
 		if first {
 			e.see(s, c, t, ConnectionClose)
 		}

@@ -111,20 +111,31 @@ func add(counts *wsevent.Counts, event *Event) {
 		counts.ConnectionsOpened++
 	case ConnectionClose:
 		counts.ConnectionsClosed++
-		if event.Abnormal {
+		switch {
+		case event.Unknown:
+			counts.ClosesUnclassified++
+		case event.Abnormal:
 			counts.ConnectionsDropped++
 		}
 	case MessageSend:
 		counts.MessagesSent++
-		counts.PayloadBytes += event.Bytes
+		addPayload(counts, event)
 	case MessageReceive:
 		counts.MessagesReceived++
-		counts.PayloadBytes += event.Bytes
+		addPayload(counts, event)
 	case Backpressure:
 		counts.BackpressureEvents++
 	case Violation:
 		counts.ProtocolViolations++
 	}
+}
+
+func addPayload(counts *wsevent.Counts, event *Event) {
+	if event.Unknown {
+		counts.MessagesUnsized++
+		return
+	}
+	counts.PayloadBytes = wsevent.AddSaturating(counts.PayloadBytes, event.Bytes)
 }
 
 // close ends window k, which must be stream.next: it gives what was counted in
@@ -161,6 +172,7 @@ func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) w
 		Tags:              s.tags,
 		Start:             g.start(k),
 		End:               g.end(k),
+		Step:              g.step,
 		ActiveConnections: s.active,
 		Counts:            counts,
 		ClockSkew:         s.stream.skew,

@@ -320,3 +320,44 @@ func TestDelivered_WindowsWaitForWhatIsRead(t *testing.T) {
 		assert.Equal(t, int64(1), backpressure, "and once")
 	})
 }
+
+// The examples of docs/windows.md about what changes no window, and about closed
+// channels.
+func TestTheOtherWorkedExamples(t *testing.T) {
+	t.Parallel()
+	voice, web := acme, acme
+	voice.ChannelType = "voice"
+	read := func(ms, observed int64) Event {
+		event := at(MessageSend, ms, 0)
+		event.Observed = base + observed
+		return event
+	}
+	events := []Group{
+		{Tags: web, Events: []Event{read(9_900, 12_600), read(25_000, 25_100)}},
+		{Tags: voice, Events: []Event{read(10_800, 10_900), read(12_300, 12_400)}},
+	}
+	e := New(defaults())
+	e.Observe(events, base+hour)
+	e.Advance(base + hour + 40_000)
+	assert.Equal(t, int64(1), e.Stats().LateEvents, "the one of webmessaging")
+	events[0].Events[0].Observed = base + 12_200
+	e = New(defaults())
+	e.Observe(events, base+hour)
+	e.Advance(base + hour + 40_000)
+	assert.Zero(t, e.Stats().LateEvents)
+
+	config := defaults()
+	config.ReopenGrace = 2 * time.Second
+	e = New(config)
+	open := func(event Event) bool {
+		live(e, acme, event)
+		c := e.series[acme].channels.find(1)
+		return c != nil && !c.closed()
+	}
+	assert.True(t, open(at(ConnectionOpen, 1_000, 1)))
+	assert.False(t, open(at(ConnectionClose, 5_000, 1)))
+	assert.False(t, open(at(MessageSend, 5_020, 1)))
+	assert.True(t, open(at(ConnectionOpen, 6_500, 1)))
+	assert.False(t, open(at(ConnectionClose, 7_000, 1)))
+	assert.True(t, open(at(MessageReceive, 9_500, 1)))
+}
