@@ -6,6 +6,7 @@ package wsevent
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -23,6 +24,7 @@ const (
 	KeyTotals    = "totals"
 	KeyTimestamp = "timestamp"  // int, unix ms: the window's start
 	KeyWindowEnd = "window_end" // int, unix ms
+	KeyStep      = "step_ms"    // int: from the start of a window to that of the next
 
 	FieldActiveConnections  = "active_connections"
 	FieldMessagesPerSecond  = "messages_per_second"
@@ -30,6 +32,7 @@ const (
 	FieldDropRatePercent    = "drop_rate_percent"
 	FieldMessagesSent       = "messages_sent"
 	FieldMessagesReceived   = "messages_received"
+	FieldMessagesUnsized    = "messages_unsized"
 	FieldConnectionsOpened  = "connections_opened"
 	FieldConnectionsClosed  = "connections_closed"
 	FieldConnectionsDropped = "connections_dropped"
@@ -55,32 +58,65 @@ type Tags struct {
 type Counts struct {
 	MessagesSent       int64
 	MessagesReceived   int64
+	MessagesUnsized    int64 // of both, without a payload size
 	PayloadBytes       int64
 	ConnectionsOpened  int64
 	ConnectionsClosed  int64
 	ConnectionsDropped int64 // closed abnormally; also in ConnectionsClosed
+	ClosesUnclassified int64 // in ConnectionsClosed; nothing says whether abnormally
 	BackpressureEvents int64
 	ProtocolViolations int64
 	LateEvents         int64
 }
 
-// Add adds other to c.
+// Add adds other to c. A sum that would exceed the largest int64 stays there.
 func (c *Counts) Add(other *Counts) {
-	c.MessagesSent += other.MessagesSent
-	c.MessagesReceived += other.MessagesReceived
-	c.PayloadBytes += other.PayloadBytes
-	c.ConnectionsOpened += other.ConnectionsOpened
-	c.ConnectionsClosed += other.ConnectionsClosed
-	c.ConnectionsDropped += other.ConnectionsDropped
-	c.BackpressureEvents += other.BackpressureEvents
-	c.ProtocolViolations += other.ProtocolViolations
-	c.LateEvents += other.LateEvents
+	c.MessagesSent = AddSaturating(c.MessagesSent, other.MessagesSent)
+	c.MessagesReceived = AddSaturating(c.MessagesReceived, other.MessagesReceived)
+	c.MessagesUnsized = AddSaturating(c.MessagesUnsized, other.MessagesUnsized)
+	c.PayloadBytes = AddSaturating(c.PayloadBytes, other.PayloadBytes)
+	c.ConnectionsOpened = AddSaturating(c.ConnectionsOpened, other.ConnectionsOpened)
+	c.ConnectionsClosed = AddSaturating(c.ConnectionsClosed, other.ConnectionsClosed)
+	c.ConnectionsDropped = AddSaturating(c.ConnectionsDropped, other.ConnectionsDropped)
+	c.ClosesUnclassified = AddSaturating(c.ClosesUnclassified, other.ClosesUnclassified)
+	c.BackpressureEvents = AddSaturating(c.BackpressureEvents, other.BackpressureEvents)
+	c.ProtocolViolations = AddSaturating(c.ProtocolViolations, other.ProtocolViolations)
+	c.LateEvents = AddSaturating(c.LateEvents, other.LateEvents)
 }
+
+// AddSaturating returns a + b, at most math.MaxInt64. Neither may be negative.
+func AddSaturating(a, b int64) int64 {
+	if sum := a + b; sum >= 0 {
+		return sum
+	}
+	return math.MaxInt64
+}
+
+// Messages is the number of messages, both ways.
+func (c *Counts) Messages() int64 { return AddSaturating(c.MessagesSent, c.MessagesReceived) }
+
+// PayloadKnown reports whether PayloadBytes is a number that is known: a message
+// had a size, or there was none at all.
+func (c *Counts) PayloadKnown() bool {
+	messages := c.Messages()
+	return messages == 0 || c.MessagesUnsized < messages
+}
+
+// DropsKnown reports whether ConnectionsDropped is a number that is known: a close
+// was marked as abnormal or not, or there was none at all.
+func (c *Counts) DropsKnown() bool {
+	return c.ConnectionsClosed == 0 || c.ClosesUnclassified < c.ConnectionsClosed
+}
+
+// Saturated reports whether a sum has reached the largest int64. Of all sums only that of
+// payload bytes can: it grows by more than one at a time.
+func (c *Counts) Saturated() bool { return c.PayloadBytes == math.MaxInt64 }
 
 // Window is one finished window of one series: [Start, End), event time.
 type Window struct {
 	Tags              Tags
 	Start, End        int64 // unix ms
+	Step              int64 // ms from the start of a window to that of the next
 	ActiveConnections int64
 	Counts            Counts
 	ClockSkew         float64 // ms, positive: the platform is ahead
@@ -94,7 +130,7 @@ type Window struct {
 // MessagesPerSecond is (sent + received) / size.
 func (w *Window) MessagesPerSecond() float64 {
 	size := float64(w.End-w.Start) / 1000
-	return float64(w.Counts.MessagesSent+w.Counts.MessagesReceived) / size
+	return float64(w.Counts.Messages()) / size
 }
 
 // DropRatePercent is the share of the active connections that closed
@@ -141,28 +177,33 @@ func dimension(attributes pcommon.Map, name string) string {
 }
 
 // Encode writes the window into a fresh log record. The tags are the caller's to
-// put on the resource as well. A skew that nobody measured is present and empty.
+// put on the resource as well. A value that is not known is present and empty: the
+// clock's skew where it is not measured, the payload where no message of the series
+// ever had a size, the drops where no close of it was ever marked as abnormal or not.
 func (w *Window) Encode(record plog.LogRecord) {
 	record.SetEventName(ThroughputMetric)
 	record.SetTimestamp(pcommon.Timestamp(max(0, w.End) * 1e6))
 
 	body := record.Body().SetEmptyMap()
-	body.EnsureCapacity(6)
+	body.EnsureCapacity(7)
 	body.PutStr(KeyMetric, ThroughputMetric)
 	w.Tags.Put(body.PutEmptyMap(KeyTags))
 	w.encodeFields(body.PutEmptyMap(KeyFields))
 	w.encodeTotals(body.PutEmptyMap(KeyTotals))
 	body.PutInt(KeyTimestamp, w.Start)
 	body.PutInt(KeyWindowEnd, w.End)
+	body.PutInt(KeyStep, w.Step)
 }
 
 func (w *Window) encodeFields(fields pcommon.Map) {
-	fields.EnsureCapacity(14)
+	fields.EnsureCapacity(15)
 	fields.PutInt(FieldActiveConnections, w.ActiveConnections)
 	fields.PutDouble(FieldMessagesPerSecond, w.MessagesPerSecond())
-	fields.PutInt(FieldPayloadBytesTotal, w.Counts.PayloadBytes)
-	fields.PutDouble(FieldDropRatePercent, w.DropRatePercent())
-	w.Counts.encode(fields)
+	putKnown(fields, FieldPayloadBytesTotal, w.Counts.PayloadBytes, w.Totals.PayloadKnown())
+	if rate := fields.PutEmpty(FieldDropRatePercent); w.Totals.DropsKnown() {
+		rate.SetDouble(w.DropRatePercent())
+	}
+	w.Counts.encode(fields, w.Totals.DropsKnown())
 	if skew := fields.PutEmpty(FieldClockSkew); w.ClockSkewKnown {
 		skew.SetDouble(w.ClockSkew)
 	}
@@ -170,23 +211,30 @@ func (w *Window) encodeFields(fields pcommon.Map) {
 }
 
 func (w *Window) encodeTotals(totals pcommon.Map) {
-	totals.EnsureCapacity(10)
+	totals.EnsureCapacity(11)
 	totals.PutInt(TotalSince, w.Since)
-	totals.PutInt(TotalPayloadBytes, w.Totals.PayloadBytes)
-	w.Totals.encode(totals)
+	putKnown(totals, TotalPayloadBytes, w.Totals.PayloadBytes, w.Totals.PayloadKnown())
+	w.Totals.encode(totals, w.Totals.DropsKnown())
 }
 
 // encode writes the counts whose names are the same in fields and totals: all
 // but the payload's.
-func (c *Counts) encode(into pcommon.Map) {
+func (c *Counts) encode(into pcommon.Map, dropsKnown bool) {
 	into.PutInt(FieldMessagesSent, c.MessagesSent)
 	into.PutInt(FieldMessagesReceived, c.MessagesReceived)
+	into.PutInt(FieldMessagesUnsized, c.MessagesUnsized)
 	into.PutInt(FieldConnectionsOpened, c.ConnectionsOpened)
 	into.PutInt(FieldConnectionsClosed, c.ConnectionsClosed)
-	into.PutInt(FieldConnectionsDropped, c.ConnectionsDropped)
+	putKnown(into, FieldConnectionsDropped, c.ConnectionsDropped, dropsKnown)
 	into.PutInt(FieldBackpressureEvents, c.BackpressureEvents)
 	into.PutInt(FieldProtocolViolations, c.ProtocolViolations)
 	into.PutInt(FieldLateEvents, c.LateEvents)
+}
+
+func putKnown(into pcommon.Map, key string, n int64, known bool) {
+	if value := into.PutEmpty(key); known {
+		value.SetInt(n)
+	}
 }
 
 // Record is a window record as read back: the envelope checked, the numbers as
@@ -195,6 +243,7 @@ func (c *Counts) encode(into pcommon.Map) {
 type Record struct {
 	Tags       Tags
 	Start, End int64 // unix ms
+	Step       int64 // ms; 0 where the sender gives none
 	Since      int64 // unix ms; Start where the sender gives none
 	Fields     pcommon.Map
 	Totals     pcommon.Map
@@ -231,6 +280,9 @@ func DecodeRecord(record plog.LogRecord) (Record, error) {
 	if decoded.End <= decoded.Start {
 		return Record{}, fmt.Errorf("window record: window_end %d is not after timestamp %d", decoded.End, decoded.Start)
 	}
+	if decoded.Step, ok = Int(body, KeyStep); !ok || decoded.Step < 1 || decoded.Step > decoded.End-decoded.Start {
+		decoded.Step = 0
+	}
 	if decoded.Since, ok = Int(decoded.Totals, TotalSince); !ok {
 		decoded.Since = decoded.Start
 	}
@@ -265,7 +317,8 @@ func Number(m pcommon.Map, key string) (float64, bool) {
 	}
 }
 
-// Int reads a whole number, which JSON may have turned into a double.
+// Int reads a whole number, which JSON may have turned into a double. One that no
+// int64 holds is the nearest that does.
 func Int(m pcommon.Map, key string) (int64, bool) {
 	value, ok := m.Get(key)
 	if !ok {
@@ -275,8 +328,21 @@ func Int(m pcommon.Map, key string) (int64, bool) {
 	case pcommon.ValueTypeInt:
 		return value.Int(), true
 	case pcommon.ValueTypeDouble:
-		return int64(value.Double()), true
+		return nearest(value.Double())
 	default:
 		return 0, false
+	}
+}
+
+func nearest(f float64) (int64, bool) {
+	switch {
+	case math.IsNaN(f):
+		return 0, false
+	case f >= math.MaxInt64:
+		return math.MaxInt64, true
+	case f <= math.MinInt64:
+		return math.MinInt64, true
+	default:
+		return int64(f), true
 	}
 }

@@ -29,9 +29,10 @@ func aWindow() wsevent.Window {
 		Tags:              wsevent.Tags{TenantID: "acme_corp", Region: "us-east-1", ChannelType: "webmessaging"},
 		Start:             1_715_623_400_000,
 		End:               1_715_623_410_000,
+		Step:              9_000,
 		ActiveConnections: 142,
 		Counts: wsevent.Counts{
-			MessagesSent: 200, MessagesReceived: 185, PayloadBytes: 1_048_576,
+			MessagesSent: 200, MessagesReceived: 185, MessagesUnsized: 12, PayloadBytes: 1_048_576,
 			ConnectionsOpened: 7, ConnectionsClosed: 5, ConnectionsDropped: 1,
 		},
 		ClockSkew:      -12.5,
@@ -39,7 +40,7 @@ func aWindow() wsevent.Window {
 		Complete:       true,
 		Since:          1_715_623_000_000,
 		Totals: wsevent.Counts{
-			MessagesSent: 9_000, MessagesReceived: 8_000, PayloadBytes: 50_000_000,
+			MessagesSent: 9_000, MessagesReceived: 8_000, MessagesUnsized: 40, PayloadBytes: 50_000_000,
 			ConnectionsOpened: 300, ConnectionsClosed: 158, ConnectionsDropped: 4,
 			BackpressureEvents: 2, ProtocolViolations: 3, LateEvents: 6,
 		},
@@ -135,6 +136,79 @@ func TestANumberThatASenderDoesNotKnowIsLeftOut(t *testing.T) {
 	}
 }
 
+// names are the metrics that a window gives.
+func names(t *testing.T, window wsevent.Window) []string {
+	t.Helper()
+	sink := new(consumertest.MetricsSink)
+	require.NoError(t, newLogs(t, sink).ConsumeLogs(t.Context(), record(window)))
+	var found []string
+	for _, metric := range sink.AllMetrics()[0].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+		assert.Positive(t, points(metric).Len(), metric.Name())
+		found = append(found, metric.Name())
+	}
+	return found
+}
+
+func TestMetrics_UnknownValueHasNoPoint(t *testing.T) {
+	t.Parallel()
+	all := names(t, aWindow())
+	for name, test := range map[string]struct {
+		change func(*wsevent.Window)
+		absent []string
+	}{
+		"no size": {
+			func(w *wsevent.Window) { w.Totals.MessagesUnsized, w.Totals.PayloadBytes = w.Totals.Messages(), 0 },
+			[]string{"ws.payload", "ws.payload.throughput"},
+		},
+		"no classified close": {
+			func(w *wsevent.Window) { w.Totals.ClosesUnclassified = w.Totals.ConnectionsClosed },
+			[]string{"ws.drop_rate", "ws.connections.dropped"},
+		},
+		"no skew":             {func(w *wsevent.Window) { w.ClockSkewKnown = false }, []string{"ws.clock.skew"}},
+		"a sender of no step": {func(w *wsevent.Window) { w.Step = 0 }, []string{"ws.window.step"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			window := aWindow()
+			test.change(&window)
+			found := names(t, window)
+			for _, absent := range test.absent {
+				assert.NotContains(t, found, absent)
+			}
+			assert.ElementsMatch(t, all, append(found, test.absent...))
+		})
+	}
+}
+
+// Many series of a stream have one geometry.
+func TestMetrics_GeometryIsPerStream(t *testing.T) {
+	t.Parallel()
+	logs := plog.NewLogs()
+	next := aWindow()
+	next.Start, next.End = next.Start+next.Step, next.End+next.Step
+	for _, window := range []wsevent.Window{aWindow(), next} {
+		for _, channelType := range []string{"voice", "webmessaging", "callback"} {
+			window.Tags.ChannelType = channelType
+			record(window).ResourceLogs().MoveAndAppendTo(logs.ResourceLogs())
+		}
+	}
+	sink := new(consumertest.MetricsSink)
+	require.NoError(t, newLogs(t, sink).ConsumeLogs(t.Context(), logs))
+	seconds := map[string]float64{"ws.window.size": 10, "ws.window.step": 9}
+	for _, metric := range sink.AllMetrics()[0].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+		want, geometry := seconds[metric.Name()]
+		if !geometry {
+			assert.Equal(t, 6, points(metric).Len(), metric.Name())
+			continue
+		}
+		require.Equal(t, 2, points(metric).Len(), metric.Name())
+		for _, point := range points(metric).All() {
+			assert.InDelta(t, want, point.DoubleValue(), 0)
+			assert.Equal(t, map[string]any{"tenant_id": "acme_corp", "region": "us-east-1"}, point.Attributes().AsRaw())
+		}
+	}
+}
+
 func TestARefusalGoesBackToTheSender(t *testing.T) {
 	t.Parallel()
 	c := newLogs(t, consumertest.NewErr(errors.New("full")))
@@ -171,6 +245,6 @@ func BenchmarkBuild(b *testing.B) {
 	for b.Loop() {
 		metrics = build(windows)
 	}
-	require.Equal(b, n*len(definitions), metrics.DataPointCount())
+	require.Equal(b, n*(len(definitions)-2)+2, metrics.DataPointCount(), "one point of size and step for the stream")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/window")
 }

@@ -18,6 +18,8 @@ type definition struct {
 	read func(wsevent.Record, pmetric.NumberDataPoint) bool
 	// runs makes it a cumulative monotonic sum, otherwise it is a gauge.
 	runs bool
+	// perStream makes it a value of the stream: one point for all channel types.
+	perStream bool
 }
 
 // definitions are all metrics, with the names, kinds and units that dashboards
@@ -35,10 +37,13 @@ var definitions = []definition{
 		fraction(wsevent.FieldClockSkew)),
 	gauge("ws.window.complete", "1", "1 when the stream was watched for the whole window, 0 when it was not.",
 		complete),
+	streamGauge("ws.window.size", "s", "Length of a window.", windowSize),
+	streamGauge("ws.window.step", "s", "Time from the start of a window to the start of the next.", windowStep),
 
 	sum("ws.payload", "By", "Payload bytes, both ways.", wsevent.TotalPayloadBytes),
 	sum("ws.messages.sent", "{message}", "Messages sent (message.send).", wsevent.FieldMessagesSent),
 	sum("ws.messages.received", "{message}", "Messages received (message.receive).", wsevent.FieldMessagesReceived),
+	sum("ws.messages.unsized", "{message}", "Messages, both ways, without a payload size.", wsevent.FieldMessagesUnsized),
 	sum("ws.connections.opened", "{connection}", "Connections opened.", wsevent.FieldConnectionsOpened),
 	sum("ws.connections.closed", "{connection}", "Connections closed, in whatever way.", wsevent.FieldConnectionsClosed),
 	sum("ws.connections.dropped", "{connection}", "Connections that closed abnormally.", wsevent.FieldConnectionsDropped),
@@ -49,6 +54,10 @@ var definitions = []definition{
 
 func gauge(name, unit, description string, read func(wsevent.Record, pmetric.NumberDataPoint) bool) definition {
 	return definition{name: name, unit: unit, description: description, read: read}
+}
+
+func streamGauge(name, unit, description string, read func(wsevent.Record, pmetric.NumberDataPoint) bool) definition {
+	return definition{name: name, unit: unit, description: description, read: read, perStream: true}
 }
 
 func sum(name, unit, description, total string) definition {
@@ -102,6 +111,16 @@ func complete(window wsevent.Record, point pmetric.NumberDataPoint) bool {
 	return true
 }
 
+func windowSize(window wsevent.Record, point pmetric.NumberDataPoint) bool {
+	point.SetDoubleValue(float64(window.End-window.Start) / 1000)
+	return true
+}
+
+func windowStep(window wsevent.Record, point pmetric.NumberDataPoint) bool {
+	point.SetDoubleValue(float64(window.Step) / 1000)
+	return window.Step > 0
+}
+
 // build turns windows into metrics: one metric for each definition that any of
 // the windows has a value for, under one resource and scope.
 func build(windows []wsevent.Record) pmetric.Metrics {
@@ -109,9 +128,14 @@ func build(windows []wsevent.Record) pmetric.Metrics {
 	scope := metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty()
 	scope.Scope().SetName(metadata.ScopeName)
 	scope.Metrics().EnsureCapacity(len(definitions))
+	ofStreams := onePerStream(windows)
 	for i := range definitions {
 		metric := scope.Metrics().AppendEmpty()
-		definitions[i].fill(metric, windows)
+		if definitions[i].perStream {
+			definitions[i].fill(metric, ofStreams)
+		} else {
+			definitions[i].fill(metric, windows)
+		}
 	}
 	scope.Metrics().RemoveIf(func(metric pmetric.Metric) bool { return points(metric).Len() == 0 })
 	return metrics
@@ -140,9 +164,40 @@ func (d *definition) fill(metric pmetric.Metric, windows []wsevent.Record) {
 		}
 		point.SetStartTimestamp(nanoseconds(start))
 		point.SetTimestamp(nanoseconds(window.End))
-		window.Tags.Put(point.Attributes())
+		if d.perStream {
+			putStream(window.Tags, point.Attributes())
+		} else {
+			window.Tags.Put(point.Attributes())
+		}
 		point.MoveTo(slice.AppendEmpty())
 	}
+}
+
+// streamWindow is a window of a stream, whatever the channel type.
+type streamWindow struct {
+	tags wsevent.Tags
+	end  int64
+}
+
+// onePerStream keeps one of the windows that a stream's series have at the same time.
+func onePerStream(windows []wsevent.Record) []wsevent.Record {
+	seen := make(map[streamWindow]struct{}, len(windows))
+	kept := make([]wsevent.Record, 0, len(windows))
+	for _, window := range windows {
+		key := streamWindow{tags: window.Tags, end: window.End}
+		key.tags.ChannelType = ""
+		if _, known := seen[key]; !known {
+			seen[key] = struct{}{}
+			kept = append(kept, window)
+		}
+	}
+	return kept
+}
+
+// putStream writes the tags of a stream: all but the channel type.
+func putStream(tags wsevent.Tags, attributes pcommon.Map) {
+	tags.Put(attributes)
+	attributes.Remove(wsevent.ChannelType)
 }
 
 // nanoseconds are of unix ms, and never before 1970: a platform whose clock was

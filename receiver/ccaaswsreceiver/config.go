@@ -4,6 +4,7 @@
 package ccaaswsreceiver
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -52,6 +53,8 @@ type Config struct {
 	Heartbeat HeartbeatConfig `mapstructure:"heartbeat"`
 	// MaxFrameSize is the largest frame that is read, in bytes.
 	MaxFrameSize int `mapstructure:"max_frame_size"`
+	// PayloadSize is what the size of a message is: event, text, object or none.
+	PayloadSize string `mapstructure:"payload_size"`
 	// MaxPayloadSize is the largest size of a message that is taken, in bytes.
 	MaxPayloadSize int64 `mapstructure:"max_payload_size"`
 	// MaxDimensionLength is the longest tenant_id, region and channel_type of an
@@ -194,6 +197,9 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	if !conf.IsSet("oauth2::scopes") {
 		c.OAuth2.Scopes = api.Scopes
 	}
+	if !conf.IsSet("payload_size") {
+		c.PayloadSize = api.PayloadSize
+	}
 	if !conf.IsSet("heartbeat::interval") {
 		c.Heartbeat.Interval = api.Heartbeat.Interval
 	}
@@ -219,7 +225,7 @@ func (c *Config) Validate() error {
 	if !known {
 		return fmt.Errorf("api: %q: must be %s with platform %q", c.API, strings.Join(profile.APIs(), " or "), c.Platform)
 	}
-	errs := []error{c.validateOAuth2(), c.validateSession(&api)}
+	errs := []error{c.validateOAuth2(), c.validateSession(&api), c.validatePayloadSize(&api)}
 	if _, err := c.target(&profile); err != nil {
 		errs = append(errs, err)
 	}
@@ -237,8 +243,18 @@ func (c *Config) Validate() error {
 // decoder makes a decoder of frames whose objects are events.
 func (c *Config) decoder(api *platform.API) (*frame.Decoder, error) {
 	fields, types := c.Fields, c.Types
+	fields.Text = ""
 	if len(types) == 0 && fields == frame.DefaultFields() {
 		fields, types = api.Fields, api.Types
+	}
+	fields.Text = c.text(api)
+	switch c.PayloadSize {
+	case platform.SizeOfEvent:
+		fields.Text = ""
+	case platform.SizeOfText:
+		fields.PayloadSize = ""
+	default:
+		fields.Text, fields.PayloadSize = "", ""
 	}
 	decoder, err := frame.NewMapped(fields, types)
 	if err != nil {
@@ -250,6 +266,24 @@ func (c *Config) decoder(api *platform.API) (*frame.Decoder, error) {
 	}
 	decoder.SetLocation(location)
 	return decoder, nil
+}
+
+// text is where in an event the text is.
+func (c *Config) text(api *platform.API) string { return cmp.Or(c.Fields.Text, api.Fields.Text) }
+
+func (c *Config) validatePayloadSize(api *platform.API) error {
+	kinds := []string{platform.SizeOfEvent, platform.SizeOfText, platform.SizeOfObject, platform.SizeOfNone}
+	switch {
+	case !slices.Contains(kinds, c.PayloadSize):
+		return fmt.Errorf("payload_size: %q: must be one of %s", c.PayloadSize, strings.Join(kinds, ", "))
+	case c.PayloadSize != platform.SizeOfText:
+		return nil
+	case c.API == platform.Notifications:
+		return errors.New(`payload_size: "text": must be event, object or none with api: notifications, which sends no text`)
+	case c.text(api) == "":
+		return errors.New(`payload_size: "text": needs fields.text, the path of the text`)
+	}
+	return nil
 }
 
 func (c *Config) validateOAuth2() error {

@@ -69,7 +69,7 @@ func TestGoodConfig(t *testing.T) {
 		Heartbeat:     HeartbeatConfig{Interval: 5 * time.Second, Timeout: 12 * time.Second},
 		MaxFrameSize:  65536,
 
-		MaxPayloadSize: 1 << 20, MaxDimensionLength: 64, MaxIDLength: 256, Timezone: "Europe/Berlin",
+		PayloadSize: "object", MaxPayloadSize: 1 << 20, MaxDimensionLength: 64, MaxIDLength: 256, Timezone: "Europe/Berlin",
 
 		Reconnect: ReconnectConfig{
 			InitialInterval: 2 * time.Second, MaxInterval: 30 * time.Second, Multiplier: 1.5, RandomizationFactor: 0.2,
@@ -166,7 +166,11 @@ func TestBadConfig(t *testing.T) {
 			"max_id_length: 1: must be 36 to 4096 bytes", `timezone: "Middle-earth/Shire": must be an IANA name`,
 			`region: "a\u202eb": must be UTF-8 without control characters`,
 		},
-		"long_tenant": {"tenant_id: 17 bytes: must be at most max_dimension_length (16)"},
+		"size_of_what":      {`payload_size: "words": must be one of event, text, object, none`},
+		"size_of_no_text":   {`payload_size: "text": needs fields.text, the path of the text`},
+		"size_of_snapshots": {`payload_size: "text": must be event, object or none with api: notifications`},
+		"size_of_bad_path":  {`fields::text: "type.word": fields::type reads a value at "type"`},
+		"long_tenant":       {"tenant_id: 17 bytes: must be at most max_dimension_length (16)"},
 		"numbers": {
 			`subprotocol: "v2 events": must be`, `preflight.path: "version": must be a path that begins with /`,
 			"connections: 0: must be 1 to 100", "heartbeat.timeout: 30s: must be more than heartbeat.interval (30s)",
@@ -193,9 +197,11 @@ func TestDefaultsOfTheAPIs(t *testing.T) {
 	require.NoError(t, config.Validate())
 	assert.Equal(t, []time.Duration{2 * time.Second, 90 * time.Second}, []time.Duration{config.Reconnect.InitialInterval, config.Reconnect.MaxInterval})
 	assert.Empty(t, config.OAuth2.Scopes)
+	assert.Equal(t, "event", config.PayloadSize)
 	config = load(t, "event_hub")
 	require.NoError(t, config.Validate())
 	assert.Equal(t, 30*time.Second, config.Heartbeat.Interval)
+	assert.Equal(t, "text", config.PayloadSize)
 	config = load(t, "amazon")
 	require.NoError(t, config.Validate())
 	assert.Equal(t, []map[string][]string{{"content|json.Type": {"MESSAGE"}, "content|json.ParticipantRole": {"AGENT", "SYSTEM"}}}, config.Types["message.send"])

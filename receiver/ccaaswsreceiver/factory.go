@@ -44,6 +44,7 @@ func createDefaultConfig() component.Config {
 		Heartbeat:     HeartbeatConfig{Interval: 15 * time.Second, Timeout: 35 * time.Second},
 		MaxFrameSize:  1 << 20,
 
+		PayloadSize:        platform.SizeOfEvent,
 		MaxPayloadSize:     1 << 30,
 		MaxDimensionLength: 128,
 		MaxIDLength:        512,

@@ -148,7 +148,7 @@ func TestEveryPlatformDeliversWhatItTold(t *testing.T) {
 			b.agree(t, server, test.api)
 			assert.Empty(t, b.downstream.records(wsevent.ProtocolViolation))
 			assert.Empty(t, b.downstream.records(wsevent.StreamGap))
-			if test.api != "connect_chat" && test.api != "event_hub" {
+			if test.api != "connect_chat" {
 				assert.Positive(t, b.downstream.delivered().PayloadBytes)
 			}
 			for _, record := range b.downstream.records(events()...)[:100] {

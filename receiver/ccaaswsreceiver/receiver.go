@@ -208,6 +208,7 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 		abnormalReasons: r.profile.AbnormalReasons,
 		version:         r.set.BuildInfo.Version,
 		limits:          frame.Limits{Dimension: r.config.MaxDimensionLength, ID: r.config.MaxIDLength},
+		payloadSize:     r.config.PayloadSize,
 		maxPayloadSize:  r.config.MaxPayloadSize,
 	}, conn.saw)
 	conn.streams = newStreams(stream{tenant: into.set.tenant, region: into.set.region})

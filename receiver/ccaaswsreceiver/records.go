@@ -12,6 +12,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -30,7 +31,8 @@ type recordSettings struct {
 	abnormalReasons []string
 	version         string // of the scope
 	limits          frame.Limits
-	maxPayloadSize  int64 // bytes
+	payloadSize     string // what it is, among platform's
+	maxPayloadSize  int64  // bytes
 }
 
 // records turns events into the log records of a batch. The records of one set of
@@ -111,6 +113,12 @@ func (r *records) event(e *frame.Event) (*scope, *frame.Violation) {
 	s := r.seriesOf(e.TenantID, e.Region, e.ChannelType)
 	if s == nil {
 		return nil, r.reject(e)
+	}
+	switch {
+	case r.set.payloadSize == platform.SizeOfObject && e.Type.Message():
+		e.PayloadSize, e.HasPayloadSize = int64(len(e.Raw)), true
+	case r.set.payloadSize == platform.SizeOfNone || r.set.payloadSize == platform.SizeOfObject:
+		e.PayloadSize, e.HasPayloadSize = 0, false
 	}
 	if e.HasPayloadSize && (e.PayloadSize > r.set.maxPayloadSize || e.PayloadSize < 0) {
 		e.PayloadSize, e.HasPayloadSize = 0, false

@@ -39,6 +39,23 @@ func recordsFor(change func(*recordSettings)) *records {
 	return r
 }
 
+func TestPayloadSizeOfWhat(t *testing.T) {
+	t.Parallel()
+	raw := []byte(`{"payloadSize":512}`)
+	for size, want := range map[string]map[frame.Type]any{
+		"event":  {frame.MessageSend: int64(512), frame.ConnectionOpen: int64(512)},
+		"text":   {frame.MessageSend: int64(512), frame.ConnectionOpen: int64(512)}, // the decoder has measured
+		"object": {frame.MessageReceive: int64(len(raw)), frame.ConnectionClose: nil},
+		"none":   {frame.MessageSend: nil, frame.ConnectionOpen: nil},
+	} {
+		r := recordsFor(func(set *recordSettings) { set.payloadSize = size })
+		for kind, bytes := range want {
+			r.event(&frame.Event{Type: kind, PayloadSize: 512, HasPayloadSize: true, Raw: raw})
+			assert.Equal(t, bytes, recordsOf(r.take())[0].Attributes().AsRaw()[wsevent.PayloadSize], "%s %d", size, kind)
+		}
+	}
+}
+
 func TestEventRecord(t *testing.T) {
 	t.Parallel()
 	r := recordsFor(nil)

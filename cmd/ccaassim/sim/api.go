@@ -27,8 +27,8 @@ func (a api) tells(e *event) Counts {
 	case notifications: // two participants
 		c.ConnectionsOpened *= 2
 		c.ConnectionsClosed *= 2
-	case eventHub: // neither bytes nor why a case ends
-		c.PayloadBytes, c.ConnectionsDropped = 0, 0
+	case eventHub: // a message's text, but not why a case ends
+		c.PayloadBytes, c.ConnectionsDropped = (c.MessagesSent+c.MessagesReceived)*int64(len(caseText)), 0
 	case connectChat:
 		c.PayloadBytes = 0
 	}

@@ -3,6 +3,9 @@
 
 package sim
 
+// caseText is what stands for the text of every message of a case.
+const caseText = "…"
+
 // cases writes events as the event hub does.
 type cases struct {
 	directory *directory
@@ -84,5 +87,6 @@ func (e *cases) message(to []byte, i *item, at int64) []byte {
 		to = append(to, `inbound","authorEndUserIdentity":{"id":"`...)
 		to = appendUUID(to, i.event.channel.other(customerID))
 	}
-	return append(to, `"},"messageContent":{"type":"TEXT","payload":{"text":"…"}}}`...)
+	to = append(append(to, `"},"messageContent":{"type":"TEXT","text":"`...), caseText...)
+	return append(append(append(to, `","payload":{"text":{"content":"`...), caseText...), `"}}}}`...)
 }

@@ -161,6 +161,14 @@ type wireEnvelope struct {
 			AuthorUser *struct {
 				ID string `json:"id"`
 			} `json:"authorUser"`
+			Content struct {
+				Text    string `json:"text"`
+				Payload struct {
+					Text struct {
+						Content string `json:"content"`
+					} `json:"text"`
+				} `json:"payload"`
+			} `json:"messageContent"`
 		} `json:"message"`
 	} `json:"data"`
 }
@@ -199,6 +207,8 @@ func TestTheEventHubTellsTheTruth(t *testing.T) {
 				break
 			}
 			messages[e.Data.Message.ID] = true
+			assert.Equal(t, e.Data.Message.Content.Text, e.Data.Message.Content.Payload.Text.Content)
+			count.PayloadBytes += int64(len(e.Data.Message.Content.Text))
 			assert.Equal(t, e.Data.Message.Direction == "outbound", e.Data.Message.AuthorUser != nil)
 			if e.Data.Message.Direction == "outbound" {
 				count.MessagesSent++

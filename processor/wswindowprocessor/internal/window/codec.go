@@ -18,11 +18,13 @@ import (
 
 // stateVersion is the version of the content. A reader takes its own and the older
 // ones.
-const stateVersion = versionSigns
+const stateVersion = versionObserved
 
 const (
-	versionFirst = 1
-	versionSigns = 2 // a stream knows of the life of its receiver
+	versionFirst    = 1
+	versionSigns    = 2 // a stream knows of the life of its receiver
+	versionUnknown  = 3 // counts of messages without a size and of closes that are not classified
+	versionObserved = 4 // a stream knows when its events were observed, and from where; a channel what its latest sign was
 )
 
 const sealSize = 1 + crc32.Size
@@ -88,13 +90,18 @@ func putCounts(to []byte, c *wsevent.Counts) []byte {
 	return to
 }
 
-// numbers are the counts in the order in which they are saved.
-func numbers(c *wsevent.Counts) [9]*int64 {
+// numbers are the counts in the order in which they are saved. A version that has
+// more of them has them at the end.
+func numbers(c *wsevent.Counts) [11]*int64 {
 	return [...]*int64{
 		&c.MessagesSent, &c.MessagesReceived, &c.PayloadBytes, &c.ConnectionsOpened, &c.ConnectionsClosed,
 		&c.ConnectionsDropped, &c.BackpressureEvents, &c.ProtocolViolations, &c.LateEvents,
+		&c.MessagesUnsized, &c.ClosesUnclassified,
 	}
 }
+
+// numbersBeforeUnknown is how many there were before versionUnknown.
+const numbersBeforeUnknown = 9
 
 // reader reads what the put functions wrote. The first failure stays, and
 // everything read behind it is zero.
@@ -191,8 +198,29 @@ func (r *reader) float() float64 {
 }
 
 func (r *reader) counts() (c wsevent.Counts) {
-	for _, n := range numbers(&c) {
-		*n = r.int()
+	all := numbers(&c)
+	saved := all[:]
+	if r.version < versionUnknown {
+		saved = all[:numbersBeforeUnknown]
+	}
+	for _, n := range saved {
+		if *n = r.int(); *n < 0 {
+			*n = math.MaxInt64 // an older version's sum, past its limit
+		}
+	}
+	if r.version < versionUnknown {
+		assumeUnknown(&c)
 	}
 	return c
+}
+
+// assumeUnknown completes counts of a version that took what is unknown for 0. A 0 is
+// now unknown until the next message with a size, or close that is classified.
+func assumeUnknown(c *wsevent.Counts) {
+	if c.PayloadBytes == 0 {
+		c.MessagesUnsized = c.Messages()
+	}
+	if c.ConnectionsDropped == 0 {
+		c.ClosesUnclassified = c.ConnectionsClosed
+	}
 }

@@ -36,7 +36,7 @@ type series struct {
 type slot struct {
 	panes  [2]wsevent.Counts
 	change int32    // active channels of this window, less those of the one before
-	closed []uint64 // channels whose last window this is
+	closed []uint64 // channels that are forgotten with this window
 }
 
 func newSeries(tags wsevent.Tags, s *stream, g grid, t int64) *series {
@@ -89,10 +89,11 @@ func (s *series) count(event *Event, g grid, t, idle int64) {
 	if pane < g.panesEnd(next-1) {
 		s.countInTotals(event)
 	}
-	if k := g.last(t); k >= next {
+	k := g.last(t)
+	if k >= next {
 		add(&s.slot(k).panes[pane&1], event)
 	}
-	if !s.reported {
+	if !s.reported && k >= next {
 		s.from = min(s.from, max(g.first(t), next))
 		s.since = g.start(s.from)
 	}
@@ -110,20 +111,31 @@ func add(counts *wsevent.Counts, event *Event) {
 		counts.ConnectionsOpened++
 	case ConnectionClose:
 		counts.ConnectionsClosed++
-		if event.Abnormal {
+		switch {
+		case event.Unknown:
+			counts.ClosesUnclassified++
+		case event.Abnormal:
 			counts.ConnectionsDropped++
 		}
 	case MessageSend:
 		counts.MessagesSent++
-		counts.PayloadBytes += event.Bytes
+		addPayload(counts, event)
 	case MessageReceive:
 		counts.MessagesReceived++
-		counts.PayloadBytes += event.Bytes
+		addPayload(counts, event)
 	case Backpressure:
 		counts.BackpressureEvents++
 	case Violation:
 		counts.ProtocolViolations++
 	}
+}
+
+func addPayload(counts *wsevent.Counts, event *Event) {
+	if event.Unknown {
+		counts.MessagesUnsized++
+		return
+	}
+	counts.PayloadBytes = wsevent.AddSaturating(counts.PayloadBytes, event.Bytes)
 }
 
 // close ends window k, which must be stream.next: it gives what was counted in
@@ -144,6 +156,15 @@ func (s *series) close(k int64, g grid) (counts wsevent.Counts) {
 	return counts
 }
 
+// skip ends window k without emitting it: what was counted in it is in the totals, and
+// late events are reported in the next one that is emitted.
+func (s *series) skip(k int64, g grid) {
+	late := s.late
+	s.late = 0
+	s.unshown = s.close(k, g) != wsevent.Counts{} || s.unshown
+	s.late = late
+}
+
 // window is what is emitted of window k.
 func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) wsevent.Window {
 	s.from, s.reported, s.unshown = k+1, true, false
@@ -151,6 +172,7 @@ func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) w
 		Tags:              s.tags,
 		Start:             g.start(k),
 		End:               g.end(k),
+		Step:              g.step,
 		ActiveConnections: s.active,
 		Counts:            counts,
 		ClockSkew:         s.stream.skew,

@@ -32,6 +32,9 @@ type Fields struct {
 	CloseCode string `mapstructure:"close_code"`
 	// CloseReason is the reason a connection was closed for.
 	CloseReason string `mapstructure:"close_reason"`
+	// Text is what somebody wrote. Only its length is taken, as the payload size, and
+	// no event has to have it; an object that stands there counts as the JSON it is.
+	Text string `mapstructure:"text"`
 }
 
 // DefaultFields are the fields of the default profile. As long as a field stays
@@ -116,7 +119,7 @@ type setting struct {
 	snake bool
 }
 
-// settings are the fields in the order in which they are looked for.
+// settings are the fields that events have, in the order in which they are looked for.
 func (f *Fields) settings() []setting {
 	return []setting{
 		{field: typeField, key: "type", path: f.Type},

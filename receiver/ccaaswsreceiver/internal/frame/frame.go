@@ -19,6 +19,9 @@ const (
 	MessageReceive
 )
 
+// Message is whether events of the type are messages.
+func (t Type) Message() bool { return t == MessageSend || t == MessageReceive }
+
 // Event is one event of a frame. Its slices alias the frame or the decoder's own
 // memory and are valid until the Sink's call returns; an absent field is nil.
 type Event struct {

@@ -29,6 +29,7 @@ type mapping struct {
 	rules   []rule
 	types   []int // slots that the rules read
 	choices []choice
+	texts   []int // slots whose first that is given has the payload size
 	slots   []captured
 }
 
@@ -137,6 +138,37 @@ func (t *tree) addChoice(s setting) error {
 	return nil
 }
 
+// addText reads the text whose length is the payload size. One of its paths may lead
+// through another.
+func (t *tree) addText(path string) error {
+	if path == "" {
+		return nil
+	}
+	var paths []string
+	for one := range strings.SplitSeq(path, either) {
+		one = strings.TrimSpace(one)
+		if _, err := t.walk(one); err != nil {
+			return err
+		}
+		paths = append(paths, one)
+	}
+	for _, one := range paths {
+		at, _ := t.walk(one)
+		if !at.holds() {
+			slot, err := t.capture(one)
+			if err != nil {
+				return err
+			}
+			t.mapping.texts = append(t.mapping.texts, slot)
+			continue
+		}
+		t.mapping.slots = append(t.mapping.slots, captured{})
+		at.span = len(t.mapping.slots)
+		t.mapping.texts = append(t.mapping.texts, at.span-1)
+	}
+	return nil
+}
+
 // capture gives the slot of a path, which it makes where there is none.
 func (t *tree) capture(path string) (slot int, err error) {
 	at, err := t.walk(path)
@@ -204,6 +236,28 @@ func (d *Decoder) captureValue(at *place, pos, depth int) (end int, ok bool) {
 	return end, true
 }
 
+// spanned reads the value at pos, in which others are read, and notes all of it.
+func (d *Decoder) spanned(at *place, pos, depth int) (end int, ok bool) {
+	switch c := d.frame[pos]; {
+	case c == '{' && at.members != nil:
+		end, ok = d.object(at, pos, depth+1)
+	case c == '[' && at.elements != nil:
+		end, ok = d.list(at, pos, depth+1)
+	case c == '"':
+		var text []byte
+		if text, end, ok = d.text(pos); ok {
+			d.mapping.slots[at.span-1] = captured{given: len(text) > 0, text: text}
+		}
+		return end, ok
+	default:
+		end, ok = d.skip(pos, depth)
+	}
+	if c := d.frame[pos]; ok && (c == '{' || c == '[') && skipSpace(d.frame, pos+1) < end-1 {
+		d.mapping.slots[at.span-1] = captured{given: true, text: d.frame[pos:end:end]}
+	}
+	return end, ok
+}
+
 // nested reads the object that stands as text in a string. Text that is no object
 // gives nothing.
 func (d *Decoder) nested(at *place, text []byte, depth int) {
@@ -243,7 +297,21 @@ func (m *mapping) resolve(d *Decoder) bool {
 			}
 		}
 	}
+	m.measure(&d.event)
 	return true
+}
+
+// measure takes the length of a message's text as its payload size.
+func (m *mapping) measure(e *Event) {
+	if !e.Type.Message() {
+		return
+	}
+	for _, slot := range m.texts {
+		if value := &m.slots[slot]; value.given && !value.isBool {
+			e.PayloadSize, e.HasPayloadSize = int64(len(value.text)), true
+			return
+		}
+	}
 }
 
 func (d *Decoder) choose(at *place, value *captured) {

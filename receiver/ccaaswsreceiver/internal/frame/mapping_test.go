@@ -157,3 +157,45 @@ func BenchmarkMapped(b *testing.B) {
 		decoder.Decode(frame, &sink)
 	}
 }
+
+// TestSizeOfText is that a message's size is the length of the first text that is
+// given, in UTF-8.
+func TestSizeOfText(t *testing.T) {
+	t.Parallel()
+	fields, types := hub()
+	fields.Text = "m.text || m.payload.text.content || m.payload || m.fallback"
+	for content, want := range map[string]int64{
+		`{"text":"Grüße","payload":{"text":{"content":"x"}},"fallback":"y"}`: 7,
+		`{"text":"\u00fc\n\ud83d\ude00"}`:                                    7, // ü, a new line, an emoji
+		`{"text":"","payload":{"text":{"content":"four"},"more":[1]}}`:       4,
+		`{"payload":{"more":[1], "text": "t"}}`:                              int64(len(`{"more":[1], "text": "t"}`)),
+		`{"payload":[{"a":1}]}`:                                              int64(len(`[{"a":1}]`)),
+		`{"payload":"six \"ch\""}`:                                           8,
+		`{"payload":{ },"fallback":"fall"}`:                                  4,
+		`{"payload":null,"fallback":"fall"}`:                                 4,
+		`{"payload":true,"text":false,"fallback":"fall"}`:                    4,
+		`{"text":12345}`:                                                     5,
+		`{}`:                                                                 -1,
+		`{"text":""}`:                                                        -1,
+	} {
+		frame := `{"m":` + content + `,"eventType":"MessageCreated","createdAt":1,"data":{"case":{"id":"c"},"message":{"id":"m","direction":"outbound"}}}`
+		decoder, err := NewMapped(fields, types)
+		require.NoError(t, err)
+		for range 2 { // what was learned changes nothing
+			c := &collector{}
+			decoder.Decode([]byte(frame), c)
+			require.Len(t, c.events, 1, frame)
+			require.Empty(t, c.violations, frame)
+			assert.Equal(t, want >= 0, c.events[0].HasPayloadSize, frame)
+			assert.Equal(t, max(want, 0), c.events[0].PayloadSize, frame)
+		}
+	}
+	c := &collector{}
+	decoder, err := NewDecoder(Fields{Type: "type", Timestamp: "timestamp", ChannelID: "channelId", Text: "content|json.Content"})
+	require.NoError(t, err)
+	decoder.Decode([]byte(`[{"type":"message.send","timestamp":1,"channelId":"c","content":"{\"Content\":\"hello\"}"},
+		{"type":"connection.open","timestamp":1,"channelId":"c","content":"{\"Content\":\"hello\"}"}]`), c)
+	require.Len(t, c.events, 2)
+	assert.Equal(t, int64(5), c.events[0].PayloadSize)
+	assert.False(t, c.events[1].HasPayloadSize, "no message")
+}

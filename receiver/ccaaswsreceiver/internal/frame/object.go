@@ -107,6 +107,8 @@ func (d *Decoder) value(at *place, pos, depth int) (end int, ok bool) {
 	switch {
 	case pos >= len(d.frame):
 		return pos, d.syntax(pos, "the frame ends where a value belongs")
+	case at.span != 0:
+		return d.spanned(at, pos, depth)
 	case at.field == noField && d.frame[pos] == '{' && at.members != nil:
 		return d.object(at, pos, depth+1)
 	case at.field == noField && d.frame[pos] == '[' && at.elements != nil:

@@ -30,6 +30,7 @@ type place struct {
 
 	slot   int    // of the mapping, from 1 on
 	inside *place // the object that stands as text in the value
+	span   int    // slot of the mapping, from 1 on, for all of a value that others are read in
 
 	members  map[string]*place // by key, where the value is an object
 	elements map[int]*place    // by index, where it is an array
@@ -125,6 +126,9 @@ func newTree(fields *Fields, types Types, event *Event) (*place, *mapping, error
 	}
 	if err := t.addTypes(types); err != nil {
 		return nil, nil, err
+	}
+	if err := t.addText(fields.Text); err != nil {
+		return nil, nil, fmt.Errorf("fields::text: %q: %w", fields.Text, err)
 	}
 	defaults := DefaultFields()
 	for i, standard := range defaults.settings() {

@@ -17,6 +17,7 @@ func realtimeEvents(subprotocol string) API {
 		Subprotocol: subprotocol,
 		Scopes:      []string{"analytics:realtime:view", "digital:engagement:metrics:read"},
 		Fields:      frame.DefaultFields(),
+		PayloadSize: SizeOfEvent,
 		Heartbeat:   session.Heartbeat{Interval: 15 * time.Second, Timeout: 35 * time.Second},
 		Pace:        session.Pace{Initial: time.Second, Max: time.Minute},
 	}
@@ -26,8 +27,9 @@ func realtimeEvents(subprotocol string) API {
 // package conversation.
 func notifications() API {
 	return API{
-		Name:   Notifications,
-		Fields: frame.DefaultFields(),
+		Name:        Notifications,
+		Fields:      frame.DefaultFields(),
+		PayloadSize: SizeOfEvent,
 		Talk: session.Talk{
 			KeepAlive: session.KeepAlive{
 				Send:   `{"message":"ping"}`,
@@ -47,16 +49,18 @@ func notifications() API {
 
 // eventHub is the digital event hub.
 func eventHub() API {
-	const kind, direction = "eventType", "data.message.direction"
+	const kind, direction, content = "eventType", "data.message.direction", "data.message.messageContent"
 	messages := []string{"MessageCreated", "MessageAddedIntoCase"} // the same message, deduplicated by its id
 	return API{
-		Name: EventHub,
+		Name:        EventHub,
+		PayloadSize: SizeOfText, // the hub names no sizes
 		Fields: frame.Fields{
 			Timestamp:   "createdAt",
 			ChannelID:   "data.case.id || data.contact.id",
 			ChannelType: "data.channel.id",
 			UserID:      "data.message.authorUser.id",
 			ID:          "data.message.id || eventId",
+			Text:        content + ".text || " + content + ".payload.text.content || " + content + ".payload || " + content + ".fallbackText",
 		},
 		Types: frame.Types{
 			wsevent.ConnectionOpen:  {{kind: {"CaseCreated"}}},

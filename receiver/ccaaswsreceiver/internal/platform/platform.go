@@ -34,6 +34,14 @@ const (
 	EventHub       = "event_hub"       // of NICE CXone
 )
 
+// What the size of a message is.
+const (
+	SizeOfEvent  = "event"  // what the event says
+	SizeOfText   = "text"   // the length of the text, in UTF-8
+	SizeOfObject = "object" // the length of the event's object, as received
+	SizeOfNone   = "none"   // nothing: no message has a size
+)
+
 // NICEDiscovery is where NICE CXone says where things are.
 const NICEDiscovery = "https://cxone.niceincontact.com"
 
@@ -59,6 +67,8 @@ type API struct {
 	// Fields and Types say where an event's facts are.
 	Fields frame.Fields
 	Types  frame.Types
+	// PayloadSize says what a message's size is, unless configured otherwise.
+	PayloadSize string
 	// Talk is what is said on the socket besides events.
 	Talk session.Talk
 	// Heartbeat and Pace are the defaults.
