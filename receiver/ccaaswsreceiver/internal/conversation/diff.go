@@ -5,6 +5,8 @@ package conversation
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,7 +29,7 @@ func (t *Tracker) Decode(text []byte, now time.Time, sink frame.Sink) {
 		if !json.Valid(text) {
 			reason = wsevent.ViolationNotJSON
 		}
-		d.violation(reason, err.Error(), text)
+		d.violation(reason, misfit(err), text)
 		return
 	}
 	switch {
@@ -57,7 +59,7 @@ func (d *diff) participants(all []json.RawMessage) {
 	for _, raw := range all {
 		var p participant
 		if err := json.Unmarshal(raw, &p); err != nil {
-			d.violation(wsevent.ViolationWrongType, err.Error(), raw)
+			d.violation(wsevent.ViolationWrongType, misfit(err), raw)
 			continue
 		}
 		if p.ID == "" {
@@ -82,7 +84,7 @@ func (d *diff) participants(all []json.RawMessage) {
 func (d *diff) message(p *participant, raw json.RawMessage) {
 	var m message
 	if err := json.Unmarshal(raw, &m); err != nil {
-		d.violation(wsevent.ViolationWrongType, err.Error(), raw)
+		d.violation(wsevent.ViolationWrongType, misfit(err), raw)
 		return
 	}
 	if m.MessageTime == "" {
@@ -138,4 +140,17 @@ func identity(fact, participant, message string) string {
 
 func (d *diff) violation(reason, detail string, raw []byte) {
 	d.sink.Violation(&frame.Violation{Reason: reason, Detail: detail, ChannelType: []byte(d.channelType), Raw: raw})
+}
+
+// misfit says what cannot be read. encoding/json's own words may have a value in them,
+// and values are not for the log.
+func misfit(err error) string {
+	if wrong := (&json.UnmarshalTypeError{}); errors.As(err, &wrong) {
+		kind, _, _ := strings.Cut(wrong.Value, " ")
+		return fmt.Sprintf("%s: %s where %s belongs", wrong.Field, kind, wrong.Type)
+	}
+	if broken := (&json.SyntaxError{}); errors.As(err, &broken) {
+		return fmt.Sprintf("byte %d: not JSON", broken.Offset)
+	}
+	return "not as it should be"
 }
