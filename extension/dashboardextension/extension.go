@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
@@ -111,15 +112,22 @@ func (d *dashboard) report(trouble error) {
 	componentstatus.ReportStatus(d.host, event)
 }
 
-// Shutdown lets requests end, and closes the store.
+// shutdownTimeout is how long requests may take to end once the collector stops.
+const shutdownTimeout = 3 * time.Second
+
+// Shutdown lets requests end, and closes the store. A client that sends or reads slowly, and
+// a query that cannot be interrupted, do not hold it up.
 func (d *dashboard) Shutdown(ctx context.Context) error {
 	var errs []error
 	if d.viewer != nil {
 		d.viewer.close() // nobody waits for answers any more
 	}
 	if d.server != nil {
+		ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
+		defer cancel()
 		if err := d.server.Shutdown(ctx); err != nil {
-			errs = append(errs, err, d.server.Close())
+			d.set.Logger.Warn("Requests did not end in time; their connections are closed", zap.Error(err))
+			errs = append(errs, d.server.Close())
 		}
 		d.done.Wait()
 	}

@@ -116,7 +116,9 @@ func otlpJSON(name string, at time.Time, value float64) []byte {
 
 func TestFromWriterToViewer(t *testing.T) {
 	t.Parallel()
-	r := run(t, withStore(t))
+	config := withStore(t)
+	config.Window.Size = time.Hour // no new window meanwhile, which would make an answer old
+	r := run(t, config)
 	now := time.Now().Truncate(time.Second)
 	code, _, body := r.do(t, http.MethodPost, "/api/v1/otlp/v1/metrics", http.Header{"Content-Type": {"application/json"}},
 		otlpJSON("ws.drop_rate", now, 0.7))
@@ -191,6 +193,8 @@ func TestReadOnly(t *testing.T) {
 		"POST /api/v1/admin/tsdb/snapshot":          http.StatusNotFound,
 		"POST /api/v1/read":                         http.StatusNotFound,
 		"GET /api/v1/targets":                       http.StatusNotFound,
+		"GET /api/v1/format_query":                  http.StatusNotFound,
+		"POST /api/v1/parse_query":                  http.StatusNotFound,
 		"GET /api/v1/notifications/live":            http.StatusNotFound,
 		"GET /api/v1/label/../../admin/values":      http.StatusNotFound,
 		"DELETE /api/v1/series":                     http.StatusNotFound,
@@ -236,6 +240,51 @@ func TestGuard(t *testing.T) {
 		"Content-Type": {"application/json"}, "Origin": {"https://example.org"},
 	}, otlpJSON("forged", time.Now(), 1))
 	assert.Equal(t, http.StatusForbidden, code, "another site's page writes")
+}
+
+// A page of another site makes the API do nothing, unless CORS allows its origin.
+func TestGuard_CrossSite(t *testing.T) {
+	t.Parallel()
+	plain, allowing := withStore(t), withStore(t)
+	allowing.ServerConfig.CORS.GetOrInsertDefault().AllowedOrigins = []string{"https://*.example.com"}
+	servers := map[string]*running{"plain": run(t, plain), "allowing": run(t, allowing)}
+	for _, c := range []struct {
+		server, path, site, origin string
+		want                       int
+	}{
+		{"plain", "/api/v1/query?query=1", "cross-site", "", http.StatusForbidden},
+		{"plain", "/api/v1/labels", "cross-site", "https://example.org", http.StatusForbidden},
+		{"plain", "/api/page", "cross-site", "", http.StatusForbidden},
+		{"plain", "/", "cross-site", "", http.StatusOK}, // a link to the page
+		{"plain", "/api/v1/query?query=1", "same-origin", "", http.StatusOK},
+		{"plain", "/api/v1/query?query=1", "none", "", http.StatusOK},
+		{"plain", "/api/v1/query?query=1", "", "", http.StatusOK}, // no browser
+		{"allowing", "/api/v1/query?query=1", "cross-site", "https://wall.example.com", http.StatusOK},
+		{"allowing", "/api/v1/query?query=1", "cross-site", "https://example.org", http.StatusForbidden},
+		{"allowing", "/api/v1/query?query=1", "cross-site", "", http.StatusForbidden},
+	} {
+		header := http.Header{}
+		for name, value := range map[string]string{"Sec-Fetch-Site": c.site, "Origin": c.origin} {
+			if value != "" {
+				header.Set(name, value)
+			}
+		}
+		code, _, _ := servers[c.server].do(t, http.MethodGet, c.path, header, nil)
+		assert.Equal(t, c.want, code, "%+v", c)
+	}
+}
+
+// All parameters together are bounded, in an address and in a form.
+func TestParametersAreBounded(t *testing.T) {
+	t.Parallel()
+	r := run(t, withStore(t))
+	long := "query=1&match[]=" + strings.Repeat("a", maxFormBytes)
+	code, body := r.get(t, "/api/v1/query?"+long)
+	assert.Equal(t, http.StatusBadRequest, code)
+	assert.Contains(t, body, "the parameters are longer than 131072 bytes")
+	code, _, body = r.do(t, http.MethodPost, "/api/v1/query", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, []byte(long))
+	assert.Equal(t, http.StatusBadRequest, code)
+	assert.Contains(t, body, "the parameters are longer than 131072 bytes")
 }
 
 // Bodies are bounded before and after decompression.

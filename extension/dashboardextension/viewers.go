@@ -23,13 +23,19 @@ import (
 )
 
 const (
-	maxPoints     = 11_000   // of a series, as Prometheus
-	maxSteps      = 100_000  // of a subquery
-	maxNames      = 40_000   // in the answer to /series, /labels and values
-	maxQueryBytes = 64 << 10 // of an expression
-	maxAnswer     = 64 << 20 // bytes
-	maxWaiting    = 256      // questions that wait for those that are worked on
+	maxPoints     = 11_000    // of a series, as Prometheus
+	maxSteps      = 100_000   // of a subquery
+	maxNames      = 40_000    // in the answer to /series, /labels and values
+	maxFormBytes  = 128 << 10 // of all parameters of a request
+	maxQueryBytes = 64 << 10  // of an expression
+	maxAnswer     = 64 << 20  // bytes
+	maxWaiting    = 256       // questions that wait for those that are worked on
 )
+
+// maxSyntax bounds the expressions of a request. They are far above what dashboards ask,
+// with 2,000 tenants selected by name; and what they let through is parsed and compiled
+// within a tenth of a second.
+var maxSyntax = question.Syntax{Depth: 64, Tokens: 4096, Strings: 256, Regexp: 32 << 10}
 
 // viewers answers what is asked of the query API: what is the same is asked once of
 // the source, however many viewers there are.
@@ -53,10 +59,12 @@ type viewers struct {
 
 func newViewers(c *Config, source http.Handler, writes func() int64, telemetry *metadata.TelemetryBuilder) *viewers {
 	v := &viewers{
-		source:    source,
-		writes:    writes,
-		schedule:  cache.Schedule{Size: c.Window.Size, Step: c.Window.Size - c.Window.Overlap, Offset: c.Window.Offset},
-		limits:    question.Limits{Points: maxPoints, Range: c.Query.MaxRange, Steps: maxSteps, Names: maxNames, QueryBytes: maxQueryBytes},
+		source:   source,
+		writes:   writes,
+		schedule: cache.Schedule{Size: c.Window.Size, Step: c.Window.Size - c.Window.Overlap, Offset: c.Window.Offset},
+		limits: question.Limits{
+			Points: maxPoints, Range: c.Query.MaxRange, Steps: maxSteps, Names: maxNames, QueryBytes: maxQueryBytes, Syntax: maxSyntax,
+		},
 		timeout:   c.Query.Timeout,
 		gate:      newGate(c.Query.MaxConcurrent, maxWaiting),
 		telemetry: telemetry,
@@ -71,6 +79,7 @@ func (v *viewers) close() { v.stop() }
 // ServeHTTP answers one viewer.
 func (v *viewers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	endpoint := endpointOf(r.Pattern)
+	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
 	answer := v.answer(r, endpoint)
 	v.telemetry.DashboardQueries.Add(r.Context(), 1, metric.WithAttributes(
 		attribute.String("endpoint", endpoint), attribute.Int("code", answer.Status)))
@@ -78,7 +87,7 @@ func (v *viewers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (v *viewers) answer(r *http.Request, endpoint string) cache.Answer {
-	if err := r.ParseForm(); err != nil {
+	if err := parseForm(r); err != nil {
 		return refusal(http.StatusBadRequest, "bad_data", err)
 	}
 	q, err := question.New(strings.TrimPrefix(r.URL.Path, "/api/v1"), r.Form)
@@ -110,6 +119,15 @@ func (v *viewers) answer(r *http.Request, endpoint string) cache.Answer {
 	}
 }
 
+// parseForm reads the parameters of a request: those of its address, and those of its body.
+func parseForm(r *http.Request) error {
+	err := r.ParseForm()
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge || len(r.URL.RawQuery) > maxFormBytes {
+		return fmt.Errorf("the parameters are longer than %d bytes", maxFormBytes)
+	}
+	return err
+}
+
 // ask asks the source, and keeps the answer for the viewers to come.
 func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 	ctx, cancel := context.WithTimeout(v.ctx, v.timeout)
@@ -117,15 +135,17 @@ func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 	if answer, found := v.get(key); found { // it was asked for just before
 		return answer
 	}
-	if err := v.gate.enter(ctx); err != nil {
-		return refusal(http.StatusServiceUnavailable, "unavailable", err)
-	}
-	defer v.gate.leave()
 	epoch := v.epoch() // before the question, so that what comes meanwhile makes the answer old
-	began := time.Now()
-	answer := v.consult(request(ctx, q), maxAnswer)
-	v.telemetry.DashboardQueryDuration.Record(ctx, time.Since(began).Seconds(),
-		metric.WithAttributes(attribute.String("endpoint", endpoint)))
+	answer := v.work(ctx, func() cache.Answer {
+		if err := q.CheckExpression(v.limits); err != nil {
+			return refusal(http.StatusBadRequest, "bad_data", err)
+		}
+		began := time.Now()
+		answer := v.consult(request(ctx, q), maxAnswer)
+		v.telemetry.DashboardQueryDuration.Record(ctx, time.Since(began).Seconds(),
+			metric.WithAttributes(attribute.String("endpoint", endpoint)))
+		return answer
+	})
 	if answer.Status < http.StatusInternalServerError && answer.Status != http.StatusTooManyRequests {
 		v.mutex.Lock()
 		defer v.mutex.Unlock()
@@ -134,14 +154,40 @@ func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 	return answer
 }
 
-// consult asks the source. Viewers share an answer, so it is not computed within a
-// request of the server, which would survive a panic.
-func (v *viewers) consult(r *http.Request, limit int) (answer cache.Answer) {
+// work runs what parses, compiles or computes, as far as the gate lets it. Not all of it can
+// be interrupted: when the time is over the viewers get an error, and what still runs keeps
+// its place in the gate until it ends, so that there is never more of it than
+// query.max_concurrent. Shutdown does not wait for it.
+func (v *viewers) work(ctx context.Context, compute func() cache.Answer) cache.Answer {
+	if err := v.gate.enter(ctx); err != nil {
+		return refusal(http.StatusServiceUnavailable, "unavailable", err)
+	}
+	answers := make(chan cache.Answer, 1)
+	go func() {
+		defer v.gate.leave()
+		answers <- recovered(compute)
+	}()
+	select {
+	case answer := <-answers:
+		return answer
+	case <-ctx.Done():
+		return refusal(http.StatusServiceUnavailable, "timeout", fmt.Errorf("no answer within %v (query.timeout): %w", v.timeout, ctx.Err()))
+	}
+}
+
+// recovered is what compute answers, or an error when it panics: it runs in a goroutine of
+// its own, and nothing else would keep the panic from ending the collector.
+func recovered(compute func() cache.Answer) (answer cache.Answer) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			answer = refusal(http.StatusInternalServerError, "internal", fmt.Errorf("the query failed: %v", cause))
 		}
 	}()
+	return compute()
+}
+
+// consult asks the source.
+func (v *viewers) consult(r *http.Request, limit int) cache.Answer {
 	recorder := newRecorder(limit)
 	v.source.ServeHTTP(recorder, r)
 	return recorder.answer()

@@ -147,6 +147,7 @@ func TestCrowd(t *testing.T) {
 		assert.Equal(t, map[int]int{http.StatusServiceUnavailable: 1000}, codes)
 		assert.Equal(t, v.timeout, time.Since(began))
 
+		synctest.Wait() // for the work that was given up
 		s.delay = 0
 		assert.Equal(t, http.StatusOK, v.view(t.Context(), "/api/v1/query?query=q0").Code, "a failure is not kept")
 	})
@@ -215,6 +216,56 @@ func TestPanicOfTheSource(t *testing.T) {
 	assert.Equal(t, http.StatusInternalServerError, recorder.Code)
 	assert.Contains(t, recorder.Body.String(), "out of bounds")
 	assert.NotZero(t, v.newestWhole(t.Context(), false))
+}
+
+// Work that cannot be interrupted does not hold up its viewers beyond the time for an answer,
+// nor shutdown; and there is never more of it than the gate lets through.
+func TestWorkThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := watching(t, &source{}, func(c *Config) { c.Query.MaxConcurrent = 2 })
+		end := make(chan struct{})
+		var running atomic.Int64
+		v.source = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			running.Add(1)
+			<-end
+		})
+		v.at(time.Second)
+		began := time.Now()
+		var viewing sync.WaitGroup
+		for i := range 10 {
+			viewing.Go(func() {
+				recorder := v.view(t.Context(), fmt.Sprintf("/api/v1/query?query=q%d", i))
+				assert.Equal(t, http.StatusServiceUnavailable, recorder.Code)
+			})
+		}
+		viewing.Wait()
+		assert.Equal(t, v.timeout, time.Since(began))
+		assert.EqualValues(t, 2, running.Load())
+
+		viewing.Go(func() { v.view(t.Context(), "/api/v1/query?query=last") })
+		synctest.Wait()
+		began = time.Now()
+		v.close()
+		viewing.Wait()
+		assert.Zero(t, time.Since(began))
+		close(end)
+	})
+}
+
+// What is refused for its length or depth is refused before the gate, however crowded.
+func TestHostileSyntaxDoesNotEnterTheGate(t *testing.T) {
+	t.Parallel()
+	v := watching(t, &source{}, func(c *Config) { c.Query.MaxConcurrent = 1 })
+	require.NoError(t, v.gate.enter(t.Context()))
+	defer v.gate.leave()
+	for _, target := range []string{
+		"/api/v1/query?query=" + strings.Repeat("(", 5000) + "1" + strings.Repeat(")", 5000),
+		"/api/v1/series?match[]=" + url.QueryEscape("{a=~`"+strings.Repeat(`\pL`, 20_000)+"`}"),
+	} {
+		recorder := v.view(t.Context(), target)
+		assert.Equal(t, http.StatusBadRequest, recorder.Code)
+	}
 }
 
 func TestRecorderIsBounded(t *testing.T) {

@@ -61,10 +61,8 @@ func (v *viewers) becomesWhole(windowEnd, deadline time.Time, wait bool) bool {
 	if known := v.known(); known.windowEnd.Equal(windowEnd) {
 		return known.whole
 	}
-	ctx, cancel := context.WithTimeout(v.ctx, v.patience())
-	defer cancel()
 	for {
-		whole, err := v.isWhole(ctx, windowEnd)
+		whole, err := v.isWhole(windowEnd)
 		if err != nil { // the page's own questions will tell
 			return false
 		}
@@ -76,7 +74,7 @@ func (v *viewers) becomesWhole(windowEnd, deadline time.Time, wait bool) bool {
 			return whole
 		}
 		select {
-		case <-ctx.Done():
+		case <-v.ctx.Done():
 		case <-time.After(min(glance, time.Until(deadline))):
 		}
 	}
@@ -102,17 +100,15 @@ const missing = `
 		unless max by (rule, severity, region, tenant_id, channel_type) (last_over_time(ws_alert_firing[STEP]))) or vector(0))`
 
 // isWhole asks the source.
-func (v *viewers) isWhole(ctx context.Context, windowEnd time.Time) (bool, error) {
-	if err := v.gate.enter(ctx); err != nil {
-		return false, err
-	}
-	defer v.gate.leave()
+func (v *viewers) isWhole(windowEnd time.Time) (bool, error) {
+	ctx, cancel := context.WithTimeout(v.ctx, v.patience())
+	defer cancel()
 	r := request(ctx, question.Question{Path: "/query", Values: url.Values{
 		"query": {strings.ReplaceAll(missing, "STEP", model.Duration(v.schedule.Step).String())},
 		"time":  {windowEnd.UTC().Format(time.RFC3339Nano)},
 	}})
 	r.Header.Del("Accept-Encoding")
-	n, err := number(v.consult(r, maxWhole))
+	n, err := number(v.work(ctx, func() cache.Answer { return v.consult(r, maxWhole) }))
 	return n == 0, err
 }
 

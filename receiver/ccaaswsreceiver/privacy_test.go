@@ -63,7 +63,7 @@ func spoiled(frame string) []string {
 		frame, frame[:len(frame)-2], frame[:len(frame)/2], "[" + frame + "," + frame, strings.Replace(frame, "c-", strings.Repeat("c", 600), 1),
 		strings.Replace(frame, `"2126`, `"Vogelsang 2126`, 1), strings.Replace(frame, `"c-`, `"\x`, 1), strings.Replace(frame, ":1775044800", `:"5500005555555559 Vogelsang"`, 1),
 		strings.Replace(frame, `"u-17"`, `["Vogelsang"]`, 1), strings.Replace(frame, `"message.send"`, `"Vogelsang"`, 1), strings.ReplaceAll(frame, "12", "\xff"),
-		strings.Replace(frame, `"acme_corp"`, `{"Vogelsang":5500005555555559}`, 1), strings.Replace(frame, ":5}", `:"Vogelsang"}`, 1),
+		strings.Replace(frame, `"acme_corp"`, `{"x":5500005555555559}`, 1), strings.Replace(frame, ":5}", `:"Vogelsang"}`, 1),
 		strings.Replace(frame, `"participants":[`, `"participants":["Vogelsang",5500005555555559,`, 1), `"Vogelsang"`, `Vogelsang`,
 		strings.Repeat(`{"a":`, 70) + `"Vogelsang"` + strings.Repeat("}", 70),
 	}

@@ -32,6 +32,7 @@ type Limits struct {
 	Steps      int           // of a subquery
 	Names      int           // of /series, /labels and values, which have a limit of their own
 	QueryBytes int           // bytes of an expression
+	Syntax     Syntax        // of all expressions of a request
 }
 
 // parameters are those that make an answer what it is. Others, such as those that
@@ -71,10 +72,19 @@ func New(path string, form url.Values) (Question, error) {
 // Key is the same for questions that have the same answer.
 func (q Question) Key() string { return q.Path + "?" + q.Values.Encode() }
 
-// Check says what is too much.
+// Check is an error when more is asked for than the limits allow. It is linear in what is
+// asked: it parses no expression and compiles nothing; see CheckExpression for that.
 func (q Question) Check(limits Limits, now time.Time) error {
-	if n := len(q.Values.Get("query")); n > limits.QueryBytes {
-		return fmt.Errorf("query: %d bytes: must be at most %d", n, limits.QueryBytes)
+	scanner := scanner{limits: limits.Syntax}
+	for _, name := range []string{"query", "match[]"} {
+		for _, text := range q.Values[name] {
+			if len(text) > limits.QueryBytes {
+				return fmt.Errorf("%s: %d bytes: must be at most %d", name, len(text), limits.QueryBytes)
+			}
+			if err := scanner.scanExpression(text); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
 	}
 	if !strings.HasPrefix(q.Path, "/query") {
 		return nil // what there is of names and series does not depend on the time that is asked for
@@ -85,11 +95,9 @@ func (q Question) Check(limits Limits, now time.Time) error {
 		}
 	}
 	if q.Path == "/query_range" {
-		if err := q.checkRange(limits); err != nil {
-			return err
-		}
+		return q.checkRange(limits)
 	}
-	return q.checkExpression(limits)
+	return nil
 }
 
 func (q Question) checkRange(limits Limits) error {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var limits = Limits{Points: 11_000, Steps: 100_000, Range: 366 * 24 * time.Hour, Names: 40_000, QueryBytes: 1_000}
+var limits = Limits{Points: 11_000, Steps: 100_000, Range: 366 * 24 * time.Hour, Names: 40_000, QueryBytes: 1_000, Syntax: syntaxLimits}
 
 func ask(t *testing.T, path, form string) Question {
 	t.Helper()
@@ -93,7 +93,11 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := ask(t, c.path, c.form).Check(limits, now)
+			q := ask(t, c.path, c.form)
+			err := q.Check(limits, now)
+			if err == nil {
+				err = q.CheckExpression(limits)
+			}
 			if c.refused == "" {
 				assert.NoError(t, err)
 				return
@@ -145,7 +149,9 @@ func FuzzNew(f *testing.F) {
 		again, err := New("/query_range", q.Values)
 		require.NoError(t, err)
 		require.Equal(t, q.Key(), again.Key())
-		_ = q.Check(limits, time.Unix(1_700_000_000, 0))
+		if q.Check(limits, time.Unix(1_700_000_000, 0)) == nil {
+			_ = q.CheckExpression(limits)
+		}
 		q.Bound(limits)
 	})
 }

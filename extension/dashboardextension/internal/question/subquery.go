@@ -5,6 +5,7 @@ package question
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
@@ -13,10 +14,14 @@ import (
 // defaultStep is that of a subquery which names none.
 const defaultStep = time.Minute
 
-// checkExpression bounds how far an expression reaches, and the steps of subqueries. The
+// CheckExpression bounds how far an expression reaches, and the steps of subqueries. The
 // engine makes room for all steps before it looks at its limits, so [360d:1ms] would
-// take all the memory there is.
-func (q Question) checkExpression(limits Limits) error {
+// take all the memory there is. It parses the expression, which takes time: Check comes
+// before.
+func (q Question) CheckExpression(limits Limits) error {
+	if !strings.HasPrefix(q.Path, "/query") {
+		return nil
+	}
 	expression, err := parser.NewParser(parser.Options{}).ParseExpr(q.Values.Get("query"))
 	if err != nil {
 		return nil //nolint:nilerr // the source says it better, and may know more than we do

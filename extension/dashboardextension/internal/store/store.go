@@ -63,13 +63,14 @@ type Store struct {
 	failure  failure
 	damaged  damaged
 
-	stop context.CancelFunc
-	done sync.WaitGroup
+	stop   context.CancelFunc
+	done   sync.WaitGroup
+	unused chan struct{} // closed when Close has the database for itself
 }
 
 // Open opens the database in a directory, which it makes if it is not there.
 func Open(ctx context.Context, options Options) (*Store, error) {
-	s := &Store{options: options}
+	s := &Store{options: options, unused: make(chan struct{})}
 	if err := s.acquire(); err != nil {
 		return nil, err
 	}
@@ -136,11 +137,31 @@ func (s *Store) open() error {
 	return nil
 }
 
-// Close ends what is under way, and leaves the directory to others.
-func (s *Store) Close() error {
+// closeTimeout is how long Close waits for those who use the database.
+const closeTimeout = 5 * time.Second
+
+// Close ends what is under way, and leaves the directory to others. A query that cannot be
+// interrupted does not hold it up: then the database is closed when that query ends, or
+// with the process. What was written is in the log in either case.
+func (s *Store) Close() error { return s.closeWithin(closeTimeout) }
+
+func (s *Store) closeWithin(timeout time.Duration) error {
 	s.stop()
+	closed := make(chan error, 1)
+	go func() { closed <- s.close() }()
+	select {
+	case <-s.unused:
+		return <-closed
+	case <-time.After(timeout):
+		return fmt.Errorf("%s: a query did not end within %v; the store is closed when it has", s.options.Directory, timeout)
+	}
+}
+
+// close waits for everybody who uses the database.
+func (s *Store) close() error {
 	s.done.Wait()
 	s.use.Lock()
+	close(s.unused)
 	defer s.use.Unlock()
 	if s.db == nil {
 		return s.lock.Release()

@@ -348,6 +348,24 @@ func TestOneProcess(t *testing.T) {
 	f.store(t, "a", now, 1, "eu") // the first one does not mind
 }
 
+// A query that nothing interrupts does not hold up the end of the collector; the directory
+// is left to others when it has ended.
+func TestCloseWhileAQueryDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	f, err := tryOpen(directory)
+	require.NoError(t, err)
+	f.use.RLock()
+	require.ErrorContains(t, f.closeWithin(time.Millisecond), directory+": a query did not end within 1ms")
+	_, err = tryOpen(directory)
+	require.ErrorContains(t, err, "another process has this store open")
+	f.use.RUnlock()
+	<-f.unused
+	f.use.RLock() // it is closed
+	defer f.use.RUnlock()
+	open(t, directory)
+}
+
 // killed is a copy of a store's directory as a kill -9 would leave it behind.
 func (f *fixture) killed(t *testing.T) string {
 	t.Helper()

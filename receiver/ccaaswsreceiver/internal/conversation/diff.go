@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,8 +16,8 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// Decode tells the sink what a frame has that was not told before. A frame of
-// another kind, and what is history, is ignored.
+// Decode emits the events of a snapshot that no snapshot before it had. Frames of
+// other topics, and facts from before the tracker began, are ignored.
 func (t *Tracker) Decode(text []byte, now time.Time, sink frame.Sink) {
 	d := diff{tracker: t, now: now, sink: sink}
 	if !utf8.Valid(text) {
@@ -32,23 +33,27 @@ func (t *Tracker) Decode(text []byte, now time.Time, sink frame.Sink) {
 		d.violation(reason, misfit(err), text)
 		return
 	}
+	topicType, conversations := topicMedium(string(in.TopicName))
 	switch {
 	case in.TopicName == "":
 		d.violation(wsevent.ViolationMissingType, "nothing is given at topicName", text)
-	case !strings.Contains(in.TopicName, ".conversations"):
+	case !conversations:
 		sink.Ignored()
 	case in.EventBody == nil || in.EventBody.ID == "":
 		d.violation(wsevent.ViolationMissingChannelID, "nothing is given at eventBody.id", text)
 	default:
-		d.conversation = t.conversation(in.EventBody.ID, now)
+		d.topicType, d.id = topicType, string(in.EventBody.ID)
+		d.conversation = t.conversation(d.id, now)
 		d.participants(in.EventBody.Participants)
 	}
 }
 
-// diff is the way from one snapshot to the sink.
+// diff emits what a snapshot has beyond the known facts.
 type diff struct {
 	tracker      *Tracker
+	id           string // of the conversation
 	conversation *conversation
+	topicType    string // channel type of the topic; empty: its participants name theirs
 	now          time.Time
 	sink         frame.Sink
 
@@ -57,6 +62,7 @@ type diff struct {
 
 func (d *diff) participants(all []json.RawMessage) {
 	for _, raw := range all {
+		d.channelType = d.topicType
 		var p participant
 		if err := json.Unmarshal(raw, &p); err != nil {
 			d.violation(wsevent.ViolationWrongType, misfit(err), raw)
@@ -66,22 +72,55 @@ func (d *diff) participants(all []json.RawMessage) {
 			d.violation(wsevent.ViolationMissingChannelID, "nothing is given at participants[].id", raw)
 			continue
 		}
-		messages := p.complete()
-		d.channelType = strings.ToLower(p.Type)
-		if since, open := p.open(); open {
-			d.told(frame.ConnectionOpen, &p, "", since, raw, nil)
-		}
-		for _, one := range messages {
-			d.message(&p, one)
-		}
-		if at, closed := p.closed(); closed {
-			d.told(frame.ConnectionClose, &p, "", at, raw, nil)
+		channels := d.channels(&p, raw)
+		for i := range channels {
+			d.channel(&p, &channels[i])
 		}
 	}
 }
 
-// message tells of a message: the customer's are received, the others sent.
-func (d *diff) message(p *participant, raw json.RawMessage) {
+// channel emits the events of one channel: its open, its messages, its close. One
+// that was never connected, an offer that nobody answered, has neither of the ends.
+func (d *diff) channel(p *participant, c *channel) {
+	d.channelType = c.channelType
+	session := d.session(c)
+	if c.connected {
+		d.emit(&fact{kind: frame.ConnectionOpen, name: openFact, who: session}, p, c, c.since, c.raw)
+	}
+	for _, one := range c.messages {
+		d.message(p, c, one)
+	}
+	switch {
+	case !c.ended:
+	case c.connected || len(c.messages) > 0 || d.tracker.known(d.conversation, openFact, session):
+		d.emit(&fact{kind: frame.ConnectionClose, name: closeFact, who: session}, p, c, c.until, c.raw)
+	case d.tracker.note(d.conversation, unansweredFact, session, d.now):
+		d.sink.Ignored()
+	}
+}
+
+// session names a channel's present session among the facts. A channel that is
+// connected later than it was closed has come back, and begins the next one.
+func (d *diff) session(c *channel) string {
+	since, err := timeOf(c.since, time.Time{})
+	name := c.fact
+	for number := 2; err == nil; number++ {
+		closed, known := d.tracker.at(d.conversation, closeFact, name)
+		next := c.fact + "#" + strconv.Itoa(number)
+		switch {
+		case !known:
+			return name
+		case since.After(closed), c.since == "" && d.tracker.known(d.conversation, openFact, next):
+			name = next
+		default:
+			return name
+		}
+	}
+	return name
+}
+
+// message emits a message: the customer's are received, the others sent.
+func (d *diff) message(p *participant, c *channel, raw json.RawMessage) {
 	var m message
 	if err := json.Unmarshal(raw, &m); err != nil {
 		d.violation(wsevent.ViolationWrongType, misfit(err), raw)
@@ -91,25 +130,42 @@ func (d *diff) message(p *participant, raw json.RawMessage) {
 		d.violation(wsevent.ViolationMissingTimestamp, "nothing is given at messageTime", raw)
 		return
 	}
-	kind := frame.MessageSend
+	one := fact{kind: frame.MessageSend, name: messageFact, what: m.identity(), message: &m}
 	if p.Purpose == "customer" {
-		kind = frame.MessageReceive
+		one.kind = frame.MessageReceive
 	}
-	d.told(kind, p, m.identity(), m.MessageTime, raw, &m)
+	if one.what == "" { // it is known by its channel and time; else a message that two participants have is one
+		one.name, one.who = messageFact+"/"+string(m.MessageTime), c.fact
+	}
+	d.emit(&one, p, c, m.MessageTime, raw)
 }
 
-// told tells of an event, unless it is known or history.
-func (d *diff) told(kind frame.Type, p *participant, what, when string, raw json.RawMessage, m *message) {
+// Kinds of facts.
+const (
+	openFact           = "open"
+	closeFact          = "close"
+	messageFact        = "message"
+	unansweredFact     = "unanswered"
+	communicationsFact = "communications" // the participant's communications are the channels
+)
+
+// fact is what happened to a channel.
+type fact struct {
+	kind    frame.Type
+	name    string
+	who     string // the session of a channel; empty: the fact is the conversation's
+	what    string // the identity of a message
+	message *message
+}
+
+// emit gives the sink the event of a fact, unless it is known or history.
+func (d *diff) emit(f *fact, p *participant, c *channel, when text, raw json.RawMessage) {
 	at, err := timeOf(when, d.now)
 	if err != nil {
 		d.violation(wsevent.ViolationBadTimestamp, "a time "+err.Error(), raw)
 		return
 	}
-	fact, who := [...]string{"open", "close", "message", "message"}[kind], p.ID
-	if m != nil && what != m.MessageTime {
-		who = "" // a message that two participants have is one
-	}
-	fresh, history := d.tracker.fact(d.conversation, fact, who, what, at)
+	fresh, history := d.tracker.fact(d.conversation, f.name, f.who, f.what, at, d.now)
 	switch {
 	case history:
 		d.sink.Ignored()
@@ -118,24 +174,25 @@ func (d *diff) told(kind frame.Type, p *participant, what, when string, raw json
 		return
 	}
 	event := frame.Event{
-		Type: kind, Time: at.UnixNano(), ChannelID: []byte(p.ID), UserID: []byte(orElse(p.User.ID, p.UserID)),
-		ID: []byte(identity(fact, p.ID, what)), ChannelType: []byte(d.channelType), Raw: raw,
+		Type: f.kind, Time: at.UnixNano(), ChannelID: []byte(c.id), UserID: []byte(orElse(p.User.ID, p.UserID)),
+		ID: []byte(d.identity(f)), ChannelType: []byte(d.channelType), Raw: raw,
 	}
-	if m != nil {
-		event.PayloadSize, event.HasPayloadSize = m.size()
+	if f.message != nil {
+		event.PayloadSize, event.HasPayloadSize, event.FieldErrors = f.message.size()
 	}
-	if kind == frame.ConnectionClose {
-		event.CloseReason = []byte(p.DisconnectType)
+	if f.kind == frame.ConnectionClose {
+		event.CloseReason = []byte(c.reason)
 	}
 	d.sink.Event(&event)
 }
 
-// identity is the event's own: the message's where there is one.
-func identity(fact, participant, message string) string {
-	if message != "" {
-		return message
+// identity is the event's own: the message's where there is one. Ids of participants
+// and communications are taken to be unique within their conversation alone.
+func (d *diff) identity(f *fact) string {
+	if f.what != "" {
+		return f.what
 	}
-	return participant + "/" + fact
+	return d.id + "/" + f.who + "/" + f.name
 }
 
 func (d *diff) violation(reason, detail string, raw []byte) {

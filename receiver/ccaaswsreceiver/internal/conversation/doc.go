@@ -5,9 +5,11 @@
 // Cloud notifies of, into the events between them. It is pure: no pdata, no
 // goroutine, and time is an argument. What it remembers is bounded and expires.
 //
-// A snapshot tells all that a conversation has come to. So what was missed while
-// nobody listened is told by the next one, and what was told before is known again:
-// nothing is told twice, also when snapshots overtake each other. What happened
-// before the tracker began, or may have been told by a conversation that had to be
-// forgotten, is history, and not told.
+// A snapshot has everything that has happened to a conversation. So the next one
+// also has what was lost before it, and no event is emitted twice, also when
+// snapshots overtake each other. Facts from before the tracker began, and those that
+// a forgotten conversation may have had, are history, and not emitted.
+//
+// A channel is a communication that has an id, or the participant where its
+// communications have none: on topics of one medium.
 package conversation

@@ -13,54 +13,59 @@ import (
 
 // Bounds of what is remembered.
 const (
-	// maxFacts is how many facts are known in all; each takes some 20 bytes.
-	maxFacts = 1 << 20
-	// maxOwnFacts is how many are known of one conversation.
+	// maxBytes is about how much memory the known facts and conversations take.
+	maxBytes = 64 << 20
+	// factBytes and conversationBytes are about what each of them takes. No text is
+	// remembered: facts and conversations are known by their hashes.
+	factBytes         = 40
+	conversationBytes = 512
+	// maxOwnFacts is how many facts are known of one conversation.
 	maxOwnFacts = 4096
 	// forgetAfter is how long after its last snapshot a conversation is forgotten.
 	forgetAfter = 24 * time.Hour
 )
 
-// Tracker knows what has been told of conversations.
+// Tracker knows the facts of conversations that were emitted.
 type Tracker struct {
 	// horizon is the time up to which facts of an unknown conversation are history.
-	horizon time.Time
-	known   map[string]*list.Element
-	order   *list.List // of *conversation; the one heard of last is in front
-	facts   int
+	horizon       time.Time
+	conversations map[uint64]*list.Element
+	order         *list.List // of *conversation; the one with the latest snapshot is in front
+	bytes         int        // about
 
 	most, mostOwn int // bounds, smaller in tests
 }
 
 // conversation is what is known of one.
 type conversation struct {
-	id      string
-	horizon time.Time            // facts up to here that are not known are history
-	facts   map[uint64]time.Time // that were told, with their time
-	heard   time.Time            // of the last snapshot
-	latest  time.Time            // of the facts
+	key      uint64
+	horizon  time.Time        // facts up to here that are not known are history
+	facts    map[uint64]int64 // those emitted, with their time in unix nanoseconds
+	snapshot time.Time        // arrival of the last one
+	latest   time.Time        // of the facts
 }
 
-// NewTracker makes a tracker that tells of what happens from a time on.
+// NewTracker makes a tracker that emits what happens from a time on.
 func NewTracker(since time.Time) *Tracker {
-	return &Tracker{horizon: since, known: map[string]*list.Element{}, order: list.New(), most: maxFacts, mostOwn: maxOwnFacts}
+	return &Tracker{horizon: since, conversations: map[uint64]*list.Element{}, order: list.New(), most: maxBytes, mostOwn: maxOwnFacts}
 }
 
-// Conversations is how many are known.
-func (t *Tracker) Conversations() int { return len(t.known) }
+// Conversations is the number of known conversations.
+func (t *Tracker) Conversations() int { return len(t.conversations) }
 
 // conversation finds a conversation, or begins to know it.
 func (t *Tracker) conversation(id string, now time.Time) *conversation {
 	t.expire(now)
-	if element, known := t.known[id]; known {
+	key := xxhash.Sum64String(id)
+	if element, known := t.conversations[key]; known {
 		c := element.Value.(*conversation) //nolint:forcetypeassert // the list holds nothing else
-		c.heard = now
+		c.snapshot = now
 		t.order.MoveToFront(element)
 		return c
 	}
-	c := &conversation{id: id, horizon: t.horizon, facts: map[uint64]time.Time{}, heard: now}
-	t.known[id] = t.order.PushFront(c)
-	t.facts++ // it costs something itself
+	c := &conversation{key: key, horizon: t.horizon, facts: map[uint64]int64{}, snapshot: now}
+	t.conversations[key] = t.order.PushFront(c)
+	t.bytes += conversationBytes
 	return c
 }
 
@@ -68,36 +73,69 @@ func (t *Tracker) conversation(id string, now time.Time) *conversation {
 func (t *Tracker) expire(now time.Time) {
 	for t.order.Len() > 0 {
 		c := t.order.Back().Value.(*conversation) //nolint:forcetypeassert // the list holds nothing else
-		if now.Sub(c.heard) < forgetAfter && (t.facts <= t.most || t.order.Len() == 1) {
+		if now.Sub(c.snapshot) < forgetAfter && (t.bytes <= t.most || t.order.Len() == 1) {
 			return
 		}
 		t.order.Remove(t.order.Back())
-		delete(t.known, c.id)
-		t.facts -= len(c.facts) + 1
-		if c.latest.After(t.horizon) {
-			t.horizon = c.latest
-		}
+		delete(t.conversations, c.key)
+		t.bytes -= len(c.facts)*factBytes + conversationBytes
+		t.horizon = later(t.horizon, c.latest, now)
 	}
 }
 
-// fact notes a fact of a conversation, and says whether it is new, and whether it
-// is history.
-func (t *Tracker) fact(c *conversation, kind, who, what string, at time.Time) (fresh, history bool) {
+// later is a horizon moved to a time, but not ahead of now: a platform's clock ahead
+// of ours makes no history of what is to come.
+func later(horizon, to, now time.Time) time.Time {
+	if to.After(now) {
+		to = now
+	}
+	if to.After(horizon) {
+		return to
+	}
+	return horizon
+}
+
+// keyOf is the hash by which a fact is known.
+func keyOf(kind, who, what string) uint64 {
 	var digest xxhash.Digest
 	digest.Reset()
-	for _, part := range []string{kind, who, what} {
+	for _, part := range [...]string{kind, who, what} {
 		_, _ = digest.WriteString(part)
 		_, _ = digest.WriteString("\xff")
 	}
-	key := digest.Sum64()
+	return digest.Sum64()
+}
+
+// at is the time of a known fact.
+func (*Tracker) at(c *conversation, kind, who string) (at time.Time, known bool) {
+	nanoseconds, known := c.facts[keyOf(kind, who, "")]
+	return time.Unix(0, nanoseconds), known
+}
+
+// known is whether a fact is known.
+func (*Tracker) known(c *conversation, kind, who string) bool {
+	_, known := c.facts[keyOf(kind, who, "")]
+	return known
+}
+
+// note makes a fact known that has no event, and returns whether it was not.
+func (t *Tracker) note(c *conversation, kind, who string, now time.Time) (fresh bool) {
+	fresh, _ = t.fact(c, kind, who, "", now, now)
+	return fresh
+}
+
+// fact makes a fact of a conversation known, and returns whether it is new, and
+// whether it is history.
+func (t *Tracker) fact(c *conversation, kind, who, what string, at, now time.Time) (fresh, history bool) {
+	key := keyOf(kind, who, what)
 	if _, known := c.facts[key]; known {
 		return false, false
 	}
 	if len(c.facts) >= t.mostOwn {
-		t.shorten(c)
+		t.shorten(c, now)
 	}
-	c.facts[key] = at
-	t.facts++
+	c.facts[key] = at.UnixNano()
+	t.bytes += factBytes
 	if at.After(c.latest) {
 		c.latest = at
 	}
@@ -105,20 +143,18 @@ func (t *Tracker) fact(c *conversation, kind, who, what string, at time.Time) (f
 }
 
 // shorten forgets the older half of a conversation.
-func (t *Tracker) shorten(c *conversation) {
-	times := make([]time.Time, 0, len(c.facts))
+func (t *Tracker) shorten(c *conversation, now time.Time) {
+	times := make([]int64, 0, len(c.facts))
 	for _, at := range c.facts {
 		times = append(times, at)
 	}
-	slices.SortFunc(times, time.Time.Compare)
+	slices.Sort(times)
 	middle := times[len(times)/2]
 	for key, at := range c.facts {
-		if !at.After(middle) {
+		if at <= middle {
 			delete(c.facts, key)
-			t.facts--
+			t.bytes -= factBytes
 		}
 	}
-	if middle.After(c.horizon) {
-		c.horizon = middle
-	}
+	c.horizon = later(c.horizon, time.Unix(0, middle), now)
 }

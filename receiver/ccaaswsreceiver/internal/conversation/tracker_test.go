@@ -32,6 +32,9 @@ func (h *heard) Event(e *frame.Event) {
 	if e.HasPayloadSize {
 		text += fmt.Sprintf(" %dB", e.PayloadSize)
 	}
+	if e.FieldErrors != 0 {
+		text += fmt.Sprintf(" errors %v", e.FieldErrors.Names())
+	}
 	h.events = append(h.events, strings.TrimSpace(text+" "+string(e.CloseReason)))
 }
 
@@ -61,13 +64,13 @@ func TestSnapshotsBecomeEvents(t *testing.T) {
 		tracker.Decode(body("c", strings.Join(participants, ",")), began, to)
 		return to.take()
 	}
-	assert.Equal(t, []string{"open p1  webmessaging p1/open 10:00:01"}, show(fmt.Sprintf(customer, "", "")))
-	assert.Equal(t, []string{"receive p1  webmessaging m1 10:00:03 12B", "open p2 u2 webmessaging p2/open 10:00:02"},
+	assert.Equal(t, []string{"open p1  webmessaging c/p1/open 10:00:01"}, show(fmt.Sprintf(customer, "", "")))
+	assert.Equal(t, []string{"receive p1  webmessaging m1 10:00:03 12B", "open p2 u2 webmessaging c/p2/open 10:00:02"},
 		show(fmt.Sprintf(customer, m1, ""), fmt.Sprintf(agent, "")))
 	assert.Equal(t, []string{"send p2 u2 webmessaging m2 10:00:04"}, show(fmt.Sprintf(customer, m1, ""), fmt.Sprintf(agent, m2)))
 	assert.Empty(t, show(fmt.Sprintf(customer, m1, ""), fmt.Sprintf(agent, m2)), "a duplicate")
 	assert.Empty(t, show(fmt.Sprintf(customer, "", "")), "one that was overtaken")
-	assert.Equal(t, []string{"close p1  webmessaging p1/close 10:00:09 transport.failure"},
+	assert.Equal(t, []string{"close p1  webmessaging c/p1/close 10:00:09 transport.failure"},
 		show(fmt.Sprintf(customer, m1, `,"endTime":"2026-11-25T10:00:09.000Z","disconnectType":"transport.failure"`)))
 	assert.Empty(t, to.faults)
 }
@@ -78,13 +81,13 @@ func TestTopicsOneLevelDeeper(t *testing.T) {
 	tracker.Decode(body("c", `{"id":"p1","purpose":"customer","messages":[{"id":"x","state":"disconnected","type":"whatsapp","connectedTime":"2026-11-25T10:00:01Z",`+
 		`"disconnectedTime":"2026-11-25T10:00:05Z","disconnectType":"timeout","messages":[{"message":{"id":"m1"},"messageTime":"2026-11-25T10:00:03Z"}]}]}`), began, to)
 	assert.Equal(t, []string{
-		"open p1  whatsapp p1/open 10:00:01", "receive p1  whatsapp m1 10:00:03", "close p1  whatsapp p1/close 10:00:05 timeout",
+		"open x  whatsapp c/p1/x/open 10:00:01", "receive x  whatsapp m1 10:00:03", "close x  whatsapp c/p1/x/close 10:00:05 timeout",
 	}, to.take())
 	// A real one, of a callback.
 	tracker.Decode([]byte(`{"topicName":"v2.users.AGENT_USER_ID.conversations","version":"2","eventBody":{"id":"ffff-1","participants":[{"id":"a5d4",`+
 		`"connectedTime":"2026-11-25T10:04:12.132Z","endTime":"2026-11-25T10:07:20.528Z","purpose":"acd","callbacks":[{"state":"disconnected","disconnectType":"transfer"}]}]},`+
 		`"metadata":{"CorrelationId":"2074b130"}}`), began, to)
-	assert.Equal(t, []string{"open a5d4  callback a5d4/open 10:04:12", "close a5d4  callback a5d4/close 10:07:20 transfer"}, to.take())
+	assert.Equal(t, []string{"open a5d4  callback ffff-1/a5d4/open 10:04:12", "close a5d4  callback ffff-1/a5d4/close 10:07:20 transfer"}, to.take())
 }
 
 func TestWhatWasBeforeIsHistory(t *testing.T) {
@@ -101,12 +104,14 @@ func TestBadSnapshots(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"topicName":`:            "not_json ",
 		`[1]`:                      "wrong_type ",
-		`{"topicName":5}`:          "wrong_type ",
+		`{"topicName":{}}`:         "missing_type ",
 		`{"eventBody":{}}`:         "missing_type nothing is given at topicName",
 		"{\"topicName\":\"\xff\"}": "invalid_utf8 ",
 		`{"topicName":"v2.x.conversations","eventBody":{}}`:            "missing_channel_id nothing is given at eventBody.id",
 		string(body("c", `{"purpose":"agent"}`)):                       "missing_channel_id nothing is given at participants[].id",
-		string(body("c", `{"id":5}`)):                                  "wrong_type ",
+		string(body("c", `{"id":{}}`)):                                 "missing_channel_id ",
+		string(body("c", `{"id":"p","messages":{}}`)):                  "wrong_type ",
+		string(body("c", `{"id":"p","calls":[7]}`)):                    "wrong_type ",
 		string(body("c", `{"id":"p","messages":[{"messageId":"m"}]}`)): "missing_timestamp ",
 		string(body("c", `{"id":"p","messages":[7]}`)):                 "wrong_type ",
 		string(body("c", `{"id":"p","connectedTime":"soon"}`)):         "bad_timestamp a time is neither",
@@ -164,12 +169,12 @@ func TestAnyOrderTellsEverythingOnce(t *testing.T) {
 					continue // lost
 				}
 				frames = append(frames, s.snapshot(id, 10))
-				want[fmt.Sprintf("p%d/open", id)] = true
+				want[fmt.Sprintf("c%d/p%d/open", id, id)] = true
 				for _, one := range s.messages[max(0, len(s.messages)-10):] {
 					want[fmt.Sprintf("c%d-m%d", id, one)] = true
 				}
 				if s.end > 0 {
-					want[fmt.Sprintf("p%d/close", id)] = true
+					want[fmt.Sprintf("c%d/p%d/close", id, id)] = true
 				}
 				if random.IntN(4) == 0 {
 					frames = append(frames, frames[len(frames)-1])
@@ -199,7 +204,7 @@ func TestAnyOrderTellsEverythingOnce(t *testing.T) {
 func TestMemoryIsBoundedAndNothingIsToldTwice(t *testing.T) {
 	t.Parallel()
 	tracker, to := NewTracker(began), &heard{}
-	tracker.most, tracker.mostOwn = 500, 50
+	tracker.most, tracker.mostOwn = 500*factBytes, 50
 	told := map[string]int{}
 	stories := make([]story, 100)
 	random := rand.New(rand.NewPCG(1, 1))
@@ -210,13 +215,22 @@ func TestMemoryIsBoundedAndNothingIsToldTwice(t *testing.T) {
 		for _, event := range to.take() {
 			told[strings.Fields(event)[2]]++
 		}
-		require.LessOrEqual(t, tracker.facts, 500+1000)
+		require.LessOrEqual(t, tracker.bytes, tracker.most+1000*factBytes)
+		require.Equal(t, accounted(tracker), tracker.bytes)
 	}
 	for id, n := range told {
 		require.Equal(t, 1, n, id)
 	}
 	assert.Greater(t, len(told), 1500)
 	assert.Positive(t, to.ignored, "and what may have been told is history")
+}
+
+// accounted is what the facts and conversations of a tracker take.
+func accounted(t *Tracker) (bytes int) {
+	for _, element := range t.conversations {
+		bytes += conversationBytes + factBytes*len(element.Value.(*conversation).facts)
+	}
+	return bytes
 }
 
 func TestConversationsExpire(t *testing.T) {

@@ -167,3 +167,13 @@ func parseNumber(text []byte) (n number, ok bool) {
 	n.negative = negative
 	return n, ok && end == len(text)
 }
+
+// ParseWhole reads a whole number that is not negative and stands as text, however
+// it is written: 512, 512.0 and 5.12e2 are the same.
+func ParseWhole(text []byte) (int64, bool) {
+	n, ok := parseNumber(text)
+	if !ok {
+		return 0, false
+	}
+	return n.whole()
+}

@@ -256,7 +256,8 @@ func (r *Redactor) member(raw []byte, in place) place {
 	key := r.unescaped(raw)
 	to := place{redact: in.redact.step(key), keep: in.keep.step(key), key: r.keys.class(key)}
 	to.strict = in.strict || to.key == personalKey
-	if revealing(key, otherKey) { // some platforms begin their keys with a capital, as names are
+	made := in.strict && to.key == otherKey && to.keep == nil // by people, or for them
+	if revealing(key, otherKey) || made && isName(key) {
 		raw = []byte(quoted)
 	}
 	r.out = append(r.out, raw...)

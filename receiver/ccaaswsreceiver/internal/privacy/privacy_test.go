@@ -41,6 +41,7 @@ func TestRedaction(t *testing.T) {
 		`{"w":"3f2504e0-4f89-41d3-9a0c-000000000001","x":"visa4111111111111111"}`: `{"w":"3f2504e0-4f89-41d3-9a0c-000000000001","x":"[redacted]"}`,
 		`{"+15550100":1,"a@b":2}`:                                                 `{"[redacted]":1,"[redacted]":2}`,
 		`{"message":"hi","messages":[{"message":{"id":"m"}},"hi"]}`:               `{"message":"[redacted]","messages":[{"message":{"id":"m"}},"[redacted]"]}`,
+		`{"Type":"x","attributes":{"Smith":true,"Id":true}}`:                      `{"Type":"x","attributes":{"[redacted]":true,"Id":true}}`,
 		`[{"id":"Ann Lee"},{"id":"Ann Lee"}]`:                                     `[{"id":"Ann Lee"},{"id":"Ann Lee"}]`,
 		`"word"`:                                                                  `"[redacted]"`,
 	} {

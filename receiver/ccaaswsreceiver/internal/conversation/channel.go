@@ -1,0 +1,155 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package conversation
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// channel is what of a participant opens, carries messages and closes: one of its
+// communications, or the participant itself.
+type channel struct {
+	id          string
+	fact        string // names it among the facts of its conversation
+	channelType string
+	connected   bool // now or before
+	since       text // when it was connected; empty: unknown
+	ended       bool
+	until       text // when it ended; empty: unknown
+	reason      text
+	messages    []json.RawMessage
+	raw         json.RawMessage
+}
+
+// channels returns the channels of a participant in an order that depends on the
+// snapshot alone. Communications that have an id are channels of their own. The
+// participant is the channel of all that has none: of media topics, and of what was
+// first seen without its communications.
+func (d *diff) channels(p *participant, raw json.RawMessage) []channel {
+	own := channel{
+		id: string(p.ID), fact: string(p.ID), channelType: strings.ToLower(orElse(string(p.Type), d.topicType)), raw: raw,
+		connected: p.ConnectedTime != "" || connected(p.State), since: p.ConnectedTime,
+		ended: p.ended(p.State, p.ConnectedTime), until: p.EndTime, reason: p.DisconnectType,
+	}
+	all, messages := d.communications(p)
+	own.messages = messages
+	var channels, parts []channel
+	isChannel := d.tracker.known(d.conversation, openFact, own.fact)
+	for i := range all {
+		one := p.channel(&all[i])
+		if all[i].ID == "" || isChannel {
+			parts = append(parts, one)
+			continue
+		}
+		channels = append(channels, one)
+	}
+	if len(channels) > 0 {
+		d.tracker.note(d.conversation, communicationsFact, own.fact, d.now)
+		if len(all) == 1 { // the participant's time can only be its own
+			channels[0].connected = channels[0].connected || p.ConnectedTime != ""
+			channels[0].since = orElse(channels[0].since, p.ConnectedTime)
+		}
+		if len(parts) == 0 {
+			return channels
+		}
+	}
+	if len(all) == 0 && d.tracker.known(d.conversation, communicationsFact, own.fact) {
+		d.sink.Ignored() // a topic of one medium, beside one that carries the communications
+		return nil
+	}
+	return append(channels, own.fold(parts))
+}
+
+// placed is a communication with its object and channel type.
+type placed struct {
+	communication
+	channelType string
+	raw         json.RawMessage
+}
+
+// communications returns those of all media, and the messages that belong to none.
+func (d *diff) communications(p *participant) (all []placed, messages []json.RawMessage) {
+	add := func(raw json.RawMessage, channelType string) {
+		one := placed{raw: raw, channelType: channelType}
+		if err := json.Unmarshal(raw, &one.communication); err != nil {
+			d.violation(wsevent.ViolationWrongType, err.Error(), raw)
+			return
+		}
+		if channelType == "" {
+			if one.isMessage() {
+				messages = append(messages, raw)
+				return
+			}
+			one.channelType = strings.ToLower(string(orElse(one.Type, p.Type)))
+		}
+		all = append(all, one)
+	}
+	for _, medium := range media() {
+		for _, raw := range medium.of(p) {
+			add(raw, medium.channelType)
+		}
+	}
+	for _, raw := range p.Messages {
+		add(raw, "")
+	}
+	return all, messages
+}
+
+// ended is whether what has a state and a time of its connection has ended, by itself
+// or with the participant. The participant's end may be that of a session before.
+func (p *participant) ended(state, since text) bool {
+	switch {
+	case ended(state):
+		return true
+	case p.EndTime == "" || state == "parked":
+		return false
+	case state != "connected" || since == "":
+		return true
+	}
+	began, err := timeOf(since, time.Time{})
+	end, endErr := timeOf(p.EndTime, time.Time{})
+	return err != nil || endErr != nil || !began.After(end)
+}
+
+// channel returns the channel of a communication.
+func (p *participant) channel(c *placed) channel {
+	one := channel{
+		id: string(c.ID), fact: string(p.ID) + "/" + string(c.ID), channelType: c.channelType, raw: c.raw,
+		connected: c.ConnectedTime != "" || connected(c.State), since: c.ConnectedTime,
+		ended: p.ended(c.State, c.ConnectedTime) || c.State == "" && c.DisconnectedTime != "",
+		until: c.DisconnectedTime, reason: c.DisconnectType, messages: c.Messages,
+	}
+	if one.ended {
+		one.until = orElse(one.until, p.EndTime)
+		one.reason = orElse(one.reason, p.DisconnectType)
+	}
+	return one
+}
+
+// fold makes one channel of a participant and those of its communications that are
+// no channels of their own. It is open as long as one of them is.
+func (c channel) fold(parts []channel) channel {
+	if len(parts) == 0 {
+		return c
+	}
+	ended := 0
+	for i := range parts {
+		part := &parts[i]
+		c.channelType = orElse(c.channelType, part.channelType)
+		c.connected = c.connected || part.connected
+		c.since = orElse(c.since, part.since)
+		c.messages = append(c.messages, part.messages...)
+		if part.ended {
+			ended++
+			c.until = orElse(c.until, part.until)
+			c.reason = orElse(c.reason, part.reason)
+		}
+	}
+	c.ended = ended == len(parts)
+	return c
+}
