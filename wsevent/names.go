@@ -72,6 +72,9 @@ const (
 	StreamRoundTrip      = "ccaas.stream.round_trip"     // double, ms, of the stream's connection
 )
 
+// CauseShutdown is the StreamCause of a disconnect by which the receiver itself ends.
+const CauseShutdown = "shutdown"
+
 // Attributes of clock.skew and clock.drift records, next to ClockSkewOffset.
 const (
 	ClockError      = "ccaas.clock.error"       // double, ms: how far off the skew may be

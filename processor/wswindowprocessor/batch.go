@@ -4,8 +4,6 @@
 package wswindowprocessor
 
 import (
-	"math"
-
 	"github.com/cespare/xxhash/v2"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -18,38 +16,64 @@ import (
 // go downstream, since they are no longer ours to read afterwards, and counted
 // when downstream has accepted them.
 type batch struct {
-	groups []group
+	groups []window.Group
+	ends   []int // of the groups: events up to there
 	events []window.Event
-}
-
-// group is the events of one set of tags, in order: events up to end.
-type group struct {
-	tags wsevent.Tags
-	end  int
 }
 
 // read takes the events out of logs; every other record is nobody's business here.
 func (b *batch) read(logs plog.Logs, now pcommon.Timestamp) {
-	b.groups, b.events = b.groups[:0], b.events[:0]
+	b.groups, b.ends, b.events = b.groups[:0], b.ends[:0], b.events[:0]
 	for _, resource := range logs.ResourceLogs().All() {
 		for _, scope := range resource.ScopeLogs().All() {
+			begin := len(b.events)
 			records := scope.LogRecords()
 			for i := range records.Len() {
 				b.add(records.At(i), now)
 			}
+			if len(b.events) > begin {
+				b.group(resource.Resource().Attributes(), scope.Scope().Attributes())
+			}
 		}
-		if end := len(b.events); end > b.grouped() {
-			b.groups = append(b.groups, group{tags: wsevent.TagsOf(resource.Resource().Attributes()), end: end})
-		}
+	}
+	begin := 0
+	for i, end := range b.ends { // now that the events move no more
+		b.groups[i].Events = b.events[begin:end]
+		begin = end
 	}
 }
 
-// grouped is how many of the events belong to a group.
-func (b *batch) grouped() int {
-	if len(b.groups) == 0 {
-		return 0
+// group makes the latest events those of a resource and a scope.
+func (b *batch) group(resource, scope pcommon.Map) {
+	tags := wsevent.TagsOf(resource)
+	b.groups = append(b.groups, window.Group{Tags: tags, Defaulted: defaulted(&tags, scope)})
+	b.ends = append(b.ends, len(b.events))
+}
+
+// defaulted are the dimensions that events do not name: unknown ones, and those that
+// the receiver says it has from its configuration.
+func defaulted(tags *wsevent.Tags, scope pcommon.Map) (d window.Dimensions) {
+	if tags.ChannelType == wsevent.Unknown {
+		d |= window.ChannelType
 	}
-	return b.groups[len(b.groups)-1].end
+	if tags.Region == wsevent.Unknown {
+		d |= window.Region
+	}
+	names, ok := scope.Get(wsevent.DimensionsDefaulted)
+	if !ok || names.Type() != pcommon.ValueTypeSlice {
+		return d
+	}
+	for _, name := range names.Slice().All() {
+		switch name.Str() {
+		case wsevent.TenantID:
+			d |= window.Tenant
+		case wsevent.Region:
+			d |= window.Region
+		case wsevent.ChannelType:
+			d |= window.ChannelType
+		}
+	}
+	return d
 }
 
 func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
@@ -57,10 +81,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 	if !ok {
 		return
 	}
-	event := window.Event{Kind: kind, Time: milliseconds(record, now)}
-	if kind <= window.MessageReceive {
-		event.Ahead = ahead(event.Time, record.ObservedTimestamp())
-	}
+	event := window.Event{Kind: kind, Time: milliseconds(record, now), Observed: observed(record)}
 	attributes := record.Attributes()
 	switch kind {
 	case window.MessageSend, window.MessageReceive:
@@ -78,6 +99,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		number, _ := wsevent.Int(attributes, wsevent.StreamConnection)
 		event.Socket = uint16(number) //nolint:gosec // a receiver has at most 100
 		event.Every = aliveInterval(attributes)
+		event.Shutdown = isShutdown(attributes)
 	case window.Alive:
 		if event.Every = aliveInterval(attributes); event.Every == 0 {
 			return
@@ -147,12 +169,20 @@ func aliveInterval(attributes pcommon.Map) int64 {
 	return min(max(interval, 0), maxAliveInterval)
 }
 
-// ahead is how far the platform's clock is ahead of the receiver's, in ms.
-func ahead(t int64, observed pcommon.Timestamp) int32 {
-	if observed == 0 {
-		return 0
+// observed is when the receiver read the record, unix ms; 0 where nobody says so. A
+// time before the year 2000 is nobody's clock.
+func observed(record plog.LogRecord) int64 {
+	const year2000 = 946_684_800_000
+	if at := int64(record.ObservedTimestamp() / 1e6); at >= year2000 { //nolint:gosec // it fits
+		return at
 	}
-	return int32(min(max(t-int64(observed/1e6), math.MinInt32), math.MaxInt32)) //nolint:gosec // it fits
+	return 0
+}
+
+// isShutdown reports whether a disconnect is the end of its receiver.
+func isShutdown(attributes pcommon.Map) bool {
+	cause, ok := attributes.Get(wsevent.StreamCause)
+	return ok && cause.Str() == wsevent.CauseShutdown
 }
 
 // channel is the hash by which a channel is followed; 0 when there is none. With

@@ -36,6 +36,9 @@ type Config struct {
 	MaxChannels int `mapstructure:"max_channels"`
 	// ChannelTTL is after how long without a sign a channel is taken for closed.
 	ChannelTTL time.Duration `mapstructure:"channel_ttl"`
+	// ReopenGrace is how long after its close a channel's events do not open it anew,
+	// unless they are a connection.open; by default AllowedLateness.
+	ReopenGrace *time.Duration `mapstructure:"reopen_grace"`
 	// SeriesIdle is how long a series without open channels is reported behind
 	// its last event.
 	SeriesIdle time.Duration `mapstructure:"series_idle"`
@@ -99,6 +102,9 @@ func (c *Config) Validate() error {
 	if c.IdleTimeout > 0 && c.IdleTimeout < 100*time.Millisecond {
 		refuse("idle_timeout", c.IdleTimeout, "must be 0s or at least 100ms")
 	}
+	if grace := c.reopenGrace(); grace < 0 || grace > maxReopenGrace {
+		refuse("reopen_grace", grace, fmt.Sprintf("must be at least 0s and at most %v: closed channels are remembered for all of it", maxReopenGrace))
+	}
 	if c.ChannelTTL < time.Second {
 		refuse("channel_ttl", c.ChannelTTL, "must be at least 1s")
 	}
@@ -114,6 +120,17 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// maxReopenGrace bounds how long closed channels are remembered.
+const maxReopenGrace = 10 * time.Minute
+
+// reopenGrace is ReopenGrace or its default.
+func (c *Config) reopenGrace() time.Duration {
+	if c.ReopenGrace == nil {
+		return min(c.AllowedLateness, maxReopenGrace)
+	}
+	return *c.ReopenGrace
+}
+
 func (c *Config) window() window.Config {
 	return window.Config{
 		Size:            c.Size,
@@ -122,6 +139,7 @@ func (c *Config) window() window.Config {
 		IdleTimeout:     c.IdleTimeout,
 		MaxFuture:       c.MaxFuture,
 		ChannelTTL:      c.ChannelTTL,
+		ReopenGrace:     c.reopenGrace(),
 		SeriesIdle:      c.SeriesIdle,
 		MaxSeries:       c.MaxSeries,
 		MaxChannels:     c.MaxChannels,

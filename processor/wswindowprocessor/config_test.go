@@ -23,6 +23,7 @@ func TestConfig(t *testing.T) {
 		change(config)
 		return config
 	}
+	grace := time.Second
 	storage := component.MustNewID("file_storage")
 	for name, expected := range map[string]struct {
 		config *Config
@@ -31,7 +32,7 @@ func TestConfig(t *testing.T) {
 		"": {config: defaults(func(*Config) {})},
 		"all": {config: &Config{
 			Size: time.Minute, Overlap: 30 * time.Second, AllowedLateness: 5 * time.Second, IdleTimeout: 3 * time.Second,
-			MaxFuture: time.Minute, MaxSeries: 10, MaxChannels: 1000, ChannelTTL: time.Hour, SeriesIdle: time.Minute,
+			MaxFuture: time.Minute, MaxSeries: 10, MaxChannels: 1000, ChannelTTL: time.Hour, ReopenGrace: &grace, SeriesIdle: time.Minute,
 			PassThrough: false, Storage: &storage, CheckpointInterval: 30 * time.Second,
 		}},
 		"tumbling":       {config: defaults(func(c *Config) { c.Overlap = 0 })},
@@ -40,6 +41,7 @@ func TestConfig(t *testing.T) {
 		"tiny":           {errors: []string{"size: 10ms: must be at least 100ms"}},
 		"microseconds":   {errors: []string{"size: 1.0005s: must be whole milliseconds"}},
 		"negative":       {errors: []string{"allowed_lateness: -1s", "idle_timeout: -1s", "max_future: -1s", "series_idle: -1s"}},
+		"grace":          {errors: []string{"reopen_grace: 1h0m0s: must be at least 0s and at most 10m0s"}},
 		"far_future":     {errors: []string{"max_future: 48h0m0s: must be at most 24h"}},
 		"no_bounds":      {errors: []string{"max_series: 0", "max_channels: 0", "channel_ttl: 0s"}},
 		"no_checkpoints": {errors: []string{"checkpoint_interval: 10ms: must be at least 1s"}},

@@ -88,6 +88,9 @@ func (s *shard) look(now time.Time) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.clock = max(s.clock, now.UnixMilli())
+	for source, delivery := range s.deliveries {
+		s.engine.Delivered(source, delivery.DeliveredTo(now).UnixMilli(), s.clock)
+	}
 	s.engine.Advance(s.clock)
 	s.drain()
 }

@@ -108,7 +108,8 @@ func (p *windowProcessor) ConsumeLogs(ctx context.Context, logs plog.Logs) error
 			return err
 		}
 	}
-	p.own.count(b, time.Now().UnixMilli())
+	delivery, _ := wsevent.DeliveryFrom(ctx)
+	p.own.count(b, delivery, time.Now().UnixMilli())
 	return nil
 }
 

@@ -45,7 +45,8 @@ type shard struct {
 	position int64 // in the partition: all before it is counted
 	clock    int64 // unix ms: how far the time of the partition has come
 
-	saturated bool // a sum has, and it is logged
+	deliveries map[string]wsevent.Delivery // by source
+	saturated  bool                        // a sum has, and it is logged
 
 	savedAt atomic.Int64 // unix ms of the latest checkpoint, for own telemetry
 	emitter emitter
@@ -62,6 +63,8 @@ func (p *windowProcessor) newShard(config window.Config, logger *zap.Logger) *sh
 		storage:   p.config.Storage,
 		engine:    window.New(config),
 		emitter:   emitter{leftover: plog.NewLogs()},
+
+		deliveries: map[string]wsevent.Delivery{},
 	}
 }
 
@@ -97,11 +100,18 @@ func (s *shard) room() error {
 	return nil
 }
 
-// count counts a batch that came at a time, unix ms.
-func (s *shard) count(b *batch, at int64) {
+// count counts a batch that came at a time, unix ms. delivery is that of its receiver,
+// where it runs in this process.
+func (s *shard) count(b *batch, delivery wsevent.Delivery, at int64) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.observe(b, at)
+	source := ""
+	if delivery != nil {
+		source = delivery.Source()
+		s.deliveries[source] = delivery
+	}
+	s.engine.ObserveFrom(source, b.groups, at)
+	s.drain()
 }
 
 // countUpTo counts a batch of the partition that ends before a position, unless it is
@@ -112,17 +122,9 @@ func (s *shard) countUpTo(position int64, b *batch, at int64) {
 	if position <= s.position {
 		return
 	}
-	s.observe(b, at)
-	s.position, s.clock = position, max(s.clock, at)
-}
-
-func (s *shard) observe(b *batch, at int64) {
-	begin := 0
-	for _, g := range b.groups {
-		s.engine.Observe(g.tags, b.events[begin:g.end], at)
-		begin = g.end
-	}
+	s.engine.Observe(b.groups, at)
 	s.drain()
+	s.position, s.clock = position, max(s.clock, at)
 }
 
 // drain moves windows that have ended to those that wait.

@@ -36,7 +36,7 @@ func populated(series, channels int) (*Engine, []wsevent.Tags, []uint64) {
 	random := rand.New(rand.NewPCG(1, 1))
 	for i := range ids {
 		ids[i] = random.Uint64() | 1
-		e.Observe(tags[i%series], []Event{at(ConnectionOpen, 0, ids[i])}, base)
+		observe(e, tags[i%series], []Event{at(ConnectionOpen, 0, ids[i])}, base)
 	}
 	return e, tags, ids
 }
@@ -67,7 +67,7 @@ func BenchmarkObserve(b *testing.B) {
 				for i := range batch {
 					batch[i].Time = now
 				}
-				e.Observe(tags[(n%len(batches))%size.series], batch, now)
+				observe(e, tags[(n%len(batches))%size.series], batch, now)
 				n++
 				e.due = e.due[:0]
 			}

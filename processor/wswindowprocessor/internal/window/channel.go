@@ -6,25 +6,46 @@ package window
 // channel is what is remembered of one connection: the stay from its first sign
 // to its latest. 16 bytes and no pointer, because there may be a million of them.
 //
-// A closed channel is kept until the last window it belongs to is emitted, so
-// that a message that was overtaken by the close does not open it anew.
+// A closed channel is kept until nothing that reaches it can still belong to the time
+// before its reopen_grace has ended, so that a message that was overtaken by the close,
+// or that follows it closely, does not open it anew.
 type channel struct {
 	from int64 // unix ms of the first sign, times two; odd: a ConnectionOpen stands there
-	seen int64 // unix ms of the latest sign, times two; odd: it is the close
+	seen int64 // unix ms of the latest sign, times four; plus what it was
 }
 
-func newChannel(t int64, opened, closed bool) channel {
-	return channel{from: pack(t, opened), seen: pack(t, closed)}
+const (
+	wasClose = 1 // the channel is closed
+	wasOpen  = 2 // an explicit ConnectionOpen
+)
+
+func newChannel(t int64, kind Kind) channel {
+	return channel{from: packFrom(t, kind == ConnectionOpen), seen: packSeen(t, kind)}
 }
 
 func (c channel) firstSeen() int64 { return c.from >> 1 }
-func (c channel) lastSeen() int64  { return c.seen >> 1 }
+func (c channel) lastSeen() int64  { return c.seen >> 2 }
 func (c channel) opened() bool     { return c.from&1 == 1 }
-func (c channel) closed() bool     { return c.seen&1 == 1 }
+func (c channel) closed() bool     { return c.seen&wasClose != 0 }
 
-func pack(t int64, flag bool) int64 {
-	if flag {
+// lastIsOpen reports whether the latest sign is a ConnectionOpen: no close of before
+// can close the channel.
+func (c channel) lastIsOpen() bool { return c.seen&wasOpen != 0 }
+
+func packFrom(t int64, opened bool) int64 {
+	if opened {
 		return t<<1 | 1
 	}
 	return t << 1
+}
+
+func packSeen(t int64, kind Kind) int64 {
+	switch kind {
+	case ConnectionClose:
+		return t<<2 | wasClose
+	case ConnectionOpen:
+		return t<<2 | wasOpen
+	default:
+		return t << 2
+	}
 }

@@ -18,12 +18,13 @@ import (
 
 // stateVersion is the version of the content. A reader takes its own and the older
 // ones.
-const stateVersion = versionUnknown
+const stateVersion = versionObserved
 
 const (
-	versionFirst   = 1
-	versionSigns   = 2 // a stream knows of the life of its receiver
-	versionUnknown = 3 // counts of messages without a size and of closes that are not classified
+	versionFirst    = 1
+	versionSigns    = 2 // a stream knows of the life of its receiver
+	versionUnknown  = 3 // counts of messages without a size and of closes that are not classified
+	versionObserved = 4 // a stream knows when its events were observed, and from where; a channel what its latest sign was
 )
 
 const sealSize = 1 + crc32.Size

@@ -21,7 +21,8 @@ type Config struct {
 	SeriesIdle      time.Duration
 	MaxSeries       int
 	MaxChannels     int
-	Saved           bool // somebody calls SaveChanges
+	ReopenGrace     time.Duration // see lifecycle.go
+	Saved           bool          // somebody calls SaveChanges
 }
 
 // Engine turns events into windows. It is not safe for concurrent use.
@@ -29,18 +30,24 @@ type Engine struct {
 	config Config
 	grid   grid
 
-	lateness, idle, maxFuture, ttl, seriesIdle int64 // ms
-	sweepEvery                                 int64 // windows between two looks for expired channels
+	lateness, idle, maxFuture, ttl, seriesIdle, grace int64 // ms
+	sweepEvery                                        int64 // windows between two looks for expired channels
+	maxOpen                                           int64 // windows of a stream
 
 	streams  map[streamKey]*stream
-	numbered []*stream // the same, in order of their numbers
+	numbered []*stream            // the same, in order of their numbers
+	tenants  map[string][]*stream // the same, by tenant
+	sources  map[string]*source
 	series   map[wsevent.Tags]*series
 	channels int
 	stats    Stats
 
 	due []wsevent.Window
 
-	touched  uint64                         // see touch
+	places  []place     // of the batch that is observed
+	order   []reference // of its events, where it matters
+	touched uint64      // see touch
+
 	changes  []change                       // since SaveChanges
 	round    func() (*series, uint64, bool) // of SaveChannels
 	endRound func()
@@ -49,6 +56,9 @@ type Engine struct {
 // sweeps is how often a channel's TTL is looked at in the course of it: a channel
 // expires at most a 64th part of the TTL late.
 const sweeps = 64
+
+// maxOpen is how many windows of a stream are open at most, besides those of max_future.
+const maxOpen = 64
 
 // New makes an Engine without state.
 func New(config Config) *Engine {
@@ -61,8 +71,12 @@ func New(config Config) *Engine {
 		maxFuture:  config.MaxFuture.Milliseconds(),
 		ttl:        config.ChannelTTL.Milliseconds(),
 		seriesIdle: config.SeriesIdle.Milliseconds(),
+		grace:      config.ReopenGrace.Milliseconds(),
 		sweepEvery: max(1, config.ChannelTTL.Milliseconds()/sweeps/g.step),
+		maxOpen:    maxOpen + config.MaxFuture.Milliseconds()/g.step,
 		streams:    map[streamKey]*stream{},
+		tenants:    map[string][]*stream{},
+		sources:    map[string]*source{},
 		series:     map[wsevent.Tags]*series{},
 	}
 	e.addStream(streamKey{overflow: true})
@@ -75,43 +89,6 @@ func (e *Engine) Drain() []wsevent.Window {
 	due := e.due
 	e.due = nil
 	return due
-}
-
-// Observe counts events of one set of tags, in their order of arrival. Windows
-// that end by them are there to be drained. now is the wall clock, unix ms.
-func (e *Engine) Observe(tags wsevent.Tags, events []Event, now int64) {
-	home := e.streamOf(tags)
-	st := home
-	if _, known := e.series[tags]; home.key.overflow || !known && len(e.series) >= e.config.MaxSeries {
-		tags = overflow
-		st = e.streamOf(tags)
-	}
-	st.unsaved = true
-	st.pass(now, e.idle)
-	e.advance(st)
-	own := e.series[tags]
-	e.touch(own, events)
-	for i := range events {
-		event := &events[i]
-		if !event.Kind.counted() {
-			home.hear(event, now)
-			home.unsaved = true
-			continue
-		}
-		t, future := e.arrive(st, event, now)
-		if own == nil {
-			own = e.seriesOf(tags, st, t)
-		}
-		switch {
-		case future:
-			e.stats.FutureEvents++
-			own.countInTotals(event)
-		case event.Channel != 0 && e.follow(own, event, t):
-			// The same event once more.
-		default:
-			own.count(event, e.grid, t, e.seriesIdle)
-		}
-	}
 }
 
 // fitting is how many slots of a table stay in the processor's cache by
@@ -129,64 +106,15 @@ func (e *Engine) touch(s *series, events []Event) {
 	}
 }
 
-// arrive moves the watermark for an event, lets the windows end that this makes
-// due, and gives the event's time. An event too far ahead moves nothing; it is
-// taken to stand where the stream is.
-func (e *Engine) arrive(st *stream, event *Event, now int64) (t int64, future bool) {
-	t = event.Time
-	switch {
-	case !event.Kind.fromPlatform():
-		e.begin(st, min(t, now), now)
-		return t, t > st.watermark+e.maxFuture
-	case t > now+e.maxFuture:
-		e.begin(st, now, now)
-		return st.watermark, true
-	case !st.live:
-		e.enliven(st, t, now)
-		st.ahead = int64(event.Ahead)
-	}
-	st.arrive(t, int64(event.Ahead), now)
-	e.advance(st)
-	return t, false
-}
-
-// begin gives a stream a watermark to start from, if it has none.
-func (e *Engine) begin(st *stream, t, now int64) {
-	if !st.begun {
-		st.begin(t, now)
-		st.next = e.firstOpen(st)
-	}
-}
-
-// enliven begins a stream's event time with the first event of the platform.
-// Where only records about the stream came before, our clock stood in for the
-// platform's. Should that have run ahead, it gives way, and what was counted by
-// it stays in the totals alone.
-func (e *Engine) enliven(st *stream, t, now int64) {
-	st.live = true
-	t = min(t, now)
-	e.begin(st, t, now)
-	if e.grid.first(t-e.lateness) >= st.next {
-		return
-	}
-	for _, s := range st.series {
-		s.foldPanes(e.grid)
-	}
-	st.begin(t, now)
-	st.next = e.firstOpen(st)
-	for _, s := range st.series {
-		s.last = st.next - 1
-	}
-}
-
 // firstOpen is the first window that the stream's watermark has not closed.
 func (e *Engine) firstOpen(st *stream) int64 { return e.grid.first(st.watermark - e.lateness) }
 
 // Advance lets the wall clock act: windows of quiet streams, and of streams that
 // run ahead of us, end by it.
 func (e *Engine) Advance(now int64) {
-	for _, st := range e.streams {
-		st.pass(now, e.idle)
+	for _, st := range e.numbered {
+		e.releaseDue(st, now)
+		st.pass(st.clock(now), st.patience(e.idle))
 		e.advance(st)
 	}
 }
@@ -194,6 +122,7 @@ func (e *Engine) Advance(now int64) {
 // Flush ends every window that holds an event, as incomplete: nobody will be
 // there to see the rest of it.
 func (e *Engine) Flush() {
+	e.releaseAll()
 	for _, st := range e.streams {
 		st.addGap(math.MinInt64, math.MaxInt64)
 		for e.pending(st) {
@@ -248,20 +177,11 @@ func (e *Engine) emit(st *stream) {
 	start, end := e.grid.start(k), e.grid.end(k)
 	all, blind := st.listening(start, end)
 	for _, s := range st.series {
-		untold := s.untold()
-		counts := s.close(k, e.grid)
-		switch alive := s.active > 0 || s.recent(end, e.seriesIdle); {
-		case !untold && counts == wsevent.Counts{} && (blind || !alive):
-			// Nothing to tell: blindness and silence are no zero.
-		case !untold && counts == wsevent.Counts{} && len(e.due) >= maxDue:
-			e.stats.SkippedWindows++
-		case k < s.from:
-			s.unshown = s.unshown || counts != wsevent.Counts{}
-		default:
-			e.due = append(e.due, s.window(k, e.grid, counts, all))
-			e.stats.Windows++
+		if k < s.from {
+			s.skip(k, e.grid)
+		} else {
+			e.emitOf(s, k, all, blind)
 		}
-		e.stats.LateEvents += counts.LateEvents
 		e.free(s, k)
 		if k%e.sweepEvery == 0 {
 			e.expire(s, e.grid.start(k+1)-e.ttl)
@@ -270,4 +190,22 @@ func (e *Engine) emit(st *stream) {
 	st.next++
 	st.unsaved = true
 	st.forgetGaps(e.grid.start(st.next))
+}
+
+// emitOf ends window k of a series.
+func (e *Engine) emitOf(s *series, k int64, all, blind bool) {
+	untold := s.untold()
+	counts := s.close(k, e.grid)
+	e.stats.LateEvents += counts.LateEvents
+	if !untold && counts == (wsevent.Counts{}) {
+		if blind || s.active == 0 && !s.recent(e.grid.end(k), e.seriesIdle) {
+			return // Nothing to report: blindness and silence are no zero.
+		}
+		if len(e.due) >= maxDue {
+			e.stats.SkippedWindows++
+			return
+		}
+	}
+	e.due = append(e.due, s.window(k, e.grid, counts, all))
+	e.stats.Windows++
 }

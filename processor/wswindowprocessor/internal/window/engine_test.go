@@ -43,10 +43,15 @@ func drop(ms int64, id uint64) Event {
 	return event
 }
 
+// observe observes events of one set of tags.
+func observe(e *Engine, tags wsevent.Tags, events []Event, now int64) {
+	e.Observe([]Group{{Tags: tags, Events: events}}, now)
+}
+
 // live observes each event at the moment it is stamped with.
 func live(e *Engine, tags wsevent.Tags, events ...Event) {
 	for i := range events {
-		e.Observe(tags, events[i:i+1], events[i].Time)
+		observe(e, tags, events[i:i+1], events[i].Time)
 	}
 }
 
@@ -113,9 +118,9 @@ func TestAQuietReplayIsNotOverrun(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	const now = base + 3_600_000 // the events are an hour old
-	e.Observe(acme, []Event{at(MessageSend, 1_000, 1)}, now)
+	observe(e, acme, []Event{at(MessageSend, 1_000, 1)}, now)
 	e.Advance(now + 5_000)
-	e.Observe(acme, []Event{at(MessageSend, 4_000, 1)}, now+5_000)
+	observe(e, acme, []Event{at(MessageSend, 4_000, 1)}, now+5_000)
 	assert.Empty(t, e.Drain())
 	e.Advance(now + 5_000 + 6_000)
 	assert.Equal(t, []string{"0: active=1 sent=2 received=0 opened=0 closed=0 dropped=0"}, brief(e.Drain()))
@@ -124,8 +129,8 @@ func TestAQuietReplayIsNotOverrun(t *testing.T) {
 func TestAFastPlatformWaitsForTheWallClock(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
-	e.Observe(acme, []Event{at(MessageSend, 95_000, 1)}, base+5_000) // 90 s ahead
-	e.Observe(acme, []Event{at(MessageSend, 7_000, 1)}, base+7_000)  // a right one
+	observe(e, acme, []Event{at(MessageSend, 95_000, 1)}, base+5_000) // 90 s ahead
+	observe(e, acme, []Event{at(MessageSend, 7_000, 1)}, base+7_000)  // a right one
 	e.Advance(base + 12_000)
 	windows := e.Drain()
 	require.Len(t, windows, 1, "the right event's window ends in time and is not late")
@@ -143,7 +148,7 @@ func TestTheYear2099MovesNothing(t *testing.T) {
 	live(e, acme, at(MessageSend, 1_000, 1))
 	far := at(ConnectionOpen, 0, 2)
 	far.Time = 4_070_908_800_000
-	e.Observe(acme, []Event{far}, base+2_000)
+	observe(e, acme, []Event{far}, base+2_000)
 	live(e, acme, at(MessageSend, 9_000, 1), at(MessageSend, 12_000, 1))
 	windows := e.Drain()
 	require.Len(t, windows, 1)
@@ -159,7 +164,7 @@ func TestLateEventsAreToldAndStayInTheTotals(t *testing.T) {
 	e := New(defaults())
 	live(e, acme, at(MessageSend, 1_000, 1), at(MessageSend, 15_000, 1))
 	require.Len(t, e.Drain(), 1)
-	e.Observe(acme, []Event{at(MessageReceive, 2_000, 1)}, base+15_500)
+	observe(e, acme, []Event{at(MessageReceive, 2_000, 1)}, base+15_500)
 	live(e, acme, at(MessageSend, 25_000, 1))
 	windows := e.Drain()
 	assert.Equal(t, []string{"10: active=1 sent=1 received=0 opened=0 closed=0 dropped=0 late=1"}, brief(windows))
@@ -173,7 +178,7 @@ func TestALateEventEntersTheWindowsThatAreOpen(t *testing.T) {
 	e := New(config)
 	live(e, acme, at(MessageSend, 1_000, 1), at(MessageSend, 12_500, 1))
 	require.Len(t, e.Drain(), 1)
-	e.Observe(acme, []Event{at(MessageReceive, 9_500, 1)}, base+12_600) // missed 0, in time for 9
+	observe(e, acme, []Event{at(MessageReceive, 9_500, 1)}, base+12_600) // missed 0, in time for 9
 	live(e, acme, at(MessageSend, 30_500, 1))
 	windows := e.Drain()
 	require.NotEmpty(t, windows)
@@ -195,7 +200,7 @@ func TestAMessageOvertakenByItsCloseOpensNothing(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	now := base + 5_000
-	e.Observe(acme, []Event{drop(4_000, 1), at(MessageSend, 3_900, 1), at(ConnectionOpen, 1_000, 1)}, now)
+	observe(e, acme, []Event{drop(4_000, 1), at(MessageSend, 3_900, 1), at(ConnectionOpen, 1_000, 1)}, now)
 	live(e, acme, at(MessageSend, 25_000, 2))
 	assert.Equal(t, []string{
 		"0: active=1 sent=1 received=0 opened=1 closed=1 dropped=1",
@@ -207,8 +212,8 @@ func TestALateMessageOpensNothing(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme, at(ConnectionOpen, 1_000, 1), at(ConnectionClose, 2_000, 1), at(MessageSend, 40_000, 2))
-	e.Observe(acme, []Event{at(MessageSend, 1_500, 1)}, base+41_000) // its channel is closed and forgotten
-	e.Observe(acme, []Event{at(ConnectionOpen, 5_000, 3)}, base+41_000)
+	observe(e, acme, []Event{at(MessageSend, 1_500, 1)}, base+41_000) // its channel is closed and forgotten
+	observe(e, acme, []Event{at(ConnectionOpen, 5_000, 3)}, base+41_000)
 	assert.Equal(t, 2, e.Stats().Channels, "an open, however late, is one")
 	assert.Equal(t, int64(0), e.Stats().LateEvents, "told with the next window")
 }
@@ -279,17 +284,17 @@ func TestABlindStreamWhosePlatformIsBehindIsNoZero(t *testing.T) {
 	e := New(defaults())
 	const behind = 90_000
 	for ms := int64(1_000); ms < 30_000; ms += 1_000 {
-		e.Observe(acme, []Event{at(MessageSend, ms, 1)}, base+ms+behind)
+		observe(e, acme, []Event{at(MessageSend, ms, 1)}, base+ms+behind)
 	}
 	e.Drain()
-	e.Observe(acme, []Event{at(Disconnected, 30_000+behind, 0)}, base+30_000+behind)
+	observe(e, acme, []Event{at(Disconnected, 30_000+behind, 0)}, base+30_000+behind)
 	e.Advance(base + 100_000 + behind)
 	for _, w := range e.Drain() {
 		assert.Positive(t, w.Counts.MessagesSent, "%d", (w.Start-base)/1000)
 	}
-	e.Observe(acme, []Event{at(Connected, 100_000+behind, 0)}, base+100_000+behind)
-	e.Observe(acme, []Event{at(MessageSend, 101_000, 1)}, base+101_000+behind)
-	e.Observe(acme, []Event{at(MessageSend, 125_000, 1)}, base+125_000+behind)
+	observe(e, acme, []Event{at(Connected, 100_000+behind, 0)}, base+100_000+behind)
+	observe(e, acme, []Event{at(MessageSend, 101_000, 1)}, base+101_000+behind)
+	observe(e, acme, []Event{at(MessageSend, 125_000, 1)}, base+125_000+behind)
 	assert.Equal(t, []string{
 		"100: active=1 sent=1 received=0 opened=0 closed=0 dropped=0",
 		"110: active=1 sent=0 received=0 opened=0 closed=0 dropped=0",
@@ -339,9 +344,9 @@ func TestRecordsAboutTheStreamMoveNoWatermark(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme, at(MessageSend, 1_000, 1))
-	e.Observe(acme, []Event{at(Violation, 30_000, 0)}, base+1_000)
+	observe(e, acme, []Event{at(Violation, 30_000, 0)}, base+1_000)
 	assert.Empty(t, e.Drain())
-	e.Observe(acme, []Event{at(MessageSend, 2_000, 1)}, base+2_000)
+	observe(e, acme, []Event{at(MessageSend, 2_000, 1)}, base+2_000)
 	assert.Zero(t, e.Stats().LateEvents)
 }
 
@@ -359,13 +364,13 @@ func TestOurClockGivesWayToThePlatforms(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	hour := int64(3_600_000)
-	e.Observe(acme, []Event{at(Violation, hour, 0)}, base+hour)
+	observe(e, acme, []Event{at(Violation, hour, 0)}, base+hour)
 	e.Advance(base + hour + 12_000)
 	require.Len(t, e.Drain(), 1)
-	e.Observe(acme, []Event{at(Violation, hour+13_000, 0)}, base+hour+13_000)
+	observe(e, acme, []Event{at(Violation, hour+13_000, 0)}, base+hour+13_000)
 	// The platform's events are an hour old: a replay.
 	for _, ms := range []int64{1_000, 5_000, 13_000} {
-		e.Observe(acme, []Event{at(MessageSend, ms, 1)}, base+hour+14_000)
+		observe(e, acme, []Event{at(MessageSend, ms, 1)}, base+hour+14_000)
 	}
 	e.Advance(base + hour + 3*hour)
 	windows := e.Drain()
@@ -389,7 +394,7 @@ func TestPastMaxSeriesEverythingIsCountedInTheOverflowSet(t *testing.T) {
 	for i := range 50 {
 		tags := acme
 		tags.TenantID = fmt.Sprintf("tenant-%d", i)
-		e.Observe(tags, []Event{at(MessageSend, 1_000, 1), at(Disconnected, 1_000, 0)}, base+1_000)
+		observe(e, tags, []Event{at(MessageSend, 1_000, 1), at(Disconnected, 1_000, 0)}, base+1_000)
 	}
 	assert.Equal(t, 2, e.Stats().Series)
 	assert.LessOrEqual(t, len(e.streams), 3)

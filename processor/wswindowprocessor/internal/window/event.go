@@ -3,6 +3,8 @@
 
 package window
 
+import "github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+
 // Kind is what an event says.
 type Kind uint8
 
@@ -22,25 +24,53 @@ const (
 	Alive
 )
 
-// fromPlatform tells events of the platform, stamped by its clock, from records
+// fromPlatform separates events of the platform, stamped by its clock, from records
 // about the stream, stamped by ours.
 func (k Kind) fromPlatform() bool { return k <= MessageReceive }
 
-// counted tells what is counted in a series from what is only known of a stream.
+// counted separates what is counted in a series from what is only known of a stream.
 func (k Kind) counted() bool { return k <= Violation }
 
 // Event is one event, as small as the windows need it.
 type Event struct {
 	Kind     Kind
 	Abnormal bool   // of a ConnectionClose: it counts as a drop
+	Shutdown bool   // of a Disconnected: its receiver has ended
 	Unknown  bool   // of a message: it has no Bytes; of a ConnectionClose: Abnormal or not is not known
 	Socket   uint16 // of Connected and Disconnected: which of a receiver's
-	Ahead    int32  // ms that Time is ahead of the receiver's clock, of events of the platform
 	Time     int64  // unix ms; of a Gap: its start
+	Observed int64  // unix ms, the receiver's clock; 0: unknown, the arrival is taken
 	Channel  uint64 // hash of the channel id; 0 for none
 	Bytes    int64  // payload of a message
 
 	GapEnd int64   // unix ms
 	Every  int64   // of Alive: how much time it speaks for, ms; of Connected: that of the signs to come
 	Skew   float64 // ms, positive: the platform is ahead
+}
+
+// observed is when the event was read, as far as can be: never ahead of the wall clock.
+func (e *Event) observed(now int64) int64 {
+	if e.Observed <= 0 || e.Observed > now {
+		return now
+	}
+	return e.Observed
+}
+
+// Dimensions is a set of the three dimensions.
+type Dimensions uint8
+
+// The dimensions of a set of tags.
+const (
+	Tenant Dimensions = 1 << iota
+	Region
+	ChannelType
+)
+
+// Group is the events of one set of tags, in their order of arrival.
+type Group struct {
+	Tags wsevent.Tags
+	// Defaulted are the dimensions that the events do not name themselves: their
+	// values in Tags are configured, or unknown.
+	Defaulted Dimensions
+	Events    []Event
 }

@@ -79,7 +79,7 @@ func TestTheWorkedExample(t *testing.T) {
 		require.True(t, ok, cells[2])
 		event.Time, event.Channel = clock(t, cells[1]), uint64(cells[3][0])
 		now = clock(t, cells[0])
-		e.Observe(acme, []Event{event}, now)
+		observe(e, acme, []Event{event}, now)
 		tell()
 	}
 	require.Len(t, expected, 3)

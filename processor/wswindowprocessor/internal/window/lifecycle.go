@@ -12,6 +12,9 @@ package window
 // for each window, by how many its active channels differ from those of the window
 // before, so that an event costs the same with ten channels and with a million,
 // and so does the close of a window.
+//
+// After a close, what comes of the same channel within reopen_grace is an echo of it: it
+// is counted, and opens nothing. An explicit open always does.
 
 // follow lets an event act on its channel. It reports whether the event is the
 // same that was counted before: the open or the close of this channel at this
@@ -32,7 +35,7 @@ func (e *Engine) follow(s *series, event *Event, t int64) (repeated bool) {
 	case event.Kind == ConnectionOpen && c.opened() && c.firstSeen() == t:
 		return true
 	default:
-		e.see(s, c, t, event.Kind == ConnectionOpen)
+		e.see(s, c, t, event.Kind)
 	}
 	// That it was seen once more is not worth saving at once; a round through all
 	// channels will.
@@ -75,7 +78,7 @@ func (e *Engine) meet(s *series, event *Event, t int64) {
 		return
 	}
 	e.channels++
-	s.channels.put(event.Channel, newChannel(t, event.Kind == ConnectionOpen, closed))
+	s.channels.put(event.Channel, newChannel(t, event.Kind))
 	e.changed(s, event.Channel)
 	e.shift(s, e.grid.first(t), 1)
 	if closed {
@@ -83,57 +86,70 @@ func (e *Engine) meet(s *series, event *Event, t int64) {
 	}
 }
 
-// see notes a sign of life at t, which may be an open.
-func (e *Engine) see(s *series, c *channel, t int64, open bool) {
+// see notes a sign of life at t, which may be an open. What follows a close within
+// reopen_grace is its echo, unless it is an open.
+func (e *Engine) see(s *series, c *channel, t int64, kind Kind) {
 	switch {
 	case c.closed() && t > c.lastSeen():
-		e.reopen(s, c, t, open)
+		if kind == ConnectionOpen || t-c.lastSeen() > e.grace {
+			e.reopen(s, c, t, kind)
+		}
 		return
 	case t < c.firstSeen(): // it overtook what opened it here
 		e.shift(s, e.grid.first(c.firstSeen()), -1)
 		e.shift(s, e.grid.first(t), 1)
-		c.from = pack(t, open)
-	case t == c.firstSeen() && open:
-		c.from = pack(t, true)
+		c.from = packFrom(t, kind == ConnectionOpen)
+	case t == c.firstSeen() && kind == ConnectionOpen:
+		c.from = packFrom(t, true)
 	}
 	if !c.closed() && t > c.lastSeen() {
-		c.seen = pack(t, false)
+		c.seen = packSeen(t, kind)
 	}
 }
 
 // reopen begins a new stay of a closed channel, or goes on with the old one where
 // no window lies between the two.
-func (e *Engine) reopen(s *series, c *channel, t int64, open bool) {
+func (e *Engine) reopen(s *series, c *channel, t int64, kind Kind) {
 	left, back := e.grid.last(c.lastSeen())+1, e.grid.first(t)
 	if back <= left {
 		e.shift(s, left, 1)
 	} else {
 		e.shift(s, back, 1)
-		c.from = pack(t, open)
+		c.from = packFrom(t, kind == ConnectionOpen)
 	}
-	c.seen = pack(t, false)
+	c.seen = packSeen(t, kind)
 }
 
-// close ends a stay at t, unless a later sign of life has been seen already.
+// close ends a stay at t. A later sign of life that has been seen already keeps the
+// channel open, unless it is but an echo of what ends here.
 func (e *Engine) close(s *series, c *channel, id uint64, t int64) {
-	if t < c.lastSeen() {
+	switch latest := c.lastSeen(); {
+	case c.closed() && t > latest:
+		e.reopen(s, c, t, ConnectionClose)
+	case c.closed():
 		if t < c.firstSeen() {
-			e.see(s, c, t, false)
+			e.see(s, c, t, ConnectionClose)
 		}
 		return
+	case t < latest:
+		first := t < c.firstSeen()
+		echo := latest-t <= e.grace && !c.lastIsOpen() && (!first || !c.opened())
+		if first {
+			e.see(s, c, t, ConnectionClose)
+		}
+		if !echo {
+			return
+		}
 	}
-	if c.closed() {
-		e.reopen(s, c, t, false)
-	}
-	c.seen = pack(t, true)
+	c.seen = packSeen(t, ConnectionClose)
 	e.leave(s, id, t)
 }
 
-// leave takes a channel out of the windows behind its close.
+// leave takes a channel out of the windows behind its close. It is remembered for as
+// long as an echo may come.
 func (e *Engine) leave(s *series, id uint64, t int64) {
-	k := e.grid.last(t)
-	e.shift(s, k+1, -1)
-	slot := s.slot(max(k, s.stream.next))
+	e.shift(s, e.grid.last(t)+1, -1)
+	slot := s.slot(max(e.grid.last(t+e.grace), s.stream.next))
 	slot.closed = append(slot.closed, id)
 }
 
@@ -143,11 +159,11 @@ func (e *Engine) shift(s *series, k int64, by int32) {
 	s.slot(max(k, s.stream.next)).change += by
 }
 
-// free empties slot k once its window is closed, and forgets the channels whose
-// last window it was.
+// free empties slot k once its window is closed, and forgets the channels that no
+// echo can reach any more.
 func (e *Engine) free(s *series, k int64) {
 	for _, id := range s.at(k).closed {
-		if c := s.channels.find(id); c != nil && c.closed() && e.grid.last(c.lastSeen()) <= k {
+		if c := s.channels.find(id); c != nil && c.closed() && e.grid.last(c.lastSeen()+e.grace) <= k {
 			e.forget(s, id)
 		}
 	}

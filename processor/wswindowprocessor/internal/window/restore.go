@@ -5,6 +5,7 @@ package window
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
@@ -21,7 +22,7 @@ func (e *Engine) RestoreChannels(piece []byte) error {
 		known := r.bool()
 		var c channel
 		if known {
-			c = channel{from: r.int(), seen: r.int()}
+			c = r.channel()
 		}
 		if r.failed || id == 0 {
 			break
@@ -38,6 +39,15 @@ func (e *Engine) RestoreChannels(piece []byte) error {
 		}
 	}
 	return r.err()
+}
+
+// channel reads one. Before versionObserved only a close was noted of its latest sign.
+func (r *reader) channel() channel {
+	c := channel{from: r.int(), seen: r.int()}
+	if r.version < versionObserved {
+		c.seen = c.seen>>1<<2 | c.seen&wasClose
+	}
+	return c
 }
 
 // maxWhole is how many full steps a window has at most (see the configuration of overlap).
@@ -61,7 +71,7 @@ func (e *Engine) RestoreStream(number int, piece []byte) error {
 	st := &stream{number: number, key: streamKey{tenant: r.string(), region: r.string(), overflow: r.bool()}}
 	st.next, st.begun, st.live = r.int(), r.bool(), r.bool()
 	st.watermark, st.newest = r.int(), r.int()
-	st.newestAt, st.downSince = r.int(), r.int()
+	st.ahead, st.downSince = st.newest-r.int(), r.int()
 	for range r.length() {
 		if st.down == nil {
 			st.down = map[uint16]struct{}{}
@@ -75,6 +85,11 @@ func (e *Engine) RestoreStream(number int, piece []byte) error {
 	if r.version >= versionSigns {
 		st.downMark, st.ahead = r.int(), r.int()
 		st.signs = signs{every: r.int(), latest: r.int()}
+	}
+	if r.version >= versionObserved {
+		e.restoreObserved(st, r)
+	} else {
+		st.observed, st.arrived, st.mark = st.newest-st.ahead, st.newest-st.ahead, st.watermark
 	}
 	if size < 1 || step < 1 || step > size {
 		return fmt.Errorf("has windows of %d ms every %d ms", size, step)
@@ -98,6 +113,18 @@ func (e *Engine) RestoreStream(number int, piece []byte) error {
 	return e.adopt(st)
 }
 
+// restoreObserved reads what came with versionObserved.
+func (e *Engine) restoreObserved(st *stream, r *reader) {
+	st.observed, st.arrived, st.mark = r.int(), r.int(), r.int()
+	st.skewAt, st.connectedAt = r.int(), r.int()
+	st.ended, st.replaying, st.replayed = r.bool(), r.bool(), r.index()
+	for range r.length() {
+		if from := e.sourceOf(r.string(), math.MaxInt64); from != nil && len(st.sources) < maxSources {
+			st.feed(from)
+		}
+	}
+}
+
 func (st *stream) restoreSeries(r *reader, g grid) *series {
 	tags := wsevent.Tags{TenantID: st.key.tenant, Region: st.key.region, ChannelType: r.string(), Overflow: st.key.overflow}
 	s := newSeries(tags, st, g, 0)
@@ -118,7 +145,7 @@ const day = 86_400_000
 // go on from.
 func (st *stream) check(g grid) error {
 	const ages = 1 << 53 // ms
-	for _, t := range []int64{g.size, st.watermark, st.newest, st.newestAt, st.downSince, st.downMark, st.ahead, st.signs.every, st.signs.latest} {
+	for _, t := range []int64{g.size, st.watermark, st.newest, st.downSince, st.downMark, st.ahead, st.observed, st.arrived, st.mark, st.skewAt, st.connectedAt, st.signs.every, st.signs.latest} {
 		if t < -ages || t > ages {
 			return fmt.Errorf("has a time out of range: %d ms", t)
 		}
@@ -156,6 +183,7 @@ func (e *Engine) adopt(st *stream) error {
 	}
 	e.numbered[st.number] = st
 	e.streams[st.key] = st
+	e.tenants[st.key.tenant] = append(e.tenants[st.key.tenant], st)
 	for _, s := range st.series {
 		e.series[s.tags] = s
 	}
@@ -167,8 +195,9 @@ func (e *Engine) adopt(st *stream) error {
 // stood.
 func (e *Engine) Resume(savedAt, now int64) {
 	for _, st := range e.numbered {
-		st.arrived, st.mark = now, st.watermark
+		st.observed, st.arrived, st.mark = now, now, st.watermark
 		st.away, st.awaySince = st.begun, savedAt
+		st.ended = len(st.down) > 0 // whoever was down then, another one reads now
 		for _, s := range st.series {
 			e.recount(s)
 		}
@@ -179,7 +208,9 @@ func (e *Engine) Resume(savedAt, now int64) {
 // again: nobody was away, and the streams go on as if nothing had happened.
 func (e *Engine) Continue(savedAt int64) {
 	for _, st := range e.numbered {
-		st.arrived, st.mark = savedAt, st.watermark
+		if st.arrived > savedAt || st.observed > savedAt { // of a version that did not know
+			st.observed, st.arrived = savedAt, savedAt
+		}
 		for _, s := range st.series {
 			e.recount(s)
 		}
@@ -189,7 +220,7 @@ func (e *Engine) Continue(savedAt int64) {
 // recount finds out which windows the channels of a restored series belong to.
 func (e *Engine) recount(s *series) {
 	s.channels.each(func(id uint64, c channel) bool {
-		past := c.closed() && e.grid.last(c.lastSeen()) < s.stream.next
+		past := c.closed() && e.grid.last(c.lastSeen()+e.grace) < s.stream.next
 		if past {
 			s.channels.remove(id, func(uint64) {})
 		}

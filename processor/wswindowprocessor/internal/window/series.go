@@ -36,7 +36,7 @@ type series struct {
 type slot struct {
 	panes  [2]wsevent.Counts
 	change int32    // active channels of this window, less those of the one before
-	closed []uint64 // channels whose last window this is
+	closed []uint64 // channels that are forgotten with this window
 }
 
 func newSeries(tags wsevent.Tags, s *stream, g grid, t int64) *series {
@@ -89,10 +89,11 @@ func (s *series) count(event *Event, g grid, t, idle int64) {
 	if pane < g.panesEnd(next-1) {
 		s.countInTotals(event)
 	}
-	if k := g.last(t); k >= next {
+	k := g.last(t)
+	if k >= next {
 		add(&s.slot(k).panes[pane&1], event)
 	}
-	if !s.reported {
+	if !s.reported && k >= next {
 		s.from = min(s.from, max(g.first(t), next))
 		s.since = g.start(s.from)
 	}
@@ -153,6 +154,15 @@ func (s *series) close(k int64, g grid) (counts wsevent.Counts) {
 
 	s.active += int64(s.at(k).change)
 	return counts
+}
+
+// skip ends window k without emitting it: what was counted in it is in the totals, and
+// late events are reported in the next one that is emitted.
+func (s *series) skip(k int64, g grid) {
+	late := s.late
+	s.late = 0
+	s.unshown = s.close(k, g) != wsevent.Counts{} || s.unshown
+	s.late = late
 }
 
 // window is what is emitted of window k.

@@ -4,6 +4,7 @@
 package window
 
 import (
+	"cmp"
 	"encoding/hex"
 	"math/rand/v2"
 	"testing"
@@ -17,6 +18,14 @@ import (
 
 // sign is a sign of life of a receiver that gives one each second.
 func sign(ms int64) Event { return Event{Kind: Alive, Time: base + ms, Every: 1_000} }
+
+// asRead are events that were read at the moment they are stamped with.
+func asRead(events ...Event) []Event {
+	for i := range events {
+		events[i].Observed = events[i].Time
+	}
+	return events
+}
 
 func up(ms int64) Event { return Event{Kind: Connected, Time: base + ms, Every: 1_000} }
 
@@ -94,6 +103,7 @@ func TestABacklogIsComplete(t *testing.T) {
 			backlog = append(backlog, at(MessageSend, ms+100, 1))
 		}
 	}
+	backlog = asRead(backlog...)
 	for name, step := range map[string]int{"in one batch": len(backlog), "record by record": 1} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -102,7 +112,7 @@ func TestABacklogIsComplete(t *testing.T) {
 				e.Advance(base + now)
 			}
 			for rest := backlog; len(rest) > 0; rest = rest[step:] {
-				e.Observe(acme, rest[:step], base+300_000)
+				observe(e, acme, rest[:step], base+300_000)
 				e.Advance(base + 300_050)
 			}
 			signed(e, 300, 300) // and now it is live again
@@ -124,7 +134,7 @@ func TestAHoleInABacklogIsAGap(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	e.Advance(base + 300_000)
-	e.Observe(acme, []Event{sign(13_000), sign(16_000), sign(19_500), sign(20_000), at(MessageSend, 21_000, 1), sign(24_000), sign(33_000)}, base+300_000)
+	observe(e, acme, asRead(sign(13_000), sign(16_000), sign(19_500), sign(20_000), at(MessageSend, 21_000, 1), sign(24_000), sign(33_000)), base+300_000)
 	assert.Equal(t, []string{
 		first,
 		"10: active=1 sent=0 received=0 opened=0 closed=0 dropped=0 incomplete",
@@ -168,19 +178,19 @@ func TestSignsAreHeldAgainstThePlatformsClock(t *testing.T) {
 	e := New(defaults())
 	behind := func(ms int64) Event {
 		event := at(MessageSend, ms, 1)
-		event.Ahead = -30_000
+		event.Observed = event.Time + 30_000
 		return event
 	}
-	observe := func(now int64, events ...Event) { e.Observe(acme, events, base+now) }
-	observe(30_000, up(30_000), behind(0))
+	observed := func(now int64, events ...Event) { observe(e, acme, events, base+now) }
+	observed(30_000, up(30_000), behind(0))
 	for s := int64(31); s <= 40; s++ {
-		observe(s*1_000, sign(s*1_000), behind((s-30)*1_000))
+		observed(s*1_000, sign(s*1_000), behind((s-30)*1_000))
 	}
 	e.Advance(base + 100_000)
 	require.Empty(t, e.Drain(), "its latest sign is of 10 s in the platform's time")
-	observe(100_000, up(100_000), behind(70_000))
+	observed(100_000, up(100_000), behind(70_000))
 	for s := int64(101); s <= 122; s++ {
-		observe(s*1_000, sign(s*1_000), behind((s-30)*1_000))
+		observed(s*1_000, sign(s*1_000), behind((s-30)*1_000))
 	}
 	assert.Equal(t, []string{
 		"0: active=1 sent=10 received=0 opened=0 closed=0 dropped=0",
@@ -302,11 +312,11 @@ func TestBacklogsChangeNothing(t *testing.T) {
 			if random.IntN(40) == 0 { // quiet for long, at times
 				event := at(MessageSend, ms, uint64(1+random.IntN(3)))
 				event.Time += int64(ahead)
-				event.Ahead = ahead
+				event.Observed = event.Time - int64(ahead)
 				records = append(records, event)
 			}
 		}
-		received := func(r *Event) int64 { return r.Time - int64(r.Ahead) }
+		received := func(r *Event) int64 { return cmp.Or(r.Observed, r.Time) }
 		cut := base + int64(random.IntN(200_000))
 		open := cut + int64(random.IntN(200_000))
 		most := 1 + random.IntN(20)
@@ -315,11 +325,13 @@ func TestBacklogsChangeNothing(t *testing.T) {
 			for now := base; now < base+400_000; now += 500 {
 				var due []Event
 				for len(records) > 0 && received(&records[0]) <= now && (!late || now < cut || now >= open) {
-					due, records = append(due, records[0]), records[1:]
+					record := records[0]
+					record.Observed = received(&record)
+					due, records = append(due, record), records[1:]
 				}
 				for len(due) > 0 {
 					n := min(len(due), most)
-					e.Observe(acme, due[:n], now)
+					observe(e, acme, due[:n], now)
 					e.Advance(now)
 					due = due[n:]
 				}

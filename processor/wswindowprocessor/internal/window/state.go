@@ -30,6 +30,7 @@ type change struct {
 // under a number that it keeps. The generation can be read back (Generation), and
 // tells of two pieces which is the newer.
 func (e *Engine) SaveStreams(generation int64, save func(number int, piece []byte)) {
+	e.releaseAll()
 	for number, st := range e.numbered {
 		if st.unsaved && e.streams[st.key] == st { // not one that stands in for a damaged one
 			st.unsaved = false
@@ -147,7 +148,7 @@ func (e *Engine) putStream(to []byte, st *stream) []byte {
 	to = putBool(to, st.live)
 	to = putInt(to, st.watermark)
 	to = putInt(to, st.newest)
-	to = putInt(to, st.newestAt)
+	to = putInt(to, st.newest-st.ahead)
 	to = putInt(to, st.downSince)
 	to = putUint(to, uint64(len(st.down)))
 	for _, socket := range slices.Sorted(maps.Keys(st.down)) {
@@ -164,9 +165,27 @@ func (e *Engine) putStream(to []byte, st *stream) []byte {
 	to = putInt(to, st.ahead)
 	to = putInt(to, st.signs.every)
 	to = putInt(to, st.signs.latest)
+	to = st.putObserved(to)
 	to = putUint(to, uint64(len(st.series)))
 	for _, s := range st.series {
 		to = s.put(to)
+	}
+	return to
+}
+
+// putObserved writes what came with versionObserved.
+func (s *stream) putObserved(to []byte) []byte {
+	to = putInt(to, s.observed)
+	to = putInt(to, s.arrived)
+	to = putInt(to, s.mark)
+	to = putInt(to, s.skewAt)
+	to = putInt(to, s.connectedAt)
+	to = putBool(to, s.ended)
+	to = putBool(to, s.replaying)
+	to = putUint(to, uint64(s.replayed)) //nolint:gosec // a count
+	to = putUint(to, uint64(len(s.sources)))
+	for _, from := range s.sources {
+		to = putString(to, from.name)
 	}
 	return to
 }

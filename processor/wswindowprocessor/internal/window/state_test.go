@@ -83,7 +83,7 @@ func TestRestartsChangeNothing(t *testing.T) {
 			if a.now-a.event.Time >= config.AllowedLateness.Milliseconds() {
 				continue // a straggler may open a channel whose open was lost with a kill, or not: it says too little
 			}
-			e.Observe(a.tags, []Event{a.event}, a.now)
+			observe(e, a.tags, []Event{a.event}, a.now)
 			kept = append(kept, a)
 			due := e.Drain()
 			if len(due) > 0 || random.IntN(10) == 0 { // windows leave once they are on disk
@@ -128,7 +128,7 @@ func TestReplaysChangeNothing(t *testing.T) {
 		saved := 0 // arrivals that are on disk
 		for i := 0; i < len(arrivals); i++ {
 			a := arrivals[i]
-			e.Observe(a.tags, []Event{a.event}, a.now)
+			observe(e, a.tags, []Event{a.event}, a.now)
 			due = append(due, e.Drain()...)
 			if random.IntN(10) == 0 {
 				disk.save(e, 1+random.IntN(20), a.now)
@@ -240,7 +240,7 @@ func FuzzRestore(f *testing.F) {
 		}
 		at := e.numbered[1].watermark
 		e.Resume(at, at)
-		e.Observe(acme, []Event{{Kind: MessageSend, Time: at + 1_000, Channel: 7}}, at+1_000)
+		observe(e, acme, []Event{{Kind: MessageSend, Time: at + 1_000, Channel: 7}}, at+1_000)
 		e.Advance(at + e.ttl + 2*day)
 		require.NotEmpty(t, e.Drain())
 	})

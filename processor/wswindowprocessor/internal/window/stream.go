@@ -3,6 +3,8 @@
 
 package window
 
+import "github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+
 type streamKey struct {
 	tenant, region string
 	overflow       bool
@@ -23,22 +25,39 @@ type stream struct {
 	live      bool // an event of the platform has been seen
 	watermark int64
 	newest    int64 // latest event time; beyond the wall clock when the platform is ahead
-	newestAt  int64 // wall clock when it came
+	ahead     int64 // of the event that is the newest: of the receiver's clock, ms
+	observed  int64 // the receiver's clock at the latest event
 	arrived   int64 // wall clock at the latest arrival
 	mark      int64 // the watermark at that arrival
-	ahead     int64 // of the event that is the newest: of the receiver's clock, ms
+
+	held             []heldEvent // see start.go
+	heldFrom, heldAt int64       // the receiver's clock and ours, at the first of them
+	replaying        bool        // began in the past, and has not come to the present
+	replayed         int         // events since
 
 	signs signs
 
-	down      map[uint16]struct{} // the sockets that are down
-	downSince int64               // our clock, when the first of them went
-	downMark  int64               // the watermark then
-	away      bool                // we were, and nothing has come since
-	awaySince int64               // our clock
-	gaps      []gap               // in the stream's time, overlapping at will
+	sources     []*source           // that it comes from, where they report what they have delivered
+	connectedAt int64               // the receiver's clock, when it first connected; 0: not known
+	down        map[uint16]struct{} // the sockets that are down
+	downSince   int64               // our clock, when the first of them went
+	downMark    int64               // the watermark then
+	ended       bool                // whoever read the sockets that are down has ended
+	away        bool                // we were, and nothing has come since
+	awaySince   int64               // our clock
+	gaps        []gap               // in the stream's time, overlapping at will
 
 	skew      float64 // ms
+	skewAt    int64   // unix ms
 	skewKnown bool
+}
+
+// tags are those under which is counted what is said of the stream.
+func (s *stream) tags() wsevent.Tags {
+	if s.key.overflow {
+		return overflow
+	}
+	return wsevent.Tags{TenantID: s.key.tenant, Region: s.key.region, ChannelType: wsevent.Unknown}
 }
 
 // gap is a time in which nobody listened, or not to all of it: [start, end), unix ms.
@@ -49,77 +68,117 @@ type gap struct{ start, end int64 }
 const maxGaps = 32
 
 // begin sets the watermark to t.
-func (s *stream) begin(t, now int64) {
+func (s *stream) begin(t, observed, now int64) {
 	s.begun = true
-	s.watermark, s.newest, s.mark, s.newestAt, s.arrived = t, t, t, now, now
+	s.watermark, s.newest, s.mark, s.observed, s.arrived, s.ahead = t, t, t, observed, now, t-observed
 }
 
-// arrive moves the watermark for an event of the platform stamped t, by a clock
-// that is ahead of the receiver's.
-func (s *stream) arrive(t, ahead, now int64) {
+// arrive moves the watermark for an event of the platform stamped t.
+func (s *stream) arrive(t, observed, now int64) {
 	if s.signs.every > 0 {
-		s.lives(t - ahead)
+		s.lives(observed)
 	}
 	if t > s.newest {
-		s.newest, s.newestAt, s.ahead = t, now, ahead
+		s.newest, s.ahead = t, t-observed
 	}
-	s.watermark = max(s.watermark, min(s.newest, now))
-	s.arrived, s.mark = now, s.watermark
-	s.back(now)
+	s.observed = max(s.observed, observed)
+	s.watermark = max(s.watermark, min(s.newest, s.observed))
+	s.arrived, s.mark = max(s.arrived, now), s.watermark
+	if s.away || s.ended {
+		s.back(observed)
+		s.returned(observed)
+	}
 }
 
-// pass lets the wall clock act on the watermark: a platform that runs ahead is
-// followed as the wall clock catches up with it, and a stream that has been quiet
-// for idle moves on at the wall clock's pace, from where its own time stood. (To
-// jump to the wall clock would make everything late that a slow platform clock or
-// a paused replay still delivers.)
-func (s *stream) pass(now, idle int64) {
+// pass lets the receiver's clock act on the watermark: a platform that runs ahead is
+// followed as the clock catches up with it, and a stream that has been quiet for idle
+// moves on at the clock's pace, from where its own time stood. (To jump to the clock
+// would make everything late that a slow platform clock or a paused replay still
+// delivers.)
+func (s *stream) pass(clock, idle int64) {
 	if !s.begun {
 		return
 	}
 	reached := s.newest
-	if quiet := now - s.arrived; quiet >= idle {
+	if quiet := clock - s.observed; quiet >= idle {
 		reached = max(reached, s.mark+quiet)
 	}
-	s.watermark = max(s.watermark, min(reached, now))
+	s.watermark = max(s.watermark, min(reached, clock))
 }
 
-// hear takes what a record says about the stream.
-func (s *stream) hear(event *Event, now int64) {
+// clock is the receiver's clock at the wall clock's now.
+func (s *stream) clock(now int64) int64 {
+	if len(s.sources) > 0 {
+		return max(s.delivered(now), now-maxBlocked)
+	}
+	return s.observed + now - s.arrived
+}
+
+// replayIdle is how long a replay may pause without losing its place, ms.
+const replayIdle = 30_000
+
+// patience is how long a stream must be quiet before the clock moves it. Nobody waits
+// for the windows of the past, and whoever delivers them may be slow.
+func (s *stream) patience(idle int64) int64 {
+	if s.arrived-s.observed > lookBack {
+		return max(idle, replayIdle)
+	}
+	return idle
+}
+
+// apply takes what a record says about the stream.
+func (s *stream) apply(event *Event, observed int64) {
 	switch event.Kind {
 	case Alive:
-		s.back(now)
+		s.back(observed)
+		s.returned(observed)
 		s.sign(event.Time, event.Every)
 	case Connected:
 		s.back(event.Time)
-		s.up(event, now)
+		s.returned(event.Time)
+		s.up(event, observed)
+		if s.connectedAt == 0 {
+			s.connectedAt = event.Time
+		}
 	case Disconnected:
 		if len(s.down) == 0 {
 			s.down, s.downSince, s.downMark = map[uint16]struct{}{}, event.Time, s.watermark
 		}
 		s.down[event.Socket] = struct{}{}
+		s.ended = event.Shutdown
 	case Gap:
-		s.addGap(s.own(event.Time, event.GapEnd, now))
+		s.addGap(s.own(event.Time, event.GapEnd, observed))
 	case Skew:
-		s.skew, s.skewKnown = event.Skew, true
+		if event.Time >= s.skewAt {
+			s.skew, s.skewKnown, s.skewAt = event.Skew, true, event.Time
+		}
+	}
+}
+
+// returned ends a time in which nobody read the stream because its receiver had ended:
+// whatever is observed afterwards was read by the next one.
+func (s *stream) returned(observed int64) {
+	if s.ended && observed > s.downSince {
+		s.ended, s.down = false, nil
+		s.addGap(s.own(s.downSince, observed, observed))
 	}
 }
 
 // up takes a socket that has come up.
-func (s *stream) up(event *Event, now int64) {
+func (s *stream) up(event *Event, observed int64) {
 	if _, down := s.down[event.Socket]; !down {
 		s.replaced(event.Time)
 	} else if delete(s.down, event.Socket); len(s.down) == 0 {
-		s.addGap(s.own(s.downSince, event.Time, now))
+		s.addGap(s.own(s.downSince, event.Time, observed))
 	}
 	s.signs = signs{every: event.Every, latest: max(s.signs.latest, event.Time)}
 }
 
 // back ends the time in which we were away.
-func (s *stream) back(now int64) {
-	if s.away {
+func (s *stream) back(observed int64) {
+	if s.away && observed >= s.awaySince {
 		s.away = false
-		s.addGap(s.own(s.awaySince, now, now))
+		s.addGap(s.own(s.awaySince, observed, observed))
 	}
 }
 
@@ -129,15 +188,11 @@ const recent = 60_000
 // own turns a time of our clock into the stream's, which is that of its events. A
 // gap that ended long ago comes out of an archive, as the events around it do; it
 // stands where it is.
-func (s *stream) own(start, end, now int64) (ownStart, ownEnd int64) {
-	if s.signs.every > 0 {
-		return start + s.ahead, end + s.ahead
-	}
-	if !s.live || now-end > recent {
+func (s *stream) own(start, end, observed int64) (ownStart, ownEnd int64) {
+	if s.signs.every == 0 && (!s.live || observed-end > recent) {
 		return start, end
 	}
-	ahead := s.newest - s.newestAt
-	return start + ahead, end + ahead
+	return start + s.ahead, end + s.ahead
 }
 
 func (s *stream) addGap(start, end int64) {
@@ -153,11 +208,11 @@ func (s *stream) addGap(start, end int64) {
 
 // listening says whether somebody listened to the stream in all of [start, end),
 // and whether so little is known of it that a zero would be a guess. While a
-// socket is down, we have just come back, or signs of life are missing, nothing is
-// known of the time after the latest event.
+// socket is down, we have just come back, signs of life are missing, or what is read
+// is not delivered, nothing is known of the time after the latest event.
 func (s *stream) listening(start, end int64) (all, blind bool) {
-	blind = (len(s.down) > 0 || s.away || s.signs.missing(end-s.ahead)) && end > s.newest
-	all = !blind
+	blind = (len(s.down) > 0 || s.away || s.signs.missing(end-s.ahead) || s.unread(end-s.ahead)) && end > s.newest
+	all = !blind && start >= s.connectedAt+s.ahead
 	for _, g := range s.gaps {
 		if g.start < end && g.end > start {
 			all = false
@@ -176,4 +231,14 @@ func (s *stream) forgetGaps(t int64) {
 		}
 	}
 	s.gaps = kept
+}
+
+// holds reports whether anything was counted in window k or a later one.
+func (s *stream) holds(k int64) bool {
+	for _, one := range s.series {
+		if one.last >= k {
+			return true
+		}
+	}
+	return false
 }

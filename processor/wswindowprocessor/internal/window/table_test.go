@@ -23,7 +23,7 @@ func TestTableEqualsAMap(t *testing.T) {
 			id := random.Uint64N(40)*spread + spread - 1 - random.Uint64N(2)
 			switch random.IntN(5) {
 			case 0, 1, 2:
-				c := newChannel(random.Int64N(1000), false, false)
+				c := newChannel(random.Int64N(1000), MessageSend)
 				channels.put(id, c)
 				known[id] = c
 			case 3:
