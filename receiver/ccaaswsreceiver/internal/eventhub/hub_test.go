@@ -75,13 +75,13 @@ func TestHub_NamedAddress(t *testing.T) {
 	for answer, want := range map[string]string{
 		`{"websocketUrl":"wss://hub-7.nice-incontact.com/v2?x=1"}`: "wss://hub-7.nice-incontact.com/v2?tenantId=t&userId=u&x=1",
 		`{"websocketUrl":"wss://Hub-7.NICE-incontact.com"}`:        "wss://Hub-7.NICE-incontact.com/?tenantId=t&userId=u",
-		`{"websocketUrl":"wss://hub.example.com/"}`:                "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
-		`{"websocketUrl":"wss://evil-nice-incontact.com/"}`:        "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
+		`{"websocketUrl":"wss://x.execute-api.example.com/prod"}`:  "wss://x.execute-api.example.com/prod?tenantId=t&userId=u",
+		`{"websocketUrl":"wss://"}`:                                "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
 		`{"websocketUrl":"ws://hub-7.nice-incontact.com/"}`:        "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
 		`{"websocketUrl":"https://hub-7.nice-incontact.com/"}`:     "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
-		`{"websocketUrl":7}`: "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
-		`{}`:                 "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
-		``:                   "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
+		`{"websocketUrl":7}`:                                       "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
+		`{}`:                                                       "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
+		``:                                                         "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
 	} {
 		var asked, token string
 		h := &Hub{
