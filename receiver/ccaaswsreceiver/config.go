@@ -252,12 +252,20 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// mapping returns where the fields of events are, and what makes an object one.
+func (c *Config) mapping(api *platform.API) (frame.Fields, frame.Types) {
+	fields := c.Fields
+	fields.Text = "" // configured by itself
+	if len(c.Types) == 0 && fields == frame.DefaultFields() {
+		return api.Fields, api.Types
+	}
+	return fields, c.Types
+}
+
 // decoder makes a decoder of frames whose objects are events.
 func (c *Config) decoder(api *platform.API) (*frame.Decoder, error) {
-	fields, types := c.fields(api), c.Types
-	if c.defaultFields() {
-		types = api.Types
-	}
+	fields, types := c.mapping(api)
+	fields.Text = c.text(api)
 	switch c.PayloadSize {
 	case platform.SizeOfEvent:
 		fields.Text = ""

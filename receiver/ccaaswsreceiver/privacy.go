@@ -10,7 +10,6 @@ import (
 
 	"go.opentelemetry.io/collector/confmap"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/privacy"
 )
@@ -69,7 +68,7 @@ func (c *Config) validatePrivacy() error {
 // redactor makes that of an API. What an event is known by is not redacted, because
 // its record has it anyway.
 func (c *Config) redactor(api *platform.API) (*privacy.Redactor, error) {
-	fields := c.fields(api)
+	fields, _ := c.mapping(api)
 	set := privacy.Settings{Redact: append(slices.Clone(c.Redact), c.text(api)), Users: c.UserID != userPlain}
 	set.Keep = []string{
 		fields.Type, fields.Timestamp, fields.ChannelID, fields.TenantID, fields.Region, fields.ChannelType, fields.PayloadSize, fields.ID, fields.CloseCode,
@@ -82,22 +81,4 @@ func (c *Config) redactor(api *platform.API) (*privacy.Redactor, error) {
 	empty := func(path string) bool { return path == "" }
 	set.Redact, set.Keep = slices.DeleteFunc(set.Redact, empty), slices.DeleteFunc(set.Keep, empty)
 	return privacy.New(set)
-}
-
-// fields are where in an event its facts are.
-func (c *Config) fields(api *platform.API) frame.Fields {
-	fields := c.Fields
-	fields.Text = ""
-	if c.defaultFields() {
-		fields = api.Fields
-	}
-	fields.Text = c.text(api)
-	return fields
-}
-
-// defaultFields is whether nothing is said of where facts are.
-func (c *Config) defaultFields() bool {
-	fields := c.Fields
-	fields.Text = ""
-	return len(c.Types) == 0 && fields == frame.DefaultFields()
 }
