@@ -8,6 +8,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -81,7 +82,11 @@ func toPrometheus(t *testing.T, server prometheus) http.Handler {
 	})
 }
 
-var hanging = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+// hanging responds to nobody. It reads the body, without which the server does not notice that a client has left.
+var hanging = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
+})
 
 // windowsOf are the windows that a Prometheus has, with the number of samples of each.
 func (p prometheus) windowsOf() (map[windowEnd]int, error) {
@@ -97,7 +102,8 @@ func (p prometheus) windowsOf() (map[windowEnd]int, error) {
 
 // Each configuration with a metrics store: the store is absent, SIGTERM ends the collector within 10 s while it is absent or
 // hangs, the collector starts again, the store returns. Every window is there, once. No queue and no retry of these
-// configurations has a limit of time, so that a short outage stands for an hour; TestValidateQueuesHoldAnHour has the sizes.
+// configurations has a limit of time, so that a short outage stands for an hour; config/outage_test.go has the sizes, and
+// that every exporter of windows is one of these.
 func TestFaultBackendOutageWithARestart(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ config, address, exporter string }{
@@ -108,6 +114,7 @@ func TestFaultBackendOutageWithARestart(t *testing.T) {
 		{"loki.yaml", "PROMETHEUS_URL=%s", "otlp_http/prometheus"},
 		{"elastic.yaml", "ELASTIC_OTLP_ENDPOINT=%s", "otlp_http/elastic_windows"},
 		{"genesys-realtime.yaml", "OTLP_ENDPOINT=%s", "otlp_http"},
+		{"stack.yaml", "MIMIR_URL=%s", "otlp_http/mimir"},
 	} {
 		t.Run(test.config, func(t *testing.T) {
 			t.Parallel()
@@ -116,8 +123,8 @@ func TestFaultBackendOutageWithARestart(t *testing.T) {
 				c.Tenants, c.ChannelTypes = []string{"acme_corp"}, []string{"webmessaging"}
 			})
 			server, door, truth := startPrometheus(t, "127.0.0.1:1"), newFrontDoor(t), startFaultyBackend(t)
-			environment := append([]string{fmt.Sprintf(test.address, door.url()), "CCAAS_STATE=" + t.TempDir(), "LOKI_URL=http://127.0.0.1:1", socketURL(platform)}, someSecrets...)
-			environment = append(environment, socketURL(platform))
+			environment := append([]string{fmt.Sprintf(test.address, door.url()), "CCAAS_STATE=" + t.TempDir(), "LOKI_URL=http://127.0.0.1:1"}, someSecrets...)
+			environment = append(environment, "TEMPO_URL=http://127.0.0.1:1", "CCAAS_WEBHOOK=http://127.0.0.1:1", socketURL(platform))
 			set := append([]string{
 				noOwnMetrics, "exporters::otlp_http/truth::metrics_endpoint=" + truth.URL,
 				"service::pipelines::metrics/windows::exporters=[" + test.exporter + ",otlp_http/truth]", "receivers::ccaas_ws::endpoint=" + strings.Replace(platform.URL(), "http", "ws", 1),
@@ -166,6 +173,60 @@ func TestFaultBackendOutageWithARestart(t *testing.T) {
 	}
 }
 
+// The gateway is absent while the platform sends, then hangs; the sidecar is ended within 10 s and starts again; the gateway
+// returns. Every event is in its window, and every window is there, once.
+func TestFaultGatewayOutageWithARestart(t *testing.T) {
+	t.Parallel()
+	platform, server, door := testTraffic(t), startPrometheus(t, "127.0.0.1:1"), newFrontDoor(t)
+	telemetry, state := freePort(t), t.TempDir()
+	sidecar := func() *process {
+		return shipped(t, "sidecar.yaml", []string{"GATEWAY_ENDPOINT=" + door.url(), "GATEWAY_TOKEN=of-the-house", "CCAAS_STATE=" + state, socketURL(platform)},
+			fmt.Sprintf("service::telemetry::metrics::readers=[{pull: {exporter: {prometheus: {host: 127.0.0.1, port: %d}}}}]", telemetry))
+	}
+	collector := sidecar()
+	truth := sent(t, platform)
+	eventually(t, func() error {
+		n, err := ownMetric(telemetry, "otelcol_ccaas_ws_events")
+		if err == nil && n < float64(truth.Events) {
+			err = fmt.Errorf("%v of %d events are read", n, truth.Events)
+		}
+		return err
+	})
+	door.open(t, hanging)
+	time.Sleep(6 * time.Second) // longer than a timeout
+	stopped := time.Now()
+	collector.stop(t)
+	assert.Less(t, time.Since(stopped), 10*time.Second, "SIGTERM while the gateway hangs")
+	door.close()
+	sidecar()
+	shipped(t, "gateway.yaml", []string{
+		"GATEWAY_LISTEN=" + door.address, "GATEWAY_TOKEN=of-the-house", "PROMETHEUS_URL=" + server.url,
+		"CCAAS_WEBHOOK=" + platform.URL() + "/sink/alerts", "CCAAS_WEBHOOK_SECRET=" + webhookSecret,
+	}, append(shortWindows, noOwnMetrics)...)
+	eventually(t, func() error { return server.disagreement(truth, "") })
+	windows, err := server.windowsOf()
+	require.NoError(t, err)
+	for window, samples := range windows {
+		assert.Equal(t, 1, samples, "%v", window)
+	}
+}
+
+// ownMetric is the sum of a metric over its series, as a collector reports it of itself.
+func ownMetric(port int, name string) (sum float64, err error) {
+	_, page, err := get(fmt.Sprintf("http://127.0.0.1:%d/metrics", port))
+	if err != nil {
+		return 0, err
+	}
+	for _, match := range regexp.MustCompile(`(?m)^`+name+`(?:_total)?(?:\{.*\})? (\S+)$`).FindAllStringSubmatch(page, -1) {
+		n, err := strconv.ParseFloat(match[1], 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
 // A raw event store that is absent, with a queue that is full, changes no window. What it loses is counted.
 func TestFaultArchiveAbsent(t *testing.T) {
 	t.Parallel()
@@ -196,17 +257,9 @@ func TestFaultArchiveAbsent(t *testing.T) {
 			require.NoError(t, err)
 			assert.Empty(t, incomplete)
 			eventually(t, func() error {
-				_, page, err := get(fmt.Sprintf("http://127.0.0.1:%d/metrics", telemetry))
+				lost, err := ownMetric(telemetry, "otelcol_exporter_enqueue_failed_log_records")
 				if err != nil {
 					return err
-				}
-				lost := 0
-				for _, match := range regexp.MustCompile(`(?m)^otelcol_exporter_enqueue_failed_log_records\S* (\S+)$`).FindAllStringSubmatch(page, -1) {
-					n, err := strconv.ParseFloat(match[1], 64)
-					if err != nil {
-						return err
-					}
-					lost += int(n)
 				}
 				if lost == 0 {
 					return errors.New("no dropped event is counted")

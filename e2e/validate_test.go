@@ -84,3 +84,106 @@ func TestValidateDocumentation(t *testing.T) {
 	require.NoError(t, err)
 	require.Positive(t, blocks)
 }
+
+// commentedBlock is a block of TLS or SASL that a shipped configuration has ready behind comment marks.
+var commentedBlock = regexp.MustCompile(`(?m)^( *)# ((?:tls|auth):\n(?:(?: *)#   .*\n)+)`)
+
+// Such a block is valid without its marks, and an endpoint in plain text of another host is warned of until then.
+func TestValidateCommentedBlocks(t *testing.T) {
+	t.Parallel()
+	for name, variable := range map[string]string{
+		"gateway.yaml": "", "sidecar.yaml": "GATEWAY_ENDPOINT=https://gateway.example.com:4318",
+		"kafka-ingest.yaml": "KAFKA_BROKERS=kafka.example.com:9093", "kafka-window.yaml": "KAFKA_BROKERS=kafka.example.com:9093",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile("../config/" + name)
+			require.NoError(t, err)
+			blocks := 0
+			whole := commentedBlock.ReplaceAllStringFunc(string(text), func(block string) string {
+				blocks++
+				return strings.ReplaceAll(block, "# ", "")
+			})
+			require.Positive(t, blocks)
+			path := filepath.Join(t.TempDir(), "config.yaml")
+			require.NoError(t, os.WriteFile(path, []byte(whole), 0o600))
+			run := func(path, variable string) string {
+				command := exec.CommandContext(t.Context(), built(t, "otelcol-ccaas"), "validate", "--config", path)
+				command.Env = append(append(os.Environ(), someSecrets...), variable, "KAFKA_USERNAME=user")
+				out, err := command.CombinedOutput()
+				require.NoError(t, err, string(out))
+				return string(out)
+			}
+			assert.NotContains(t, run(path, variable), "plain text")
+			if variable != "" {
+				assert.Contains(t, run("../config/"+name, strings.Replace(variable, "https", "http", 1)), "plain text")
+			}
+		})
+	}
+}
+
+// An error names the key with its path and the one that was probably meant, and has no stack trace.
+func TestValidateNamesTheKeyThatWasMeant(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(`
+receivers: { ccaas_ws: { platform: genesys_cloud, endpont: "wss://a.example.org", tenant_id: a, oauth2: { client_id: a, client_secret: b, scops: [x] } } }
+processors: { ws_window: { sise: 10s } }
+exporters: { otlp_http: { endpont: "http://localhost:4318" } }
+connectors: { alert: { rules: [{ name: a, metric: ws.drop_rate, severity: w, treshold: { above: 1 } }] }, ws_metrics: }
+service:
+  pipelines:
+    logs: { receivers: [ccaas_ws], processors: [ws_window], exporters: [ws_metrics] }
+    metrics: { receivers: [ws_metrics], exporters: [otlp_http, alert] }
+    logs/alerts: { receivers: [alert], exporters: [otlp_http] }
+`), 0o600))
+	for _, arguments := range [][]string{{"validate", "--config", path}, {"--config", path}} {
+		out, err := exec.CommandContext(t.Context(), built(t, "otelcol-ccaas"), arguments...).CombinedOutput()
+		require.Error(t, err)
+		for _, want := range []string{
+			"receivers::ccaas_ws::endpont: unknown key; did you mean endpoint?",
+			"receivers::ccaas_ws::oauth2::scops: unknown key; did you mean scopes?",
+			"processors::ws_window::sise: unknown key; did you mean size?",
+			"exporters::otlp_http::endpont: unknown key; did you mean endpoint?",
+			"connectors::alert::rules::0::treshold: unknown key; did you mean threshold?",
+		} {
+			assert.Contains(t, string(out), want)
+		}
+		assert.NotContains(t, string(out), ".go:", "a stack trace")
+	}
+}
+
+// A rule on a metric that does not exist is valid, for another source may send it, and is warned of.
+func TestValidateWarnsOfUnknownMetrics(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	text, err := os.ReadFile("../config/alerting.yaml")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), "metric: ws.drop_rate", "metric: ws.droprate", 1)), 0o600))
+	command := exec.CommandContext(t.Context(), built(t, "otelcol-ccaas"), "validate", "--config", path)
+	command.Env = append(os.Environ(), someSecrets...)
+	out, err := command.CombinedOutput()
+	require.NoError(t, err, string(out))
+	assert.Regexp(t, `Warning: connectors::alert::rules\[\S+\]::metric: ws.droprate: .*did you mean ws.drop_rate\?`, string(out))
+}
+
+// A directory that cannot be used is named by its absolute path and its key, without a stack trace.
+func TestStartNamesTheDirectory(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "file"), nil, 0o600))
+	command := exec.CommandContext(t.Context(), built(t, "otelcol-ccaas"), "--config", mustAbs(t, "../config/kafka-ingest.yaml"))
+	command.Dir = folder
+	command.Env = append(append(os.Environ(), someSecrets...), "CCAAS_STATE=file/state")
+	out, err := command.CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(out), "directory: "+filepath.Join(folder, "file", "state"))
+	assert.NotContains(t, string(out), "\n\tgo.opentelemetry.io", "a stack trace")
+}
+
+func mustAbs(t *testing.T, path string) string {
+	t.Helper()
+	absolute, err := filepath.Abs(path)
+	require.NoError(t, err)
+	return absolute
+}

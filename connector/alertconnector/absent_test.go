@@ -85,6 +85,10 @@ func TestUnknownMetricNames(t *testing.T) {
 			logged := r.log.FilterMessageSnippet("does not emit").All()
 			require.Len(t, logged, 1, name)
 			assert.Equal(t, want, logged[0].ContextMap()["did_you_mean"], name)
+			warnings := configured(t, "rules: [{ name: a, metric: "+name+", severity: w, threshold: { above: 1 } }]").Warnings()
+			require.Len(t, warnings, 1)
+			assert.Contains(t, warnings[0], "rules[a]::metric: "+name)
+			assert.Contains(t, warnings[0], "did you mean "+want+"?")
 			r.end(t)
 		})
 	}

@@ -4,12 +4,14 @@
 package alertconnector
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/spelling"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -22,40 +24,38 @@ var metricNames = []string{
 	wsevent.MetricAlertBaseline, wsevent.MetricAlertFiring, wsevent.MetricAlertThreshold,
 }
 
-// warnUnknownMetrics logs each rule on a ws.* metric that this distribution does not emit.
+// unknownMetric returns the nearest known name where a rule names a ws.* metric that
+// this distribution does not emit.
+func unknownMetric(name string) (nearest string, unknown bool) {
+	if !strings.HasPrefix(strings.ToLower(name), "ws") || slices.Contains(metricNames, name) {
+		return "", false
+	}
+	nearest, _ = spelling.Nearest(name, metricNames)
+	return nearest, true
+}
+
+const unknownMetricMessage = "Rule names a metric that this distribution does not emit; it does not fire unless another source sends it"
+
+// warnUnknownMetrics logs each rule on such a metric.
 func warnUnknownMetrics(rules []*engine.Rule, logger *zap.Logger) {
 	for _, r := range rules {
-		if strings.HasPrefix(strings.ToLower(r.Metric), "ws") && !slices.Contains(metricNames, r.Metric) {
-			logger.Warn("Rule names a metric that this distribution does not emit; it does not fire unless another source sends it",
-				zap.String("rule", r.Name), zap.String("metric", r.Metric), zap.String("did_you_mean", nearest(r.Metric)))
+		if nearest, unknown := unknownMetric(r.Metric); unknown {
+			logger.Warn(unknownMetricMessage, zap.String("rule", r.Name), zap.String("metric", r.Metric), zap.String("did_you_mean", nearest))
 		}
 	}
 }
 
-// nearest is the known metric with the fewest edits.
-func nearest(name string) string {
-	return slices.MinFunc(metricNames, func(a, b string) int { return edits(name, a) - edits(name, b) })
-}
-
-// edits is the Levenshtein distance.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitution := diagonal
-			if a[i] != b[j] {
-				substitution++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitution, row[j]+1, row[j+1]+1)
+// Warnings are what is valid and probably not intended, each with its key; the
+// validate command prints them.
+func (c *Config) Warnings() []string {
+	var warnings []string
+	for i := range c.Rules {
+		r := &c.Rules[i]
+		if nearest, unknown := unknownMetric(r.Metric); unknown {
+			warnings = append(warnings, fmt.Sprintf("rules[%s]::metric: %s: %s; did you mean %s?", r.Name, r.Metric, unknownMetricMessage, nearest))
 		}
 	}
-	return row[len(b)]
+	return warnings
 }
 
 const (

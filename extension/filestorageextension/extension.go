@@ -6,6 +6,7 @@ package filestorageextension
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,6 +47,23 @@ func (s *checkedStorage) Start(ctx context.Context, host component.Host) error {
 		}
 	}
 	return s.Extension.Start(ctx, host)
+}
+
+// GetClient names the directory where a file in it cannot be opened.
+func (s *checkedStorage) GetClient(ctx context.Context, kind component.Kind, id component.ID, name string) (storage.Client, error) {
+	client, err := s.Extension.GetClient(ctx, kind, id, name)
+	if err != nil {
+		return nil, directoryError(s.directory, err)
+	}
+	return client, nil
+}
+
+// directoryError names the directory by its absolute path.
+func directoryError(directory string, err error) error {
+	if absolute, absErr := filepath.Abs(directory); absErr == nil {
+		directory = absolute
+	}
+	return fmt.Errorf("directory: %s: cannot be used for state: %w (a relative path is relative to the working directory of the process)", directory, err)
 }
 
 func isState(name string) bool {

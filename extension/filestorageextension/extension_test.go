@@ -138,3 +138,20 @@ func TestOtherFilesAreLeftAlone(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, entries, 4)
 }
+
+func TestADirectoryThatCannotBeUsedIsNamed(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	config := NewFactory().CreateDefaultConfig().(*Config)
+	config.Directory, config.CreateDirectory = filepath.Join(file, "state"), true
+	require.ErrorContains(t, config.Validate(), "directory: "+config.Directory)
+
+	config.Directory = filepath.Join(t.TempDir(), "state")
+	extension, err := NewFactory().Create(t.Context(), extensiontest.NewNopSettings(metadata.Type), config)
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(config.Directory))
+	require.NoError(t, os.WriteFile(config.Directory, nil, 0o600))
+	_, err = extension.(storage.Extension).GetClient(t.Context(), component.KindReceiver, component.MustNewID("a"), "")
+	require.ErrorContains(t, err, "directory: "+config.Directory)
+}

@@ -29,6 +29,14 @@ type Config struct {
 // Unmarshal refuses durations without a unit.
 func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
 
+// Validate names the directory by its absolute path.
+func (c *Config) Validate() error {
+	if err := c.Config.Validate(); err != nil {
+		return directoryError(c.Directory, err)
+	}
+	return nil
+}
+
 func createDefaultConfig() component.Config {
 	return &Config{Config: *filestorage.NewFactory().CreateDefaultConfig().(*filestorage.Config)}
 }
@@ -37,7 +45,7 @@ func createExtension(ctx context.Context, set extension.Settings, config compone
 	own := config.(*Config)
 	files, err := filestorage.NewFactory().Create(ctx, set, &own.Config)
 	if err != nil {
-		return nil, err
+		return nil, directoryError(own.Directory, err)
 	}
 	return &checkedStorage{
 		Extension: files.(storage.Extension),

@@ -38,10 +38,30 @@ func Check(raw map[string]any, config any) error {
 	return errors.Join(c.errs...)
 }
 
+// UnknownKey is a key that a configuration does not have.
+type UnknownKey struct {
+	Path  string   // in confmap's form, a::b::c
+	Name  string   // the last part of Path
+	Known []string // the keys that its section has
+}
+
+// UnknownKeys are the keys of raw that config, a pointer to a struct, does not decode.
+// A section whose type decodes keys by code of its own may have more keys than its
+// fields say, so a key of the result is an error only where confmap has refused one.
+func UnknownKeys(raw map[string]any, config any) []UnknownKey {
+	c := checker{findUnknown: true}
+	c.walk(nil, raw, reflect.TypeOf(config))
+	return c.unknown
+}
+
 var durationType = reflect.TypeFor[time.Duration]()
 
 // checker collects the errors of one configuration.
-type checker struct{ errs []error }
+type checker struct {
+	errs        []error
+	findUnknown bool
+	unknown     []UnknownKey
+}
 
 // walk follows the values of a configuration along the types that they decode into.
 func (c *checker) walk(path []string, value any, into reflect.Type) {
@@ -59,7 +79,12 @@ func (c *checker) walk(path []string, value any, into reflect.Type) {
 	case reflect.Struct:
 		if section, ok := value.(map[string]any); ok {
 			for _, key := range slices.Sorted(maps.Keys(section)) {
-				c.walk(append(slices.Clip(path), key), section[key], fieldOf(into, key))
+				here := append(slices.Clip(path), key)
+				field := fieldOf(into, key)
+				if field == nil {
+					c.noteUnknown(here, into)
+				}
+				c.walk(here, section[key], field)
 			}
 		}
 	case reflect.Map:
@@ -77,6 +102,23 @@ func (c *checker) walk(path []string, value any, into reflect.Type) {
 			c.walk(append(slices.Clip(path), strconv.Itoa(i)), item, into.Elem())
 		}
 	}
+}
+
+// noteUnknown keeps a key that has no field. Every configoptional.Optional has enabled.
+func (c *checker) noteUnknown(path []string, section reflect.Type) {
+	name := path[len(path)-1]
+	if !c.findUnknown || name == "enabled" {
+		return
+	}
+	key := UnknownKey{Path: strings.Join(path, confmap.KeyDelimiter), Name: name}
+	for field := range fields(section) {
+		if field.remain {
+			return
+		}
+		key.Known = append(key.Known, field.name)
+	}
+	slices.Sort(key.Known)
+	c.unknown = append(c.unknown, key)
 }
 
 // checkValue refuses what is not a duration with a unit.

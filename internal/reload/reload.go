@@ -13,6 +13,9 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/collector/otelcol"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/configcheck"
 )
 
 // Run executes the command line of the distribution.
@@ -21,9 +24,13 @@ func Run(set otelcol.CollectorSettings) error {
 	log := &currentLogger{}
 	resolver := &set.ConfigProviderSettings.ResolverSettings
 	resolver.ProviderFactories = record.wrap(resolver.ProviderFactories)
-	set.LoggingOptions = append(set.LoggingOptions, zap.WrapCore(log.capture))
+	// An error names what is wrong and where; the stack of the goroutine that logs it helps nobody.
+	noStack := zap.AddStacktrace(zap.LevelEnablerFunc(func(zapcore.Level) bool { return false }))
+	set.LoggingOptions = append(set.LoggingOptions, zap.WrapCore(log.capture), noStack)
+	check := configcheck.Watch(&set)
 
 	command := otelcol.NewCommand(set)
+	explainValidate(command, check)
 	start := command.RunE
 	command.RunE = func(command *cobra.Command, args []string) error {
 		hangup, terminate := make(chan os.Signal, 1), make(chan os.Signal, 1)
@@ -34,7 +41,7 @@ func Run(set otelcol.CollectorSettings) error {
 		s := &supervisor{
 			start: func(ctx context.Context) error {
 				command.SetContext(ctx)
-				return start(command, args)
+				return check.Explain(start(command, args))
 			},
 			check:     checkInChild,
 			record:    record,
@@ -51,6 +58,25 @@ func Run(set otelcol.CollectorSettings) error {
 		return s.run(command.Context())
 	}
 	return command.Execute()
+}
+
+// explainValidate makes the validate command suggest keys and print warnings.
+func explainValidate(root *cobra.Command, check *configcheck.Checker) {
+	for _, command := range root.Commands() {
+		if command.Name() != "validate" {
+			continue
+		}
+		validate := command.RunE
+		command.RunE = func(command *cobra.Command, args []string) error {
+			if err := validate(command, args); err != nil {
+				return check.Explain(err)
+			}
+			for _, warning := range check.Warnings() {
+				command.PrintErrln("Warning:", warning)
+			}
+			return nil
+		}
+	}
 }
 
 // supervisor runs one Collector after another, each with the configuration of its time.

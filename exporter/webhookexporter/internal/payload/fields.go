@@ -11,6 +11,8 @@ import (
 	"strings"
 	"text/template"
 	"text/template/parse"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/spelling"
 )
 
 // checkFields returns an error for each field of the message that a template names
@@ -105,11 +107,9 @@ func (c *fieldChecker) name(name string) {
 	if slices.Contains(c.known, name) {
 		return
 	}
-	for _, known := range c.known {
-		if strings.EqualFold(known, name) {
-			c.errs = append(c.errs, fmt.Errorf(".%s: no such field; did you mean .%s?", name, known))
-			return
-		}
+	if known, near := spelling.Nearest(name, c.known); near {
+		c.errs = append(c.errs, fmt.Errorf(".%s: no such field; did you mean .%s?", name, known))
+		return
 	}
 	c.errs = append(c.errs, fmt.Errorf(".%s: no such field; the fields are .%s (keys of an alert's body are below .Body, as .Body.tenant_id)",
 		name, strings.Join(c.known, ", .")))

@@ -1,0 +1,132 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package configcheck
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/collector/otelcol"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+)
+
+type settings struct {
+	Client confighttp.ClientConfig                                  `mapstructure:",squash"`
+	Queue  configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
+	Rules  []rule                                                   `mapstructure:"rules"`
+	Free   map[string]string                                        `mapstructure:"free"`
+}
+
+type rule struct {
+	Threshold float64       `mapstructure:"threshold"`
+	Period    time.Duration `mapstructure:"period"`
+}
+
+func (s *settings) Warnings() []string {
+	if s.Client.Endpoint == "odd" {
+		return []string{"endpoint: is odd"}
+	}
+	return nil
+}
+
+var testType = component.MustNewType("test")
+
+// checkerOf has read a configuration of an exporter of the type test.
+func checkerOf(t *testing.T, conf map[string]any) (*Checker, *observer.ObservedLogs) {
+	t.Helper()
+	set := otelcol.CollectorSettings{Factories: func() (otelcol.Factories, error) {
+		return otelcol.Factories{Exporters: map[component.Type]exporter.Factory{
+			testType: exporter.NewFactory(testType, func() component.Config {
+				return &settings{Queue: configoptional.Default(exporterhelper.NewDefaultQueueConfig())}
+			}),
+		}}, nil
+	}}
+	checker := Watch(&set)
+	core, logs := observer.New(zap.WarnLevel)
+	factories := set.ConfigProviderSettings.ResolverSettings.ConverterFactories
+	require.Len(t, factories, 1)
+	converter := factories[0].Create(confmap.ConverterSettings{Logger: zap.New(core)})
+	require.NoError(t, converter.Convert(t.Context(), confmap.NewFromStringMap(conf)))
+	return checker, logs
+}
+
+func TestExplain_UnknownKeys(t *testing.T) {
+	t.Parallel()
+	checker, _ := checkerOf(t, map[string]any{"exporters": map[string]any{
+		"test/a": map[string]any{
+			"endpont": "x", "sending_queue": map[string]any{"enabled": true, "queue_sise": 1},
+			"rules": []any{map[string]any{"treshold": 1}}, "free": map[string]any{"anything": "a"}, "certificates": 1,
+		},
+		"test": nil,
+	}})
+	err := checker.Explain(errors.New("'x' has invalid keys: endpont"))
+	for _, want := range []string{
+		"has invalid keys",
+		"exporters::test/a::endpont: unknown key; did you mean endpoint?",
+		"exporters::test/a::sending_queue::queue_sise: unknown key; did you mean queue_size?",
+		"exporters::test/a::rules::0::treshold: unknown key; did you mean threshold?",
+		"exporters::test/a::certificates: unknown key; the keys here are auth, ",
+	} {
+		require.ErrorContains(t, err, want)
+	}
+	assert.NotContains(t, err.Error(), "anything")
+	assert.NotContains(t, err.Error(), "enabled: unknown")
+
+	other := errors.New("something else")
+	assert.Equal(t, other, checker.Explain(other))
+	assert.NoError(t, checker.Explain(nil))
+}
+
+func TestWarnings_OfComponents(t *testing.T) {
+	t.Parallel()
+	checker, _ := checkerOf(t, map[string]any{"exporters": map[string]any{"test/a": map[string]any{"endpoint": "odd"}, "test": map[string]any{"endpoint": "even"}}})
+	assert.Equal(t, []string{"exporters::test/a::endpoint: is odd"}, checker.Warnings())
+}
+
+func TestWarnings_PlainTextToAnotherHost(t *testing.T) {
+	t.Parallel()
+	exporters := func(settings map[string]any) map[string]any {
+		return map[string]any{"exporters": map[string]any{"otlp_http": settings}}
+	}
+	for name, conf := range map[string]map[string]any{
+		"exporters::otlp_http::endpoint: http://gateway:4318":           exporters(map[string]any{"endpoint": "http://gateway:4318"}),
+		"exporters::otlp_http::metrics_endpoint: http://10.0.0.1:9090":  exporters(map[string]any{"metrics_endpoint": "HTTP://10.0.0.1:9090/api/v1/otlp/v1/metrics"}),
+		"exporters::otlp_http::endpoint: http://[2001:db8::1]":          exporters(map[string]any{"endpoint": "http://[2001:db8::1]/"}),
+		"exporters::otlp_http::endpoint: http://127.0.0.1.example.com:": exporters(map[string]any{"endpoint": "http://127.0.0.1.example.com:1", "tls": map[string]any{"insecure": false}}),
+		"exporters::kafka::brokers: k:9092":                             {"exporters": map[string]any{"kafka": map[string]any{"brokers": []any{"localhost:9092", "k:9092"}}}},
+		"receivers::ccaas_kafka::brokers: k:9092":                       {"receivers": map[string]any{"ccaas_kafka": map[string]any{"brokers": "k:9092"}}},
+		"exporter::otlp::endpoint: http://tempo:4318": {"service": map[string]any{"telemetry": map[string]any{"traces": map[string]any{"processors": []any{
+			map[string]any{"batch": map[string]any{"exporter": map[string]any{"otlp": map[string]any{"endpoint": "http://tempo:4318"}}}},
+		}}}}},
+	} {
+		checker, logs := checkerOf(t, conf)
+		warnings := checker.Warnings()
+		require.Len(t, warnings, 1, name)
+		assert.Contains(t, warnings[0], name)
+		assert.Equal(t, 1, logs.FilterMessage(warnings[0]).Len(), "it is logged at the start, too")
+	}
+	for _, conf := range []map[string]any{
+		nil,
+		exporters(map[string]any{"endpoint": "https://gateway:4318"}),
+		exporters(map[string]any{"endpoint": "http://gateway:4318", "tls": map[string]any{"insecure": true}}),
+		exporters(map[string]any{"endpoint": "http://LOCALHOST.:4318", "metrics_endpoint": "http://127.0.0.2:1", "logs_endpoint": "http://[::1]:1"}),
+		{"exporters": map[string]any{"prometheus": map[string]any{"endpoint": "0.0.0.0:9464"}}},
+		{"exporters": map[string]any{"kafka": map[string]any{"brokers": []any{"k:9092"}, "tls": map[string]any{"ca_file": "a"}}}},
+		{"exporters": map[string]any{"kafka": map[string]any{"brokers": []any{"[::1]:9092", "127.0.0.1:9092", "localhost"}}}},
+	} {
+		checker, logs := checkerOf(t, conf)
+		assert.Empty(t, checker.Warnings(), "%v", conf)
+		assert.Zero(t, logs.Len())
+	}
+}
