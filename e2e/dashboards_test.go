@@ -81,7 +81,7 @@ func dashboards(t *testing.T) map[string]grafana.Dashboard {
 // questions are all expressions of all dashboards, with what Grafana fills in.
 func questions(t *testing.T, by string) []asked {
 	t.Helper()
-	fill := strings.NewReplacer("${by:csv}", by, "$__interval", "9s", "$__rate_interval", "60s", "$__range", "5m",
+	fill := strings.NewReplacer("${by:csv}", by, "${window_step}", "9000", "${window_fresh}", "20000", "$__interval", "9s", "$__rate_interval", "60s", "$__range", "5m",
 		"$tenant_id", ".*", "$region", ".*", "$channel_type", ".*", "$instance", ".*", "$rule", ".*")
 	var all []asked
 	for file, decoded := range dashboards(t) {
@@ -97,6 +97,14 @@ func questions(t *testing.T, by string) []asked {
 		}
 		for _, annotation := range decoded.Annotations.List {
 			all = append(all, asked{file + ": " + annotation.Name, fill.Replace(*annotation.Expr)})
+		}
+		for _, variable := range decoded.Templating.List {
+			if variable.Query == nil || variable.Query.String == nil {
+				continue
+			}
+			if expression, is := strings.CutPrefix(*variable.Query.String, "query_result("); is {
+				all = append(all, asked{file + ": " + variable.Name, strings.TrimSuffix(expression, ")")})
+			}
 		}
 	}
 	require.NotEmpty(t, all)

@@ -49,17 +49,19 @@ func overview() *dashboard.DashboardBuilder {
 			query{grouped("sum", perSeries("avg_over_time", "ws_messages_per_second")), group}).
 			DataLinks(eventsLink("Raw events", ""))).
 		WithPanel(dials("Payload throughput",
-			"How many bytes of payload move now, against the most in the time shown. \"No windows\" means that the stream is dead, not calm.",
+			"How many bytes of payload move now, against the most in the time shown: the sum over the series that report a size. No value means "+
+				"that no windows come, which is a dead stream and not a calm one, or that no message of these series has a size.",
 			units.BytesPerSecondSI,
 			query{throughput, "now"},
 			query{"max_over_time((" + throughput + ")[$__range:" + windowEvery + "])", "peak"})).
 		WithPanel(lines("Drop rate",
 			"Which share of the open connections dropped in a window: the worst series of each line. Dashed: 0.5 %, at which the rule "+
-				"as shipped alerts after two windows in a row, and the threshold that is really set.",
+				"as shipped alerts after two windows in a row, and the threshold that is really set. A series without a line has no windows, or "+
+				"its platform never says whether a close was abnormal.",
 			units.Percent,
 			query{grouped("max", perSeries("max_over_time", "ws_drop_rate_percent")), group},
 			query{"min(" + ofRule("ws_alert_threshold", dropsRule) + ")", "alerts above"}).
-			OverrideByQuery("B", dashed(critical)).Min(0).AxisSoftMax(1).
+			OverrideByQuery("B", dashed(critical)).Min(0).AxisSoftMax(1).NoValue(noValue).
 			Thresholds(steps(calm, from(0.5, critical))).
 			ThresholdsStyle(dashedThresholds()).
 			DataLinks(eventsLink("Dropped connections", dropped))).

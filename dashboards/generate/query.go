@@ -10,18 +10,35 @@ import (
 	"strings"
 )
 
-// windowEvery is how often a series has a window: size less overlap. As the step
-// of a query it gives every window a point of its own, and a missing window an
-// empty one.
-const windowEvery = "9s"
+// What the dashboards read from the windows' own metrics, once for the time in view:
+// no size or step is written down here. Both are in ms, which Grafana and PromQL take
+// in fractions of a second, too.
+const (
+	stepVariable  = "window_step"
+	freshVariable = "window_fresh"
+)
 
-// scrapeEvery is how often the collector's own telemetry is scraped, at least.
-const scrapeEvery = "15s"
+// windowEvery is how often a series has a window. As the step of a query it gives
+// every window a point of its own, and a missing window an empty one. Where streams
+// differ it is the longest.
+const windowEvery = "${" + stepVariable + "}ms"
 
 // fresh is the age at which a value still counts as the present one: a window
 // more than is due, and the time it needs to arrive. Never the five minutes that
 // Prometheus looks back by itself, which would draw a dead stream as a calm one.
-const fresh = "20s"
+const fresh = "${" + freshVariable + "}ms"
+
+// longestStep is the step of the windows, s. A second stands in while no stream has one.
+const longestStep = "(max(last_over_time(ws_window_step_seconds[1d])) or vector(1))"
+
+// Queries of the two variables.
+const (
+	stepQuery  = "ceil(1000 * " + longestStep + ")"
+	freshQuery = "ceil(1000 * (2 * " + longestStep + " + 2))"
+)
+
+// scrapeEvery is how often the collector's own telemetry is scraped, at least.
+const scrapeEvery = "15s"
 
 // What the variables at the top of a dashboard let through.
 const (

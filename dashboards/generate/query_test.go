@@ -21,7 +21,7 @@ import (
 
 // filled is an expression as Grafana sends it, with everything selected.
 func filled(expression string) string {
-	return strings.NewReplacer("${by:csv}", "region,tenant_id", "$__interval", "9s", "$__rate_interval", "60s", "$__range", "30m",
+	return strings.NewReplacer("${by:csv}", "region,tenant_id", "${window_step}", "9000", "${window_fresh}", "20000", "$__interval", "9s", "$__rate_interval", "60s", "$__range", "30m",
 		"$tenant_id", ".*", "$region", ".*", "$channel_type", ".*", "$instance", ".*", "$rule", ".*").Replace(expression)
 }
 
@@ -61,6 +61,41 @@ func TestExpressions(t *testing.T) {
 					return nil
 				})
 				assert.Positive(t, selectors, where)
+			}
+		}
+	})
+}
+
+// The geometry of windows is read from the windows, and what is unknown stays absent.
+func TestVariables_GeometryOfWindows(t *testing.T) {
+	t.Parallel()
+	promql := parser.NewParser(parser.Options{})
+	forEach(t, func(t *testing.T, decoded dashboard.Dashboard, text []byte) {
+		found := map[string]string{}
+		for _, variable := range decoded.Templating.List {
+			if variable.Query == nil || variable.Query.String == nil {
+				continue
+			}
+			expression, is := strings.CutPrefix(*variable.Query.String, "query_result(")
+			if !is {
+				continue
+			}
+			_, err := promql.ParseExpr(strings.TrimSuffix(expression, ")"))
+			require.NoError(t, err)
+			assert.Contains(t, expression, "ws_window_step_seconds")
+			require.NotNil(t, variable.Regex)
+			found[variable.Name] = *variable.Regex
+		}
+		require.Contains(t, found, stepVariable)
+		require.Contains(t, found, freshVariable)
+		for _, pattern := range found {
+			match := regexp.MustCompile(strings.Trim(pattern, "/")).FindStringSubmatch(`{} 9000 1715623400000`)
+			assert.Equal(t, []string{`} 9000 `, "9000"}, match)
+		}
+		assert.NotContains(t, string(text), "vector(0)", "0 in the place of what is unknown")
+		for where, queries := range expressions(decoded) {
+			for _, query := range queries {
+				assert.NotRegexp(t, `ws_(active|messages|payload|drop|window|clock)[a-z_]*(\{[^}]*\})?\[[0-9.]+(ms|s)\]`, query, where)
 			}
 		}
 	})

@@ -22,14 +22,16 @@ func shell(uid, title, description string) *dashboard.DashboardBuilder {
 	built := dashboard.NewDashboardBuilder(title).Uid(uid).Description(description).
 		Tags([]string{"otelcol-ccaas"}).Timezone("browser").Editable().Tooltip(dashboard.DashboardCursorSyncCrosshair).
 		Time("now-30m", "now").Refresh("10s").
-		// A window comes every nine seconds, so nothing is gained by asking more often; and it
-		// takes two seconds to arrive.
+		// As shipped a window comes every nine seconds, so nothing is gained by asking more often;
+		// and it takes two seconds to arrive.
 		Timepicker(dashboard.NewTimePickerBuilder().NowDelay("2s").
 			RefreshIntervals([]string{"10s", "30s", "1m", "5m", "15m", "1h"})).
 		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Metrics").Type("prometheus").
 			Description("Where the metrics are: a Prometheus, a Mimir, or the collector's own store")).
 		WithVariable(dashboard.NewDatasourceVariableBuilder("loki").Label("Raw events").Type("loki").
-			Description("Where the raw events are. Without a Loki the panels of raw events stay empty, and only those"))
+			Description("Where the raw events are. Without a Loki the panels of raw events stay empty, and only those")).
+		WithVariable(hidden(stepVariable, "Window step, ms", stepQuery)).
+		WithVariable(hidden(freshVariable, "Age of a present value, ms", freshQuery))
 	for _, other := range []struct{ uid, title string }{
 		{overviewUID, "Overview"}, {streamHealthUID, "Stream health"}, {alertsUID, "Alerts"},
 	} {
@@ -49,6 +51,14 @@ func eventsLink(title, filter string) []cog.Builder[dashboard.DashboardLink] {
 	return []cog.Builder[dashboard.DashboardLink]{
 		link(title, explore(rawEvents(linkedSeries, filter))).TargetBlank(true),
 	}
+}
+
+// hidden is a variable that nobody chooses: the value of a query.
+func hidden(name, label, expression string) *dashboard.QueryVariableBuilder {
+	return dashboard.NewQueryVariableBuilder(name).Label(label).Datasource(metricsSource()).
+		Query(dashboard.StringOrMap{String: new("query_result(" + expression + ")")}).
+		Regex(`/\} ([0-9]+) /`). // labels, value, time
+		Refresh(dashboard.VariableRefreshOnTimeRangeChanged).Hide(dashboard.VariableHideHideVariable)
 }
 
 // choice is a variable with the values of a label. Everything is selected at

@@ -4,6 +4,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/grafana/grafana-foundation-sdk/go/barchart"
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/cog/variants"
@@ -27,6 +29,9 @@ const (
 	nothing  = "dark-red" // no windows at all
 )
 
+// noValue is shown where a value is absent. What is unknown is never drawn as 0.
+const noValue = "no windows, or not reported by this platform"
+
 // query is an expression with the name of what it draws.
 type query struct{ expression, legend string }
 
@@ -41,7 +46,16 @@ func eventsSource() common.DataSourceRef {
 // target is a query over the time in view; the n-th of a panel.
 func target(n int, q query) *prometheus.DataqueryBuilder {
 	return prometheus.NewDataqueryBuilder().RefId(string(rune('A' + n))).EditorMode(prometheus.QueryEditorModeCode).
-		Datasource(metricsSource()).Expr(q.expression).LegendFormat(q.legend).Range()
+		Datasource(metricsSource()).Expr(q.expression).LegendFormat(q.legend).Range().Interval(minStep(q.expression))
+}
+
+// minStep is the finest step of a query: that of the windows, or of the scrapes for
+// the collector's own telemetry. It goes before the scrape interval of the data source.
+func minStep(expression string) string {
+	if strings.Contains(expression, "otelcol_") {
+		return scrapeEvery
+	}
+	return windowEvery
 }
 
 func targets(queries []query, shape func(*prometheus.DataqueryBuilder)) []cog.Builder[variants.Dataquery] {
@@ -83,7 +97,7 @@ func bars(title, description, unit string, queries ...query) *barchart.PanelBuil
 
 // dials is a gauge for each query, all on the scale of the greatest.
 func dials(title, description, unit string, queries ...query) *gauge.PanelBuilder {
-	return gauge.NewPanelBuilder().Title(title).Description(description).Unit(unit).Min(0).NoValue("no windows").
+	return gauge.NewPanelBuilder().Title(title).Description(description).Unit(unit).Min(0).NoValue(noValue).
 		Datasource(metricsSource()).Interval(windowEvery).Targets(targets(queries, present)).
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).
 		Thresholds(steps(neutral)).ShowThresholdMarkers(false).Span(6).Height(8)

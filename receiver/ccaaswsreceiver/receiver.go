@@ -21,6 +21,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/hubevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/lifecycle"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
@@ -47,6 +49,9 @@ type wsReceiver struct {
 	telemetry *metadata.TelemetryBuilder
 	next      consumer.Logs
 	report    *receiverhelper.ObsReport
+
+	channelsMutex sync.Mutex // held while a frame is decoded
+	channels      *lifecycle.Channels
 
 	api     platform.API
 	client  *http.Client
@@ -83,6 +88,7 @@ func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*ws
 		config:    config,
 		profile:   profile,
 		api:       api,
+		channels:  lifecycle.NewChannels(),
 		set:       set,
 		telemetry: telemetry,
 		next:      next,
@@ -109,7 +115,11 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 	connecting, r.stop = context.WithCancel(context.WithoutCancel(ctx))   // the sessions outlive Start,
 	delivering, r.giveUp = context.WithCancel(context.WithoutCancel(ctx)) // and the couriers outlive the sessions
 	for _, conn := range connections {
-		conn.session = session.New(way.settings(conn.number), conn)
+		settings := way.settings(conn.number)
+		conn.session, conn.pace = session.New(settings, conn), settings.Pace
+		if way.idle != nil {
+			conn.idle = func() bool { return way.idle(conn.number) }
+		}
 		r.running.Go(func() {
 			conn.outbox.carry(wsevent.ContextWithDelivery(delivering, conn), conn.delivery.deliver)
 			conn.tick(time.Now()) //nolint:contextcheck // what was read after the last one is of no call
@@ -183,7 +193,7 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 		if err != nil {
 			return nil, err
 		}
-		shared = func(text []byte, _ time.Time, to frame.Sink) { decoder.Decode(text, to) }
+		shared = r.ordered(decoder)
 		if pieces, err = r.config.decoder(&r.api); err != nil {
 			return nil, err
 		}
@@ -197,14 +207,22 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 		telemetry: r.telemetry,
 		logger:    r.set.Logger.With(zap.Int("connection", number)),
 		heard:     time.Now(),
+		health:    newHealth(time.Now()),
 		alive:     alive{interval: r.config.AliveInterval},
 		warned:    map[string]bool{},
+	}
+	redactor, err := r.config.redactor(&r.api)
+	if err != nil {
+		return nil, err
 	}
 	into := newRecords(recordSettings{
 		platform:        r.profile.Name,
 		tenant:          r.config.TenantID,
 		region:          r.profile.Region(r.config.Region),
-		includeRaw:      r.config.IncludeRaw,
+		raw:             r.config.Raw,
+		userID:          r.config.UserID,
+		userKey:         string(r.config.UserIDKey),
+		redactor:        redactor,
 		abnormalReasons: r.profile.AbnormalReasons,
 		version:         r.set.BuildInfo.Version,
 		limits:          frame.Limits{Dimension: r.config.MaxDimensionLength, ID: r.config.MaxIDLength},
@@ -217,6 +235,26 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 		r.telemetry.CcaasWsBackpressureTime.Add(context.Background(), blocked.Seconds())
 	}
 	return conn, nil
+}
+
+// ordered makes the decode of one connection. Where conditions make objects events,
+// several may hold for one change of a channel: what the connections know of their
+// channels is common to them.
+func (r *wsReceiver) ordered(decoder *frame.Decoder) decode {
+	if _, types := r.config.mapping(&r.api); len(types) == 0 {
+		return func(text []byte, _ time.Time, to frame.Sink) { decoder.Decode(text, to) }
+	}
+	order := &lifecycle.Sink{Channels: r.channels}
+	var first frame.Sink = order
+	if r.api.Name == platform.EventHub {
+		first = &hubevent.Sink{Next: order}
+	}
+	return func(text []byte, _ time.Time, to frame.Sink) {
+		r.channelsMutex.Lock()
+		defer r.channelsMutex.Unlock()
+		order.Next = to
+		decoder.Decode(text, first)
+	}
 }
 
 // delivery makes that of one of the connections.

@@ -6,6 +6,7 @@
 package eventhub
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
 )
@@ -25,7 +27,8 @@ type Hub struct {
 	Client *http.Client
 	// Discovery is where the platform says where things are.
 	Discovery *url.URL
-	// Socket is where the hub stands; nil: where the platform says.
+	// Socket is where the hub stands unless its host names another address; nil: where
+	// the platform says.
 	Socket *url.URL
 	// Tenant and User are whose events to ask for; empty: those of the token.
 	Tenant, User string
@@ -75,12 +78,9 @@ func (h *Hub) Prepare(ctx context.Context, access session.Access, _ bool) (*sess
 	case user == "":
 		return nil, session.NewFailure(session.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a user; set event_hub.user_id"))
 	}
-	at := h.Socket
-	if at == nil {
-		var failure *session.Failure
-		if at, failure = h.find(ctx, access, tenant); failure != nil {
-			return nil, failure
-		}
+	at, failure := h.find(ctx, access, tenant)
+	if failure != nil {
+		return nil, failure
 	}
 	socket := *at
 	query := socket.Query()
@@ -93,8 +93,17 @@ func (h *Hub) Prepare(ctx context.Context, access session.Access, _ bool) (*sess
 // hostName is what may stand in the name of a host.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9.-]+$`)
 
-// find asks where the hub of a tenant stands.
+// find returns the address of a tenant's hub: the one that its API names, else the
+// one that is configured or derived from the tenant's area.
 func (h *Hub) find(ctx context.Context, access session.Access, tenant string) (*url.URL, *session.Failure) {
+	if h.Socket != nil {
+		scheme := "https"
+		if h.Socket.Scheme == "ws" {
+			scheme = "http"
+		}
+		named := h.named(ctx, access, &url.URL{Scheme: scheme, Host: h.Socket.Host}, func(host string) bool { return host == h.Socket.Hostname() })
+		return cmp.Or(named, h.Socket), nil
+	}
 	at := h.Discovery.JoinPath("/.well-known/cxone-configuration")
 	at.RawQuery = url.Values{"tenantId": {tenant}}.Encode()
 	call := &session.Call{What: "discovery", Method: http.MethodGet, URL: at, Token: access.Token}
@@ -109,7 +118,43 @@ func (h *Hub) find(ctx context.Context, access session.Access, tenant string) (*
 	if json.Unmarshal(body, &answer) != nil || !hostName.MatchString(answer.Area) || !hostName.MatchString(answer.Domain) {
 		return nil, call.BadAnswerTo("no area and domain in the answer")
 	}
-	return &url.URL{Scheme: "wss", Host: fmt.Sprintf("event-hub-de-%s.%s", strings.ToLower(answer.Area), answer.Domain), Path: "/"}, nil
+	area, domain := strings.ToLower(answer.Area), strings.ToLower(answer.Domain)
+	named := h.named(ctx, access, &url.URL{Scheme: "https", Host: fmt.Sprintf("api-de-%s.%s", area, domain)},
+		func(string) bool { return true })
+	return cmp.Or(named, &url.URL{Scheme: "wss", Host: fmt.Sprintf("event-hub-de-%s.%s", area, domain), Path: "/"}), nil
+}
+
+// addressTimeout bounds the request for the hub's address, which has a fallback.
+const addressTimeout = 5 * time.Second
+
+// named returns the address that a tenant's API names for its hub; nil where it names
+// none that may have the token. Not every tenant's API has the request.
+func (h *Hub) named(ctx context.Context, access session.Access, api *url.URL, trusted func(host string) bool) *url.URL {
+	if h.Check(api) != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, addressTimeout)
+	defer cancel()
+	body, failure := session.Do(ctx, h.Client, &session.Call{
+		What: "event hub address", Method: http.MethodGet, URL: api.JoinPath("/dfo/3.0/event-hub-url"), Token: access.Token,
+	})
+	if failure != nil {
+		return nil
+	}
+	var answer struct {
+		WebsocketURL string `json:"websocketUrl"`
+	}
+	if json.Unmarshal(body, &answer) != nil {
+		return nil
+	}
+	at, err := url.Parse(answer.WebsocketURL)
+	if err != nil || at.Scheme != "wss" && at.Scheme != "ws" || h.Check(at) != nil || !trusted(strings.ToLower(at.Hostname())) {
+		return nil
+	}
+	if at.Path == "" {
+		at.Path = "/"
+	}
+	return at
 }
 
 // claims are what a token says of its bearer. They come straight from the token

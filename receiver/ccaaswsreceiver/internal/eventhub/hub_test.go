@@ -5,9 +5,12 @@ package eventhub
 
 import (
 	"encoding/base64"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -39,10 +42,13 @@ func jwt(claims string) string {
 func TestWhereTheHubIs(t *testing.T) {
 	t.Parallel()
 	const configuration = "/.well-known/cxone-configuration?tenantId=11ee"
-	h := hubAt(t, map[string]string{
-		"/.well-known/openid-configuration": `{"token_endpoint":"https://auth.example.com/token"}`,
-		configuration:                       `{"area":"NA1","domain":"nice-incontact.com"}`,
-	})
+	h := hubAt(t, nil)
+	h.Client = &http.Client{Transport: transport(func(r *http.Request) string {
+		return map[string]string{
+			"/.well-known/openid-configuration": `{"token_endpoint":"https://auth.example.com/token"}`,
+			configuration:                       `{"area":"NA1","domain":"nice-incontact.com"}`,
+		}[r.URL.RequestURI()]
+	})}
 	at, failure := h.TokenURL(t.Context())
 	require.Nil(t, failure)
 	assert.Equal(t, "https://auth.example.com/token", at.String())
@@ -59,6 +65,76 @@ func TestWhereTheHubIs(t *testing.T) {
 	route, failure := h.Prepare(t.Context(), session.Access{Token: "opaque"}, false)
 	require.Nil(t, failure)
 	assert.Equal(t, "ws://127.0.0.1:1/?tenantId=t&userId=u", route.Socket.String())
+}
+
+// A tenant's API names the address of its hub; where it does not, or names one that
+// may not have the token, the derived or configured one is used.
+func TestHub_NamedAddress(t *testing.T) {
+	t.Parallel()
+	const path, configuration = "https://api-de-na1.nice-incontact.com/dfo/3.0/event-hub-url", `{"area":"NA1","domain":"nice-incontact.com"}`
+	for answer, want := range map[string]string{
+		`{"websocketUrl":"wss://hub-7.nice-incontact.com/v2?x=1"}`: "wss://hub-7.nice-incontact.com/v2?tenantId=t&userId=u&x=1",
+		`{"websocketUrl":"wss://Hub-7.NICE-incontact.com"}`:        "wss://Hub-7.NICE-incontact.com/?tenantId=t&userId=u",
+		`{"websocketUrl":"wss://x.execute-api.example.com/prod"}`:  "wss://x.execute-api.example.com/prod?tenantId=t&userId=u",
+		`{"websocketUrl":"wss://"}`:                                "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
+		`{"websocketUrl":"ws://hub-7.nice-incontact.com/"}`:        "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
+		`{"websocketUrl":"https://hub-7.nice-incontact.com/"}`:     "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
+		`{"websocketUrl":7}`:                                       "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
+		`{}`:                                                       "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
+		``:                                                         "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
+	} {
+		var asked, token string
+		h := &Hub{
+			Client: &http.Client{Transport: transport(func(r *http.Request) string {
+				if r.URL.Host != "api-de-na1.nice-incontact.com" {
+					return configuration
+				}
+				asked, token = r.URL.String(), r.Header.Get("Authorization")
+				return answer
+			})},
+			Discovery: &url.URL{Scheme: "https", Host: "platform.example.com"}, Tenant: "t", User: "u",
+			Check: func(at *url.URL) error {
+				if at.Scheme == "ws" || at.Host == "" {
+					return errors.New("in the clear")
+				}
+				return nil
+			},
+		}
+		route, failure := h.Prepare(t.Context(), session.Access{Token: "opaque"}, false)
+		require.Nil(t, failure)
+		assert.Equal(t, want, route.Socket.String(), answer)
+		assert.Equal(t, []string{path, "Bearer opaque"}, []string{asked, token})
+	}
+}
+
+func TestHub_NamedAddressBehindAnEndpoint(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]string{
+		`{"websocketUrl":"ws://127.0.0.1:2/hub"}`:               "ws://127.0.0.1:2/hub?tenantId=t&userId=u",
+		`{"websocketUrl":"wss://hub-7.nice-incontact.com/hub"}`: "ws://127.0.0.1:1/?tenantId=t&userId=u",
+		`{"area":"na1"}`: "ws://127.0.0.1:1/?tenantId=t&userId=u",
+	} {
+		h := hubAt(t, nil)
+		h.Client = &http.Client{Transport: transport(func(r *http.Request) string {
+			assert.Equal(t, "http://127.0.0.1:1/dfo/3.0/event-hub-url", r.URL.String())
+			return answer
+		})}
+		h.Tenant, h.User, h.Socket = "t", "u", &url.URL{Scheme: "ws", Host: "127.0.0.1:1", Path: "/"}
+		route, failure := h.Prepare(t.Context(), session.Access{Token: "opaque"}, false)
+		require.Nil(t, failure)
+		assert.Equal(t, want, route.Socket.String())
+	}
+}
+
+// transport answers a request with a text; an empty one is 404.
+type transport func(*http.Request) string
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	text, status := f(r), http.StatusOK
+	if text == "" {
+		status = http.StatusNotFound
+	}
+	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
 }
 
 func TestWhatIsMissingIsTold(t *testing.T) {

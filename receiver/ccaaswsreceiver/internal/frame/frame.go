@@ -40,6 +40,9 @@ type Event struct {
 	HasCloseCode   bool
 	CloseReason    []byte
 
+	// Reopens is an open that counts only for a channel that was closed (see Reopen).
+	Reopens bool
+
 	// FieldErrors are the optional fields that had a value which could not be read.
 	FieldErrors FieldErrors
 

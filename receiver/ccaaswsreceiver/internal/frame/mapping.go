@@ -20,6 +20,10 @@ import (
 // An object for which no condition holds is none of ours, and ignored.
 type Types map[string][]map[string][]string
 
+// Reopen is the name in Types of an open that counts only for a channel that was
+// closed: a state that is open, whatever it was before.
+const Reopen = "connection.reopen"
+
 // either stands between paths of which the first that is given counts.
 const either = "||"
 
@@ -35,8 +39,9 @@ type mapping struct {
 
 // rule makes an object an event of a type.
 type rule struct {
-	is    Type
-	where []condition // all must hold
+	is      Type
+	reopens bool
+	where   []condition // all must hold
 }
 
 // condition is on the value in a slot.
@@ -76,13 +81,16 @@ func NewMapped(fields Fields, types Types) (*Decoder, error) {
 // addTypes reads the conditions.
 func (t *tree) addTypes(types Types) error {
 	for _, name := range slices.Sorted(maps.Keys(types)) {
-		if !slices.Contains(eventTypes(), name) {
-			return fmt.Errorf("types: %q: must be one of %s", name, strings.Join(eventTypes(), ", "))
+		if all := append(eventTypes(), Reopen); !slices.Contains(all, name) {
+			return fmt.Errorf("types: %q: must be one of %s", name, strings.Join(all, ", "))
 		}
 	}
-	for is, name := range eventTypes() {
+	for is, name := range append(eventTypes(), Reopen) {
 		for _, where := range types[name] {
-			one := rule{is: Type(is)} //nolint:gosec // there are four
+			one := rule{is: Type(is)} //nolint:gosec // there are five
+			if name == Reopen {
+				one.is, one.reopens = ConnectionOpen, true
+			}
 			for _, path := range slices.Sorted(maps.Keys(where)) {
 				slot, err := t.capture(path)
 				if err != nil {
@@ -282,7 +290,7 @@ func (d *Decoder) nested(at *place, text []byte, depth int) {
 func (m *mapping) resolve(d *Decoder) bool {
 	if len(m.rules) > 0 {
 		if at := slices.IndexFunc(m.rules, func(r rule) bool { return m.holds(r.where) }); at >= 0 {
-			d.event.Type = m.rules[at].is
+			d.event.Type, d.event.Reopens = m.rules[at].is, m.rules[at].reopens
 			d.given |= typeField.bit()
 		} else if slices.ContainsFunc(m.types, func(slot int) bool { return m.slots[slot].given }) {
 			return false

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/hubevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
@@ -49,8 +50,10 @@ func notifications() API {
 
 // eventHub is the digital event hub.
 func eventHub() API {
-	const kind, direction, content = "eventType", "data.message.direction", "data.message.messageContent"
-	messages := []string{"MessageCreated", "MessageAddedIntoCase"} // the same message, deduplicated by its id
+	const kind, origin, status, direction = "eventType", "data.originEvent.eventType", "data.case.status", "data.message.direction"
+	const content = "data.message.messageContent"
+	messages, parked := hubevent.Messages(), []string{hubevent.Parked}
+	statusChanged := []string{hubevent.CaseStatusChanged}
 	return API{
 		Name:        EventHub,
 		PayloadSize: SizeOfText, // the hub names no sizes
@@ -59,14 +62,22 @@ func eventHub() API {
 			ChannelID:   "data.case.id || data.contact.id",
 			ChannelType: "data.channel.id",
 			UserID:      "data.message.authorUser.id",
-			ID:          "data.message.id || eventId",
+			ID:          "data.message.id || traceId || eventId", // completed by package hubevent
 			Text:        content + ".text || " + content + ".payload.text.content || " + content + ".payload || " + content + ".fallbackText",
 		},
 		Types: frame.Types{
-			wsevent.ConnectionOpen:  {{kind: {"CaseCreated"}}},
-			wsevent.ConnectionClose: {{kind: {"CaseStatusChanged"}, "data.case.status": {"closed", "resolved", "trashed"}}},
-			wsevent.MessageReceive:  {{kind: messages, direction: {"inbound"}}},
-			wsevent.MessageSend:     {{kind: messages, direction: {"outbound"}}},
+			wsevent.ConnectionOpen: {{kind: {hubevent.CaseCreated}}, {kind: parked, origin: {hubevent.CaseCreated}}},
+			frame.Reopen: {
+				{kind: statusChanged, status: hubevent.OpenStatus()},
+				{kind: parked, origin: statusChanged, status: hubevent.OpenStatus()},
+			},
+			wsevent.ConnectionClose: {
+				{kind: statusChanged, status: hubevent.ClosedStatus()},
+				{kind: parked, origin: statusChanged, status: hubevent.ClosedStatus()},
+			},
+			wsevent.MessageSend: {{kind: messages, direction: {"outbound"}}, {kind: parked, origin: messages, direction: {"outbound"}}},
+			// A parked event need not name the direction. It is parked for its size, which agents' rarely have.
+			wsevent.MessageReceive: {{kind: messages, direction: {"inbound"}}, {kind: parked, origin: messages}},
 		},
 		Talk: session.Talk{
 			OnOpen: []session.Exchange{{

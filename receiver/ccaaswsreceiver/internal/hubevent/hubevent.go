@@ -1,0 +1,113 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hubevent completes the events of NICE CXone's digital event hub: what
+// tells two of them apart, and what is known of one that the hub has parked. It is
+// pure: no pdata, no clock and no goroutine.
+package hubevent
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// Parked is the type of an event that is too large for the socket. Its origin says
+// what it was; often that is all there is of it.
+const Parked = "EventInS3"
+
+// Sink completes events and passes them on.
+type Sink struct {
+	Next frame.Sink
+
+	id []byte
+}
+
+var _ frame.Sink = (*Sink)(nil)
+
+// Event passes on an event. What is no message is the same event again where type,
+// case and trace are the same.
+func (s *Sink) Event(e *frame.Event) {
+	if (e.Type == frame.ConnectionOpen || e.Type == frame.ConnectionClose) && len(e.ID) > 0 {
+		s.id = append(append(append(s.id[:0], e.ChannelID...), '/'), e.ID...)
+		e.ID = s.id
+	}
+	s.Next.Event(e)
+}
+
+// Ignored passes it on.
+func (s *Sink) Ignored() { s.Next.Ignored() }
+
+// Violation passes it on, unless it is a parked event that names no case.
+func (s *Sink) Violation(v *frame.Violation) {
+	if v.Reason != wsevent.ViolationMissingChannelID || !s.parked(v) {
+		s.Next.Violation(v)
+	}
+}
+
+// parked passes on what is known of a parked event: that a case was created or a
+// message received, of a case that is not known. How many are open is not known by
+// it, so it has no channel.
+func (s *Sink) parked(v *frame.Violation) bool {
+	var in struct {
+		EventID   string `json:"eventId"`
+		EventType string `json:"eventType"`
+		TraceID   string `json:"traceId"`
+		CreatedAt string `json:"createdAt"`
+		Data      struct {
+			OriginEvent struct {
+				EventType string `json:"eventType"`
+			} `json:"originEvent"`
+		} `json:"data"`
+	}
+	if json.Unmarshal(v.Raw, &in) != nil || in.EventType != Parked {
+		return false
+	}
+	event := frame.Event{ID: []byte(in.TraceID), ChannelType: v.ChannelType, Region: v.Region, TenantID: v.TenantID, Raw: v.Raw}
+	if in.TraceID == "" {
+		event.ID = []byte(in.EventID)
+	}
+	switch origin := in.Data.OriginEvent.EventType; {
+	case origin == CaseCreated:
+		event.Type = frame.ConnectionOpen
+	case slices.Contains(Messages(), origin):
+		event.Type = frame.MessageReceive
+	default:
+		s.Next.Ignored()
+		return true
+	}
+	at, err := frame.ParseTimestamp([]byte(in.CreatedAt))
+	if err != nil {
+		return false
+	}
+	event.Time = at
+	s.Next.Event(&event)
+	return true
+}
+
+// Types of events that the hub names.
+const (
+	CaseCreated       = "CaseCreated"
+	CaseStatusChanged = "CaseStatusChanged"
+)
+
+// Messages are the types of events that hold a message; the same one may come as
+// either, and is known by its id.
+func Messages() []string { return []string{"MessageCreated", "MessageAddedIntoCase"} }
+
+// OpenStatus and ClosedStatus are the states of a case in which it is open, and in
+// which it is closed.
+func OpenStatus() []string { return spelled("new", "open", "pending", "escalated") }
+
+// ClosedStatus is documented with OpenStatus.
+func ClosedStatus() []string { return spelled("resolved", "closed", "trashed") }
+
+// spelled adds the spelling with a capital.
+func spelled(words ...string) (all []string) {
+	for _, word := range words {
+		all = append(all, word, string(word[0]-'a'+'A')+word[1:])
+	}
+	return all
+}
