@@ -426,7 +426,7 @@ func TestDimensionsThatBecomeMarkupOrControl(t *testing.T) {
 		`acme\u0000corp`: wsevent.ViolationInvalidCharacter, `acme\r\nX-Evil: 1`: wsevent.ViolationInvalidCharacter, `acme\u007f`: wsevent.ViolationInvalidCharacter,
 		`acme\u0085`: wsevent.ViolationInvalidCharacter, `\u202egpj.exe`: wsevent.ViolationInvalidCharacter, "\u2066acme\u2069": wsevent.ViolationInvalidCharacter,
 		`\u200facme`: wsevent.ViolationInvalidCharacter, `\u061cacme`: wsevent.ViolationInvalidCharacter,
-		`acme\u2028x`: wsevent.ViolationInvalidCharacter,
+		`acme\u2028x`:                 wsevent.ViolationInvalidCharacter,
 		`<!channel> <https://evil|x>`: "", `Müller & Söhne`: "", `شركة`: "", // for the formats' own escapes
 	} {
 		for _, key := range []string{"tenantId", "region", "channelType"} {
