@@ -79,6 +79,8 @@ const (
 	AliveInterval        = "ccaas.alive.interval"        // int, ms: how much time a sign of life speaks for
 	BackpressureDuration = "ccaas.backpressure.duration" // double, ms
 	ViolationReason      = "ccaas.violation.reason"      // one of the Violation constants
+	ViolationLength      = "ccaas.violation.length"      // int, bytes of the piece, where it is not in the body
+	ViolationHash        = "ccaas.violation.hash"        // SHA-256 of it in hexadecimal
 	ClockSkewOffset      = "ccaas.clock.skew"            // double, ms; positive: the platform is ahead
 	StreamRoundTrip      = "ccaas.stream.round_trip"     // double, ms, of the stream's connection
 )

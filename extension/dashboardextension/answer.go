@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/page"
@@ -75,8 +76,14 @@ func (r *recorder) answer() cache.Answer {
 	return cache.Answer{Status: r.status, Header: header, Body: r.body.Bytes()}
 }
 
-// send gives an answer to a viewer, decompressed if need be.
-func send(w http.ResponseWriter, r *http.Request, answer cache.Answer) {
+// send gives an answer to a viewer, decompressed if need be. A viewer who reads slowly holds
+// its answer meanwhile; those who hold the most are cut off when there is too much of that.
+func (v *viewers) send(w http.ResponseWriter, r *http.Request, answer cache.Answer) {
+	claim := v.sending.Claim(func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0)) }) // writing fails now
+	defer claim.Release()
+	if err := claim.Grow(len(answer.Body)); err != nil {
+		answer = refusal(http.StatusServiceUnavailable, "unavailable", err)
+	}
 	maps.Copy(w.Header(), answer.Header)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Vary", "Accept-Encoding")

@@ -26,6 +26,10 @@ func TestConfig(t *testing.T) {
 	}{
 		"": {check: func(t *testing.T, c *Config) {
 			assert.Equal(t, "localhost:3080", c.ServerConfig.NetAddr.Endpoint)
+			assert.Equal(t, 10*time.Second, c.ServerConfig.ReadHeaderTimeout)
+			assert.Equal(t, 30*time.Second, c.ServerConfig.ReadTimeout)
+			assert.Equal(t, time.Minute, c.ServerConfig.WriteTimeout)
+			assert.Equal(t, time.Minute, c.ServerConfig.IdleTimeout)
 			assert.Equal(t, StoreConfig{
 				Directory: "/var/lib/otelcol-ccaas/dashboard", Retention: 2160 * time.Hour,
 				OutOfOrderWindow: 24 * time.Hour, MaxSeries: 100_000, MinFreeBytes: 128 << 20,

@@ -31,9 +31,11 @@ type dashboard struct {
 	telemetry *metadata.TelemetryBuilder
 	host      component.Host
 
+	health *health
 	store  *store.Store // nil with an outside Prometheus
 	viewer *viewers
 	server *http.Server
+	stop   context.CancelFunc
 	done   sync.WaitGroup
 }
 
@@ -42,7 +44,9 @@ func newDashboard(set extension.Settings, config *Config) (*dashboard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &dashboard{config: config, set: set, telemetry: telemetry}, nil
+	d := &dashboard{config: config, set: set, telemetry: telemetry, stop: func() {}}
+	d.health = newHealth(config, d.report)
+	return d, nil
 }
 
 // Start opens the store and begins to listen. It comes before the pipelines start, so
@@ -71,6 +75,11 @@ func (d *dashboard) Start(ctx context.Context, host component.Host) error {
 			componentstatus.ReportStatus(host, componentstatus.NewFatalErrorEvent(err))
 		}
 	})
+	if d.store != nil {
+		watch, stop := context.WithCancel(context.WithoutCancel(ctx)) // it ends with Start's caller
+		d.stop = stop
+		d.done.Go(func() { d.health.watch(watch) })
+	}
 	d.set.Logger.Info("The dashboard is open", zap.String("address", listener.Addr().String()))
 	return nil
 }
@@ -92,9 +101,9 @@ func (d *dashboard) openSource(ctx context.Context) (http.Handler, error) {
 		QueryMaxSamples:  d.config.Query.MaxSamples,
 		Version:          d.set.BuildInfo.Version,
 		Logger:           d.slog(),
-		Appended:         func(ctx context.Context, n int) { d.telemetry.DashboardSamples.Add(ctx, int64(n)) },
+		Appended:         d.stored,
 		Refused:          d.refused,
-		Status:           d.report,
+		Status:           d.health.setStore,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store.directory: %w", err)
@@ -103,7 +112,15 @@ func (d *dashboard) openSource(ctx context.Context) (http.Handler, error) {
 	return opened.Query(), nil
 }
 
-// report tells the collector's health what the store says of itself.
+// stored counts samples that were stored.
+func (d *dashboard) stored(ctx context.Context, n int) {
+	if n > 0 {
+		d.health.stored()
+	}
+	d.telemetry.DashboardSamples.Add(ctx, int64(n))
+}
+
+// report reports trouble, or with nil its end, to the collector's health.
 func (d *dashboard) report(trouble error) {
 	event := componentstatus.NewEvent(componentstatus.StatusOK)
 	if trouble != nil {
@@ -119,6 +136,7 @@ const shutdownTimeout = 3 * time.Second
 // a query that cannot be interrupted, do not hold it up.
 func (d *dashboard) Shutdown(ctx context.Context) error {
 	var errs []error
+	d.stop()
 	if d.viewer != nil {
 		d.viewer.close() // nobody waits for answers any more
 	}
@@ -129,8 +147,8 @@ func (d *dashboard) Shutdown(ctx context.Context) error {
 			d.set.Logger.Warn("Requests did not end in time; their connections are closed", zap.Error(err))
 			errs = append(errs, d.server.Close())
 		}
-		d.done.Wait()
 	}
+	d.done.Wait()
 	d.telemetry.Shutdown()
 	if d.store != nil {
 		errs = append(errs, d.store.Close())

@@ -242,6 +242,40 @@ func TestGuard(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, code, "another site's page writes")
 }
 
+// Off loopback nobody knows our names but allowed_hosts; where it is set, it holds.
+func TestGuard_OffLoopback(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		allowed      []string
+		path, host   string
+		wantReaching bool
+	}{
+		"nothing said":      {nil, "/api/v1/labels", "anything.example.org", true},
+		"allowed":           {[]string{"dashboard.example.com"}, "/api/v1/labels", "dashboard.example.com:3080", true},
+		"in another case":   {[]string{"dashboard.example.com"}, "/", "Dashboard.Example.com", true},
+		"on this machine":   {[]string{"dashboard.example.com"}, "/", "localhost:3080", true},
+		"another name":      {[]string{"dashboard.example.com"}, "/api/v1/labels", "rebound.example.org", false},
+		"another address":   {[]string{"dashboard.example.com"}, "/", "192.0.2.7:3080", false},
+		"a probe's address": {[]string{"dashboard.example.com"}, "/healthz", "192.0.2.7:3080", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := createDefaultConfig().(*Config)
+			config.ServerConfig.NetAddr.Endpoint = "0.0.0.0:3080"
+			config.AllowedHosts = c.allowed
+			d := &dashboard{config: config}
+			reached := false
+			guarded := d.guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+			r := httptest.NewRequest(http.MethodGet, c.path, nil)
+			r.Host = c.host
+			recorder := httptest.NewRecorder()
+			guarded.ServeHTTP(recorder, r)
+			assert.Equal(t, c.wantReaching, reached)
+			assert.Equal(t, !c.wantReaching, recorder.Code == http.StatusMisdirectedRequest)
+		})
+	}
+}
+
 // A page of another site makes the API do nothing, unless CORS allows its origin.
 func TestGuard_CrossSite(t *testing.T) {
 	t.Parallel()
@@ -301,7 +335,11 @@ func TestRequestSize(t *testing.T) {
 		bomb := header.Clone()
 		bomb.Set("Content-Encoding", "snappy")
 		code, _, _ = r.do(t, http.MethodPost, path, bomb, snappy.Encode(nil, large))
-		assert.Equal(t, http.StatusBadRequest, code, path)
+		assert.Equal(t, http.StatusRequestEntityTooLarge, code, path)
+		unknown := header.Clone()
+		unknown.Set("Content-Encoding", "br")
+		code, _, _ = r.do(t, http.MethodPost, path, unknown, []byte("x"))
+		assert.Equal(t, http.StatusUnsupportedMediaType, code, path)
 	}
 }
 

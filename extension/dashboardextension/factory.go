@@ -23,6 +23,8 @@ func NewFactory() extension.Factory {
 func createDefaultConfig() component.Config {
 	server := confighttp.NewDefaultServerConfig()
 	server.NetAddr.Endpoint = "localhost:3080"
+	server.ReadHeaderTimeout = 10 * time.Second
+	server.ReadTimeout = 30 * time.Second
 	server.WriteTimeout = time.Minute // an answer may take query.timeout
 	return &Config{
 		ServerConfig: server,

@@ -6,7 +6,6 @@ package dashboardextension
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
@@ -45,15 +44,3 @@ func (g *gate) enter(ctx context.Context) error {
 }
 
 func (g *gate) leave() { g.room.Release(1) }
-
-func (g *gate) through(next http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := g.enter(r.Context()); err != nil {
-			w.Header().Set("Retry-After", "1")
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		defer g.leave()
-		next(w, r)
-	})
-}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -26,9 +25,6 @@ var readable = []string{
 	"/status/buildinfo", "/status/runtimeinfo", "/status/flags", "/status/config", "/status/tsdb", "/status/walreplay",
 }
 
-// maxWaitingWrites is how many writers may wait for those that are under way.
-const maxWaitingWrites = 64
-
 // routes is all that the endpoint serves.
 func (d *dashboard) routes() http.Handler {
 	mux := http.NewServeMux()
@@ -38,9 +34,9 @@ func (d *dashboard) routes() http.Handler {
 	}
 	if d.store != nil {
 		// Writers have a gate of their own, so that no query stands in their way.
-		writes := newGate(2*runtime.GOMAXPROCS(0), maxWaitingWrites)
-		mux.Handle("POST /api/v1/otlp/v1/metrics", writes.through(d.store.WriteOTLP))
-		mux.Handle("POST /api/v1/write", writes.through(d.store.WriteRemote))
+		writes := newWrites(d.config, d.health.arrived)
+		mux.Handle("POST /api/v1/otlp/v1/metrics", writes.handler(d.store.WriteOTLP))
+		mux.Handle("POST /api/v1/write", writes.handler(d.store.WriteRemote))
 	}
 	mux.HandleFunc("GET /api/page", d.describe)
 	mux.HandleFunc("GET /healthz", d.healthz)
@@ -52,11 +48,10 @@ func (d *dashboard) routes() http.Handler {
 // guard keeps other sites' pages out, and tells browsers what this one needs: nothing
 // from anywhere else.
 func (d *dashboard) guard(next http.Handler) http.Handler {
-	onLoopback := d.config.onLoopback()
 	next = http.NewCrossOriginProtection().Handler(next)
 	fromElsewhere := d.crossSite()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if onLoopback && !d.allowsHost(r.Host) {
+		if !d.allowsHost(r) {
 			// Another site's name was made to point at this machine.
 			http.Error(w, "this address is not known here; see allowed_hosts", http.StatusMisdirectedRequest)
 			return
@@ -92,10 +87,16 @@ func (d *dashboard) crossSite() func(*http.Request) bool {
 	}
 }
 
-func (d *dashboard) allowsHost(hostPort string) bool {
-	host, _, err := net.SplitHostPort(hostPort)
+// allowsHost is whether a request is for a name that is known here. On loopback these are
+// loopback's names, and allowed_hosts. Off loopback our names are not known unless
+// allowed_hosts says them; then it holds, but for /healthz, which probes ask by address.
+func (d *dashboard) allowsHost(r *http.Request) bool {
+	if !d.config.onLoopback() && (len(d.config.AllowedHosts) == 0 || r.URL.Path == "/healthz") {
+		return true
+	}
+	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
-		host = hostPort
+		host = r.Host
 	}
 	host = strings.ToLower(strings.Trim(host, "[]"))
 	return isLoopback(host) || slices.ContainsFunc(d.config.AllowedHosts, func(allowed string) bool {
@@ -138,11 +139,9 @@ func (d *dashboard) describe(w http.ResponseWriter, r *http.Request) {
 
 // healthz is 200 while the store takes samples.
 func (d *dashboard) healthz(w http.ResponseWriter, _ *http.Request) {
-	if d.store != nil {
-		if err := d.store.Health(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
+	if err := d.health.trouble(); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
 	}
 	_, _ = w.Write([]byte("ok\n"))
 }

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/inflight"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/question"
 )
@@ -29,6 +30,7 @@ const (
 	maxFormBytes  = 128 << 10 // of all parameters of a request
 	maxQueryBytes = 64 << 10  // of an expression
 	maxAnswer     = 64 << 20  // bytes
+	maxSending    = 128 << 20 // bytes of answers that viewers are about to read
 	maxWaiting    = 256       // questions that wait for those that are worked on
 )
 
@@ -46,6 +48,7 @@ type viewers struct {
 	limits    question.Limits
 	timeout   time.Duration
 	gate      *gate
+	sending   *inflight.Budget
 	telemetry *metadata.TelemetryBuilder
 	flight    singleflight.Group
 
@@ -67,6 +70,7 @@ func newViewers(c *Config, source http.Handler, writes func() int64, telemetry *
 		},
 		timeout:   c.Query.Timeout,
 		gate:      newGate(c.Query.MaxConcurrent, maxWaiting),
+		sending:   inflight.NewBudget(maxSending),
 		telemetry: telemetry,
 		answers:   cache.NewAnswers(c.Query.CacheBytes),
 	}
@@ -83,10 +87,13 @@ func (v *viewers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := v.answer(r, endpoint)
 	v.telemetry.DashboardQueries.Add(r.Context(), 1, metric.WithAttributes(
 		attribute.String("endpoint", endpoint), attribute.Int("code", answer.Status)))
-	send(w, r, answer)
+	v.send(w, r, answer)
 }
 
 func (v *viewers) answer(r *http.Request, endpoint string) cache.Answer {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" {
+		return refusal(http.StatusUnsupportedMediaType, "bad_data", fmt.Errorf("a form is not taken compressed (%s)", encoding))
+	}
 	if err := parseForm(r); err != nil {
 		return refusal(http.StatusBadRequest, "bad_data", err)
 	}
@@ -229,7 +236,7 @@ const statusClientClosed = 499
 func refusal(status int, kind string, err error) cache.Answer {
 	body, _ := json.Marshal(map[string]string{"status": "error", "errorType": kind, "error": err.Error()}) // strings
 	header := http.Header{"Content-Type": {"application/json"}}
-	if errors.Is(err, errCrowded) {
+	if errors.Is(err, errCrowded) || errors.Is(err, inflight.ErrExceeded) {
 		header.Set("Retry-After", "1")
 	}
 	return cache.Answer{Status: status, Header: header, Body: body}

@@ -4,6 +4,7 @@
 package dashboardextension
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +25,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/inflight"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/metadata"
 )
 
@@ -253,6 +257,46 @@ func TestWorkThatDoesNotEnd(t *testing.T) {
 	})
 }
 
+// slowReader is a viewer who reads nothing, until its connection is given a deadline.
+type slowReader struct {
+	*httptest.ResponseRecorder
+	writing, cut chan struct{}
+}
+
+func (s *slowReader) Write([]byte) (int, error) {
+	close(s.writing)
+	<-s.cut
+	return 0, os.ErrDeadlineExceeded
+}
+
+func (s *slowReader) SetWriteDeadline(time.Time) error {
+	close(s.cut)
+	return nil
+}
+
+// Viewers who read slowly hold no more than there is room for; those who hold the most are
+// cut off, and others get their answer.
+func TestSlowReadersAreCutOff(t *testing.T) {
+	t.Parallel()
+	v := watching(t, &source{})
+	v.sending = inflight.NewBudget(1000)
+	r := httptest.NewRequest(http.MethodGet, "/api/v1/query?query=up", nil)
+	slow := &slowReader{ResponseRecorder: httptest.NewRecorder(), writing: make(chan struct{}), cut: make(chan struct{})}
+	var reading sync.WaitGroup
+	reading.Go(func() { v.send(slow, r, cache.Answer{Status: http.StatusOK, Body: make([]byte, 900)}) })
+	<-slow.writing
+	quick := httptest.NewRecorder()
+	v.send(quick, r, cache.Answer{Status: http.StatusOK, Body: make([]byte, 200)})
+	reading.Wait()
+	assert.Equal(t, http.StatusOK, quick.Code)
+	assert.Len(t, quick.Body.Bytes(), 200)
+
+	refused := httptest.NewRecorder()
+	v.send(refused, r, cache.Answer{Status: http.StatusOK, Body: make([]byte, 2000)})
+	assert.Equal(t, http.StatusServiceUnavailable, refused.Code)
+	assert.Equal(t, "1", refused.Header().Get("Retry-After"))
+}
+
 // What is refused for its length or depth is refused before the gate, however crowded.
 func TestHostileSyntaxDoesNotEnterTheGate(t *testing.T) {
 	t.Parallel()
@@ -313,4 +357,14 @@ func TestCompression(t *testing.T) {
 		assert.Empty(t, recorder.Header().Get("Set-Cookie"))
 		assert.Equal(t, "no-store", recorder.Header().Get("Cache-Control"))
 	}
+}
+
+func gzipped(t *testing.T, text []byte) []byte {
+	t.Helper()
+	var to bytes.Buffer
+	writer := gzip.NewWriter(&to)
+	_, err := writer.Write(text)
+	require.NoError(t, err)
+	require.NoError(t, writer.Close())
+	return to.Bytes()
 }

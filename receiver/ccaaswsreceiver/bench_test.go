@@ -32,19 +32,19 @@ func benchEvent(n int) []byte {
 		1715623400123+n, n, n%0xffff, n%8, n%1000, n)
 }
 
-func benchRecords(b *testing.B, includeRaw bool, share int) {
+func benchRecords(b *testing.B, raw string, share int) {
 	const perBatch = 1000
 	all := make([]frame.Event, perBatch)
 	for i := range all {
-		raw := benchEvent(i * share)
+		event := benchEvent(i * share)
 		keep := eventKeeper{}
 		decoder, err := frame.NewDecoder(frame.DefaultFields())
 		require.NoError(b, err)
-		decoder.Decode(raw, &keep)
+		decoder.Decode(event, &keep)
 		all[i] = keep.event
 	}
 	r := newRecords(recordSettings{
-		platform: "genesys_cloud", includeRaw: includeRaw, limits: frame.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
+		platform: "genesys_cloud", raw: raw, userID: "plain", limits: frame.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
 	}, func(string, string) {})
 	r.arriving(time.Now())
 	b.ReportAllocs()
@@ -75,9 +75,9 @@ func (*eventKeeper) Violation(*frame.Violation) {}
 
 // BenchmarkRecords is what the record of an event costs, from the decoded event.
 func BenchmarkRecords(b *testing.B) {
-	b.Run("raw", func(b *testing.B) { benchRecords(b, true, 1) })
-	b.Run("bare", func(b *testing.B) { benchRecords(b, false, 1) })
-	b.Run("bare/one-tenant", func(b *testing.B) { benchRecords(b, false, 8) })
+	b.Run("raw", func(b *testing.B) { benchRecords(b, "full", 1) })
+	b.Run("bare", func(b *testing.B) { benchRecords(b, "none", 1) })
+	b.Run("bare/one-tenant", func(b *testing.B) { benchRecords(b, "none", 8) })
 }
 
 // counter is a consumer that only counts.
@@ -130,7 +130,10 @@ func benchReceive(b *testing.B, perFrame int, includeRaw bool, window time.Durat
 	defer server.Close()
 
 	config := createDefaultConfig().(*Config)
-	config.Platform, config.Endpoint, config.Preflight.Enabled, config.IncludeRaw = "custom", server.URL, false, includeRaw
+	config.Platform, config.Endpoint, config.Preflight.Enabled, config.Raw = "custom", server.URL, false, rawNone
+	if includeRaw {
+		config.Raw = rawFull
+	}
 	config.Deduplication.Window = window
 	sink := &counter{}
 	receiver, err := newReceiver(receivertest.NewNopSettings(metadata.Type), config, sink)

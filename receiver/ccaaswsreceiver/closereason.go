@@ -43,6 +43,15 @@ func normalReason(to, reason []byte) []byte {
 	return to
 }
 
+// has is whether a reason is one of them.
+func (r closeReasons) has(reason []byte) bool {
+	if len(reason) > longestReason {
+		return false
+	}
+	var buffer [longestReason]byte
+	return r[string(normalReason(buffer[:0], reason))]
+}
+
 // abnormal is whether a connection was dropped: by its code, or where it has none,
 // by its reason. It is not known where the platform gives neither, or a reason that
 // means that it does not know.

@@ -76,8 +76,17 @@ type Config struct {
 	Batch BatchConfig `mapstructure:"batch"`
 	// AliveInterval is the time between two signs of life in each stream; 0: none.
 	AliveInterval time.Duration `mapstructure:"alive_interval"`
-	// IncludeRaw keeps the event as received in the body of its record.
+	// Raw is how much of what was received stands in the bodies of records: full,
+	// redacted or none.
+	Raw string `mapstructure:"raw"`
+	// IncludeRaw is another name for it: true is full, false is none.
 	IncludeRaw bool `mapstructure:"include_raw"`
+	// Redact are paths of values that are redacted besides those that always are.
+	Redact []string `mapstructure:"redact"`
+	// UserID is how users are named: plain, hash or none.
+	UserID string `mapstructure:"user_id"`
+	// UserIDKey is that of the hash.
+	UserIDKey configopaque.String `mapstructure:"user_id_key"`
 	// Fields says where in an event its facts are.
 	Fields frame.Fields `mapstructure:"fields"`
 	// Types says what makes an object an event of a type, where the platform has
@@ -197,6 +206,9 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	if !conf.IsSet("oauth2::scopes") {
 		c.OAuth2.Scopes = api.Scopes
 	}
+	if err := c.resolveRaw(conf); err != nil {
+		return err
+	}
 	if !conf.IsSet("payload_size") {
 		c.PayloadSize = api.PayloadSize
 	}
@@ -225,7 +237,7 @@ func (c *Config) Validate() error {
 	if !known {
 		return fmt.Errorf("api: %q: must be %s with platform %q", c.API, strings.Join(profile.APIs(), " or "), c.Platform)
 	}
-	errs := []error{c.validateOAuth2(), c.validateSession(&api), c.validatePayloadSize(&api)}
+	errs := []error{c.validateOAuth2(), c.validateSession(&api), c.validatePayloadSize(&api), c.validatePrivacy()}
 	if _, err := c.target(&profile); err != nil {
 		errs = append(errs, err)
 	}
@@ -271,6 +283,9 @@ func (c *Config) decoder(api *platform.API) (*frame.Decoder, error) {
 		return nil, fmt.Errorf("timezone: %q: must be an IANA name of a time zone, such as Europe/Berlin", c.Timezone)
 	}
 	decoder.SetLocation(location)
+	if c.Raw != rawFull {
+		decoder.OmitValues()
+	}
 	return decoder, nil
 }
 

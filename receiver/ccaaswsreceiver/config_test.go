@@ -77,9 +77,12 @@ func TestGoodConfig(t *testing.T) {
 		Batch: BatchConfig{MaxEvents: 500, Timeout: 50 * time.Millisecond},
 
 		AliveInterval: 10 * time.Second,
-		Fields:        fields,
-		TLS:           security,
-		ProxyURL:      "http://proxy.example.com:3128",
+
+		Raw: "none", UserID: "hash", UserIDKey: "hush, sixteen of them",
+
+		Fields:   fields,
+		TLS:      security,
+		ProxyURL: "http://proxy.example.com:3128",
 	}, config)
 }
 
@@ -166,6 +169,11 @@ func TestBadConfig(t *testing.T) {
 			"max_id_length: 1: must be 36 to 4096 bytes", `timezone: "Middle-earth/Shire": must be an IANA name`,
 			`region: "a\u202eb": must be UTF-8 without control characters`,
 		},
+		"privacy": {
+			`raw: "some": must be full, redacted or none`, `redact: "a..b": empty step`, `user_id: "initials": must be plain, hash or none`,
+		},
+		"short_user_key":    {"user_id_key: \"…\": must be at least 16 bytes with user_id: hash"},
+		"redact_nothing":    {"redact: [customer.note]: must be left out with raw: full"},
 		"size_of_what":      {`payload_size: "words": must be one of event, text, object, none`},
 		"size_of_no_text":   {`payload_size: "text": needs fields.text, the path of the text`},
 		"size_of_snapshots": {`payload_size: "text": must be event, object or none with api: notifications`},

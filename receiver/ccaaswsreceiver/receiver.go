@@ -206,11 +206,18 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 		alive:     alive{interval: r.config.AliveInterval},
 		warned:    map[string]bool{},
 	}
+	redactor, err := r.config.redactor(&r.api)
+	if err != nil {
+		return nil, err
+	}
 	into := newRecords(recordSettings{
 		platform:        r.profile.Name,
 		tenant:          r.config.TenantID,
 		region:          r.profile.Region(r.config.Region),
-		includeRaw:      r.config.IncludeRaw,
+		raw:             r.config.Raw,
+		userID:          r.config.UserID,
+		userKey:         string(r.config.UserIDKey),
+		redactor:        redactor,
 		abnormalReasons: r.profile.AbnormalReasons,
 		version:         r.set.BuildInfo.Version,
 		limits:          frame.Limits{Dimension: r.config.MaxDimensionLength, ID: r.config.MaxIDLength},

@@ -4,6 +4,8 @@
 package ccaaswsreceiver
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 	"unicode/utf8"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/privacy"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -27,7 +30,10 @@ const resourceBytes = 1 << 10
 type recordSettings struct {
 	platform        string
 	tenant, region  string // where the event names none
-	includeRaw      bool
+	raw             string // how much of what was received stands in bodies
+	userID          string // how users are named
+	userKey         string // of the hash of their ids
+	redactor        *privacy.Redactor
 	abnormalReasons []string
 	version         string // of the scope
 	limits          frame.Limits
@@ -44,6 +50,7 @@ type records struct {
 	unknown []byte
 
 	reasons  closeReasons
+	hasher   *privacy.Hasher
 	rejected frame.Violation // of the last event that event rejected
 
 	logs   plog.Logs
@@ -71,6 +78,7 @@ func newRecords(set recordSettings, opened func(tenant, region string)) *records
 		unknown: []byte(wsevent.Unknown),
 		opened:  opened,
 		reasons: newCloseReasons(set.abnormalReasons),
+		hasher:  privacy.NewHasher(set.userKey),
 	}
 	r.series.valid = r.valid
 	r.begin()
@@ -132,8 +140,13 @@ func (r *records) event(e *frame.Event) (*scope, *frame.Violation) {
 	record := r.add(to)
 	record.SetEventName(eventName(e.Type))
 	record.SetTimestamp(pcommon.Timestamp(e.Time)) //nolint:gosec // the decoder lets no negative time pass
-	if r.set.includeRaw {
+	switch r.set.raw {
+	case rawFull:
 		record.Body().SetStr(r.arena.keep(e.Raw))
+	case rawRedacted:
+		if text, ok := r.set.redactor.Valid(e.Raw); ok {
+			record.Body().SetStr(r.arena.keep(text))
+		}
 	}
 	r.attributes(record.Attributes(), e)
 	return to, nil
@@ -179,7 +192,12 @@ func (r *records) attributes(to pcommon.Map, e *frame.Event) {
 	}
 	to.EnsureCapacity(n)
 	r.putID(to, wsevent.ChannelID, e.ChannelID)
-	r.putID(to, wsevent.UserID, e.UserID)
+	switch {
+	case r.set.userID == userPlain:
+		r.putID(to, wsevent.UserID, e.UserID)
+	case r.set.userID == userHash && len(e.UserID) > 0:
+		r.putID(to, wsevent.UserID, r.hasher.Hash(e.UserID))
+	}
 	r.putID(to, wsevent.EventID, e.ID)
 	if e.HasPayloadSize {
 		to.PutInt(wsevent.PayloadSize, e.PayloadSize)
@@ -190,8 +208,13 @@ func (r *records) attributes(to pcommon.Map, e *frame.Event) {
 	if e.HasCloseCode {
 		to.PutInt(wsevent.CloseCode, e.CloseCode)
 	}
-	r.putID(to, wsevent.CloseReason, e.CloseReason)
-	if abnormal, known := r.reasons.abnormal(e); known {
+	abnormal, known := r.reasons.abnormal(e)
+	reason := e.CloseReason
+	if r.set.raw != rawFull && !r.reasons.has(reason) && !r.set.redactor.Word(reason) {
+		reason = []byte(privacy.Redacted) // somebody's words, not the platform's
+	}
+	r.putID(to, wsevent.CloseReason, reason)
+	if known {
 		to.PutBool(wsevent.CloseAbnormal, abnormal)
 	}
 }
@@ -221,7 +244,24 @@ func (r *records) violation(v *frame.Violation) {
 	record.SetEventName(wsevent.ProtocolViolation)
 	record.SetTimestamp(r.now)
 	record.Attributes().PutStr(wsevent.ViolationReason, v.Reason)
-	piece := cut(v.Raw, maxViolationBody)
+	r.violationBody(record, v.Raw)
+}
+
+// violationBody keeps as much of a piece as is asked for. Where nothing of it is, its
+// length and hash say whether two pieces are the same.
+func (r *records) violationBody(record plog.LogRecord, piece []byte) {
+	whole := piece
+	ok := r.set.raw == rawFull
+	if r.set.raw == rawRedacted {
+		piece, ok = r.set.redactor.Any(piece)
+	}
+	if !ok {
+		record.Attributes().PutInt(wsevent.ViolationLength, int64(len(whole)))
+		hash := sha256.Sum256(whole)
+		record.Attributes().PutStr(wsevent.ViolationHash, hex.EncodeToString(hash[:]))
+		return
+	}
+	piece = cut(piece, maxViolationBody)
 	if utf8.Valid(piece) {
 		record.Body().SetStr(r.arena.keep(piece))
 	} else {

@@ -27,7 +27,7 @@ var arrival = time.Date(2024, time.May, 13, 18, 3, 20, 0, time.UTC)
 
 func recordsFor(change func(*recordSettings)) *records {
 	set := recordSettings{
-		platform: "genesys_cloud", tenant: "acme_corp", region: "eu-west-1", includeRaw: true, version: "1.2.3",
+		platform: "genesys_cloud", tenant: "acme_corp", region: "eu-west-1", raw: "full", userID: "plain", version: "1.2.3",
 		abnormalReasons: []string{"transport.failure", "error"},
 		limits:          frame.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
 	}
@@ -88,7 +88,7 @@ func TestEventRecord(t *testing.T) {
 
 func TestBareEventRecord(t *testing.T) {
 	t.Parallel()
-	r := recordsFor(func(s *recordSettings) { s.includeRaw, s.tenant, s.region = false, "", "" })
+	r := recordsFor(func(s *recordSettings) { s.raw, s.tenant, s.region = rawNone, "", "" })
 	r.event(&frame.Event{Type: frame.MessageReceive, ChannelID: []byte("c-1"), Raw: []byte(`{}`)})
 	record := recordsOf(r.take())[0]
 	assert.Equal(t, []string{"unknown", "unknown", "unknown"}, []string{record.tenant, record.region, record.channelType})

@@ -41,7 +41,7 @@ func BenchmarkWriteOTLP(b *testing.B) {
 		request.Header.Set("Content-Type", "application/x-protobuf")
 		recorder := httptest.NewRecorder()
 		b.StartTimer()
-		s.WriteOTLP(recorder, request)
+		s.WriteOTLP(recorder, request, body)
 		require.Equal(b, http.StatusOK, recorder.Code)
 	}
 	require.Empty(b, s.refused)

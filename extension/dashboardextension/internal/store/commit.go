@@ -84,13 +84,7 @@ func notStored(w http.ResponseWriter, err error) {
 }
 
 // badRequest tells a sender that it makes no sense to send this again.
-func badRequest(w http.ResponseWriter, err error) {
-	code := http.StatusBadRequest
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		code = http.StatusRequestEntityTooLarge
-	}
-	http.Error(w, err.Error(), code)
-}
+func badRequest(w http.ResponseWriter, err error) { http.Error(w, err.Error(), http.StatusBadRequest) }
 
 // unavailable tells a sender to try again. Senders of OTLP do so on a 503, and give up
 // on a 500.

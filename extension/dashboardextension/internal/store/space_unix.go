@@ -5,7 +5,12 @@
 
 package store
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // freeBytes is how much can still be written to the disk of a directory.
 func freeBytes(directory string) (free int64, known bool) {
@@ -14,4 +19,13 @@ func freeBytes(directory string) (free int64, known bool) {
 		return 0, false
 	}
 	return int64(stat.Bavail) * int64(stat.Bsize), true //nolint:gosec,unconvert // the types differ between systems
+}
+
+// hasOwners is whether files have an owner, and modes that say who else may read them.
+const hasOwners = true
+
+// isOurs is whether this process may change who reads a file.
+func isOurs(info os.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Geteuid()
 }

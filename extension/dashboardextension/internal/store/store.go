@@ -93,6 +93,7 @@ func (s *Store) acquire() error {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return fmt.Errorf("cannot make the directory of the store: %w", err)
 	}
+	s.makePrivate()
 	lock, err := tsdbutil.NewDirLocker(directory, "tsdb", slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return err
@@ -102,6 +103,26 @@ func (s *Store) acquire() error {
 	}
 	s.lock = lock
 	return nil
+}
+
+// makePrivate takes the directory from everybody but its owner, as it is when we make it: one
+// that was there before may be open to others. If it is not ours, a warning has to do.
+func (s *Store) makePrivate() {
+	directory := s.options.Directory
+	info, err := os.Stat(directory)
+	if err != nil || info.Mode().Perm()&0o077 == 0 || !hasOwners {
+		return
+	}
+	if err = os.ErrPermission; isOurs(info) {
+		err = os.Chmod(directory, 0o700) //nolint:gosec // it is a directory
+	}
+	if err != nil {
+		s.options.Logger.Warn("Other users may read the store's directory, which is not ours to change: chmod it to 0700",
+			"directory", directory, "mode", info.Mode().String(), "error", err)
+		return
+	}
+	s.options.Logger.Warn("Other users could read the store's directory; now its owner alone can",
+		"directory", directory, "before", info.Mode().String())
 }
 
 // open opens the database itself, without the blocks of it that are damaged.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -117,8 +118,15 @@ func (f *fixture) otlp(t *testing.T, m pmetric.Metrics) *httptest.ResponseRecord
 	request := httptest.NewRequest(http.MethodPost, "/api/v1/otlp/v1/metrics", bytes.NewReader(body))
 	request.Header.Set("Content-Type", "application/x-protobuf")
 	recorder := httptest.NewRecorder()
-	f.WriteOTLP(recorder, request)
+	f.WriteOTLP(recorder, request, bodyOf(t, request))
 	return recorder
+}
+
+func bodyOf(t testing.TB, request *http.Request) []byte {
+	t.Helper()
+	body, err := io.ReadAll(request.Body)
+	require.NoError(t, err)
+	return body
 }
 
 // rejected is the partial success that an answer tells.
@@ -263,7 +271,7 @@ func TestRemoteWrite(t *testing.T) {
 		request := httptest.NewRequest(http.MethodPost, "/api/v1/write", bytes.NewReader(body))
 		request.Header.Set("Content-Type", contentType)
 		recorder := httptest.NewRecorder()
-		f.WriteRemote(recorder, request)
+		f.WriteRemote(recorder, request, bodyOf(t, request))
 		return recorder
 	}
 	sample := prompb.Sample{Timestamp: now.UnixMilli(), Value: 3}
@@ -301,7 +309,7 @@ func TestBadOTLP(t *testing.T) {
 		request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		request.Header.Set("Content-Type", contentType)
 		recorder := httptest.NewRecorder()
-		f.WriteOTLP(recorder, request)
+		f.WriteOTLP(recorder, request, bodyOf(t, request))
 		assert.Equal(t, http.StatusBadRequest, recorder.Code, contentType)
 	}
 }
@@ -312,7 +320,7 @@ func TestContentTypeWithParameters(t *testing.T) {
 	request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
 	request.Header.Set("Content-Type", "Application/JSON; charset=utf-8")
 	recorder := httptest.NewRecorder()
-	f.WriteOTLP(recorder, request)
+	f.WriteOTLP(recorder, request, bodyOf(t, request))
 	assert.Equal(t, http.StatusOK, recorder.Code)
 	assert.Equal(t, "application/json", recorder.Header().Get("Content-Type"))
 	assert.JSONEq(t, `{"partialSuccess":{}}`, recorder.Body.String())
@@ -346,6 +354,34 @@ func TestOneProcess(t *testing.T) {
 	require.ErrorContains(t, err, directory+": another process has this store open")
 	now := time.Now()
 	f.store(t, "a", now, 1, "eu") // the first one does not mind
+}
+
+// A directory that was there before is its owner's alone from now on.
+func TestDirectoryIsPrivate(t *testing.T) {
+	t.Parallel()
+	directory := filepath.Join(t.TempDir(), "metrics")
+	require.NoError(t, os.Mkdir(directory, 0o700))
+	require.NoError(t, os.Chmod(directory, 0o755)) //nolint:gosec // that is the fault
+	f := open(t, directory)
+	info, err := os.Stat(directory)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+	assert.Contains(t, f.logged(), "Other users could read the store's directory")
+}
+
+// One that belongs to somebody else is theirs to change.
+func TestDirectoryOfSomebodyElse(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	if os.Chown(directory, 65534, 65534) != nil {
+		t.Skip("only root can give a directory away")
+	}
+	require.NoError(t, os.Chmod(directory, 0o755)) //nolint:gosec // that is the fault
+	f := open(t, directory)
+	info, err := os.Stat(directory)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o755), info.Mode().Perm())
+	assert.Contains(t, f.logged(), "chmod it to 0700")
 }
 
 // A query that nothing interrupts does not hold up the end of the collector; the directory

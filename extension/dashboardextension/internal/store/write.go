@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -19,18 +18,16 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
 	"github.com/prometheus/prometheus/storage"
-	"github.com/prometheus/prometheus/storage/remote"
 	converter "github.com/prometheus/prometheus/storage/remote/otlptranslator/prometheusremotewrite"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 )
 
-// WriteOTLP takes metrics by OTLP over HTTP. What cannot be stored is told as a
-// partial success; the rest is stored.
-func (s *Store) WriteOTLP(w http.ResponseWriter, r *http.Request) {
+// WriteOTLP takes metrics by OTLP over HTTP, with the body of the request decompressed.
+// What cannot be stored is told as a partial success; the rest is stored.
+func (s *Store) WriteOTLP(w http.ResponseWriter, r *http.Request, body []byte) {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // none is refused with the others that are none of ours
-	r.Header.Set("Content-Type", kind)                              // the decoder knows no parameters, such as a charset
-	request, err := remote.DecodeOTLPWriteRequest(r)
+	request, err := decodeOTLP(kind, body)
 	if err != nil {
 		badRequest(w, err)
 		return
@@ -48,16 +45,32 @@ func (s *Store) WriteOTLP(w http.ResponseWriter, r *http.Request) {
 		answer.PartialSuccess().SetErrorMessage(t.String())
 	}
 	marshal := answer.MarshalProto
-	if kind == "application/json" {
+	if kind == jsonType {
 		marshal = answer.MarshalJSON
 	}
-	body, err := marshal()
+	text, err := marshal()
 	if err != nil {
 		unavailable(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", kind)
-	_, _ = w.Write(body) // who does not wait for the answer sends again, and nothing is stored twice
+	_, _ = w.Write(text) // who does not wait for the answer sends again, and nothing is stored twice
+}
+
+const (
+	protobufType = "application/x-protobuf"
+	jsonType     = "application/json"
+)
+
+func decodeOTLP(kind string, body []byte) (pmetricotlp.ExportRequest, error) {
+	request := pmetricotlp.NewExportRequest()
+	switch kind {
+	case protobufType:
+		return request, request.UnmarshalProto(body)
+	case jsonType:
+		return request, request.UnmarshalJSON(body)
+	}
+	return request, fmt.Errorf("Content-Type %q is not taken; send %s or %s", kind, protobufType, jsonType)
 }
 
 // appendOTLP gives metrics the names that Prometheus gives them. Metrics of a kind
@@ -93,16 +106,11 @@ func leaves(err error) []error {
 	return all
 }
 
-// WriteRemote takes samples by Prometheus's remote write 1.0, decompressed. What
-// cannot be stored is told with a 400, as other receivers do; the rest is stored.
-func (s *Store) WriteRemote(w http.ResponseWriter, r *http.Request) {
+// WriteRemote takes samples by Prometheus's remote write 1.0, with the body decompressed.
+// What cannot be stored is told with a 400, as other receivers do; the rest is stored.
+func (s *Store) WriteRemote(w http.ResponseWriter, r *http.Request, body []byte) {
 	if kind := r.Header.Get("Content-Type"); strings.Contains(kind, "io.prometheus.write.v2") {
 		http.Error(w, "remote write 2.0 is not taken; send prometheus.WriteRequest", http.StatusUnsupportedMediaType)
-		return
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		badRequest(w, err)
 		return
 	}
 	var request prompb.WriteRequest

@@ -5,7 +5,10 @@ package conversation
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -27,7 +30,7 @@ func (t *Tracker) Decode(text []byte, now time.Time, sink frame.Sink) {
 		if !json.Valid(text) {
 			reason = wsevent.ViolationNotJSON
 		}
-		d.violation(reason, err.Error(), text)
+		d.violation(reason, misfit(err), text)
 		return
 	}
 	topicType, conversations := topicMedium(string(in.TopicName))
@@ -62,7 +65,7 @@ func (d *diff) participants(all []json.RawMessage) {
 		d.channelType = d.topicType
 		var p participant
 		if err := json.Unmarshal(raw, &p); err != nil {
-			d.violation(wsevent.ViolationWrongType, err.Error(), raw)
+			d.violation(wsevent.ViolationWrongType, misfit(err), raw)
 			continue
 		}
 		if p.ID == "" {
@@ -120,7 +123,7 @@ func (d *diff) session(c *channel) string {
 func (d *diff) message(p *participant, c *channel, raw json.RawMessage) {
 	var m message
 	if err := json.Unmarshal(raw, &m); err != nil {
-		d.violation(wsevent.ViolationWrongType, err.Error(), raw)
+		d.violation(wsevent.ViolationWrongType, misfit(err), raw)
 		return
 	}
 	if m.MessageTime == "" {
@@ -208,4 +211,17 @@ func (d *diff) identity(f *fact) string {
 
 func (d *diff) violation(reason, detail string, raw []byte) {
 	d.sink.Violation(&frame.Violation{Reason: reason, Detail: detail, ChannelType: []byte(d.channelType), Raw: raw})
+}
+
+// misfit says what cannot be read. encoding/json's own words may have a value in them,
+// and values are not for the log.
+func misfit(err error) string {
+	if wrong := (&json.UnmarshalTypeError{}); errors.As(err, &wrong) {
+		kind, _, _ := strings.Cut(wrong.Value, " ")
+		return fmt.Sprintf("%s: %s where %s belongs", wrong.Field, kind, wrong.Type)
+	}
+	if broken := (&json.SyntaxError{}); errors.As(err, &broken) {
+		return fmt.Sprintf("byte %d: not JSON", broken.Offset)
+	}
+	return "not as it should be"
 }

@@ -1,0 +1,273 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package privacy
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// class is what a key says of its value.
+type class uint8
+
+const (
+	otherKey    class = iota // nothing: the value decides
+	personalKey              // all of it is personal
+	leafKey                  // text is personal, and of an object what its keys say
+	countingKey              // an id, a time, a size: many digits are no telephone number
+)
+
+// Bounds of the keys that are remembered: their classes are asked for in each event.
+const (
+	maxKeys = 1024
+	maxKey  = 64
+)
+
+// keys knows the classes of keys.
+type keys struct {
+	users bool
+	known map[string]class
+}
+
+func (k *keys) class(key []byte) class {
+	if one, known := k.known[string(key)]; known {
+		return one
+	}
+	one := classOf(string(key), k.users)
+	if len(key) <= maxKey && len(k.known) < maxKeys {
+		if k.known == nil {
+			k.known = map[string]class{}
+		}
+		k.known[string(key)] = one
+	}
+	return one
+}
+
+// within are parts of keys of content, names, addresses, telephones, mail and secrets.
+func within() []string {
+	return []string{
+		"name", "address", "phone", "mobile", "mail", "text", "content", "subject", "snippet", "transcript", "comment", "remark",
+		"notes", "description", "summary", "preview", "caption", "birth", "passport", "iban", "creditcard", "cardnumber", "postal", "postcode",
+		"zipcode", "street", "avatar", "photo", "picture", "image", "attribute", "customfield", "customdata", "payload", "metadata", "variables",
+		"fallback", "answer", "question", "utterance", "nick", "externalplatform", "callerid", "latitude", "longitude", "geo", "useragent",
+		"signature", "token", "secret", "password", "authorization", "credential",
+	}
+}
+
+// whole are keys of the same kind that are parts of harmless ones.
+func whole() []string {
+	return []string{
+		"ani", "dnis", "tel", "fax", "cell", "title", "ssn", "taxid", "zip", "city", "county", "country", "card", "pan", "cvv", "cvc", "dob", "age",
+		"gender", "note", "quote", "alias", "login", "uri", "link", "location", "ip", "custom", "query", "jwt", "email", "msisdn",
+	}
+}
+
+// leaves are keys of text, but of objects as well that hold more than that.
+func leaves() []string {
+	return []string{
+		"message", "messages", "body", "from", "to", "cc", "bcc", "sender", "recipient", "customer", "consumer", "contact", "caller", "callee",
+		"party", "self", "other", "peer", "agent", "author", "person", "value", "values",
+	}
+}
+
+// harmless are keys that have such a part and say nothing of anybody.
+func harmless() []string {
+	return []string{"topicname", "eventname", "namespace", "context", "contenttype", "messagecontenttype", "addresstype", "texttype"}
+}
+
+// counting are the last words of keys of ids, times and sizes.
+func counting() []string {
+	return []string{
+		"id", "ids", "uuid", "guid", "sid", "time", "timestamp", "ts", "date", "at", "ms", "millis", "milliseconds", "seconds", "size", "bytes", "count",
+		"length", "duration", "version", "code", "sequence", "seq", "offset", "created", "updated", "started", "ended", "start", "end", "expires", "expiry",
+	}
+}
+
+// sizes are those of them that make a size of whatever stands before them.
+func sizes() []string { return []string{"size", "bytes", "length", "count"} }
+
+// lastWord is that of a key in camel case, snake case or with hyphens.
+func lastWord(key string) string {
+	begin := 0
+	for i := 1; i < len(key); i++ {
+		switch c := key[i-1]; {
+		case c == '_' || c == '-' || c == '.':
+			begin = i
+		case key[i] >= 'A' && key[i] <= 'Z' && (c < 'A' || c > 'Z'):
+			begin = i
+		}
+	}
+	return strings.ToLower(key[begin:])
+}
+
+func classOf(key string, users bool) class {
+	last := lastWord(key)
+	key = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			return r | 0x20
+		case r >= 'a' && r <= 'z', r >= utf8.RuneSelf:
+			return r
+		}
+		return -1
+	}, key)
+	has := func(part string) bool { return strings.Contains(key, part) }
+	switch {
+	case users && has("user"), has("externalplatform"):
+		return personalKey
+	case slices.Contains(harmless(), key):
+		return otherKey
+	case slices.Contains(sizes(), last):
+		return countingKey // contentLengthBytes, payload_size
+	case slices.Contains(whole(), key), strings.HasSuffix(key, "url"), strings.HasSuffix(key, "number"), slices.ContainsFunc(within(), has):
+		return personalKey
+	case slices.Contains(leaves(), key):
+		return leafKey
+	case slices.Contains(counting(), last):
+		return countingKey
+	}
+	return otherKey
+}
+
+// maxWord is the longest text that can be a platform's word.
+const maxWord = 128
+
+// personal is whether a text may say something of a person, whatever its key.
+func personal(text []byte, key class) bool { return isName(text) || revealing(text, key) }
+
+// revealing is whether a text is prose, not ASCII, a mail address, JSON, or has the
+// number of a telephone or a card.
+func revealing(text []byte, key class) bool {
+	if len(text) > maxWord {
+		return true
+	}
+	letters, blanks, run, longest := 0, 0, 0, 0
+	international := false
+	for _, c := range text {
+		digit := c >= '0' && c <= '9'
+		switch {
+		case c == '@' || c == '{' || c == '[' || c >= utf8.RuneSelf || c < ' ':
+			return true
+		case c == ' ':
+			blanks++
+		case c|0x20 >= 'a' && c|0x20 <= 'z':
+			letters++
+		}
+		switch {
+		case digit:
+			run++
+			longest = max(longest, run)
+			if international && run >= 7 {
+				return true
+			}
+		case c == '+':
+			international, run = true, 0
+		default:
+			international, run = false, 0
+		}
+	}
+	switch {
+	case blanks > 0:
+		return !isTime(text)
+	case key == countingKey || isTime(text):
+		return false
+	case letters == 0:
+		return manyDigits(text, key)
+	}
+	return longest >= 13 && !isUUID(text)
+}
+
+// isName is whether a text is made of words with a capital, as names are: Smith,
+// O'Hara-Smith, but neither MessageCreated nor TEXT.
+func isName(text []byte) bool {
+	words, before := 0, byte(' ')
+	for _, c := range text {
+		upper, lower := c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z'
+		inWord := before|0x20 >= 'a' && before|0x20 <= 'z'
+		switch {
+		case upper && inWord, lower && !inWord, isDigit(c):
+			return false
+		case lower && before >= 'A' && before <= 'Z':
+			words++
+		}
+		before = c
+	}
+	return words > 0
+}
+
+// manyDigits is whether a number may be that of a telephone or a card.
+func manyDigits(text []byte, key class) bool {
+	const enough = 7
+	if key == countingKey {
+		return false
+	}
+	n := 0
+	for _, c := range text {
+		if c >= '0' && c <= '9' {
+			n++
+		}
+	}
+	return n >= enough
+}
+
+// isTime is whether a text is a date of ISO 8601, alone or with a time of day.
+func isTime(text []byte) bool {
+	rest, ok := shaped(text, "0000-00-00")
+	if !ok || len(rest) == 0 {
+		return ok
+	}
+	if !strings.ContainsRune("tT ", rune(rest[0])) {
+		return false
+	}
+	if rest, ok = shaped(rest[1:], "00:00"); !ok {
+		return false
+	}
+	if after, ok := shaped(rest, ":00"); ok {
+		rest = after
+	}
+	if len(rest) > 0 && (rest[0] == '.' || rest[0] == ',') {
+		digits := 1
+		for digits < len(rest) && digits <= 9 && isDigit(rest[digits]) {
+			digits++
+		}
+		rest = rest[digits:]
+	}
+	for _, zone := range []string{"Z", "z", "+00:00", "-00:00", "+0000", "-0000", "+00", "-00", ""} {
+		if after, ok := shaped(rest, zone); ok && len(after) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// shaped cuts what has a shape from the beginning of a text: a 0 stands for any digit.
+func shaped(text []byte, shape string) (rest []byte, ok bool) {
+	if len(text) < len(shape) {
+		return text, false
+	}
+	for i := range len(shape) {
+		if shape[i] == '0' && !isDigit(text[i]) || shape[i] != '0' && shape[i] != text[i] {
+			return text, false
+		}
+	}
+	return text[len(shape):], true
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// isUUID is whether a text has the shape of a UUID.
+func isUUID(text []byte) bool {
+	const shape = "00000000-0000-0000-0000-000000000000"
+	if len(text) != len(shape) {
+		return false
+	}
+	for i, c := range text {
+		hex := c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
+		if shape[i] == '-' && c != '-' || shape[i] == '0' && !hex {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,84 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/privacy"
+)
+
+// How much of what was received stands in the bodies of records.
+const (
+	rawFull     = "full"
+	rawRedacted = "redacted"
+	rawNone     = "none"
+)
+
+// How users are named.
+const (
+	userPlain = "plain"
+	userHash  = "hash"
+	userNone  = "none"
+)
+
+// shortestUserIDKey is in bytes. Whoever guesses the key can try all user ids.
+const shortestUserIDKey = 16
+
+// resolveRaw settles how much is kept where it is asked for in the other words, or not
+// at all: all of it by the contract alone, which has no content of messages.
+func (c *Config) resolveRaw(conf *confmap.Conf) error {
+	old := conf.IsSet("include_raw")
+	named := rawNone
+	if c.IncludeRaw {
+		named = rawFull
+	}
+	switch {
+	case conf.IsSet("raw") && old && c.Raw != named:
+		return fmt.Errorf("raw: %q: must be left out, or %q, with include_raw: %t, which is another name for that", c.Raw, named, c.IncludeRaw)
+	case conf.IsSet("raw"):
+	case old:
+		c.Raw = named
+	case c.Platform == platform.Custom || c.API != platform.RealtimeEvents || c.UserID != userPlain:
+		c.Raw = rawRedacted
+	}
+	return nil
+}
+
+func (c *Config) validatePrivacy() error {
+	_, err := privacy.New(privacy.Settings{Redact: c.Redact})
+	if err != nil {
+		err = fmt.Errorf("redact: %w", err)
+	}
+	return errors.Join(err,
+		need(slices.Contains([]string{rawFull, rawRedacted, rawNone}, c.Raw), "raw", c.Raw, "full, redacted or none"),
+		need(len(c.Redact) == 0 || c.Raw != rawFull, "redact", c.Redact, "left out with raw: full, which redacts nothing"),
+		need(slices.Contains([]string{userPlain, userHash, userNone}, c.UserID), "user_id", c.UserID, "plain, hash or none"),
+		need(c.UserID != userHash || len(c.UserIDKey) >= shortestUserIDKey, "user_id_key", "…",
+			fmt.Sprintf("at least %d bytes with user_id: hash", shortestUserIDKey)),
+	)
+}
+
+// redactor makes that of an API. What an event is known by is not redacted, because
+// its record has it anyway.
+func (c *Config) redactor(api *platform.API) (*privacy.Redactor, error) {
+	fields, _ := c.mapping(api)
+	set := privacy.Settings{Redact: append(slices.Clone(c.Redact), c.text(api)), Users: c.UserID != userPlain}
+	set.Keep = []string{
+		fields.Type, fields.Timestamp, fields.ChannelID, fields.TenantID, fields.Region, fields.ChannelType, fields.PayloadSize, fields.ID, fields.CloseCode,
+	}
+	if set.Users {
+		set.Redact = append(set.Redact, fields.UserID)
+	} else {
+		set.Keep = append(set.Keep, fields.UserID)
+	}
+	empty := func(path string) bool { return path == "" }
+	set.Redact, set.Keep = slices.DeleteFunc(set.Redact, empty), slices.DeleteFunc(set.Keep, empty)
+	return privacy.New(set)
+}

@@ -1,0 +1,278 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ccaaswsreceiver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// people is what nobody but those who spoke should read. No part of it stands
+// anywhere else in the frames.
+func people() []string {
+	return []string{
+		"Anneliese Vogelsang", "Vogelsang", "Hauptstrasse 12, 10115 Berlin", "4111 1111 1111 1111", "5500005555555559", "+49 170 5550199", "015550199345",
+		"anneliese@example.org",
+	}
+}
+
+// seeded puts people into the places of a frame that are marked with %.
+func seeded(random *rand.Rand, template string) string {
+	all := people()
+	for strings.Contains(template, "%") {
+		template = strings.Replace(template, "%", all[random.IntN(len(all))], 1)
+	}
+	return template
+}
+
+const (
+	seededRealtime = `{"type":"message.send","timestamp":1775044800%N,"channelId":"c-%N","userId":"u-17","region":"us-east-1","tenantId":"acme_corp",` +
+		`"channelType":"webmessaging","payloadSize":512,"id":"e-%N","text":"%","customer":{"name":"%","note":"%"},"extra":["%","%"],"reason":"%"}`
+	seededSnapshot = `{"topicName":"v2.routing.queues.q.conversations","eventBody":{"id":"conv-%N","participants":[{"id":"p-%N","name":"%","address":"tel:%",` +
+		`"purpose":"customer","type":"webmessaging","connectedTime":"2126-04-01T12:00:00Z","attributes":{"account":"%","%":"%"},"user":{"id":"u-17","name":"%"},` +
+		`"messages":[{"message":{"id":"m-%N"},"messageTime":"2126-04-01T12:00:01Z","messageStatus":"sent","textBody":"%","media":[{"url":"https://x/%","contentLengthBytes":5}]}],` +
+		`"endTime":"2126-04-01T12:00:02Z","disconnectType":"%"}]}}`
+	seededHub = `{"eventId":"e-%N","eventObject":"Message","eventType":"MessageCreated","createdAt":"2126-04-01T12:00:00Z","data":{"brand":{"id":1,"name":"%"},` +
+		`"channel":{"id":"chat_1","name":"%"},"case":{"id":"c-%N","endUser":{"fullName":"%","surname":"%"},"customFields":[{"ident":"x","value":"%"}]},` +
+		`"message":{"id":"m-%N","direction":"inbound","authorUser":{"id":"u-17","emailAddress":"%"},"authorEndUserIdentity":{"idOnExternalPlatform":"%","nickname":"%"},` +
+		`"messageContent":{"type":"TEXT","text":"%","payload":{"text":{"content":"%"}},"fallbackText":"%"},"attachments":[{"fileName":"%","url":"https://x/%"}]}}}`
+	seededConnect = `{"topic":"aws/chat","content":"{\"AbsoluteTime\":\"2126-04-01T12:00:00Z\",\"ContactId\":\"c-%N\",\"Id\":\"m-%N\",\"ParticipantId\":\"u-17\",` +
+		`\"Type\":\"MESSAGE\",\"ParticipantRole\":\"CUSTOMER\",\"Content\":\"%\",\"DisplayName\":\"%\"}"}`
+	seededTask = `{"event_type":"reservation.canceled","payload":{"date_updated":1775044800,"task_sid":"t-%N","task_channel_unique_name":"chat","worker_sid":"u-17","sid":"r-%N",` +
+		`"worker_name":"%","attributes":"{\"from\":\"%\"}","canceled_reason":"%"}}`
+)
+
+// spoiled are a frame and what can be wrong with it.
+func spoiled(frame string) []string {
+	return []string{
+		frame, frame[:len(frame)-2], frame[:len(frame)/2], "[" + frame + "," + frame, strings.Replace(frame, "c-", strings.Repeat("c", 600), 1),
+		strings.Replace(frame, `"2126`, `"Vogelsang 2126`, 1), strings.Replace(frame, `"c-`, `"\x`, 1), strings.Replace(frame, ":1775044800", `:"5500005555555559 Vogelsang"`, 1),
+		strings.Replace(frame, `"u-17"`, `["Vogelsang"]`, 1), strings.Replace(frame, `"message.send"`, `"Vogelsang"`, 1), strings.ReplaceAll(frame, "12", "\xff"),
+		strings.Replace(frame, `"acme_corp"`, `{"x":5500005555555559}`, 1), strings.Replace(frame, ":5}", `:"Vogelsang"}`, 1),
+		strings.Replace(frame, `"participants":[`, `"participants":["Vogelsang",5500005555555559,`, 1), `"Vogelsang"`, `Vogelsang`,
+		strings.Repeat(`{"a":`, 70) + `"Vogelsang"` + strings.Repeat("}", 70),
+	}
+}
+
+// said is all that a receiver puts out for frames: records, and its log.
+func said(t testing.TB, config *Config, frames ...string) (records []taken, everything string) {
+	t.Helper()
+	b := newBench(t, config)
+	way, err := b.way(t.Context())
+	require.NoError(t, err)
+	conn, err := b.connection(0, newStatus(nil), way.decode)
+	require.NoError(t, err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		conn.outbox.carry(t.Context(), conn.delivery.deliver)
+	}()
+	at := time.Date(2026, time.April, 1, 13, 0, 0, 0, time.UTC)
+	for i, one := range frames {
+		conn.Text([]byte(one), at.Add(time.Duration(i)), 0)
+	}
+	conn.Violation(wsevent.ViolationBinaryFrame, []byte("Vogelsang\x00"), at)
+	conn.Violation(wsevent.ViolationFrameTooLarge, []byte(frames[0][:len(frames[0])-3]), at)
+	conn.outbox.close()
+	<-ended
+	var text strings.Builder
+	b.downstream.mutex.Lock()
+	for _, batch := range b.downstream.batches {
+		encoded, err := (&plog.JSONMarshaler{}).MarshalLogs(batch)
+		require.NoError(t, err)
+		text.Write(encoded)
+	}
+	b.downstream.mutex.Unlock()
+	for _, entry := range b.logs.All() {
+		fmt.Fprintln(&text, entry.Message, entry.ContextMap())
+	}
+	require.NoError(t, b.Shutdown(context.Background()))
+	return b.downstream.records(), text.String()
+}
+
+// privateConfigs are the receivers of shipped configurations, and the contract.
+func privateConfigs(t testing.TB) map[string]struct {
+	config func() *Config
+	frame  string
+} {
+	server := platformFor(t, func(c *sim.Config) { c.AccessKey, c.AccessKeySecret = "key", secret })
+	shipped := func(name string) func() *Config {
+		values := environmentOf(server)
+		values["TASKROUTER_URL"] = server.URL()
+		return func() *Config { return example(t, name, values) }
+	}
+	return map[string]struct {
+		config func() *Config
+		frame  string
+	}{
+		"realtime_events": {func() *Config {
+			config := configFor(server.URL())
+			config.Raw = rawRedacted
+			return config
+		}, seededRealtime},
+		"notifications":     {shipped("genesys-notifications.yaml"), seededSnapshot},
+		"event_hub":         {shipped("nice-event-hub.yaml"), seededHub},
+		"amazon_connect":    {shipped("custom-amazon-connect.yaml"), seededConnect},
+		"twilio_taskrouter": {shipped("custom-twilio-taskrouter.yaml"), seededTask},
+	}
+}
+
+// TestPersonalDataStaysOut sends frames that are full of people, whole and broken.
+func TestPersonalDataStaysOut(t *testing.T) {
+	t.Parallel()
+	for name, test := range privateConfigs(t) {
+		for _, raw := range []string{"", rawNone, rawFull} {
+			t.Run(name+" "+raw, func(t *testing.T) {
+				t.Parallel()
+				config := test.config()
+				if raw != "" {
+					config.Raw = raw
+				}
+				random := rand.New(rand.NewPCG(1, 2))
+				var frames []string
+				for n := range 300 {
+					one := seeded(random, strings.ReplaceAll(test.frame, "%N", fmt.Sprintf("%03d", n)))
+					frames = append(frames, one)
+					if n%10 == 0 {
+						frames = append(frames, spoiled(one)...)
+					}
+				}
+				records, everything := said(t, config, frames...)
+				whole, violations := 0, 0
+				for _, record := range records {
+					if record.EventName() == wsevent.ProtocolViolation {
+						violations++
+						_, hashed := record.Attributes().Get(wsevent.ViolationHash)
+						assert.Equal(t, record.Body().AsString() == "", hashed, "length and hash are there where the piece is not")
+						continue
+					}
+					whole++
+					assert.Equal(t, raw != rawNone, record.Body().AsString() != "")
+				}
+				assert.GreaterOrEqual(t, whole, 300)
+				assert.GreaterOrEqual(t, violations, 30)
+				for _, one := range people() {
+					if raw == rawFull {
+						assert.Contains(t, everything, one)
+						continue
+					}
+					if at := strings.Index(everything, one); at >= 0 {
+						t.Errorf("%s: %s", one, everything[max(0, at-300):min(len(everything), at+100)])
+					}
+				}
+				if raw == "" {
+					assert.Contains(t, everything, "[redacted]")
+				}
+			})
+		}
+	}
+}
+
+// TestWhatIsNotPersonalStays is that a redacted body still says what it is for.
+func TestWhatIsNotPersonalStays(t *testing.T) {
+	t.Parallel()
+	all := privateConfigs(t)
+	frames := strings.NewReplacer("%N", "107", "%", "Anneliese Vogelsang")
+	for name, want := range map[string]string{
+		"realtime_events": `{"type":"message.send","timestamp":1775044800107,"channelId":"c-107","userId":"u-17","region":"us-east-1","tenantId":"acme_corp","channelType":"webmessaging",` +
+			`"payloadSize":512,"id":"e-107","text":"[redacted]","customer":{"name":"[redacted]","note":"[redacted]"},"extra":["[redacted]","[redacted]"],"reason":"[redacted]"}`,
+		"event_hub": `{"eventId":"e-107","eventObject":"[redacted]","eventType":"MessageCreated","createdAt":"2126-04-01T12:00:00Z","data":{"brand":{"id":1,"name":"[redacted]"},` +
+			`"channel":{"id":"chat_1","name":"[redacted]"},"case":{"id":"c-107","endUser":{"fullName":"[redacted]","surname":"[redacted]"},"customFields":[{"ident":"[redacted]","value":"[redacted]"}]},` +
+			`"message":{"id":"m-107","direction":"inbound","authorUser":{"id":"u-17","emailAddress":"[redacted]"},"authorEndUserIdentity":{"idOnExternalPlatform":"[redacted]","nickname":"[redacted]"},` +
+			`"messageContent":{"type":"[redacted]","text":"[redacted]","payload":{"text":{"content":"[redacted]"}},"fallbackText":"[redacted]"},"attachments":[{"fileName":"[redacted]","url":"[redacted]"}]}}}`,
+		"twilio_taskrouter": `{"event_type":"reservation.canceled","payload":{"date_updated":1775044800,"task_sid":"t-107","task_channel_unique_name":"chat","worker_sid":"u-17","sid":"r-107",` +
+			`"worker_name":"[redacted]","attributes":"[redacted]","canceled_reason":"[redacted]"}}`,
+	} {
+		records, _ := said(t, all[name].config(), frames.Replace(all[name].frame))
+		assert.Equal(t, want, records[0].Body().Str(), name)
+	}
+}
+
+func TestUserIDs(t *testing.T) {
+	t.Parallel()
+	for name, test := range privateConfigs(t) {
+		for user, want := range map[string]any{userHash: "6852c6609d5d521e80f64b41ec3ded8f", userNone: nil} {
+			t.Run(name+" "+user, func(t *testing.T) {
+				t.Parallel()
+				config := test.config()
+				config.UserID, config.UserIDKey = user, "sixteen bytes key"
+				one := seeded(rand.New(rand.NewPCG(1, 2)), strings.ReplaceAll(test.frame, "%N", "107"))
+				records, everything := said(t, config, append(spoiled(one), one)...)
+				assert.NotContains(t, everything, "u-17")
+				assert.NotContains(t, everything, "sixteen")
+				ids := map[any]bool{}
+				for _, record := range records {
+					if record.EventName() != wsevent.ProtocolViolation {
+						ids[record.Attributes().AsRaw()[wsevent.UserID]] = true
+					}
+				}
+				assert.Contains(t, ids, want)
+			})
+		}
+	}
+}
+
+// TestRawOfTheAPIs is how much is kept where nothing is said, and in other words.
+func TestRawOfTheAPIs(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		set  map[string]any
+		want string
+	}{
+		{nil, "full"},
+		{map[string]any{"user_id": "hash"}, "redacted"},
+		{map[string]any{"include_raw": true}, "full"},
+		{map[string]any{"include_raw": false}, "none"},
+		{map[string]any{"raw": "none", "include_raw": false}, "none"},
+		{map[string]any{"raw": "redacted"}, "redacted"},
+		{map[string]any{"api": "notifications"}, "redacted"},
+		{map[string]any{"api": "notifications", "include_raw": true}, "full"},
+		{map[string]any{"platform": "nice_cxone"}, "full"},
+		{map[string]any{"platform": "nice_cxone", "api": "event_hub"}, "redacted"},
+		{map[string]any{"platform": "custom"}, "redacted"},
+		{map[string]any{"platform": "custom", "raw": "full"}, "full"},
+	} {
+		config := createDefaultConfig().(*Config)
+		require.NoError(t, config.Unmarshal(confmap.NewFromStringMap(test.set)), test.set)
+		assert.Equal(t, test.want, config.Raw, test.set)
+	}
+	config := createDefaultConfig().(*Config)
+	require.ErrorContains(t, config.Unmarshal(confmap.NewFromStringMap(map[string]any{"raw": "full", "include_raw": false})), `raw: "full": must be left out, or "none"`)
+}
+
+// TestViolationsWithoutRaw keep length and hash alone.
+func TestViolationsWithoutRaw(t *testing.T) {
+	t.Parallel()
+	r := recordsFor(func(set *recordSettings) { set.raw = rawNone })
+	r.violation(&frame.Violation{Reason: "not_json", Raw: []byte("abc")})
+	record := recordsOf(r.take())[0]
+	assert.Empty(t, record.Body().AsString())
+	assert.Equal(t, map[string]any{
+		"ccaas.violation.reason": "not_json", "ccaas.violation.length": int64(3),
+		"ccaas.violation.hash": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+	}, record.Attributes().AsRaw())
+}
+
+// TestRedactedBodiesAreJSON is that redaction leaves JSON behind.
+func TestRedactedBodiesAreJSON(t *testing.T) {
+	t.Parallel()
+	for name, test := range privateConfigs(t) {
+		records, _ := said(t, test.config(), seeded(rand.New(rand.NewPCG(1, 2)), strings.ReplaceAll(test.frame, "%N", "107")))
+		assert.True(t, json.Valid([]byte(records[0].Body().Str())), name)
+	}
+}
