@@ -34,9 +34,10 @@ const (
 // configuration, and is the channel type of records about the stream itself.
 const Unknown = "unknown"
 
-// Overflow marks the one set of dimensions that collects everything past
-// max_series. It stands alone, in the place of the three dimensions
-// (OpenTelemetry metrics SDK specification, cardinality limits).
+// Overflow marks the set of dimensions that collects everything past max_series, where
+// it stands alone in the place of the three dimensions, or past max_series_per_tenant,
+// where it stands beside TenantID (OpenTelemetry metrics SDK specification, cardinality
+// limits).
 const Overflow = "otel.metric.overflow"
 
 // Platform is the resource attribute that names the receiver's profile.
