@@ -294,6 +294,24 @@ func scopeSizes(resource plog.ResourceLogs) map[string]int {
 	return sizes
 }
 
+// The skew of a stream is measured by one clock, so events of others are marked.
+func TestRecords_ClockSource(t *testing.T) {
+	t.Parallel()
+	r := newRecords(recordSettings{limits: frame.Limits{Dimension: 128, ID: 128}}, func(string, string) {})
+	for range 2 { // also in a second batch
+		for _, clock := range []frame.Clock{frame.PlatformClock, frame.OtherClock, frame.ReceiverClock, frame.OtherClock} {
+			_, rejected := r.event(&frame.Event{Type: frame.ConnectionOpen, ChannelID: []byte("c"), Clock: clock})
+			require.Nil(t, rejected)
+		}
+		sizes := map[string]int{}
+		for _, scope := range r.take().ResourceLogs().At(0).ScopeLogs().All() {
+			source, _ := scope.Scope().Attributes().Get(wsevent.ClockSource)
+			sizes[source.Str()] = scope.LogRecords().Len()
+		}
+		assert.Equal(t, map[string]int{"": 1, "other": 2, "receiver": 1}, sizes)
+	}
+}
+
 // Whoever follows channels has to know which dimensions an event named itself.
 func TestRecords_DimensionsNotNamedByTheEvent(t *testing.T) {
 	t.Parallel()

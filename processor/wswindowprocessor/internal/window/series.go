@@ -30,6 +30,7 @@ type series struct {
 	reported bool  // since has been told, and stays
 	totals   wsevent.Counts
 	unshown  bool // the totals grew by events that are in no window to come
+	retired  bool // see retire.go
 }
 
 // slot is what belongs to one step of the grid.
