@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -35,7 +36,8 @@ func newDecoder(p *partition, partitions int) *decoder {
 	return d
 }
 
-// decode gives the records of messages, and when the first message was written.
+// decode gives the records of messages, and when the last message was written. Records
+// that do not say when they were observed were so when their message was written.
 func (d *decoder) decode(ctx context.Context, messages []*kgo.Record) (plog.Logs, time.Time) {
 	all := plog.NewLogs()
 	var written time.Time
@@ -44,7 +46,7 @@ func (d *decoder) decode(ctx context.Context, messages []*kgo.Record) (plog.Logs
 			continue
 		}
 		d.partition.receiver.telemetry.CcaasKafkaMessages.Add(ctx, 1)
-		if written.IsZero() || message.Timestamp.Before(written) {
+		if message.Timestamp.After(written) {
 			written = message.Timestamp
 		}
 		logs, err := d.unmarshaler.UnmarshalLogs(message.Value)
@@ -53,9 +55,23 @@ func (d *decoder) decode(ctx context.Context, messages []*kgo.Record) (plog.Logs
 			continue
 		}
 		d.check(ctx, message, logs)
+		observe(logs, pcommon.NewTimestampFromTime(message.Timestamp))
 		logs.ResourceLogs().MoveAndAppendTo(all.ResourceLogs())
 	}
 	return all, written
+}
+
+// observe stamps the records without an ObservedTimestamp.
+func observe(logs plog.Logs, at pcommon.Timestamp) {
+	for _, resource := range logs.ResourceLogs().All() {
+		for _, scope := range resource.ScopeLogs().All() {
+			for _, record := range scope.LogRecords().All() {
+				if record.ObservedTimestamp() == 0 {
+					record.SetObservedTimestamp(at)
+				}
+			}
+		}
+	}
 }
 
 func (d *decoder) refuse(ctx context.Context, message *kgo.Record, err error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.opentelemetry.io/otel/attribute"
@@ -68,7 +69,8 @@ func TestDecode(t *testing.T) {
 				{Value: []byte("\x0a\xff"), Timestamp: noon.Add(3 * time.Second)},
 			})
 			assert.Equal(t, 2, got.LogRecordCount())
-			assert.Equal(t, noon, written)
+			assert.Equal(t, noon.Add(3*time.Second), written)
+			assert.Equal(t, pcommon.NewTimestampFromTime(noon.Add(2*time.Second)), got.ResourceLogs().At(1).ScopeLogs().At(0).LogRecords().At(0).ObservedTimestamp())
 			require.Equal(t, 1, logs.Len(), "told once")
 			assert.Equal(t, int64(7), logs.All()[0].ContextMap()["offset"])
 			metadatatest.AssertEqualCcaasKafkaMessages(t, telemetry, sum(4), metricdatatest.IgnoreTimestamp())

@@ -175,9 +175,9 @@ func (p *partition) read(ctx context.Context, a *assignment, decoder *decoder) e
 // live is how far reading may be behind for messages to count as just come.
 const live = time.Second
 
-// arrival is when messages came: now, or when the first was written if we are
-// behind. A batch may hold what was written in many seconds then, and a stream must
-// not seem to have been quiet up to the last of them.
+// arrival is when messages came: now, or when the last was written if we are
+// behind. A batch may hold what was written in many minutes then; the order in it is
+// that of the records' ObservedTimestamp.
 func arrival(now, readTo, written time.Time) time.Time {
 	if now.Sub(readTo) <= live || written.After(now) {
 		return now

@@ -116,4 +116,5 @@ func (c *connection) tick(now time.Time) {
 	c.delivery.count(context.Background(), &read)
 	c.delivery.refusal.remind(now, c.logger)
 	c.status.set(c.number, downstreamTrouble, c.delivery.refusal.trouble(now))
+	c.checkHealth(now)
 }

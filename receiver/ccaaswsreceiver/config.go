@@ -203,6 +203,7 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	if !known {
 		return nil // Validate says so
 	}
+	c.OAuth2.Scopes = splitScopes(c.OAuth2.Scopes)
 	if !conf.IsSet("oauth2::scopes") {
 		c.OAuth2.Scopes = api.Scopes
 	}
@@ -225,6 +226,15 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 		c.Reconnect.MaxInterval = max(api.Pace.Max, c.Reconnect.InitialInterval)
 	}
 	return nil
+}
+
+// splitScopes makes scopes of texts that may name several, as RFC 6749 writes them.
+func splitScopes(texts []string) []string {
+	var scopes []string
+	for _, text := range texts {
+		scopes = append(scopes, strings.Fields(text)...)
+	}
+	return scopes
 }
 
 // Validate says everything that cannot be as it is, by key.

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
@@ -213,4 +214,14 @@ func TestDefaultsOfTheAPIs(t *testing.T) {
 	config = load(t, "amazon")
 	require.NoError(t, config.Validate())
 	assert.Equal(t, []map[string][]string{{"content|json.Type": {"MESSAGE"}, "content|json.ParticipantRole": {"AGENT", "SYSTEM"}}}, config.Types["message.send"])
+}
+
+func TestScopesAreSplitAtBlanks(t *testing.T) {
+	t.Parallel()
+	for _, given := range []any{"a:b c:d", []any{"a:b c:d"}, []any{" a:b", "c:d "}} {
+		config := createDefaultConfig().(*Config)
+		conf := confmap.NewFromStringMap(map[string]any{"oauth2": map[string]any{"scopes": given}})
+		require.NoError(t, conf.Unmarshal(config))
+		assert.Equal(t, []string{"a:b", "c:d"}, config.OAuth2.Scopes)
+	}
 }

@@ -37,6 +37,13 @@ type connection struct {
 	alive  alive
 	down   session.Cause   // why there is no socket; empty: there is, or was no attempt yet
 	warned map[string]bool // reasons of violations that the log has told of
+	newest time.Time       // since when the newest socket is up
+	hasty  time.Time       // the last log line of sockets that are replaced too often
+	pace   session.Pace
+
+	healthMutex sync.Mutex // the session reports, and the monitor looks
+	health      health
+	idle        func() bool // whether the session has nothing to connect for; nil: it always has
 
 	mutex  sync.Mutex     // two sockets may be read at once
 	pieces *frame.Decoder // of frames that are too large; the others are decoded in the outbox
@@ -49,7 +56,8 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 	ctx := context.Background()
 	c.telemetry.CcaasWsConnects.Add(ctx, 1)
 	c.telemetry.CcaasWsConnections.Add(ctx, 1)
-	c.status.set(c.number, connectTrouble, nil)
+	c.newest = at
+	c.note(at, func(h *health) { h.connected(at) })
 	streams := c.streams.carried(at)
 	if c.down != "" {
 		c.telemetry.CcaasWsReconnects.Add(ctx, 1, cause(c.down))
@@ -95,9 +103,7 @@ func (c *connection) Failed(failure *session.Failure, wait time.Duration) {
 	if c.down == "" {
 		c.down = failure.Cause
 	}
-	if told := trouble(failure, time.Since(c.heard)); told != nil { // only a socket takes trouble away
-		c.status.set(c.number, connectTrouble, told)
-	}
+	c.note(time.Now(), func(h *health) { h.failed(failure) })
 	fields := []zap.Field{zap.Error(failure), zap.String("cause", string(failure.Cause)), zap.Duration("next_attempt_in", wait)}
 	if failure.RetryAfter > 0 {
 		fields = append(fields, zap.Duration("retry_after", failure.RetryAfter))
@@ -115,7 +121,9 @@ func (c *connection) Rotated(why session.Cause, at time.Time) {
 	ctx := context.Background()
 	c.telemetry.CcaasWsConnections.Add(ctx, 1)
 	c.telemetry.CcaasWsRotations.Add(ctx, 1, cause(why))
-	c.status.set(c.number, connectTrouble, nil)
+	c.note(at, func(h *health) { h.rotated() })
+	c.logHaste(why, at)
+	c.newest = at
 	c.heard = at
 	c.logger.Info("A new socket is up beside the old one, which is left after the overlap", zap.String("cause", string(why)))
 }
@@ -123,9 +131,7 @@ func (c *connection) Rotated(why session.Cause, at time.Time) {
 // NotRotated tells that the old socket has to do for longer.
 func (c *connection) NotRotated(why session.Cause, failure *session.Failure, wait time.Duration) {
 	c.telemetry.CcaasWsConnectFailures.Add(context.Background(), 1, cause(failure.Cause))
-	if failure.Lasting {
-		c.status.set(c.number, connectTrouble, failure)
-	}
+	c.note(time.Now(), func(h *health) { h.notRotated(failure) })
 	c.logger.Warn("Cannot open a new socket beside the old one, which still works; trying again", zap.String("cause", string(why)),
 		zap.Error(failure), zap.Duration("next_attempt_in", wait))
 }
@@ -173,12 +179,57 @@ func (c *connection) Disconnected(end *session.End, wait time.Duration) {
 			}
 		})
 	}
+	if end.Cause != session.Shutdown {
+		c.note(end.At, func(h *health) { h.disconnected(end) })
+	}
 	if end.Cause == session.Shutdown {
 		c.logger.Info("Disconnected", zap.String("cause", string(end.Cause)))
 		return
 	}
-	c.logger.Warn("Disconnected; connecting again", zap.String("cause", string(end.Cause)), zap.NamedError("detail", end.Err),
-		zap.Time("last_sign_of_life", end.Heard), zap.Duration("next_attempt_in", wait))
+	fields := []zap.Field{
+		zap.String("cause", string(end.Cause)), zap.NamedError("detail", end.Err),
+		zap.Time("last_sign_of_life", end.Heard), zap.Duration("next_attempt_in", wait),
+	}
+	if end.RefusesToken() {
+		c.logger.Warn("Disconnected: the platform refuses the token; connecting again with a new one", fields...)
+		return
+	}
+	c.logger.Warn("Disconnected; connecting again", fields...)
+}
+
+// note reports a change to the health of the connection, and shows its state.
+func (c *connection) note(now time.Time, change func(*health)) {
+	c.healthMutex.Lock()
+	change(&c.health)
+	trouble := c.health.trouble(now)
+	c.healthMutex.Unlock()
+	c.status.set(c.number, connectTrouble, trouble)
+}
+
+// checkHealth shows the state of the connection between its events.
+func (c *connection) checkHealth(now time.Time) {
+	c.note(now, func(h *health) {
+		if c.idle != nil && c.idle() {
+			*h = newHealth(now)
+		}
+	})
+}
+
+// hasteReminder is the time between two log lines of sockets that are replaced too
+// often.
+const hasteReminder = 10 * time.Minute
+
+// logHaste logs that a socket was replaced by a rotation before it was as old as the
+// longest wait between two sockets of a reconnect.
+func (c *connection) logHaste(why session.Cause, now time.Time) {
+	age := now.Sub(c.newest)
+	if age >= c.pace.Max || !c.hasty.IsZero() && now.Sub(c.hasty) < hasteReminder {
+		return
+	}
+	c.hasty = now
+	c.logger.Warn("Sockets are replaced more often than once in reconnect.max_interval; "+
+		"look at how long the token and the address hold, at rotation.max_age, and at the frames that ask for a new socket",
+		zap.String("cause", string(why)), zap.Duration("age", age), zap.Duration("max_interval", c.pace.Max))
 }
 
 // Text takes a frame.

@@ -41,19 +41,19 @@ func seeded(random *rand.Rand, template string) string {
 }
 
 const (
-	realtimeFrame = `{"type":"message.send","timestamp":1775044800%N,"channelId":"c-%N","userId":"u-17","region":"us-east-1","tenantId":"acme_corp",` +
+	seededRealtime = `{"type":"message.send","timestamp":1775044800%N,"channelId":"c-%N","userId":"u-17","region":"us-east-1","tenantId":"acme_corp",` +
 		`"channelType":"webmessaging","payloadSize":512,"id":"e-%N","text":"%","customer":{"name":"%","note":"%"},"extra":["%","%"],"reason":"%"}`
-	snapshotFrame = `{"topicName":"v2.routing.queues.q.conversations","eventBody":{"id":"conv-%N","participants":[{"id":"p-%N","name":"%","address":"tel:%",` +
+	seededSnapshot = `{"topicName":"v2.routing.queues.q.conversations","eventBody":{"id":"conv-%N","participants":[{"id":"p-%N","name":"%","address":"tel:%",` +
 		`"purpose":"customer","type":"webmessaging","connectedTime":"2126-04-01T12:00:00Z","attributes":{"account":"%","%":"%"},"user":{"id":"u-17","name":"%"},` +
 		`"messages":[{"message":{"id":"m-%N"},"messageTime":"2126-04-01T12:00:01Z","messageStatus":"sent","textBody":"%","media":[{"url":"https://x/%","contentLengthBytes":5}]}],` +
 		`"endTime":"2126-04-01T12:00:02Z","disconnectType":"%"}]}}`
-	hubFrame = `{"eventId":"e-%N","eventObject":"Message","eventType":"MessageCreated","createdAt":"2126-04-01T12:00:00Z","data":{"brand":{"id":1,"name":"%"},` +
+	seededHub = `{"eventId":"e-%N","eventObject":"Message","eventType":"MessageCreated","createdAt":"2126-04-01T12:00:00Z","data":{"brand":{"id":1,"name":"%"},` +
 		`"channel":{"id":"chat_1","name":"%"},"case":{"id":"c-%N","endUser":{"fullName":"%","surname":"%"},"customFields":[{"ident":"x","value":"%"}]},` +
 		`"message":{"id":"m-%N","direction":"inbound","authorUser":{"id":"u-17","emailAddress":"%"},"authorEndUserIdentity":{"idOnExternalPlatform":"%","nickname":"%"},` +
 		`"messageContent":{"type":"TEXT","text":"%","payload":{"text":{"content":"%"}},"fallbackText":"%"},"attachments":[{"fileName":"%","url":"https://x/%"}]}}}`
-	connectFrame = `{"topic":"aws/chat","content":"{\"AbsoluteTime\":\"2126-04-01T12:00:00Z\",\"ContactId\":\"c-%N\",\"Id\":\"m-%N\",\"ParticipantId\":\"u-17\",` +
+	seededConnect = `{"topic":"aws/chat","content":"{\"AbsoluteTime\":\"2126-04-01T12:00:00Z\",\"ContactId\":\"c-%N\",\"Id\":\"m-%N\",\"ParticipantId\":\"u-17\",` +
 		`\"Type\":\"MESSAGE\",\"ParticipantRole\":\"CUSTOMER\",\"Content\":\"%\",\"DisplayName\":\"%\"}"}`
-	taskFrame = `{"event_type":"reservation.canceled","payload":{"date_updated":1775044800,"task_sid":"t-%N","task_channel_unique_name":"chat","worker_sid":"u-17","sid":"r-%N",` +
+	seededTask = `{"event_type":"reservation.canceled","payload":{"date_updated":1775044800,"task_sid":"t-%N","task_channel_unique_name":"chat","worker_sid":"u-17","sid":"r-%N",` +
 		`"worker_name":"%","attributes":"{\"from\":\"%\"}","canceled_reason":"%"}}`
 )
 
@@ -124,11 +124,11 @@ func privateConfigs(t testing.TB) map[string]struct {
 			config := configFor(server.URL())
 			config.Raw = rawRedacted
 			return config
-		}, realtimeFrame},
-		"notifications":     {shipped("genesys-notifications.yaml"), snapshotFrame},
-		"event_hub":         {shipped("nice-event-hub.yaml"), hubFrame},
-		"amazon_connect":    {shipped("custom-amazon-connect.yaml"), connectFrame},
-		"twilio_taskrouter": {shipped("custom-twilio-taskrouter.yaml"), taskFrame},
+		}, seededRealtime},
+		"notifications":     {shipped("genesys-notifications.yaml"), seededSnapshot},
+		"event_hub":         {shipped("nice-event-hub.yaml"), seededHub},
+		"amazon_connect":    {shipped("custom-amazon-connect.yaml"), seededConnect},
+		"twilio_taskrouter": {shipped("custom-twilio-taskrouter.yaml"), seededTask},
 	}
 }
 

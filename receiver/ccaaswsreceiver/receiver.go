@@ -115,7 +115,11 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 	connecting, r.stop = context.WithCancel(context.WithoutCancel(ctx))   // the sessions outlive Start,
 	delivering, r.giveUp = context.WithCancel(context.WithoutCancel(ctx)) // and the couriers outlive the sessions
 	for _, conn := range connections {
-		conn.session = session.New(way.settings(conn.number), conn)
+		settings := way.settings(conn.number)
+		conn.session, conn.pace = session.New(settings, conn), settings.Pace
+		if way.idle != nil {
+			conn.idle = func() bool { return way.idle(conn.number) }
+		}
 		r.running.Go(func() {
 			conn.outbox.carry(wsevent.ContextWithDelivery(delivering, conn), conn.delivery.deliver)
 			conn.tick(time.Now()) //nolint:contextcheck // what was read after the last one is of no call
@@ -203,6 +207,7 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 		telemetry: r.telemetry,
 		logger:    r.set.Logger.With(zap.Int("connection", number)),
 		heard:     time.Now(),
+		health:    newHealth(time.Now()),
 		alive:     alive{interval: r.config.AliveInterval},
 		warned:    map[string]bool{},
 	}

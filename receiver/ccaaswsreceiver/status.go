@@ -8,25 +8,9 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"go.opentelemetry.io/collector/component/componentstatus"
-
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
 )
-
-// blip is how long a connection may be down for a passing reason before that
-// shows in the component's status.
-const blip = 30 * time.Second
-
-// trouble is what the status is to say of a connection that failed again: at once
-// where a person must mend it, else once it is down for longer than a blip.
-func trouble(failure *session.Failure, down time.Duration) error {
-	if failure.Lasting || down >= blip {
-		return failure
-	}
-	return nil
-}
 
 // status makes the component's status out of the connections' troubles. All of
 // them are recoverable in the Collector's words, since no other status can turn

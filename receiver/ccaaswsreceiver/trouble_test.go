@@ -25,7 +25,6 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadatatest"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -224,10 +223,6 @@ func TestStatus(t *testing.T) {
 	s.set(0, connectTrouble, nil)
 	s.set(1, connectTrouble, nil)
 	assert.Equal(t, []string{"StatusRecoverableError downstream is full", "StatusOK"}, shown)
-
-	require.NoError(t, trouble(&session.Failure{}, blip-1), "a blip is nobody's business")
-	require.Error(t, trouble(&session.Failure{}, blip))
-	require.Error(t, trouble(&session.Failure{Lasting: true}, 0))
 }
 
 func TestTLSAndProxy(t *testing.T) {

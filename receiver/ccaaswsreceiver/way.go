@@ -29,6 +29,7 @@ type way struct {
 	settings func(number int) session.Settings
 	decode   decode                // what the connections have in common; nil: each has its own
 	watch    func(context.Context) // runs beside them; nil: nothing
+	idle     func(number int) bool // whether a session has nothing to connect for; nil: all have
 }
 
 // way works out how the platform is reached. Tokens, limits and requests are the
@@ -137,7 +138,7 @@ func (r *wsReceiver) notifications(w *way, at *target, all *session.Settings) er
 				zap.Int("left_out", topics), zap.Int("channels", notifications.MaxCarrying), zap.Int("topics_per_channel", notifications.MaxTopics))
 		},
 	})
-	w.sessions = channels.Sessions()
+	w.sessions, w.idle = channels.Sessions(), channels.Idle
 	w.settings = func(number int) session.Settings {
 		one := *all
 		one.Prepare = channels.Prepare(number)

@@ -85,6 +85,16 @@ func (c *Channels) Sessions() int {
 	return len(c.shares)
 }
 
+// Idle is whether a session has no topic, and waits for one.
+func (c *Channels) Idle(number int) bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if !c.known {
+		return number > 0 // session 0 asks for the topics
+	}
+	return number >= len(c.shares) || len(c.shares[number]) == 0
+}
+
 // Prepare is the way to the socket of a session.
 func (c *Channels) Prepare(number int) session.Prepare {
 	return func(ctx context.Context, access session.Access, fresh bool) (*session.Route, *session.Failure) {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"regexp"
+	"slices"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -33,6 +35,45 @@ type End struct {
 	Unread time.Time
 
 	up time.Time
+}
+
+// tokenCodes are the close codes by which platforms refuse a token. RFC 6455 has no
+// code of its own for it: 1008 (policy violation) is common, IANA has registered 3000
+// (unauthorized) and 3003 (forbidden), and 4401, 4403, 4001 and 4003 are customary.
+var tokenCodes = []int{websocket.ClosePolicyViolation, 3000, 3003, 4001, 4003, 4401, 4403}
+
+// tokenReason finds the refusal of a token in the text of a close frame, which some
+// platforms send with another code, 1000 included.
+var tokenReason = regexp.MustCompile(`(?i)unauth|not.?auth|authenti|authori[sz]|forbidden|token|jwt|credential|expired`)
+
+// RefusesToken is whether the peer closed the socket because of the token.
+func (e *End) RefusesToken() bool {
+	closed := (*websocket.CloseError)(nil)
+	return e.Cause == ClosedByPeer && errors.As(e.Err, &closed) && (slices.Contains(tokenCodes, closed.Code) || tokenReason.MatchString(closed.Text))
+}
+
+// closedForNow is the wait that a peer asks for by close code 1013 (try again later),
+// as a failure with status 503 would. Nil: it did not.
+func (e *End) closedForNow() *Failure {
+	if e.Cause != ClosedByPeer || e.Code != websocket.CloseTryAgainLater {
+		return nil
+	}
+	return &Failure{Cause: Unavailable, RetryAfter: laterIn(e.Err), err: e.Err}
+}
+
+// laterText finds the seconds in the text of a close frame that says when to return.
+var laterText = regexp.MustCompile(`(?i)retry.?after\D{0,4}(\d{1,9})`)
+
+func laterIn(err error) time.Duration {
+	closed := (*websocket.CloseError)(nil)
+	if !errors.As(err, &closed) {
+		return 0
+	}
+	found := laterText.FindStringSubmatch(closed.Text)
+	if found == nil {
+		return 0
+	}
+	return retryAfter(found[1], time.Time{})
 }
 
 // Orderly is whether the peer had the chance to send all that it wanted to.

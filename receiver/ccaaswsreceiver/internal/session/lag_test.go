@@ -5,6 +5,7 @@ package session
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -84,6 +85,11 @@ func TestHealthySocketSurvivesABlockedHandler(t *testing.T) {
 	f := &fake{socket: func(conn *websocket.Conn) {
 		// A platform that answers keep-alive frames, and sends on.
 		outgoing, over := make(chan string, 1000), make(chan struct{})
+		// A pong waits behind the text before it: a write that times out would end the connection.
+		conn.SetPingHandler(func(payload string) error {
+			outgoing <- "pong:" + payload
+			return nil
+		})
 		var writing sync.WaitGroup
 		writing.Go(func() {
 			ticker := time.NewTicker(10 * time.Second)
@@ -97,6 +103,12 @@ func TestHealthySocketSurvivesABlockedHandler(t *testing.T) {
 				case <-ticker.C:
 					text = fmt.Sprintf("event %d", id)
 					id++
+				}
+				if payload, isPong := strings.CutPrefix(text, "pong:"); isPong {
+					if conn.WriteControl(websocket.PongMessage, []byte(payload), time.Time{}) != nil {
+						return
+					}
+					continue
 				}
 				if conn.WriteMessage(websocket.TextMessage, []byte(text)) != nil {
 					return

@@ -201,17 +201,21 @@ func (r *relay) end(one *runner) time.Duration {
 // wait is how long to wait after a socket that ended.
 func (s *Session) wait(end *End) time.Duration {
 	wait := s.pacer.afterSocket(end.At.Sub(end.up))
+	if later := end.closedForNow(); later != nil {
+		wait = max(wait, s.pacer.after(later))
+	}
 	if end.Cause == Throttled {
 		wait = max(wait, s.pacer.spread(s.settings.Talk.throttleWait()))
 	}
 	return wait
 }
 
-// forget gives up the token and the route of a socket that the platform no longer
-// knows, or that did not live.
+// forget gives up the token that the platform refused by its close frame, and the
+// token and the route of a socket that it no longer knows.
 func (s *Session) forget(one *runner) {
-	if one.end.Cause == Gone {
+	gone := one.end.Cause == Gone
+	if gone || one.end.RefusesToken() {
 		s.settings.Tokens.reject(one.socket.token)
-		s.fresh = true
 	}
+	s.fresh = s.fresh || gone
 }

@@ -136,6 +136,8 @@ func TestFailuresOfConfiguration(t *testing.T) {
 		"token endpoint 400":      {&fake{token: answer(400)}, Unauthorized, []string{"400", "oauth2.client_id"}},
 		"token endpoint 404":      {&fake{token: answer(404)}, NotFound, []string{"404"}},
 		"client is not known":     {&fake{token: oauthError("invalid_client")}, Unauthorized, []string{"invalid_client"}},
+		"an OAuth error with 200": {&fake{token: oauthErrorWith(200, "invalid_client")}, Unauthorized, []string{"invalid_client", "200 OK", "OAuth error", "oauth2.client_id"}},
+		"unknown error with 200":  {&fake{token: oauthErrorWith(200, "made_up")}, Unauthorized, []string{"200 OK", "OAuth error"}},
 		"secret as an error":      {&fake{token: oauthError(token)}, Unauthorized, nil},
 		"secret as a subprotocol": {&fake{upgrade: upgradeWith("Sec-WebSocket-Protocol: " + strings.Repeat("x", 100) + token)}, Subprotocol, nil},
 	}
@@ -160,10 +162,12 @@ func TestFailuresOfConfiguration(t *testing.T) {
 	}
 }
 
-func oauthError(code string) http.HandlerFunc {
+func oauthError(code string) http.HandlerFunc { return oauthErrorWith(http.StatusUnauthorized, code) }
+
+func oauthErrorWith(status int, code string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusUnauthorized)
+		w.WriteHeader(status)
 		_, _ = fmt.Fprintf(w, `{"error":%q,"error_description":%q}`, code, token)
 	}
 }

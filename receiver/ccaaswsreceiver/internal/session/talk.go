@@ -83,7 +83,13 @@ func (s *socket) begin(ctx context.Context, access Access, values map[string]str
 // refused is a failure of the beginning.
 func (t *Talk) refused(err error) *Failure {
 	control := errControl("")
-	switch {
+	cause, code := causeOf(err)
+	end := &End{Cause: cause, Code: code, Err: err}
+	switch later := end.closedForNow(); {
+	case end.RefusesToken():
+		return lasting(Unauthorized, fmt.Errorf("%w; the token is not accepted: check oauth2, and what the client may do", err))
+	case later != nil:
+		return &Failure{Cause: Unavailable, RetryAfter: later.RetryAfter, err: err}
 	case !errors.As(err, &control):
 		return temporary(Handshake, err)
 	case Cause(control) == Throttled:

@@ -4,6 +4,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,9 @@ type Grant struct {
 
 // NewTokens makes a source of tokens. Issued is told of each.
 func NewTokens(credentials Credentials, client *http.Client, issued func(Grant)) *Tokens {
-	return &Tokens{credentials: credentials, client: client, issued: issued}
+	reading := *client
+	reading.Transport = &lifetimes{next: cmp.Or[http.RoundTripper](client.Transport, http.DefaultTransport)}
+	return &Tokens{credentials: credentials, client: &reading, issued: issued}
 }
 
 // Fixed is an address that is known.
@@ -91,12 +94,13 @@ func (t *Tokens) get(ctx context.Context) (Access, *Failure) {
 	if err != nil {
 		return Access{}, tokenFailure(what, err, now)
 	}
-	grant := Grant{Expires: token.Expiry, Wider: wider(t.credentials.Scopes, token)}
+	access := accessOf(token, now)
+	grant := Grant{Expires: access.Expires, Wider: wider(t.credentials.Scopes, token)}
 	if t.credentials.Strict && len(grant.Wider) > 0 {
 		return Access{}, lasting(OverScoped, fmt.Errorf("%s: the token was granted %s beyond oauth2.scopes, and oauth2.strict_scopes refuses it; "+
 			"take these scopes from the OAuth client, or use a dedicated one", what, scopeNames(grant.Wider)))
 	}
-	t.access = accessOf(token, now)
+	t.access = access
 	t.tell(grant)
 	return t.access, nil
 }
@@ -137,9 +141,10 @@ func (t *Tokens) tell(grant Grant) {
 }
 
 func accessOf(token *oauth2.Token, now time.Time) Access {
-	access := Access{Token: token.AccessToken, Expires: token.Expiry}
+	access := Access{Token: token.AccessToken}
 	access.Identity, _ = token.Extra("id_token").(string)
-	if !token.Expiry.IsZero() {
+	if token.Expiry.After(now) { // otherwise its life is unknown: it is used until it is refused
+		access.Expires = token.Expiry
 		access.Lifetime = token.Expiry.Sub(now)
 		before := margin(access.Lifetime)
 		access.RenewAt = token.Expiry.Add(-before + time.Duration(rand.Float64()*float64(before)/4))
@@ -213,17 +218,26 @@ func tokenFailure(what string, err error, now time.Time) *Failure {
 	if knownErrorCode(retrieve.ErrorCode) {
 		what += ": " + retrieve.ErrorCode
 	}
-	if retrieve.Response.StatusCode == http.StatusBadRequest {
-		return lasting(Unauthorized, fmt.Errorf("%s: 400 Bad Request; check oauth2.client_id, client_secret, scopes and token_url", what))
+	switch status := retrieve.Response.StatusCode; {
+	case passingErrorCode(retrieve.ErrorCode):
+		return temporary(Unavailable, fmt.Errorf("%s: %d %s, an OAuth error of the token endpoint", what, status, http.StatusText(status)))
+	case status == http.StatusBadRequest || status < http.StatusMultipleChoices && retrieve.ErrorCode != "":
+		return lasting(Unauthorized, fmt.Errorf("%s: %d %s, an OAuth error of the token endpoint; check oauth2.client_id, client_secret, scopes and token_url",
+			what, status, http.StatusText(status)))
 	}
 	return answered(what, retrieve.Response, now)
 }
 
-// knownErrorCode are the codes of RFC 6749 section 5.2; anything else in their
-// place is the server's text, and not repeated.
+// knownErrorCode are the codes of RFC 6749, sections 5.2 and 4.1.2.1; anything else
+// in their place is the server's text, and not repeated.
 func knownErrorCode(code string) bool {
-	return slices.Contains([]string{
+	return passingErrorCode(code) || slices.Contains([]string{
 		"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
-		"unsupported_grant_type", "invalid_scope",
+		"unsupported_grant_type", "invalid_scope", "access_denied",
 	}, code)
+}
+
+// passingErrorCode are the codes of what may pass without an administrator.
+func passingErrorCode(code string) bool {
+	return code == "temporarily_unavailable" || code == "server_error"
 }
