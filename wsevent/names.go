@@ -34,9 +34,10 @@ const (
 // configuration, and is the channel type of records about the stream itself.
 const Unknown = "unknown"
 
-// Overflow marks the one set of dimensions that collects everything past
-// max_series. It stands alone, in the place of the three dimensions
-// (OpenTelemetry metrics SDK specification, cardinality limits).
+// Overflow marks the set of dimensions that collects everything past max_series, where
+// it stands alone in the place of the three dimensions, or past max_series_per_tenant,
+// where it stands beside TenantID (OpenTelemetry metrics SDK specification, cardinality
+// limits).
 const Overflow = "otel.metric.overflow"
 
 // Platform is the resource attribute that names the receiver's profile.
@@ -47,6 +48,17 @@ const Platform = "ccaas.platform"
 // in this order, whose values on the resource are from the configuration or
 // Unknown. The scope of events that name all three does not have it.
 const DimensionsDefaulted = "ccaas.dimensions.defaulted"
+
+// ClockSource is the scope attribute of events whose Timestamp is not by the clock
+// that the skew of their stream is measured by: one of the Clock constants. It says
+// nothing about that clock's skew, and is not corrected.
+const ClockSource = "ccaas.clock.source"
+
+// Clocks other than the platform's.
+const (
+	ClockOther    = "other"    // of a provider of the platform, or not known whose
+	ClockReceiver = "receiver" // ours: the platform gave no time
+)
 
 // Attributes of event records.
 const (

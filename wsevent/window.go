@@ -46,7 +46,8 @@ const (
 	TotalPayloadBytes = "payload_bytes"
 )
 
-// Tags are the dimensions of a series. With Overflow set the others are empty.
+// Tags are the dimensions of a series. With Overflow set the others are empty, but for
+// TenantID where only the tenant's own limit is reached.
 type Tags struct {
 	TenantID    string
 	Region      string
@@ -145,8 +146,11 @@ func (w *Window) DropRatePercent() float64 {
 // Put writes the tags as attributes.
 func (t Tags) Put(attributes pcommon.Map) {
 	if t.Overflow {
-		attributes.EnsureCapacity(1)
+		attributes.EnsureCapacity(2)
 		attributes.PutBool(Overflow, true)
+		if t.TenantID != "" {
+			attributes.PutStr(TenantID, t.TenantID)
+		}
 		return
 	}
 	attributes.EnsureCapacity(3)
@@ -159,7 +163,11 @@ func (t Tags) Put(attributes pcommon.Map) {
 // or no string are Unknown.
 func TagsOf(attributes pcommon.Map) Tags {
 	if overflow, ok := attributes.Get(Overflow); ok && overflow.Bool() {
-		return Tags{Overflow: true}
+		tags := Tags{Overflow: true}
+		if tenant, of := attributes.Get(TenantID); of {
+			tags.TenantID = tenant.Str()
+		}
+		return tags
 	}
 	return Tags{
 		TenantID:    dimension(attributes, TenantID),

@@ -90,7 +90,7 @@ func TestNoConnectionsNoDropRate(t *testing.T) {
 
 func TestTagsComeBack(t *testing.T) {
 	t.Parallel()
-	for _, tags := range []Tags{aWindow().Tags, {Overflow: true}} {
+	for _, tags := range []Tags{aWindow().Tags, {Overflow: true}, {TenantID: "acme_corp", Overflow: true}} {
 		window := aWindow()
 		window.Tags = tags
 		decoded, err := DecodeRecord(encoded(window))

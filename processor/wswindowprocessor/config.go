@@ -32,6 +32,8 @@ type Config struct {
 	MaxFuture time.Duration `mapstructure:"max_future"`
 	// MaxSeries bounds the sets of tenant, region and channel type.
 	MaxSeries int `mapstructure:"max_series"`
+	// MaxSeriesPerTenant bounds those of a tenant; 0 leaves a tenant as many as there are.
+	MaxSeriesPerTenant int `mapstructure:"max_series_per_tenant"`
 	// MaxChannels bounds the channels that are followed at a time.
 	MaxChannels int `mapstructure:"max_channels"`
 	// ChannelTTL is after how long without a sign a channel is taken for closed.
@@ -42,6 +44,9 @@ type Config struct {
 	// SeriesIdle is how long a series without open channels is reported behind
 	// its last event.
 	SeriesIdle time.Duration `mapstructure:"series_idle"`
+	// SeriesTTL is after how long without open channels and events a series is retired;
+	// 0 keeps its totals for ever.
+	SeriesTTL time.Duration `mapstructure:"series_ttl"`
 	// PassThrough hands the event records on. Without it only windows leave.
 	PassThrough bool `mapstructure:"pass_through"`
 	// Storage is the extension that keeps the state over restarts; none keeps it in
@@ -108,11 +113,17 @@ func (c *Config) Validate() error {
 	if c.ChannelTTL < time.Second {
 		refuse("channel_ttl", c.ChannelTTL, "must be at least 1s")
 	}
+	if c.SeriesTTL != 0 && c.SeriesTTL < max(c.SeriesIdle, time.Minute) {
+		refuse("series_ttl", c.SeriesTTL, fmt.Sprintf("must be 0s or at least 1m and series_idle (%v): a series that is reported is not retired", c.SeriesIdle))
+	}
 	if c.CheckpointInterval < time.Second {
 		refuse("checkpoint_interval", c.CheckpointInterval, "must be at least 1s")
 	}
 	if c.MaxSeries < 1 {
 		refuse("max_series", c.MaxSeries, "must be at least 1")
+	}
+	if c.MaxSeriesPerTenant < 0 {
+		refuse("max_series_per_tenant", c.MaxSeriesPerTenant, "must be at least 0, which sets no limit of its own")
 	}
 	if c.MaxChannels < 1 {
 		refuse("max_channels", c.MaxChannels, "must be at least 1")
@@ -133,16 +144,18 @@ func (c *Config) reopenGrace() time.Duration {
 
 func (c *Config) window() window.Config {
 	return window.Config{
-		Size:            c.Size,
-		Overlap:         c.Overlap,
-		AllowedLateness: c.AllowedLateness,
-		IdleTimeout:     c.IdleTimeout,
-		MaxFuture:       c.MaxFuture,
-		ChannelTTL:      c.ChannelTTL,
-		ReopenGrace:     c.reopenGrace(),
-		SeriesIdle:      c.SeriesIdle,
-		MaxSeries:       c.MaxSeries,
-		MaxChannels:     c.MaxChannels,
-		Saved:           c.Storage != nil,
+		Size:               c.Size,
+		Overlap:            c.Overlap,
+		AllowedLateness:    c.AllowedLateness,
+		IdleTimeout:        c.IdleTimeout,
+		MaxFuture:          c.MaxFuture,
+		ChannelTTL:         c.ChannelTTL,
+		ReopenGrace:        c.reopenGrace(),
+		SeriesIdle:         c.SeriesIdle,
+		SeriesTTL:          c.SeriesTTL,
+		MaxSeries:          c.MaxSeries,
+		MaxSeriesPerTenant: c.MaxSeriesPerTenant,
+		MaxChannels:        c.MaxChannels,
+		Saved:              c.Storage != nil,
 	}
 }

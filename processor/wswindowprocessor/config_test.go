@@ -32,7 +32,7 @@ func TestConfig(t *testing.T) {
 		"": {config: defaults(func(*Config) {})},
 		"all": {config: &Config{
 			Size: time.Minute, Overlap: 30 * time.Second, AllowedLateness: 5 * time.Second, IdleTimeout: 3 * time.Second,
-			MaxFuture: time.Minute, MaxSeries: 10, MaxChannels: 1000, ChannelTTL: time.Hour, ReopenGrace: &grace, SeriesIdle: time.Minute,
+			MaxFuture: time.Minute, MaxSeries: 10, MaxSeriesPerTenant: 3, SeriesTTL: 24 * time.Hour, MaxChannels: 1000, ChannelTTL: time.Hour, ReopenGrace: &grace, SeriesIdle: time.Minute,
 			PassThrough: false, Storage: &storage, CheckpointInterval: 30 * time.Second,
 		}},
 		"tumbling":       {config: defaults(func(c *Config) { c.Overlap = 0 })},
@@ -44,6 +44,8 @@ func TestConfig(t *testing.T) {
 		"grace":          {errors: []string{"reopen_grace: 1h0m0s: must be at least 0s and at most 10m0s"}},
 		"far_future":     {errors: []string{"max_future: 48h0m0s: must be at most 24h"}},
 		"no_bounds":      {errors: []string{"max_series: 0", "max_channels: 0", "channel_ttl: 0s"}},
+		"series":         {errors: []string{"series_ttl: 1m0s: must be 0s or at least 1m and series_idle (5m0s)", "max_series_per_tenant: -1"}},
+		"for_ever":       {config: defaults(func(c *Config) { c.SeriesTTL = 0 })},
 		"no_checkpoints": {errors: []string{"checkpoint_interval: 10ms: must be at least 1s"}},
 	} {
 		t.Run(name, func(t *testing.T) {

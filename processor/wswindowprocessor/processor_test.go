@@ -207,7 +207,7 @@ func TestEventsAreRefusedWhenTooManyWindowsWait(t *testing.T) {
 			logs.ResourceLogs().At(0).Resource().Attributes().PutStr(wsevent.TenantID, strconv.Itoa(i))
 			require.NoError(t, p.ConsumeLogs(t.Context(), logs))
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(2 * time.Minute) // eight windows of each series
 		synctest.Wait()
 		require.ErrorContains(t, p.ConsumeLogs(t.Context(), event(wsevent.MessageSend, "a")), "windows wait")
 		require.ErrorContains(t, p.Shutdown(t.Context()), "lost")

@@ -21,9 +21,13 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// maxWaiting bounds the windows of a shard that wait for downstream. Past it event
-// records are refused until there is room.
-const maxWaiting = 10_000
+// Windows of a shard that wait for downstream are at most leastWaiting, or
+// waitingPerSeries of all series where that is more. Past it event records are refused
+// until there is room.
+const (
+	leastWaiting     = 10_000
+	waitingPerSeries = 8
+)
 
 // shard is an engine with what keeps it going.
 //
@@ -94,7 +98,7 @@ func (s *shard) end(ctx context.Context) error {
 
 // room says when there is no room for the windows that events may end.
 func (s *shard) room() error {
-	if waiting := s.waitingWindows(); waiting >= maxWaiting {
+	if waiting := s.waitingWindows(); waiting >= max(leastWaiting, waitingPerSeries*s.config.MaxSeries) {
 		return fmt.Errorf("%d windows wait for downstream to take them; events are refused until it does", waiting)
 	}
 	return nil

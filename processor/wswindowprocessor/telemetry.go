@@ -37,6 +37,7 @@ func (p *windowProcessor) observe() error {
 		t.RegisterWsWindowSkippedWindowsCallback(stat(func(s window.Stats) int64 { return s.SkippedWindows })),
 		t.RegisterWsWindowExpiredChannelsCallback(stat(func(s window.Stats) int64 { return s.ExpiredChannels })),
 		t.RegisterWsWindowRefusedChannelsCallback(stat(func(s window.Stats) int64 { return s.RefusedChannels })),
+		t.RegisterWsWindowRetiredSeriesCallback(stat(func(s window.Stats) int64 { return s.RetiredSeries })),
 		t.RegisterWsWindowOpenChannelsCallback(stat(func(s window.Stats) int64 { return int64(s.Channels) })),
 		t.RegisterWsWindowSeriesCallback(stat(func(s window.Stats) int64 { return int64(s.Series) })),
 		t.RegisterWsWindowChannelsLimitCallback(limit(p.config.MaxChannels)),
@@ -87,17 +88,20 @@ func (p *windowProcessor) observeLag(_ context.Context, o metric.Float64Observer
 		lags = append(lags, s.lags(now, maxLags)...)
 	}
 	slices.SortFunc(lags, window.Farther)
-	overflowed := false // every shard may have the set, and the farthest behind counts
+	observed := map[window.Lag]bool{} // every shard may have an overflow set, and the farthest behind counts
 	for _, lag := range lags[:min(len(lags), maxLags)] {
-		if lag.Overflow && overflowed {
+		key := lag
+		key.Milliseconds = 0
+		if observed[key] {
 			continue
 		}
-		overflowed = overflowed || lag.Overflow
+		observed[key] = true
 		attributes := []attribute.KeyValue{attribute.Bool(wsevent.Overflow, true)}
 		if !lag.Overflow {
-			attributes = []attribute.KeyValue{
-				attribute.String(wsevent.TenantID, lag.TenantID), attribute.String(wsevent.Region, lag.Region),
-			}
+			attributes = []attribute.KeyValue{attribute.String(wsevent.Region, lag.Region)}
+		}
+		if lag.TenantID != "" {
+			attributes = append(attributes, attribute.String(wsevent.TenantID, lag.TenantID))
 		}
 		o.Observe(float64(lag.Milliseconds)/1000, metric.WithAttributes(attributes...))
 	}

@@ -38,6 +38,7 @@ type TelemetryBuilder struct {
 	WsWindowOpenChannels       metric.Int64ObservableGauge
 	WsWindowRefusedChannels    metric.Int64ObservableCounter
 	WsWindowRefusedWindows     metric.Int64Counter
+	WsWindowRetiredSeries      metric.Int64ObservableCounter
 	WsWindowSeries             metric.Int64ObservableGauge
 	WsWindowSeriesLimit        metric.Int64ObservableGauge
 	WsWindowSkippedWindows     metric.Int64ObservableCounter
@@ -138,6 +139,21 @@ func (builder *TelemetryBuilder) RegisterWsWindowRefusedChannelsCallback(cb metr
 		cb(ctx, &observerInt64{inst: builder.WsWindowRefusedChannels, obs: o})
 		return nil
 	}, builder.WsWindowRefusedChannels)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterWsWindowRetiredSeriesCallback sets callback for observable WsWindowRetiredSeries metric.
+func (builder *TelemetryBuilder) RegisterWsWindowRetiredSeriesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.WsWindowRetiredSeries, obs: o})
+		return nil
+	}, builder.WsWindowRetiredSeries)
 	if err != nil {
 		return err
 	}
@@ -335,6 +351,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_ws_window_refused_windows",
 		metric.WithDescription("Windows that downstream refused for good. The next one carries their totals. [Alpha]"),
 		metric.WithUnit("{window}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.WsWindowRetiredSeries, err = builder.meter.Int64ObservableCounter(
+		"otelcol_ws_window_retired_series",
+		metric.WithDescription("Series that were retired because they had neither open channels nor events for series_ttl. [Alpha]"),
+		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowSeries, err = builder.meter.Int64ObservableGauge(

@@ -18,13 +18,14 @@ import (
 
 // stateVersion is the version of the content. A reader takes its own and the older
 // ones.
-const stateVersion = versionObserved
+const stateVersion = versionRetired
 
 const (
 	versionFirst    = 1
 	versionSigns    = 2 // a stream knows of the life of its receiver
 	versionUnknown  = 3 // counts of messages without a size and of closes that are not classified
 	versionObserved = 4 // a stream knows when its events were observed, and from where; a channel what its latest sign was
+	versionRetired  = 5 // a series may be retired, the number of a stream vacant
 )
 
 const sealSize = 1 + crc32.Size

@@ -12,17 +12,19 @@ import (
 
 // Config is what the Engine must know; every value is checked by the caller.
 type Config struct {
-	Size            time.Duration
-	Overlap         time.Duration
-	AllowedLateness time.Duration
-	IdleTimeout     time.Duration
-	MaxFuture       time.Duration
-	ChannelTTL      time.Duration
-	SeriesIdle      time.Duration
-	MaxSeries       int
-	MaxChannels     int
-	ReopenGrace     time.Duration // see lifecycle.go
-	Saved           bool          // somebody calls SaveChanges
+	Size               time.Duration
+	Overlap            time.Duration
+	AllowedLateness    time.Duration
+	IdleTimeout        time.Duration
+	MaxFuture          time.Duration
+	ChannelTTL         time.Duration
+	SeriesIdle         time.Duration
+	SeriesTTL          time.Duration // 0: no series is retired
+	MaxSeries          int
+	MaxSeriesPerTenant int // 0: as many as MaxSeries
+	MaxChannels        int
+	ReopenGrace        time.Duration // see lifecycle.go
+	Saved              bool          // somebody calls SaveChanges
 }
 
 // Engine turns events into windows. It is not safe for concurrent use.
@@ -31,14 +33,20 @@ type Engine struct {
 	grid   grid
 
 	lateness, idle, maxFuture, ttl, seriesIdle, grace int64 // ms
+	seriesTTL                                         int64 // ms; the largest number where no series is retired
 	sweepEvery                                        int64 // windows between two looks for expired channels
 	maxOpen                                           int64 // windows of a stream
+	maxDue                                            int   // see emitOf
 
 	streams  map[streamKey]*stream
 	numbered []*stream            // the same, in order of their numbers
 	tenants  map[string][]*stream // the same, by tenant
 	sources  map[string]*source
 	series   map[wsevent.Tags]*series
+	used     usage
+	usedBy   map[string]usage // by tenant
+	vacant   []int            // numbers of streams that are free
+	sweptAt  int64            // wall clock, see retire.go
 	channels int
 	stats    Stats
 
@@ -78,6 +86,12 @@ func New(config Config) *Engine {
 		tenants:    map[string][]*stream{},
 		sources:    map[string]*source{},
 		series:     map[wsevent.Tags]*series{},
+		seriesTTL:  math.MaxInt64,
+		usedBy:     map[string]usage{},
+		maxDue:     max(leastDue, dueWindows*config.MaxSeries),
+	}
+	if config.SeriesTTL > 0 {
+		e.seriesTTL = config.SeriesTTL.Milliseconds()
 	}
 	e.addStream(streamKey{overflow: true})
 	return e
@@ -112,6 +126,7 @@ func (e *Engine) firstOpen(st *stream) int64 { return e.grid.first(st.watermark 
 // Advance lets the wall clock act: windows of quiet streams, and of streams that
 // run ahead of us, end by it.
 func (e *Engine) Advance(now int64) {
+	e.sweepSeries(now)
 	for _, st := range e.numbered {
 		e.releaseDue(st, now)
 		st.pass(st.clock(now), st.patience(e.idle))
@@ -155,10 +170,13 @@ func (e *Engine) advance(st *stream) {
 	}
 }
 
-// maxDue is how many windows may be due before true zeros are passed over. Event
-// time that leaps over hours, as in a replay with a hole, would else make any
-// number of them at once.
-const maxDue = 10_000
+// At most leastDue windows may be due before true zeros are passed over, or
+// dueWindows of all series where that is more. Event time that leaps over hours, as in
+// a replay with a hole, would else make any number of them at once.
+const (
+	leastDue   = 10_000
+	dueWindows = 8
+)
 
 // dormant says that no series of the stream has anything to tell from the next
 // window on, however far the watermark has gone.
@@ -201,7 +219,7 @@ func (e *Engine) emitOf(s *series, k int64, all, blind bool) {
 		if blind || s.active == 0 && !s.recent(e.grid.end(k), e.seriesIdle) {
 			return // Nothing to report: blindness and silence are no zero.
 		}
-		if len(e.due) >= maxDue {
+		if len(e.due) >= e.maxDue {
 			e.stats.SkippedWindows++
 			return
 		}

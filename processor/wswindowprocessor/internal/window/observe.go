@@ -70,7 +70,7 @@ func (e *Engine) placeGroups(groups []Group, from *source) {
 	e.places = e.places[:0]
 	for i := range groups {
 		if len(groups[i].Events) > 0 {
-			e.places = append(e.places, e.placeOf(&groups[i], groups[i].Tags, from))
+			e.places = append(e.places, e.placeOf(&groups[i], countable(groups[i].Tags), from))
 		}
 	}
 	if len(e.places) > 1 {
@@ -88,14 +88,16 @@ func (e *Engine) placeOf(group *Group, tags wsevent.Tags, from *source) place {
 	return p
 }
 
-// admit finds the series of a place, or the one that stands in for it past max_series.
+// admit finds the series of a place, or the one that stands in for it past a limit.
 func (e *Engine) admit(p *place) {
 	known, ok := e.series[p.tags]
-	if !ok && (p.home.key.overflow || len(e.series) >= e.config.MaxSeries) {
-		p.tags = overflow
-		p.stream = e.streamOf(overflow)
-		p.stream.unsaved = true
-		known = e.series[overflow]
+	if !ok {
+		if tags, full := e.standIn(p); full {
+			p.tags = tags
+			p.stream = e.streamOf(tags)
+			p.stream.unsaved = true
+			known = e.series[tags]
+		}
 	}
 	p.series = known
 }
@@ -172,6 +174,10 @@ func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 	st, own := p.stream, p.series
 	if observed > st.observed {
 		e.move(st, observed)
+	}
+	if own != nil && (own.retired || st.watermark-own.latest > e.seriesTTL && e.retireExpired(own)) {
+		e.admit(p)
+		st, own = p.stream, p.series
 	}
 	if p.group.Defaulted != 0 {
 		if followed := e.followed(p, event, observed); followed != nil {

@@ -104,6 +104,11 @@ func (e *Engine) RestoreStream(number int, piece []byte) error {
 	if err := r.err(); err != nil {
 		return err
 	}
+	for _, s := range st.series {
+		if countable(s.tags) != s.tags {
+			return fmt.Errorf("has a dimension of more than %d bytes", maxDimension)
+		}
+	}
 	if err := st.check(saved); err != nil {
 		return err
 	}
@@ -126,6 +131,12 @@ func (e *Engine) restoreObserved(st *stream, r *reader) {
 }
 
 func (st *stream) restoreSeries(r *reader, g grid) *series {
+	retired := r.version >= versionRetired && r.bool()
+	if retired {
+		s := newSeries(st.tags(), st, g, 0)
+		s.number, s.retired = len(st.series), true
+		return s
+	}
 	tags := wsevent.Tags{TenantID: st.key.tenant, Region: st.key.region, ChannelType: r.string(), Overflow: st.key.overflow}
 	s := newSeries(tags, st, g, 0)
 	s.number = len(st.series)
@@ -168,24 +179,37 @@ func (e *Engine) regrid(st *stream, saved grid) {
 		moved := newSeries(s.tags, st, e.grid, st.watermark)
 		moved.number, moved.latest, moved.resumed, moved.late = i, s.latest, s.resumed, s.late
 		moved.from, moved.since, moved.reported = st.next, s.since, s.reported
-		moved.totals, moved.unshown = s.totals, s.unshown
+		moved.totals, moved.unshown, moved.retired = s.totals, s.unshown, s.retired
 		st.series[i] = moved
 	}
 }
 
 // adopt takes a restored stream in.
 func (e *Engine) adopt(st *stream) error {
-	if known, ok := e.streams[st.key]; ok && !st.key.overflow {
+	if known, ok := e.streams[st.key]; ok && st.key != (streamKey{overflow: true}) {
 		return fmt.Errorf("is of tenant %q and region %q, as is number %d", st.key.tenant, st.key.region, known.number)
 	}
 	for len(e.numbered) <= st.number {
 		e.numbered = append(e.numbered, &stream{number: len(e.numbered)})
 	}
+	if st.key == (streamKey{}) { // see vacate
+		e.leaveVacant(st.number)
+		return nil
+	}
 	e.numbered[st.number] = st
 	e.streams[st.key] = st
 	e.tenants[st.key.tenant] = append(e.tenants[st.key.tenant], st)
+	if !st.key.overflow {
+		e.use(st.key.tenant, 1, 0)
+	}
 	for _, s := range st.series {
+		if s.retired {
+			continue
+		}
 		e.series[s.tags] = s
+		if !s.tags.Overflow {
+			e.use(s.tags.TenantID, 0, 1)
+		}
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ type change struct {
 func (e *Engine) SaveStreams(generation int64, save func(number int, piece []byte)) {
 	e.releaseAll()
 	for number, st := range e.numbered {
-		if st.unsaved && e.streams[st.key] == st { // not one that stands in for a damaged one
+		if st.unsaved && (st.vacant || e.streams[st.key] == st) { // not one that stands in for a damaged one
 			st.unsaved = false
 			save(number, seal(e.putStream(putInt(newPiece(), generation), st)))
 		}
@@ -191,6 +191,10 @@ func (s *stream) putObserved(to []byte) []byte {
 }
 
 func (s *series) put(to []byte) []byte {
+	to = putBool(to, s.retired)
+	if s.retired {
+		return to
+	}
 	to = putString(to, s.tags.ChannelType)
 	to = putInt(to, s.latest)
 	to = putInt(to, s.resumed)

@@ -16,9 +16,10 @@ type Stats struct {
 	FutureEvents    int64 // too far ahead for any window
 	ExpiredChannels int64 // closed by channel_ttl
 	RefusedChannels int64 // not followed because of max_channels
+	RetiredSeries   int64 // by series_ttl
 
 	Channels int
-	Series   int // without the overflow set
+	Series   int // without overflow sets
 }
 
 // Add adds the numbers of another Engine.
@@ -36,16 +37,14 @@ func (s *Stats) AddPast(other Stats) {
 	s.FutureEvents += other.FutureEvents
 	s.ExpiredChannels += other.ExpiredChannels
 	s.RefusedChannels += other.RefusedChannels
+	s.RetiredSeries += other.RetiredSeries
 }
 
 // Stats gives the Engine's own numbers.
 func (e *Engine) Stats() Stats {
 	stats := e.stats
 	stats.Channels = e.channels
-	stats.Series = len(e.series)
-	if _, ok := e.series[overflow]; ok {
-		stats.Series--
-	}
+	stats.Series = e.used.series
 	return stats
 }
 

@@ -16,6 +16,7 @@ type stream struct {
 	key     streamKey
 	number  int // under which it is saved
 	unsaved bool
+	vacant  bool // holds the place of a number that is free
 
 	series []*series
 	next   int64 // the first window that is not emitted yet
@@ -55,7 +56,7 @@ type stream struct {
 // tags are those under which is counted what is said of the stream.
 func (s *stream) tags() wsevent.Tags {
 	if s.key.overflow {
-		return overflow
+		return overflowOf(s.key.tenant)
 	}
 	return wsevent.Tags{TenantID: s.key.tenant, Region: s.key.region, ChannelType: wsevent.Unknown}
 }
