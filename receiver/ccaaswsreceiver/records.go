@@ -23,7 +23,7 @@ import (
 const maxViolationBody = 4 << 10
 
 // resourceBytes is about what a resource with its scope takes, without the names of
-// its series, which the table of series holds.
+// its series.
 const resourceBytes = 1 << 10
 
 // recordSettings are what records have in common.
@@ -330,7 +330,7 @@ func (r *records) open(to *scope) {
 	if s.size == 0 {
 		s.number = r.logs.ResourceLogs().Len()
 		s.resource = r.resource(s)
-		r.shared += resourceBytes
+		r.shared += resourceBytes + len(s.tenant) + len(s.region) + len(s.channelType)
 	}
 	to.number = len(s.open)
 	s.open = append(s.open, to)

@@ -12,10 +12,12 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 )
 
-// Bounds of the table of series; past either it begins anew with the next batch.
+// Bounds of the table of series; past either it begins anew with the next batch. A
+// series takes seriesBytes besides its names.
 const (
 	maxSeries      = 4096
-	maxSeriesBytes = 1 << 20
+	maxSeriesBytes = 5 << 19
+	seriesBytes    = 512
 )
 
 // series is a set of dimensions, and where its records of the present batch are.
@@ -141,6 +143,6 @@ func (t *seriesTable) intern(key []byte) *series {
 	region, channelType, _ := strings.Cut(rest, separator)
 	s := &series{tenant: tenant, region: region, channelType: channelType, salt: xxhash.Sum64String(tenant)}
 	t.all[name] = s
-	t.bytes += len(name)
+	t.bytes += len(name) + seriesBytes
 	return s
 }
