@@ -162,8 +162,12 @@ func TestConfigurationIntoAnArchive(t *testing.T) {
 	truth := sent(t, platform)
 	eventually(t, func() error { return server.disagreement(truth, "scrape") })
 	collector.stop(t)
-	text, err := os.ReadFile(filepath.Join(folder, "events.jsonl"))
-	require.NoError(t, err)
+	var text []byte
+	for _, path := range matching(t, filepath.Join(folder, "events*.jsonl")) {
+		part, err := os.ReadFile(path)
+		require.NoError(t, err)
+		text = append(text, part...)
+	}
 	messages := strings.Count(string(text), `"eventName":"message.send"`) + strings.Count(string(text), `"eventName":"message.receive"`)
 	assert.Equal(t, truth.Total.MessagesSent+truth.Total.MessagesReceived, int64(messages))
 	assert.Contains(t, string(text), `"eventName":"ws_throughput"`)
@@ -208,4 +212,25 @@ func TestConfigurationsOfSidecarAndGateway(t *testing.T) {
 	require.NoError(t, err)
 	defer response.Body.Close()
 	assert.Equal(t, http.StatusUnauthorized, response.StatusCode)
+}
+
+// The platform refuses us: health_check names it, and its status is 200 unless CCAAS_HEALTH_STRICT is set.
+func TestConfigurationHealthFailsWhereItIsStrict(t *testing.T) {
+	t.Parallel()
+	for strict, want := range map[string]int{"": http.StatusOK, "true": http.StatusInternalServerError} {
+		t.Run("strict "+strict, func(t *testing.T) {
+			t.Parallel()
+			platform := startPlatform(t, func(c *sim.Config) { c.Trouble.UpgradeFail = sim.Failure{Status: http.StatusUnauthorized} })
+			health := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+			shipped(t, "prometheus-otlp.yaml", []string{"CCAAS_HEALTH_STRICT=" + strict, "PROMETHEUS_URL=http://127.0.0.1:1", socketURL(platform)},
+				noOwnMetrics, "extensions::health_check::http::endpoint="+health, "extensions::health_check::component_health::recovery_duration=1s")
+			eventually(t, func() error {
+				code, body, err := get("http://" + health)
+				if err == nil && (code != want || !strings.Contains(body, "StatusRecoverableError") || !strings.Contains(body, "401")) {
+					err = fmt.Errorf("health is %d: %s", code, body)
+				}
+				return err
+			})
+		})
+	}
 }

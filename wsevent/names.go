@@ -49,6 +49,17 @@ const Platform = "ccaas.platform"
 // Unknown. The scope of events that name all three does not have it.
 const DimensionsDefaulted = "ccaas.dimensions.defaulted"
 
+// ClockSource is the scope attribute of events whose Timestamp is not by the clock
+// that the skew of their stream is measured by: one of the Clock constants. It says
+// nothing about that clock's skew, and is not corrected.
+const ClockSource = "ccaas.clock.source"
+
+// Clocks other than the platform's.
+const (
+	ClockOther    = "other"    // of a provider of the platform, or not known whose
+	ClockReceiver = "receiver" // ours: the platform gave no time
+)
+
 // Attributes of event records.
 const (
 	ChannelID     = "ccaas.channel.id"

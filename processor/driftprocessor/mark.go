@@ -36,13 +36,22 @@ func (p *driftProcessor) measure(logs plog.Logs) (marks []mark, refused int64) {
 			continue
 		}
 		for _, scope := range resource.ScopeLogs().All() {
-			s.measure(scope.LogRecords(), now, elapsed)
+			if byPlatform(scope) {
+				s.measure(scope.LogRecords(), now, elapsed)
+			}
 		}
 		if s.flag || s.correction != 0 {
 			marks = append(marks, mark{i, s.correction, s.flag})
 		}
 	}
 	return marks, refused
+}
+
+// byPlatform is whether the times of a scope's events are by the clock that the skew
+// of their stream is measured by.
+func byPlatform(scope plog.ScopeLogs) bool {
+	_, other := scope.Scope().Attributes().Get(wsevent.ClockSource)
+	return !other
 }
 
 // measure takes the lags of records.
@@ -103,7 +112,7 @@ func (p *driftProcessor) mark(ctx context.Context, logs plog.Logs, marks []mark)
 	}
 	var flagged, corrected int64
 	for _, m := range marks {
-		for record := range events(logs.ResourceLogs().At(m.resource)) {
+		for record := range events(logs.ResourceLogs().At(m.resource), byPlatform) {
 			if m.flag {
 				record.Attributes().PutBool(wsevent.ClockMisaligned, true)
 				flagged++
@@ -134,16 +143,19 @@ func correct(record plog.LogRecord, by time.Duration) bool {
 }
 
 func countEvents(resource plog.ResourceLogs) (n int64) {
-	for range events(resource) {
+	for range events(resource, func(plog.ScopeLogs) bool { return true }) {
 		n++
 	}
 	return n
 }
 
-// events are those of the platform.
-func events(resource plog.ResourceLogs) func(yield func(plog.LogRecord) bool) {
+// events are those of the platform in some of a resource's scopes.
+func events(resource plog.ResourceLogs, in func(plog.ScopeLogs) bool) func(yield func(plog.LogRecord) bool) {
 	return func(yield func(plog.LogRecord) bool) {
 		for _, scope := range resource.ScopeLogs().All() {
+			if !in(scope) {
+				continue
+			}
 			for _, record := range scope.LogRecords().All() {
 				if isEvent(record.EventName()) && !yield(record) {
 					return

@@ -326,6 +326,32 @@ func TestCorrectedEventsHaveOurTimeAndKeepTheirs(t *testing.T) {
 	})
 }
 
+// Times of another clock say nothing about the platform's, and are not its to correct.
+func TestMeasure_EventsOfAnotherClock(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, func(c *Config) { c.Correct = true })
+		b.start()
+		for range 300 {
+			logs := event(time.Minute)
+			scope := logs.ResourceLogs().At(0).ScopeLogs().AppendEmpty()
+			scope.Scope().Attributes().PutStr(wsevent.ClockSource, wsevent.ClockOther)
+			only(event(time.Hour)).CopyTo(scope.LogRecords().AppendEmpty())
+			require.NoError(t, b.ConsumeLogs(t.Context(), logs))
+			time.Sleep(100 * time.Millisecond)
+		}
+		synctest.Wait()
+		for _, record := range b.records(wsevent.ClockSkew) {
+			assert.InDelta(t, 60_000, number(t, record, wsevent.ClockSkewOffset), 1)
+		}
+		events := b.records(wsevent.MessageSend)
+		corrected, other := events[len(events)-2], events[len(events)-1]
+		assert.Equal(t, time.Minute.Nanoseconds(), int64(number(t, corrected, wsevent.ClockOriginal))-int64(corrected.Timestamp()))
+		assert.Equal(t, "true", text(corrected, wsevent.ClockMisaligned))
+		assert.Equal(t, map[string]any{wsevent.ChannelID: "a"}, other.Attributes().AsRaw())
+		require.NoError(t, b.Shutdown(t.Context()))
+	})
+}
+
 func TestABatchThatIsOfferedAgainIsCorrectedOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, func(c *Config) { c.Correct = true })

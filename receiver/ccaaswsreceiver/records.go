@@ -23,7 +23,7 @@ import (
 const maxViolationBody = 4 << 10
 
 // resourceBytes is about what a resource with its scope takes, without the names of
-// its series, which the table of series holds.
+// its series.
 const resourceBytes = 1 << 10
 
 // recordSettings are what records have in common.
@@ -136,7 +136,7 @@ func (r *records) event(e *frame.Event) (*scope, *frame.Violation) {
 		s.carries = true
 		r.opened(s.tenant, s.region)
 	}
-	to := s.scope(unnamed(e))
+	to := s.scope(unnamed(e), e.Clock)
 	record := r.add(to)
 	record.SetEventName(eventName(e.Type))
 	record.SetTimestamp(pcommon.Timestamp(e.Time)) //nolint:gosec // the decoder lets no negative time pass
@@ -240,7 +240,7 @@ func eventName(t frame.Type) string {
 
 // violation adds the record of a piece of a frame that is no event.
 func (r *records) violation(v *frame.Violation) {
-	record := r.add(r.seriesOf(r.legible(v.TenantID), r.legible(v.Region), r.legible(v.ChannelType)).scope(noneDefaulted))
+	record := r.add(r.seriesOf(r.legible(v.TenantID), r.legible(v.Region), r.legible(v.ChannelType)).scope(noneDefaulted, frame.PlatformClock))
 	record.SetEventName(wsevent.ProtocolViolation)
 	record.SetTimestamp(r.now)
 	record.Attributes().PutStr(wsevent.ViolationReason, v.Reason)
@@ -293,7 +293,7 @@ func (r *records) legible(value []byte) []byte {
 // stream adds a record about the stream itself, which is of a tenant and region
 // and of no channel type.
 func (r *records) stream(name, tenant, region string, at time.Time) plog.LogRecord {
-	record := r.add(r.seriesOf([]byte(tenant), []byte(region), nil).scope(noneDefaulted))
+	record := r.add(r.seriesOf([]byte(tenant), []byte(region), nil).scope(noneDefaulted, frame.PlatformClock))
 	record.SetEventName(name)
 	record.SetTimestamp(pcommon.NewTimestampFromTime(at))
 	record.SetObservedTimestamp(pcommon.NewTimestampFromTime(at))
@@ -330,7 +330,7 @@ func (r *records) open(to *scope) {
 	if s.size == 0 {
 		s.number = r.logs.ResourceLogs().Len()
 		s.resource = r.resource(s)
-		r.shared += resourceBytes
+		r.shared += resourceBytes + len(s.tenant) + len(s.region) + len(s.channelType)
 	}
 	to.number = len(s.open)
 	s.open = append(s.open, to)
@@ -339,6 +339,12 @@ func (r *records) open(to *scope) {
 	scope.Scope().SetVersion(r.set.version)
 	if to.unnamed != noneDefaulted {
 		to.unnamed.putNames(scope.Scope().Attributes().PutEmptySlice(wsevent.DimensionsDefaulted))
+	}
+	switch to.clock {
+	case frame.OtherClock:
+		scope.Scope().Attributes().PutStr(wsevent.ClockSource, wsevent.ClockOther)
+	case frame.ReceiverClock:
+		scope.Scope().Attributes().PutStr(wsevent.ClockSource, wsevent.ClockReceiver)
 	}
 	to.records = scope.LogRecords()
 	to.records.EnsureCapacity(to.likely)

@@ -5,6 +5,7 @@ package ccaaswsreceiver
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 	"runtime"
@@ -293,6 +294,24 @@ func scopeSizes(resource plog.ResourceLogs) map[string]int {
 	return sizes
 }
 
+// The skew of a stream is measured by one clock, so events of others are marked.
+func TestRecords_ClockSource(t *testing.T) {
+	t.Parallel()
+	r := newRecords(recordSettings{limits: frame.Limits{Dimension: 128, ID: 128}}, func(string, string) {})
+	for range 2 { // also in a second batch
+		for _, clock := range []frame.Clock{frame.PlatformClock, frame.OtherClock, frame.ReceiverClock, frame.OtherClock} {
+			_, rejected := r.event(&frame.Event{Type: frame.ConnectionOpen, ChannelID: []byte("c"), Clock: clock})
+			require.Nil(t, rejected)
+		}
+		sizes := map[string]int{}
+		for _, scope := range r.take().ResourceLogs().At(0).ScopeLogs().All() {
+			source, _ := scope.Scope().Attributes().Get(wsevent.ClockSource)
+			sizes[source.Str()] = scope.LogRecords().Len()
+		}
+		assert.Equal(t, map[string]int{"": 1, "other": 2, "receiver": 1}, sizes)
+	}
+}
+
 // Whoever follows channels has to know which dimensions an event named itself.
 func TestRecords_DimensionsNotNamedByTheEvent(t *testing.T) {
 	t.Parallel()
@@ -373,8 +392,81 @@ func TestSeriesTableIsBounded(t *testing.T) {
 		r.event(&frame.Event{TenantID: fmt.Appendf(nil, "%d-%s", n, strings.Repeat("t", 120)), Region: bytes.Repeat([]byte("r"), 128), ChannelType: bytes.Repeat([]byte("c"), 128)})
 		assert.Less(t, r.bytes(), 3001*(resourceBytes+3*128))
 	}
+	assert.LessOrEqual(t, r.series.bytes, maxSeriesBytes+3000*(seriesBytes+3*129))
 	r.take()
 	assert.Empty(t, r.series.all)
+	assert.Zero(t, r.series.bytes)
+}
+
+// TestHugeIdentifiersAreNotKept is that of an identifier of 900 KB no more is kept than
+// the beginning of the violation that it makes, wherever it stands.
+func TestHugeIdentifiersAreNotKept(t *testing.T) {
+	t.Parallel()
+	for _, raw := range []string{rawFull, rawNone} {
+		r := recordsFor(func(set *recordSettings) { set.raw = raw })
+		seen := newStreams(stream{})
+		r.opened = func(tenant, region string) { seen.see(stream{tenant, region}, arrival) }
+		decoder, err := frame.NewDecoder(frame.DefaultFields())
+		require.NoError(t, err)
+		reasons := map[string]int{}
+		for n := range 60 {
+			huge := strings.Repeat(string(rune('a'+n%26)), 900_000)
+			event := map[string]any{"type": "message.send", "timestamp": 1715623400123, "channelId": "c"}
+			event[[]string{"tenantId", "region", "channelType", "channelId", "userId", "id"}[n%6]] = huge
+			object, err := json.Marshal(event)
+			require.NoError(t, err)
+			decoder.Decode(object, sinkOf(func(e *frame.Event) {
+				_, violation := r.event(e)
+				require.NotNil(t, violation)
+				reasons[violation.Reason]++
+				r.violation(violation)
+			}))
+		}
+		assert.Equal(t, map[string]int{wsevent.ViolationFieldTooLong: 60}, reasons)
+		assert.LessOrEqual(t, r.bytes(), 60*(maxViolationBody+200))
+		assert.Len(t, r.series.all, 1, "the violations' own, without the identifier")
+		assert.Zero(t, seen.bytes)
+	}
+}
+
+// sinkOf is a sink for events alone.
+type sinkOf func(*frame.Event)
+
+func (s sinkOf) Event(e *frame.Event)       { s(e) }
+func (sinkOf) Ignored()                     {}
+func (sinkOf) Violation(v *frame.Violation) { panic(v.Reason) }
+
+// TestDimensionsThatBecomeMarkupOrControl are refused where programs that show them
+// would take them for something else, in every dimension, however they are written.
+func TestDimensionsThatBecomeMarkupOrControl(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`acme\u0000corp`: wsevent.ViolationInvalidCharacter, `acme\r\nX-Evil: 1`: wsevent.ViolationInvalidCharacter, `acme\u007f`: wsevent.ViolationInvalidCharacter,
+		`acme\u0085`: wsevent.ViolationInvalidCharacter, `\u202egpj.exe`: wsevent.ViolationInvalidCharacter, "\u2066acme\u2069": wsevent.ViolationInvalidCharacter,
+		`\u200facme`: wsevent.ViolationInvalidCharacter, `\u061cacme`: wsevent.ViolationInvalidCharacter,
+		`acme\u2028x`:                 wsevent.ViolationInvalidCharacter,
+		`<!channel> <https://evil|x>`: "", `Müller & Söhne`: "", `شركة`: "", // for the formats' own escapes
+	} {
+		for _, key := range []string{"tenantId", "region", "channelType"} {
+			r := recordsFor(nil)
+			decoder, err := frame.NewDecoder(frame.DefaultFields())
+			require.NoError(t, err)
+			got := "none came"
+			decoder.Decode([]byte(`{"type":"message.send","timestamp":1715623400123,"channelId":"c","`+key+`":"`+text+`"}`), sinkOf(func(e *frame.Event) {
+				got = ""
+				if _, violation := r.event(e); violation != nil {
+					got = violation.Reason
+					r.violation(violation)
+				}
+			}))
+			assert.Equal(t, want, got, "%s %s", key, text)
+			for _, record := range recordsOf(r.take()) {
+				if want != "" {
+					assert.Equal(t, []string{"acme_corp", "eu-west-1", "unknown"}, []string{record.tenant, record.region, record.channelType}, "what is not valid is on no resource")
+				}
+			}
+		}
+	}
 }
 
 func TestRecordAllocations(t *testing.T) { // not parallel: AllocsPerRun
@@ -408,4 +500,12 @@ func TestStreams(t *testing.T) {
 	assert.Len(t, carried, maxStreams)
 	assert.NotContains(t, carried, stream{"globex", "eu-west-1"}, "the one not seen for longest makes room")
 	assert.Contains(t, carried, stream{"tenant", strconv.Itoa(maxStreams + 9)})
+
+	for i := range maxStreams { // names of 1 KiB: as many as the bound in bytes lets in
+		s.see(stream{strings.Repeat("t", 1020) + fmt.Sprintf("%04d", i), "r"}, arrival.Add(25*time.Hour+time.Duration(i)))
+		assert.LessOrEqual(t, s.bytes, maxStreamBytes)
+	}
+	assert.InDelta(t, maxStreamBytes/1025, len(s.carried(arrival.Add(26*time.Hour))), 1)
+	s.carried(arrival.Add(72 * time.Hour))
+	assert.Zero(t, s.bytes)
 }

@@ -8,12 +8,16 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 )
 
-// Bounds of the table of series; past either it begins anew with the next batch.
+// Bounds of the table of series; past either it begins anew with the next batch. A
+// series takes seriesBytes besides its names.
 const (
 	maxSeries      = 4096
-	maxSeriesBytes = 1 << 20
+	maxSeriesBytes = 5 << 19
+	seriesBytes    = 512
 )
 
 // series is a set of dimensions, and where its records of the present batch are.
@@ -25,8 +29,8 @@ type series struct {
 	number   int               // index of the resource in the batch
 	size     int               // records in this batch
 	carries  bool
-	scopes   [allDefaulted + 1]*scope // by the dimensions that the events did not name
-	open     []*scope                 // those of the present batch
+	scopes   [int(allDefaulted+1) * clocks]*scope // by the dimensions that the events did not name, and the clock of their times
+	open     []*scope                             // those of the present batch
 }
 
 // defaulted is the set of dimensions that an event did not name.
@@ -41,24 +45,28 @@ const (
 	allDefaulted            = tenantDefaulted | regionDefaulted | channelTypeDefaulted
 )
 
-// scope holds the records of one series whose events named the same dimensions.
+// clocks is the number of clocks.
+const clocks = int(frame.ReceiverClock) + 1
+
+// scope holds the records of one series whose events named the same dimensions, and
+// whose times are by the same clock.
 type scope struct {
 	series  *series
 	unnamed defaulted
+	clock   frame.Clock
 	number  int // index of the scope in the resource
 	records plog.LogRecordSlice
 	size    int // records in this batch
 	likely  int // records in the last one
 }
 
-// scope returns the scope of a set of dimensions.
-func (s *series) scope(not defaulted) *scope {
-	if one := s.scopes[not]; one != nil {
-		return one
+// scope returns the scope of a set of dimensions and a clock.
+func (s *series) scope(not defaulted, clock frame.Clock) *scope {
+	at := &s.scopes[int(not)*clocks+int(clock)]
+	if *at == nil {
+		*at = &scope{series: s, unnamed: not, clock: clock}
 	}
-	one := &scope{series: s, unnamed: not}
-	s.scopes[not] = one
-	return one
+	return *at
 }
 
 // close ends the batch.
@@ -135,6 +143,6 @@ func (t *seriesTable) intern(key []byte) *series {
 	region, channelType, _ := strings.Cut(rest, separator)
 	s := &series{tenant: tenant, region: region, channelType: channelType, salt: xxhash.Sum64String(tenant)}
 	t.all[name] = s
-	t.bytes += len(name)
+	t.bytes += len(name) + seriesBytes
 	return s
 }

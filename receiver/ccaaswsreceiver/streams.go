@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -14,6 +15,8 @@ import (
 const (
 	// maxStreams bounds the streams that are remembered of a connection.
 	maxStreams = 2000
+	// maxStreamBytes bounds their names.
+	maxStreamBytes = 1 << 20
 	// forgetStream is after how long without an event a stream is forgotten.
 	forgetStream = 24 * time.Hour
 )
@@ -28,34 +31,55 @@ type streams struct {
 
 	mutex sync.Mutex
 	seen  map[stream]time.Time
+	bytes int // of the names in seen
 }
 
 func newStreams(configured stream) *streams {
 	return &streams{configured: configured, seen: map[stream]time.Time{}}
 }
 
-// see notes a stream. Past the bound it takes the place of the one not seen for
-// the longest time.
+// see notes a stream. Past either bound it takes the place of those not seen for the
+// longest time.
 func (s *streams) see(one stream, at time.Time) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if _, known := s.seen[one]; !known && len(s.seen) >= maxStreams {
-		oldest, first := stream{}, true
-		for other, seen := range s.seen {
-			if first || seen.Before(s.seen[oldest]) {
-				oldest, first = other, false
-			}
+	if _, known := s.seen[one]; !known {
+		for len(s.seen) > 0 && (len(s.seen) >= maxStreams || s.bytes+one.bytes() > maxStreamBytes) {
+			s.forget(s.oldest())
 		}
-		delete(s.seen, oldest)
+		// Its names may be parts of a longer text.
+		one = stream{tenant: strings.Clone(one.tenant), region: strings.Clone(one.region)}
+		s.bytes += one.bytes()
 	}
 	s.seen[one] = at
 }
+
+func (s *streams) oldest() (oldest stream) {
+	first := true
+	for one, seen := range s.seen {
+		if first || seen.Before(s.seen[oldest]) {
+			oldest, first = one, false
+		}
+	}
+	return oldest
+}
+
+func (s *streams) forget(one stream) {
+	delete(s.seen, one)
+	s.bytes -= one.bytes()
+}
+
+func (s stream) bytes() int { return len(s.tenant) + len(s.region) }
 
 // carried gives the streams in a steady order.
 func (s *streams) carried(now time.Time) []stream {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	maps.DeleteFunc(s.seen, func(_ stream, seen time.Time) bool { return now.Sub(seen) > forgetStream })
+	for one, seen := range s.seen {
+		if now.Sub(seen) > forgetStream {
+			s.forget(one)
+		}
+	}
 	if len(s.seen) == 0 {
 		return []stream{s.configured}
 	}

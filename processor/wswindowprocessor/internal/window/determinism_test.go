@@ -6,6 +6,8 @@ package window
 import (
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -162,4 +164,38 @@ func TestObserve_OpenWindowsAreBounded(t *testing.T) {
 	windows := e.Drain()
 	require.Equal(t, int64(len(events)), windows[len(windows)-1].Totals.MessagesSent)
 	require.Zero(t, e.Stats().LateEvents)
+}
+
+// The slots of a backlog are given back when it is counted.
+func TestObserve_MemoryOfABacklogIsGivenBack(t *testing.T) {
+	t.Parallel()
+	e := New(defaults())
+	var events []Event
+	for ms := int64(0); ms < 600_000; ms += 5_000 {
+		events = append(events, at(MessageSend, ms, 1))
+	}
+	live(e, acme, events[0])
+	observe(e, acme, events[1:], base+600_000)
+	s := e.series[acme]
+	e.Advance(base + 700_000)
+	require.Len(t, s.slots, fewestSlotsOf(e.grid))
+	windows := e.Drain()
+	require.Equal(t, int64(len(events)), windows[len(windows)-1].Totals.MessagesSent)
+}
+
+// Dimensions of any length come by OTLP: beyond a limit they are counted together.
+func TestObserve_LongDimensionsAreCountedAsOverflow(t *testing.T) {
+	t.Parallel()
+	e := New(defaults())
+	for i := range 250 {
+		tags := acme
+		tags.TenantID = strings.Repeat("x", 900_000) + strconv.Itoa(i)
+		observe(e, tags, []Event{at(MessageSend, int64(i), 1)}, base+int64(i))
+	}
+	e.Advance(base + 13_000)
+	windows := e.Drain()
+	require.Len(t, windows, 1)
+	require.Equal(t, wsevent.Tags{Overflow: true}, windows[0].Tags)
+	require.Equal(t, int64(250), windows[0].Counts.MessagesSent)
+	e.SaveStreams(1, func(_ int, piece []byte) { require.Less(t, len(piece), 1_000) })
 }

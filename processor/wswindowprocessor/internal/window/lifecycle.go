@@ -167,7 +167,7 @@ func (e *Engine) free(s *series, k int64) {
 			e.forget(s, id)
 		}
 	}
-	s.free(k)
+	s.free(k, e.grid)
 }
 
 // expire takes out the open channels that gave no sign of life since t.

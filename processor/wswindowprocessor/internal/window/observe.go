@@ -70,7 +70,7 @@ func (e *Engine) placeGroups(groups []Group, from *source) {
 	e.places = e.places[:0]
 	for i := range groups {
 		if len(groups[i].Events) > 0 {
-			e.places = append(e.places, e.placeOf(&groups[i], groups[i].Tags, from))
+			e.places = append(e.places, e.placeOf(&groups[i], countable(groups[i].Tags), from))
 		}
 	}
 	if len(e.places) > 1 {

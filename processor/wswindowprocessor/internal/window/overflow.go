@@ -3,10 +3,34 @@
 
 package window
 
-import "github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+import (
+	"strings"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
 
 // overflow is the set of tags that everything is counted under past max_series.
 var overflow = wsevent.Tags{Overflow: true}
+
+// maxDimension is how long a dimension may be, in bytes. Receivers have a shorter limit;
+// whatever comes in another way is counted under the overflow set past this one.
+const maxDimension = 1024
+
+// countable gives the set of tags to count under.
+func countable(tags wsevent.Tags) wsevent.Tags {
+	if max(len(tags.TenantID), len(tags.Region), len(tags.ChannelType)) > maxDimension {
+		return overflow
+	}
+	return tags
+}
+
+// owned gives tags that keep nothing of a batch in memory.
+func owned(tags wsevent.Tags) wsevent.Tags {
+	return wsevent.Tags{
+		TenantID: strings.Clone(tags.TenantID), Region: strings.Clone(tags.Region), ChannelType: strings.Clone(tags.ChannelType),
+		Overflow: tags.Overflow,
+	}
+}
 
 // overflowOf is the set that a tenant's events are counted under past
 // max_series_per_tenant. It has a stream of its own.
@@ -56,6 +80,7 @@ func (e *Engine) streamOf(tags wsevent.Tags) *stream {
 }
 
 func (e *Engine) addStream(key streamKey) *stream {
+	key.tenant, key.region = strings.Clone(key.tenant), strings.Clone(key.region)
 	st := &stream{key: key, number: len(e.numbered)}
 	if last := len(e.vacant) - 1; last >= 0 {
 		st.number, e.vacant = e.vacant[last], e.vacant[:last]
@@ -94,6 +119,7 @@ func (e *Engine) seriesOf(tags wsevent.Tags, st *stream, t int64) *series {
 	if ok {
 		return s
 	}
+	tags = owned(tags)
 	s = newSeries(tags, st, e.grid, t)
 	e.series[tags] = s
 	if !tags.Overflow {

@@ -104,6 +104,11 @@ func (e *Engine) RestoreStream(number int, piece []byte) error {
 	if err := r.err(); err != nil {
 		return err
 	}
+	for _, s := range st.series {
+		if countable(s.tags) != s.tags {
+			return fmt.Errorf("has a dimension of more than %d bytes", maxDimension)
+		}
+	}
 	if err := st.check(saved); err != nil {
 		return err
 	}

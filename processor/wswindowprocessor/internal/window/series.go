@@ -41,12 +41,11 @@ type slot struct {
 }
 
 func newSeries(tags wsevent.Tags, s *stream, g grid, t int64) *series {
-	length := 1 << bits.Len64(uint64(g.whole)+2)
 	from := max(g.first(t), s.next)
 	return &series{
 		tags:    tags,
 		stream:  s,
-		slots:   make([]slot, length),
+		slots:   make([]slot, fewestSlotsOf(g)),
 		last:    s.next - 1,
 		latest:  t,
 		resumed: t,
@@ -54,6 +53,9 @@ func newSeries(tags wsevent.Tags, s *stream, g grid, t int64) *series {
 		since:   g.start(from),
 	}
 }
+
+// fewestSlotsOf is how many slots a series has while nothing waits for a late window.
+func fewestSlotsOf(g grid) int { return 1 << bits.Len64(uint64(g.whole)+2) } //nolint:gosec // positive
 
 // slot gives the slot k, which must not lie before stream.next, for writing.
 func (s *series) slot(k int64) *slot {
@@ -185,14 +187,17 @@ func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) w
 }
 
 // free empties slot k once its window is closed.
-func (s *series) free(k int64) {
-	slot := s.at(k)
-	slot.panes = [2]wsevent.Counts{}
-	slot.change = 0
-	if cap(slot.closed) > maxIdleClosed {
-		slot.closed = nil
+func (s *series) free(k int64, g grid) {
+	freed := s.at(k)
+	freed.panes = [2]wsevent.Counts{}
+	freed.change = 0
+	if cap(freed.closed) > maxIdleClosed {
+		freed.closed = nil
 	}
-	slot.closed = slot.closed[:0]
+	freed.closed = freed.closed[:0]
+	if fewest := fewestSlotsOf(g); s.last <= k && len(s.slots) > fewest { // a backlog has made them many
+		s.slots = make([]slot, fewest)
+	}
 }
 
 // maxIdleClosed bounds the memory that a slot keeps for the next burst of closes.

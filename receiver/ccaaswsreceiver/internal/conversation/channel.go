@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -19,6 +20,7 @@ type channel struct {
 	channelType string
 	connected   bool // now or before
 	since       text // when it was connected; empty: unknown
+	clocks      clocks
 	ended       bool
 	until       text // when it ended; empty: unknown
 	reason      text
@@ -26,13 +28,24 @@ type channel struct {
 	raw         json.RawMessage
 }
 
+// clocks are by whose clock the times of a channel are. The skew of a stream is
+// measured by one kind of time alone: that at which a communication was connected is
+// by the platform's clock, all others of communications and participants are by that
+// of a provider. Where there are no communications, it is that of messages.
+type clocks struct{ open, message frame.Clock }
+
+var (
+	ofCommunication = clocks{open: frame.PlatformClock, message: frame.OtherClock}
+	ofParticipant   = clocks{open: frame.OtherClock, message: frame.PlatformClock}
+)
+
 // channels returns the channels of a participant in an order that depends on the
 // snapshot alone. Communications that have an id are channels of their own. The
 // participant is the channel of all that has none: of media topics, and of what was
 // first seen without its communications.
 func (d *diff) channels(p *participant, raw json.RawMessage) []channel {
 	own := channel{
-		id: string(p.ID), fact: string(p.ID), channelType: strings.ToLower(orElse(string(p.Type), d.topicType)), raw: raw,
+		id: string(p.ID), fact: string(p.ID), channelType: strings.ToLower(orElse(string(p.Type), d.topicType)), raw: raw, clocks: ofParticipant,
 		connected: p.ConnectedTime != "" || connected(p.State), since: p.ConnectedTime,
 		ended: p.ended(p.State, p.ConnectedTime), until: p.EndTime, reason: p.DisconnectType,
 	}
@@ -52,7 +65,9 @@ func (d *diff) channels(p *participant, raw json.RawMessage) []channel {
 		d.tracker.note(d.conversation, communicationsFact, own.fact, d.now)
 		if len(all) == 1 { // the participant's time can only be its own
 			channels[0].connected = channels[0].connected || p.ConnectedTime != ""
-			channels[0].since = orElse(channels[0].since, p.ConnectedTime)
+			if channels[0].since == "" {
+				channels[0].since, channels[0].clocks.open = p.ConnectedTime, frame.OtherClock
+			}
 		}
 		if len(parts) == 0 {
 			return channels
@@ -119,7 +134,7 @@ func (p *participant) ended(state, since text) bool {
 // channel returns the channel of a communication.
 func (p *participant) channel(c *placed) channel {
 	one := channel{
-		id: string(c.ID), fact: string(p.ID) + "/" + string(c.ID), channelType: c.channelType, raw: c.raw,
+		id: string(c.ID), fact: string(p.ID) + "/" + string(c.ID), channelType: c.channelType, raw: c.raw, clocks: ofCommunication,
 		connected: c.ConnectedTime != "" || connected(c.State), since: c.ConnectedTime,
 		ended: p.ended(c.State, c.ConnectedTime) || c.State == "" && c.DisconnectedTime != "",
 		until: c.DisconnectedTime, reason: c.DisconnectType, messages: c.Messages,
@@ -138,6 +153,7 @@ func (c channel) fold(parts []channel) channel {
 		return c
 	}
 	ended := 0
+	c.clocks.message = frame.OtherClock
 	for i := range parts {
 		part := &parts[i]
 		c.channelType = orElse(c.channelType, part.channelType)

@@ -174,7 +174,7 @@ func (d *diff) emit(f *fact, p *participant, c *channel, when text, raw json.Raw
 		return
 	}
 	event := frame.Event{
-		Type: f.kind, Time: at.UnixNano(), ChannelID: []byte(c.id), UserID: []byte(orElse(p.User.ID, p.UserID)),
+		Type: f.kind, Time: at.UnixNano(), Clock: c.clock(f, when), ChannelID: []byte(c.id), UserID: []byte(orElse(p.User.ID, p.UserID)),
 		ID: []byte(d.identity(f)), ChannelType: []byte(d.channelType), Raw: raw,
 	}
 	if f.message != nil {
@@ -184,6 +184,20 @@ func (d *diff) emit(f *fact, p *participant, c *channel, when text, raw json.Raw
 		event.CloseReason = []byte(c.reason)
 	}
 	d.sink.Event(&event)
+}
+
+// clock is by whose clock the time of a fact is.
+func (c *channel) clock(f *fact, when text) frame.Clock {
+	switch {
+	case when == "":
+		return frame.ReceiverClock
+	case f.kind == frame.ConnectionOpen:
+		return c.clocks.open
+	case f.message != nil:
+		return c.clocks.message
+	default:
+		return frame.OtherClock
+	}
 }
 
 // identity is the event's own: the message's where there is one. Ids of participants

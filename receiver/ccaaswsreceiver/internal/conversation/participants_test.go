@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 )
 
 // general is a snapshot on a topic whose participants have communications.
@@ -250,3 +252,43 @@ func TestTracker_ClockAhead(t *testing.T) {
 	tracker.Decode(body("e", `{"id":"p","connectedTime":"2026-11-25T10:00:05Z"}`), began, to)
 	assert.Len(t, to.events, 3)
 }
+
+// clocked is a sink that keeps by whose clock the times of events are.
+type clocked struct {
+	heard
+
+	clocks map[string]frame.Clock
+}
+
+func (c *clocked) Event(e *frame.Event) {
+	names := [...]string{"open", "close", "send", "receive"}
+	c.clocks[names[e.Type]+" "+string(e.ChannelID)] = e.Clock
+}
+
+func TestChannels_ClocksOfTheirTimes(t *testing.T) {
+	t.Parallel()
+	const flat, message = `{"id":"p","purpose":"customer","connectedTime":"2026-11-25T10:00:01Z","endTime":"2026-11-25T10:00:09Z","messages":[` + messageAt + `]}`,
+		`{"id":"m","state":"disconnected","connectedTime":"2026-11-25T10:00:01Z","disconnectedTime":"2026-11-25T10:00:09Z","messages":[` + messageAt + `]}`
+	for name, test := range map[string]struct {
+		snapshot []byte
+		want     map[string]frame.Clock
+	}{
+		"participant": {body("c", flat), map[string]frame.Clock{"open p": frame.OtherClock, "receive p": frame.PlatformClock, "close p": frame.OtherClock}},
+		"communication": {
+			general("c", `{"id":"p","purpose":"customer","messages":[`+message+`]}`),
+			map[string]frame.Clock{"open m": frame.PlatformClock, "receive m": frame.OtherClock, "close m": frame.OtherClock},
+		},
+		"the participant's time": {general("c", `{"id":"p","connectedTime":"2026-11-25T10:00:01Z","chats":[{"id":"x","state":"connected"}]}`), map[string]frame.Clock{"open x": frame.OtherClock}},
+		"no time":                {general("c", `{"id":"p","chats":[{"id":"x","state":"connected"},{"id":"y","state":"connected"}]}`), map[string]frame.Clock{"open x": frame.ReceiverClock, "open y": frame.ReceiverClock}},
+		"communications without an id": {
+			general("c", `{"id":"p","connectedTime":"2026-11-25T10:00:01Z","messages":[`+strings.Replace(message, `"id":"m",`, "", 1)+`]}`),
+			map[string]frame.Clock{"open p": frame.OtherClock, "send p": frame.OtherClock, "close p": frame.OtherClock},
+		},
+	} {
+		to := &clocked{clocks: map[string]frame.Clock{}}
+		NewTracker(began).Decode(test.snapshot, began.Add(10*time.Second), to)
+		assert.Equal(t, test.want, to.clocks, name)
+	}
+}
+
+const messageAt = `{"messageId":"x","messageTime":"2026-11-25T10:00:03Z"}`

@@ -59,6 +59,10 @@ func (d *Decoder) SetLocation(location *time.Location) { d.location = location }
 // OmitValues keeps values of frames out of the Detail of violations.
 func (d *Decoder) OmitValues() { d.omitValues = true }
 
+// maxScratch is the largest memory for strings with escapes, in bytes, that is kept
+// from frame to frame.
+const maxScratch = 64 << 10
+
 // Decode gives the sink every event of a frame, and a Violation for every piece
 // of it that is none. Where a piece is not even JSON, decoding goes on after it
 // if its end can be told, else at the next line that begins with { or [.
@@ -78,6 +82,9 @@ func (d *Decoder) Decode(frame []byte, sink Sink) {
 		}
 	}
 	d.frame, d.sink = nil, nil
+	if cap(d.scratch) > maxScratch {
+		d.scratch = nil
+	}
 }
 
 // array decodes the array at start, and gives the place where decoding goes on.

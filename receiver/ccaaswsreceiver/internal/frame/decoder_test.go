@@ -4,6 +4,7 @@
 package frame
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -305,4 +306,25 @@ func TestDecodeBadPieces(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMemoryOfTheDecoderIsBounded is that neither large text with escapes nor keys that
+// a platform makes up stay in memory.
+func TestMemoryOfTheDecoderIsBounded(t *testing.T) {
+	t.Parallel()
+	d := newDecoder(t, DefaultFields())
+	c := &collector{}
+	d.Decode([]byte(`{"type":"message.send","timestamp":1,"channelId":"`+strings.Repeat(`\n`, 1<<20)+`"}`), c)
+	require.Len(t, c.events, 1)
+	assert.LessOrEqual(t, cap(d.scratch), maxScratch)
+	known := len(d.root.members)
+	for n := range 10 * maxLearnedKeys {
+		d.Decode(fmt.Appendf(nil, `{"type":"message.send","timestamp":1,"channelId":"c","k%d":1,"%s%d":1}`, n, strings.Repeat("k", maxLearnedKey), n), c)
+	}
+	assert.LessOrEqual(t, len(d.root.members), known+maxLearnedKeys)
+	bytes := 0
+	for key := range d.root.members {
+		bytes += len(key)
+	}
+	assert.LessOrEqual(t, bytes, 2*maxLearnedKeys*maxLearnedKey)
 }

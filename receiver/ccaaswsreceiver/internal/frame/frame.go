@@ -22,11 +22,22 @@ const (
 // Message is whether events of the type are messages.
 func (t Type) Message() bool { return t == MessageSend || t == MessageReceive }
 
+// Clock is by whose clock the time of an event is.
+type Clock uint8
+
+// The clocks of events.
+const (
+	PlatformClock Clock = iota
+	OtherClock          // of a provider of the platform, or not known whose
+	ReceiverClock       // ours: the platform gave no time
+)
+
 // Event is one event of a frame. Its slices alias the frame or the decoder's own
 // memory and are valid until the Sink's call returns; an absent field is nil.
 type Event struct {
 	Type        Type
-	Time        int64 // unix nanoseconds, platform's clock
+	Time        int64 // unix nanoseconds
+	Clock       Clock // that Time is by
 	ChannelID   []byte
 	UserID      []byte
 	ID          []byte

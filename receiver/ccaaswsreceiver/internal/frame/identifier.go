@@ -38,6 +38,7 @@ func unprintable(text []byte) (reason string) {
 	for _, r := range string(text) {
 		switch {
 		case r < ' ', r >= 0x7f && r <= 0x9f, // C0, DEL and C1
+			r == 0x2028, r == 0x2029, // separators of lines and paragraphs
 			r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, // embeddings, overrides and isolates
 			r == 0x200e, r == 0x200f, r == 0x061c: // marks of direction
 			return wsevent.ViolationInvalidCharacter
