@@ -216,3 +216,36 @@ func TestBreaksOfTheOtherPlatformsHeal(t *testing.T) {
 		})
 	}
 }
+
+// Topics with communications and without carry the same conversations.
+func TestNotifications_TopicsWithCommunications(t *testing.T) {
+	t.Parallel()
+	server := platformFor(t, oneSeries(func(c *sim.Config) { c.Trouble.Duplicates = 0.05 }))
+	config := example(t, "genesys-notifications.yaml", environmentOf(server))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL()+sim.QueuesPath+"?pageSize=100", http.NoBody)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+tokenOf(t, server))
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	var queues struct {
+		Entities []struct {
+			ID string `json:"id"`
+		} `json:"entities"`
+	}
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&queues))
+	for _, queue := range queues.Entities {
+		config.Notifications.Topics = append(config.Notifications.Topics, "v2.routing.queues."+queue.ID+".conversations")
+	}
+	b := run(t, config)
+	b.agree(t, server, "notifications")
+	assert.Empty(t, b.downstream.records(wsevent.ProtocolViolation))
+	channels := map[string]int{}
+	for _, record := range b.downstream.records(wsevent.ConnectionOpen, wsevent.ConnectionClose) {
+		channel, _ := record.Attributes().Get(wsevent.ChannelID)
+		channels[channel.Str()]++
+	}
+	for channel, n := range channels {
+		assert.LessOrEqual(t, n, 2, "%s opens and closes once", channel)
+	}
+}
