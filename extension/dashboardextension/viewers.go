@@ -32,6 +32,7 @@ const (
 	maxAnswer     = 64 << 20  // bytes
 	maxSending    = 128 << 20 // bytes of answers that viewers are about to read
 	maxWaiting    = 256       // questions that wait for those that are worked on
+	heavyWork     = 100_000   // words of an expression times points in time
 )
 
 // maxSyntax bounds the expressions of a request. They are far above what dashboards ask,
@@ -48,6 +49,7 @@ type viewers struct {
 	limits    question.Limits
 	timeout   time.Duration
 	gate      *gate
+	heavy     *gate // for what takes long; it leaves room in the other gate for what does not
 	sending   *inflight.Budget
 	telemetry *metadata.TelemetryBuilder
 	flight    singleflight.Group
@@ -70,6 +72,7 @@ func newViewers(c *Config, source http.Handler, writes func() int64, telemetry *
 		},
 		timeout:   c.Query.Timeout,
 		gate:      newGate(c.Query.MaxConcurrent, maxWaiting),
+		heavy:     newGate(max(1, c.Query.MaxConcurrent-1), maxWaiting/2),
 		sending:   inflight.NewBudget(maxSending),
 		telemetry: telemetry,
 		answers:   cache.NewAnswers(c.Query.CacheBytes),
@@ -141,6 +144,12 @@ func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 	defer cancel()
 	if answer, found := v.get(key); found { // it was asked for just before
 		return answer
+	}
+	if q.Work >= heavyWork {
+		if err := v.heavy.enter(ctx); err != nil {
+			return refusal(http.StatusServiceUnavailable, "unavailable", err)
+		}
+		defer v.heavy.leave()
 	}
 	epoch := v.epoch() // before the question, so that what comes meanwhile makes the answer old
 	answer := v.work(ctx, func() cache.Answer {

@@ -257,6 +257,33 @@ func TestWorkThatDoesNotEnd(t *testing.T) {
 	})
 }
 
+// Questions that take long leave room for one that does not.
+func TestHeavyQuestionsLeaveRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := watching(t, &source{})
+		v.source = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.FormValue("query"), "heavy") {
+				<-r.Context().Done()
+			}
+			_, _ = w.Write([]byte("answer"))
+		})
+		v.at(time.Second)
+		var viewing sync.WaitGroup
+		for i := range 20 {
+			viewing.Go(func() {
+				recorder := v.view(t.Context(), fmt.Sprintf("/api/v1/query?query=max_over_time(heavy%d[1d:1s])", i))
+				assert.Equal(t, http.StatusServiceUnavailable, recorder.Code)
+			})
+		}
+		synctest.Wait()
+		began := time.Now()
+		assert.Equal(t, "answer", v.view(t.Context(), "/api/v1/query?query=up").Body.String())
+		assert.Zero(t, time.Since(began))
+		viewing.Wait()
+	})
+}
+
 // slowReader is a viewer who reads nothing, until its connection is given a deadline.
 type slowReader struct {
 	*httptest.ResponseRecorder

@@ -23,6 +23,9 @@ import (
 type Question struct {
 	Path   string // below /api/v1, such as /query_range
 	Values url.Values
+	// Work is about how much there is to compute, as far as the text says: the words of the
+	// expressions, once for each point in time. It is known after Check.
+	Work int
 }
 
 // Limits are what may be asked for.
@@ -74,7 +77,7 @@ func (q Question) Key() string { return q.Path + "?" + q.Values.Encode() }
 
 // Check is an error when more is asked for than the limits allow. It is linear in what is
 // asked: it parses no expression and compiles nothing; see CheckExpression for that.
-func (q Question) Check(limits Limits, now time.Time) error {
+func (q *Question) Check(limits Limits, now time.Time) error {
 	scanner := scanner{limits: limits.Syntax}
 	for _, name := range []string{"query", "match[]"} {
 		for _, text := range q.Values[name] {
@@ -86,6 +89,7 @@ func (q Question) Check(limits Limits, now time.Time) error {
 			}
 		}
 	}
+	q.Work = scanner.tokens
 	if !strings.HasPrefix(q.Path, "/query") {
 		return nil // what there is of names and series does not depend on the time that is asked for
 	}
@@ -95,9 +99,24 @@ func (q Question) Check(limits Limits, now time.Time) error {
 		}
 	}
 	if q.Path == "/query_range" {
-		return q.checkRange(limits)
+		if err := q.checkRange(limits); err != nil {
+			return err
+		}
+		q.Work *= 1 + q.points()
+	}
+	if scanner.subqueries {
+		q.Work *= 1 + limits.Steps
 	}
 	return nil
+}
+
+// points is how many points a series of a range query has.
+func (q Question) points() int {
+	step, err := strconv.ParseFloat(q.Values.Get("step"), 64)
+	if err != nil || step <= 0 {
+		return 0
+	}
+	return int(q.time("end").Sub(q.time("start")).Seconds() / step)
 }
 
 func (q Question) checkRange(limits Limits) error {

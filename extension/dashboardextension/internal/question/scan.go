@@ -24,6 +24,7 @@ type Syntax struct {
 type scanner struct {
 	limits                  Syntax
 	tokens, strings, regexp int
+	subqueries              bool // there is one, [1h:1m]
 }
 
 // scanExpression is an error when text has more than the limits allow. It does not say
@@ -51,6 +52,7 @@ func (s *scanner) scanExpression(text string) error {
 			switch c {
 			case '(', '[', '{':
 				depth++
+				s.subqueries = s.subqueries || c == '[' && strings.IndexByte(text[i:skipTo(text, i, ']')], ':') >= 0
 			case ')', ']', '}':
 				depth--
 			}

@@ -74,6 +74,28 @@ func tenants(n int) string {
 	return strings.Join(names, "|")
 }
 
+func TestWork(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_700_000_000, 0)
+	for form, want := range map[string]int{
+		"query=up":                1,
+		"query=sum(rate(up[5m]))": 10,
+		"query=a{b='c:d'}[5m]":    8,
+		"query=up&start=1699990000&end=1700000000&step=10":    1001,
+		"query=a%2Bb&start=1699990000&end=1700000000&step=10": 3003,
+		"query=max_over_time(up[1h:1m])":                      7 * 100_001,
+		"query=max_over_time(up[1h:])&start=1&end=11&step=10": 7 * 2 * 100_001,
+	} {
+		path := "/query"
+		if strings.Contains(form, "step") {
+			path = "/query_range"
+		}
+		q := ask(t, path, form)
+		require.NoError(t, q.Check(limits, now))
+		assert.Equal(t, want, q.Work, form)
+	}
+}
+
 // The limits hold for a request, in however many parameters it is.
 func TestCheck_AllParametersTogether(t *testing.T) {
 	t.Parallel()
