@@ -37,6 +37,9 @@ type Config struct {
 	TenantID string `mapstructure:"tenant_id"`
 	// OAuth2 is how a bearer token is had.
 	OAuth2 OAuth2Config `mapstructure:"oauth2"`
+	// AllowedHosts are hosts that may get credentials when the platform names them,
+	// besides those that the configuration names; none: the platform's.
+	AllowedHosts []string `mapstructure:"allowed_hosts"`
 	// Subprotocol is asked for on the socket; auto is the platform's.
 	Subprotocol string `mapstructure:"subprotocol"`
 	// Notifications is for the API of that name.
@@ -247,7 +250,7 @@ func (c *Config) Validate() error {
 	if !known {
 		return fmt.Errorf("api: %q: must be %s with platform %q", c.API, strings.Join(profile.APIs(), " or "), c.Platform)
 	}
-	errs := []error{c.validateOAuth2(), c.validateSession(&api), c.validatePayloadSize(&api), c.validatePrivacy()}
+	errs := []error{c.validateOAuth2(), c.validateSession(&api), c.validateAllowedHosts(), c.validatePayloadSize(&api), c.validatePrivacy()}
 	if _, err := c.target(&profile); err != nil {
 		errs = append(errs, err)
 	}

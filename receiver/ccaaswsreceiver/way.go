@@ -26,6 +26,7 @@ import (
 // way is how the sessions of a receiver come to their sockets.
 type way struct {
 	sessions int
+	check    func(*url.URL) error // refuses addresses that may not get credentials
 	settings func(number int) session.Settings
 	decode   decode                // what the connections have in common; nil: each has its own
 	watch    func(context.Context) // runs beside them; nil: nothing
@@ -54,7 +55,7 @@ func (r *wsReceiver) way(ctx context.Context) (*way, error) {
 		HandshakeTimeout: requestTimeout,
 		ReadBufferSize:   socketBuffer,
 	})
-	w := &way{sessions: r.config.Connections}
+	w := &way{sessions: r.config.Connections, check: r.config.allowedHosts(&r.profile, at).check}
 	switch r.api.Name {
 	case platform.Notifications:
 		err = r.notifications(w, at, &all) //nolint:contextcheck // tokens are told of outside of any call
@@ -103,7 +104,7 @@ func (r *wsReceiver) realtimeEvents(w *way, at *target, all *session.Settings) {
 		from := &r.config.Session.URLFrom
 		all.Prepare = (&session.URLFrom{
 			Client: r.client, Method: from.Method, URL: at.urlFrom, Headers: revealed(from.Headers), Body: string(from.Body),
-			Path: from.Path, Expires: from.Expires, Upgrade: revealed(r.config.Session.Headers), Check: r.config.allowed,
+			Path: from.Path, Expires: from.Expires, Upgrade: revealed(r.config.Session.Headers), Check: w.check,
 		}).Prepare
 	}
 	w.settings = func(int) session.Settings { return *all }
@@ -112,7 +113,7 @@ func (r *wsReceiver) realtimeEvents(w *way, at *target, all *session.Settings) {
 // eventHub registers at the hub of a tenant.
 func (r *wsReceiver) eventHub(w *way, at *target, all *session.Settings) {
 	hub := &eventhub.Hub{
-		Client: r.client, Discovery: at.api, Socket: at.socket, Check: r.config.allowed,
+		Client: r.client, Discovery: at.api, Socket: at.socket, Check: w.check,
 		Tenant: r.config.EventHub.TenantID, User: r.config.EventHub.UserID,
 	}
 	tokenURL := hub.TokenURL
@@ -128,7 +129,7 @@ func (r *wsReceiver) notifications(w *way, at *target, all *session.Settings) er
 	all.Tokens = r.tokens(session.Fixed(at.token))
 	channels := notifications.New(notifications.Settings{
 		Client: r.client, API: at.api, Topics: r.config.Notifications.Topics, Channels: r.config.Connections,
-		Overlap: r.config.Rotation.Overlap, Check: r.config.allowed,
+		Overlap: r.config.Rotation.Overlap, Check: w.check,
 		Rejected: func(topic, reason string, missing []string) {
 			r.set.Logger.Warn("The platform does not let us subscribe to a topic; it tells nothing of it",
 				zap.String("topic", topic), zap.String("reason", reason), zap.Strings("missing_permissions", missing))

@@ -16,7 +16,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
@@ -34,18 +33,10 @@ type Hub struct {
 	Tenant, User string
 	// Check refuses addresses that may not be used.
 	Check func(*url.URL) error
-
-	mutex sync.Mutex // held over a request
-	token *url.URL   // endpoint
 }
 
-// TokenURL asks where tokens are had.
+// TokenURL asks where tokens are issued: before each of them, since that may change.
 func (h *Hub) TokenURL(ctx context.Context) (*url.URL, *session.Failure) {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	if h.token != nil {
-		return h.token, nil
-	}
 	call := &session.Call{What: "discovery", Method: http.MethodGet, URL: h.Discovery.JoinPath("/.well-known/openid-configuration")}
 	body, failure := session.Do(ctx, h.Client, call)
 	if failure != nil {
@@ -64,7 +55,6 @@ func (h *Hub) TokenURL(ctx context.Context) (*url.URL, *session.Failure) {
 	if err != nil {
 		return nil, call.BadAnswerTo("token_endpoint: %w", err)
 	}
-	h.token = at
 	return at, nil
 }
 
@@ -119,9 +109,13 @@ func (h *Hub) find(ctx context.Context, access session.Access, tenant string) (*
 		return nil, call.BadAnswerTo("no area and domain in the answer")
 	}
 	area, domain := strings.ToLower(answer.Area), strings.ToLower(answer.Domain)
+	derived := &url.URL{Scheme: "wss", Host: fmt.Sprintf("event-hub-de-%s.%s", area, domain), Path: "/"}
+	if err := h.Check(derived); err != nil {
+		return nil, call.BadAnswerTo("domain: %w", err)
+	}
 	named := h.named(ctx, access, &url.URL{Scheme: "https", Host: fmt.Sprintf("api-de-%s.%s", area, domain)},
 		func(string) bool { return true })
-	return cmp.Or(named, &url.URL{Scheme: "wss", Host: fmt.Sprintf("event-hub-de-%s.%s", area, domain), Path: "/"}), nil
+	return cmp.Or(named, derived), nil
 }
 
 // addressTimeout bounds the request for the hub's address, which has a fallback.

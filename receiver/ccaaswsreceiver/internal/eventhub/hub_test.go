@@ -53,6 +53,16 @@ func TestWhereTheHubIs(t *testing.T) {
 	require.Nil(t, failure)
 	assert.Equal(t, "https://auth.example.com/token", at.String())
 
+	h.Client.Transport = transport(func(r *http.Request) string {
+		return map[string]string{
+			"/.well-known/openid-configuration": `{"token_endpoint":"https://auth-2.example.com/token"}`,
+			configuration:                       `{"area":"NA1","domain":"nice-incontact.com"}`,
+		}[r.URL.RequestURI()]
+	})
+	at, failure = h.TokenURL(t.Context())
+	require.Nil(t, failure)
+	assert.Equal(t, "https://auth-2.example.com/token", at.String(), "for each token anew")
+
 	for _, access := range []session.Access{
 		{Token: "opaque", Identity: jwt(`{"tenantId":"11ee","sub":"user:u-1"}`)},
 		{Token: jwt(`{"tenantId":"11ee","sub":"user:other","userId":"u-1"}`)},

@@ -53,6 +53,10 @@ type Profile struct {
 	// a close event has no code.
 	AbnormalReasons []string
 
+	// AllowedHosts are the hosts that may get credentials where an answer of the
+	// platform names them; *.example.com stands for all below it.
+	AllowedHosts []string
+
 	apis    map[string]API
 	domains map[string]string // by region
 }
@@ -80,6 +84,8 @@ type API struct {
 type Hosts struct {
 	API   string
 	Login string
+	// Streaming is where the sockets of notification channels are.
+	Streaming string
 }
 
 // Names are the platforms there are.
@@ -97,6 +103,7 @@ func Lookup(name string) (Profile, bool) {
 		profile.domains = genesysDomains()
 	case NICECXone:
 		profile.apis = map[string]API{RealtimeEvents: realtimeEvents("nice.digital.v1"), EventHub: eventHub()}
+		profile.AllowedHosts = []string{"*.niceincontact.com", "*.nice-incontact.com", "*.incontact.com"}
 	case Custom:
 		profile.apis = map[string]API{RealtimeEvents: realtimeEvents("")}
 	default:
@@ -117,7 +124,10 @@ func (p *Profile) APIs() []string { return slices.Sorted(maps.Keys(p.apis)) }
 // Hosts finds the hosts of a region, written with hyphens or underscores.
 func (p *Profile) Hosts(region string) (Hosts, bool) {
 	domain, ok := p.domains[hyphened(region)]
-	return Hosts{API: "api." + domain, Login: "login." + domain}, ok
+	if !ok {
+		return Hosts{}, false
+	}
+	return Hosts{API: "api." + domain, Login: "login." + domain, Streaming: "streaming." + domain}, true
 }
 
 // Region is the one spelling of a region: a known one in hyphens, as events have

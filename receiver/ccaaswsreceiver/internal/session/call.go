@@ -6,6 +6,7 @@ package session
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -30,9 +31,11 @@ type Call struct {
 // name is how messages speak of the call.
 func (c *Call) name() string { return c.What + " " + c.Method + " " + address(c.URL) }
 
-// BadAnswerTo is a failure of an answer that is not what it should be.
+// BadAnswerTo is a failure of an answer that is not what it should be. Where it
+// names a host that is refused, only an administrator can allow that.
 func (c *Call) BadAnswerTo(format string, arguments ...any) *Failure {
-	return temporary(BadAnswer, fmt.Errorf(c.name()+": "+format, arguments...))
+	err := fmt.Errorf(c.name()+": "+format, arguments...)
+	return NewFailure(BadAnswer, errors.Is(err, ErrHostRefused), err)
 }
 
 // Do makes a request, and gives the body of a good answer.

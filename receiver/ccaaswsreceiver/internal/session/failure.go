@@ -71,6 +71,10 @@ func NewFailure(cause Cause, permanent bool, err error) *Failure {
 	return &Failure{Cause: cause, Lasting: permanent, err: err}
 }
 
+// ErrHostRefused is the error of an address that a platform has answered with, and
+// that may not get credentials.
+var ErrHostRefused = errors.New("may not get the credentials")
+
 func temporary(cause Cause, err error) *Failure { return &Failure{Cause: cause, err: err} }
 
 func lasting(cause Cause, err error) *Failure {
