@@ -114,7 +114,7 @@ func TestFaultBackendOutageWithARestart(t *testing.T) {
 		{"loki.yaml", "PROMETHEUS_URL=%s", "otlp_http/prometheus"},
 		{"elastic.yaml", "ELASTIC_OTLP_ENDPOINT=%s", "otlp_http/elastic_windows"},
 		{"genesys-realtime.yaml", "OTLP_ENDPOINT=%s", "otlp_http"},
-		{"stack.yaml", "MIMIR_URL=%s", "otlp_http/mimir"},
+		{"stack.yaml", "MIMIR_URL=%s", "otlp_http/mimir, alert"},
 	} {
 		t.Run(test.config, func(t *testing.T) {
 			t.Parallel()

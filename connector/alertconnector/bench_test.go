@@ -14,10 +14,16 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// BenchmarkConsume is a window of 2000 series on its way through the connector, with
+// BenchmarkConsume is a window of each series on its way through the connector, with
 // a storage that costs nothing: reading, judging, and writing the state out.
 func BenchmarkConsume(b *testing.B) {
-	const series = 2_000
+	for _, series := range []int{2_000, 6_000} {
+		b.Run("series="+strconv.Itoa(series), func(b *testing.B) { benchmarkConsume(b, series) })
+	}
+}
+
+func benchmarkConsume(b *testing.B, series int) {
+	b.Helper()
 	r := begin(b, configured(b, usualRule+dropRule[len("\nrules:"):]), newDisk(), nil)
 	metrics := pmetric.NewMetrics()
 	scope := metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty()

@@ -53,11 +53,11 @@ func TestConfig(t *testing.T) {
 		want   *Config  // of a good one
 		errors []string // of a bad one
 	}{
-		"": {want: &Config{RepeatInterval: 4 * time.Hour, MaxSeries: 2000, Rules: []RuleConfig{
+		"": {want: &Config{RepeatInterval: 4 * time.Hour, MaxSeries: 10_000, Rules: []RuleConfig{
 			{Name: "a", Metric: "m", Level: LevelConfig{Severity: "warning", Threshold: ThresholdConfig{Above: new(0.5)}}},
 		}}},
 		"all": {want: &Config{Storage: &storage, RepeatInterval: time.Hour, MaxSeries: 50, Rules: []RuleConfig{everything()}}},
-		"baseline_defaults": {want: &Config{RepeatInterval: 4 * time.Hour, MaxSeries: 2000, Rules: []RuleConfig{{
+		"baseline_defaults": {want: &Config{RepeatInterval: 4 * time.Hour, MaxSeries: 10_000, Rules: []RuleConfig{{
 			Name: "a", Metric: "m", Level: LevelConfig{Severity: "warning", Threshold: ThresholdConfig{PercentOfBaseline: new(120.0)}},
 			Baseline: &BaselineConfig{Quantile: 0.95, Lookback: 168 * time.Hour, MinHistory: 24 * time.Hour, IncludeFiring: true},
 		}}}},

@@ -28,7 +28,7 @@ func NewFactory() connector.Factory {
 func createDefaultConfig() component.Config {
 	return &Config{
 		RepeatInterval: 4 * time.Hour,
-		MaxSeries:      2000,
+		MaxSeries:      10_000,
 	}
 }
 

@@ -33,6 +33,20 @@ var environment = regexp.MustCompile(`\$\{env:([A-Z_]+)(:-[^}]*)?\}`)
 // with the environment given, and in a hurry.
 func example(t testing.TB, name string, values map[string]string) *Config {
 	t.Helper()
+	one, err := shippedConf(t, name, values).Sub("receivers::ccaas_ws")
+	require.NoError(t, err)
+	config := createDefaultConfig().(*Config)
+	require.NoError(t, one.Unmarshal(config))
+	config.Region = "us-east-1"
+	hurry := configFor("")
+	config.Reconnect, config.Batch.Timeout = hurry.Reconnect, hurry.Batch.Timeout
+	config.Limits = LimitsConfig{RequestsPerMinute: 10_000, DialsPerMinute: 10_000}
+	return config
+}
+
+// shippedConf reads a configuration in config/ with the environment given.
+func shippedConf(t testing.TB, name string, values map[string]string) *confmap.Conf {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "config", name))
 	require.NoError(t, err)
 	text = environment.ReplaceAllFunc(text, func(one []byte) []byte {
@@ -42,15 +56,7 @@ func example(t testing.TB, name string, values map[string]string) *Config {
 	require.NoError(t, err)
 	whole, err := retrieved.AsConf()
 	require.NoError(t, err)
-	one, err := whole.Sub("receivers::ccaas_ws")
-	require.NoError(t, err)
-	config := createDefaultConfig().(*Config)
-	require.NoError(t, one.Unmarshal(config))
-	config.Region = "us-east-1"
-	hurry := configFor("")
-	config.Reconnect, config.Batch.Timeout = hurry.Reconnect, hurry.Batch.Timeout
-	config.Limits = LimitsConfig{RequestsPerMinute: 10_000, DialsPerMinute: 10_000}
-	return config
+	return whole
 }
 
 // oneSeries is a platform whose events have one set of dimensions, as most APIs do
@@ -208,5 +214,38 @@ func TestBreaksOfTheOtherPlatformsHeal(t *testing.T) {
 			b.agree(t, server, api)
 			assert.NotEmpty(t, b.downstream.records(wsevent.StreamGap))
 		})
+	}
+}
+
+// Topics with communications and without carry the same conversations.
+func TestNotifications_TopicsWithCommunications(t *testing.T) {
+	t.Parallel()
+	server := platformFor(t, oneSeries(func(c *sim.Config) { c.Trouble.Duplicates = 0.05 }))
+	config := example(t, "genesys-notifications.yaml", environmentOf(server))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL()+sim.QueuesPath+"?pageSize=100", http.NoBody)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+tokenOf(t, server))
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	var queues struct {
+		Entities []struct {
+			ID string `json:"id"`
+		} `json:"entities"`
+	}
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&queues))
+	for _, queue := range queues.Entities {
+		config.Notifications.Topics = append(config.Notifications.Topics, "v2.routing.queues."+queue.ID+".conversations")
+	}
+	b := run(t, config)
+	b.agree(t, server, "notifications")
+	assert.Empty(t, b.downstream.records(wsevent.ProtocolViolation))
+	channels := map[string]int{}
+	for _, record := range b.downstream.records(wsevent.ConnectionOpen, wsevent.ConnectionClose) {
+		channel, _ := record.Attributes().Get(wsevent.ChannelID)
+		channels[channel.Str()]++
+	}
+	for channel, n := range channels {
+		assert.LessOrEqual(t, n, 2, "%s opens and closes once", channel)
 	}
 }

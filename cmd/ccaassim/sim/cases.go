@@ -24,7 +24,11 @@ func (e *cases) encode(c *chunk, b *batch, t *Trouble) {
 			e.envelope(c, i, at, t, "Case", "CaseCreated", "new", i.event.id)
 			e.second(c, i, at, t, "Case", "CaseStatusChanged", "open")
 		case connectionClose:
-			e.envelope(c, i, at, t, "Case", "CaseStatusChanged", ended(i.event.ending), i.event.id)
+			status := ended(i.event.ending)
+			e.envelope(c, i, at, t, "Case", "CaseStatusChanged", status, i.event.id)
+			if status == "resolved" { // and then closed, as cases are
+				e.second(c, i, at, t, "Case", "CaseStatusChanged", "closed")
+			}
 		default:
 			e.envelope(c, i, at, t, "Message", "MessageCreated", "open", i.event.id)
 			e.second(c, i, at, t, "Message", "MessageAddedIntoCase", "open")

@@ -116,12 +116,31 @@ func (e *chats) encode(c *chunk, b *batch, t *Trouble) {
 		if !connectChat.takes(i) {
 			continue
 		}
-		e.content = e.write(e.content[:0], &i.event, t.stamp(e.series[i.event.series].Region, b.times[n]))
-		start := c.begin()
-		c.bytes = append(c.bytes, `{"topic":"aws/chat","contentType":"application/json","content":`...)
-		c.bytes = append(append(c.bytes, quoted(string(e.content))...), '}')
-		c.spoil(start, i, t)
+		at := t.stamp(e.series[i.event.series].Region, b.times[n])
+		e.content = e.write(e.content[:0], &i.event, at)
+		e.envelope(c, i, t)
+		if i.event.kind == connectionClose && i.malformed == wellFormed { // the chat ends with its customer
+			e.content = e.ended(e.content[:0], &i.event, at)
+			e.envelope(c, i, t)
+		}
 	}
+}
+
+// envelope puts the content into its frame.
+func (e *chats) envelope(c *chunk, i *item, t *Trouble) {
+	start := c.begin()
+	c.bytes = append(c.bytes, `{"topic":"aws/chat","contentType":"application/json","content":`...)
+	c.bytes = append(append(c.bytes, quoted(string(e.content))...), '}')
+	c.spoil(start, i, t)
+}
+
+// ended is the event of the chat's end, which names no participant.
+func (*chats) ended(to []byte, ev *event, at int64) []byte {
+	to = append(appendISO(append(to, `{"AbsoluteTime":"`...), at), `","ContentType":"application/vnd.amazonaws.connect.event.chat.ended","Id":"`...)
+	to = append(appendUUID(to, ev.id.other(againID)), `","Type":"EVENT","InitialContactId":"`...)
+	to = appendUUID(to, ev.channel)
+	to = appendUUID(append(to, `","ContactId":"`...), ev.channel)
+	return append(to, `"}`...)
 }
 
 func (e *chats) write(to []byte, ev *event, at int64) []byte {

@@ -182,7 +182,8 @@ func TestTheEventHubTellsTheTruth(t *testing.T) {
 	c := newClient(t, server)
 	unregistered := dialURL(t, server.advertised("ws")+hubQuery)
 	conn := c.register(t)
-	counts, messages, ids, frames := map[Series]Counts{}, map[string]bool{}, map[string]bool{}, int64(0)
+	counts, messages, closed := map[Series]Counts{}, map[string]bool{}, map[string]bool{}
+	ids, frames := map[string]bool{}, int64(0)
 	for range 2 * 2000 {
 		_, frame, err := conn.ReadMessage()
 		require.NoError(t, err)
@@ -197,10 +198,14 @@ func TestTheEventHubTellsTheTruth(t *testing.T) {
 		case "CaseCreated":
 			count.ConnectionsOpened++
 		case "CaseStatusChanged":
-			if e.Data.Case.Status != "open" {
-				assert.Contains(t, []string{"closed", "resolved", "trashed"}, e.Data.Case.Status)
-				count.ConnectionsClosed++
-				frames++ // it comes alone
+			if e.Data.Case.Status == "open" || closed[e.Data.Case.ID] {
+				break
+			}
+			assert.Contains(t, []string{"closed", "resolved", "trashed"}, e.Data.Case.Status)
+			count.ConnectionsClosed++
+			closed[e.Data.Case.ID] = true
+			if e.Data.Case.Status != "resolved" { // which is closed after that
+				frames++
 			}
 		case "MessageCreated", "MessageAddedIntoCase":
 			if messages[e.Data.Message.ID] {

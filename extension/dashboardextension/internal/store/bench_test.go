@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -17,10 +18,20 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 )
 
-// BenchmarkWriteOTLP stores the windows of 2,000 tag sets, 15 metrics each, as they
-// come every nine seconds.
+// BenchmarkWriteOTLP stores the windows of 2,000 and 6,000 tag sets, with what two
+// rules make of them 20 metrics each, as they come every nine seconds.
 func BenchmarkWriteOTLP(b *testing.B) {
-	const sets, metrics = 2000, 15
+	for _, sets := range []int{2_000, 6_000} {
+		b.Run("sets="+strconv.Itoa(sets), func(b *testing.B) { benchmarkWriteOTLP(b, sets) })
+	}
+}
+
+func benchmarkWriteOTLP(b *testing.B, sets int) {
+	b.Helper()
+	const metrics = 20
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
 	s, err := tryOpen(b.TempDir(), func(o *Options) { o.MaxSeries = sets * metrics })
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, s.Close()) })
@@ -45,5 +56,8 @@ func BenchmarkWriteOTLP(b *testing.B) {
 		require.Equal(b, http.StatusOK, recorder.Code)
 	}
 	require.Empty(b, s.refused)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*sets*metrics), "ns/sample")
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(sets*metrics), "B/series")
 }

@@ -31,6 +31,7 @@ func manyTags(n int) []wsevent.Tags {
 func populated(series, channels int) (*Engine, []wsevent.Tags, []uint64) {
 	config := defaults()
 	config.Overlap = time.Second
+	config.MaxSeries = max(config.MaxSeries, series)
 	e := New(config)
 	tags, ids := manyTags(series), make([]uint64, channels)
 	random := rand.New(rand.NewPCG(1, 1))
@@ -80,7 +81,7 @@ func BenchmarkObserve(b *testing.B) {
 // events wait for.
 func BenchmarkClose(b *testing.B) {
 	for _, size := range []struct{ series, channels int }{
-		{1, 1_000}, {100, 1_000}, {2_000, 1_000}, {1, 1_000_000}, {100, 1_000_000}, {2_000, 1_000_000},
+		{1, 1_000}, {100, 1_000}, {2_000, 1_000}, {6_000, 100_000}, {1, 1_000_000}, {100, 1_000_000}, {2_000, 1_000_000},
 	} {
 		b.Run(fmt.Sprintf("series=%d/channels=%d", size.series, size.channels), func(b *testing.B) {
 			e, _, _ := populated(size.series, max(size.channels, size.series))
@@ -109,7 +110,7 @@ func BenchmarkClose(b *testing.B) {
 
 // BenchmarkChannelMemory reports the heap of a million open channels.
 func BenchmarkChannelMemory(b *testing.B) {
-	for _, series := range []int{1, 100, 2_000} {
+	for _, series := range []int{1, 100, 2_000, 6_000} {
 		b.Run(fmt.Sprintf("series=%d", series), func(b *testing.B) {
 			for b.Loop() {
 				var before, empty, after runtime.MemStats

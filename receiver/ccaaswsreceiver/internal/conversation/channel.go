@@ -20,12 +20,19 @@ type channel struct {
 	channelType string
 	connected   bool // now or before
 	since       text // when it was connected; empty: unknown
+	own         bool // it is the participant itself
 	clocks      clocks
 	ended       bool
 	until       text // when it ended; empty: unknown
 	reason      text
-	messages    []json.RawMessage
+	messages    []item
 	raw         json.RawMessage
+}
+
+// item is a message with its object.
+type item struct {
+	message
+	raw json.RawMessage
 }
 
 // clocks are by whose clock the times of a channel are. The skew of a stream is
@@ -45,7 +52,7 @@ var (
 // first seen without its communications.
 func (d *diff) channels(p *participant, raw json.RawMessage) []channel {
 	own := channel{
-		id: string(p.ID), fact: string(p.ID), channelType: strings.ToLower(orElse(string(p.Type), d.topicType)), raw: raw, clocks: ofParticipant,
+		id: string(p.ID), fact: string(p.ID), channelType: strings.ToLower(orElse(string(p.Type), d.topicType)), raw: raw, own: true, clocks: ofParticipant,
 		connected: p.ConnectedTime != "" || connected(p.State), since: p.ConnectedTime,
 		ended: p.ended(p.State, p.ConnectedTime), until: p.EndTime, reason: p.DisconnectType,
 	}
@@ -55,6 +62,7 @@ func (d *diff) channels(p *participant, raw json.RawMessage) []channel {
 	isChannel := d.tracker.known(d.conversation, openFact, own.fact)
 	for i := range all {
 		one := p.channel(&all[i])
+		one.messages = d.items(all[i].Messages)
 		if all[i].ID == "" || isChannel {
 			parts = append(parts, one)
 			continue
@@ -88,16 +96,16 @@ type placed struct {
 }
 
 // communications returns those of all media, and the messages that belong to none.
-func (d *diff) communications(p *participant) (all []placed, messages []json.RawMessage) {
+func (d *diff) communications(p *participant) (all []placed, messages []item) {
 	add := func(raw json.RawMessage, channelType string) {
 		one := placed{raw: raw, channelType: channelType}
 		if err := json.Unmarshal(raw, &one.communication); err != nil {
-			d.violation(wsevent.ViolationWrongType, err.Error(), raw)
+			d.violation(wsevent.ViolationWrongType, misfit(err), raw)
 			return
 		}
 		if channelType == "" {
 			if one.isMessage() {
-				messages = append(messages, raw)
+				messages = append(messages, item{message: one.message, raw: raw})
 				return
 			}
 			one.channelType = strings.ToLower(string(orElse(one.Type, p.Type)))
@@ -113,6 +121,19 @@ func (d *diff) communications(p *participant) (all []placed, messages []json.Raw
 		add(raw, "")
 	}
 	return all, messages
+}
+
+// items decodes the messages of a communication.
+func (d *diff) items(all []json.RawMessage) (messages []item) {
+	for _, raw := range all {
+		one := item{raw: raw}
+		if err := json.Unmarshal(raw, &one.message); err != nil {
+			d.violation(wsevent.ViolationWrongType, misfit(err), raw)
+			continue
+		}
+		messages = append(messages, one)
+	}
+	return messages
 }
 
 // ended is whether what has a state and a time of its connection has ended, by itself
@@ -137,7 +158,7 @@ func (p *participant) channel(c *placed) channel {
 		id: string(c.ID), fact: string(p.ID) + "/" + string(c.ID), channelType: c.channelType, raw: c.raw, clocks: ofCommunication,
 		connected: c.ConnectedTime != "" || connected(c.State), since: c.ConnectedTime,
 		ended: p.ended(c.State, c.ConnectedTime) || c.State == "" && c.DisconnectedTime != "",
-		until: c.DisconnectedTime, reason: c.DisconnectType, messages: c.Messages,
+		until: c.DisconnectedTime, reason: c.DisconnectType,
 	}
 	if one.ended {
 		one.until = orElse(one.until, p.EndTime)

@@ -87,8 +87,8 @@ func (d *diff) channel(p *participant, c *channel) {
 	if c.connected {
 		d.emit(&fact{kind: frame.ConnectionOpen, name: openFact, who: session}, p, c, c.since, c.raw)
 	}
-	for _, one := range c.messages {
-		d.message(p, c, one)
+	for i := range c.messages {
+		d.message(p, c, &c.messages[i])
 	}
 	switch {
 	case !c.ended:
@@ -99,9 +99,13 @@ func (d *diff) channel(p *participant, c *channel) {
 	}
 }
 
-// session names a channel's present session among the facts. A channel that is
-// connected later than it was closed has come back, and begins the next one.
+// session names a channel's present session among the facts. A communication is one
+// session: who comes back has another one. A participant that is connected later than
+// it was closed has come back, and begins the next session.
 func (d *diff) session(c *channel) string {
+	if !c.own {
+		return c.fact
+	}
 	since, err := timeOf(c.since, time.Time{})
 	name := c.fact
 	for number := 2; err == nil; number++ {
@@ -120,24 +124,19 @@ func (d *diff) session(c *channel) string {
 }
 
 // message emits a message: the customer's are received, the others sent.
-func (d *diff) message(p *participant, c *channel, raw json.RawMessage) {
-	var m message
-	if err := json.Unmarshal(raw, &m); err != nil {
-		d.violation(wsevent.ViolationWrongType, misfit(err), raw)
-		return
-	}
+func (d *diff) message(p *participant, c *channel, m *item) {
 	if m.MessageTime == "" {
-		d.violation(wsevent.ViolationMissingTimestamp, "nothing is given at messageTime", raw)
+		d.violation(wsevent.ViolationMissingTimestamp, "nothing is given at messageTime", m.raw)
 		return
 	}
-	one := fact{kind: frame.MessageSend, name: messageFact, what: m.identity(), message: &m}
+	one := fact{kind: frame.MessageSend, name: messageFact, what: m.identity(), message: &m.message}
 	if p.Purpose == "customer" {
 		one.kind = frame.MessageReceive
 	}
 	if one.what == "" { // it is known by its channel and time; else a message that two participants have is one
 		one.name, one.who = messageFact+"/"+string(m.MessageTime), c.fact
 	}
-	d.emit(&one, p, c, m.MessageTime, raw)
+	d.emit(&one, p, c, m.MessageTime, m.raw)
 }
 
 // Kinds of facts.

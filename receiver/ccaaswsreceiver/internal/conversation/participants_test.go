@@ -103,6 +103,15 @@ func TestChannels_CustomerComesBack(t *testing.T) {
 	}, all(t, customer(first), customer(ended+","+second), customer(first), customer(ended+","+second)))
 }
 
+// A communication that is shown again with other times is still the same session.
+func TestChannels_CommunicationIsOneSession(t *testing.T) {
+	t.Parallel()
+	chat := func(since, until string) []byte {
+		return general("c", `{"id":"p","purpose":"customer","chats":[{"id":"x","state":"disconnected","connectedTime":"2026-11-25T10:00:`+since+`Z","disconnectedTime":"2026-11-25T10:00:`+until+`Z"}]}`)
+	}
+	assert.Equal(t, []string{"open x  chat c/p/x/open 10:00:01", "close x  chat c/p/x/close 10:00:04"}, all(t, chat("01", "04"), chat("06", "09")))
+}
+
 func TestChannels_EndOfTheParticipant(t *testing.T) {
 	t.Parallel()
 	for communication, want := range map[string]string{
