@@ -245,7 +245,7 @@ func validateHost(text string) error {
 		end = len(rest)
 	}
 	authority := rest[strings.LastIndex(rest[:end], "@")+1 : end]
-	host, port := authority, ""
+	var host, port string
 	switch bracketed, after, closed := strings.Cut(authority, "]"); {
 	case closed && strings.HasPrefix(authority, "["):
 		host, port = bracketed[1:], strings.TrimPrefix(after, ":")
