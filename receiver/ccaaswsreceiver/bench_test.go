@@ -23,6 +23,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 )
 
 // benchEvent is an event of about 258 bytes, one of many tenants' and channels'.
@@ -43,8 +44,13 @@ func benchRecords(b *testing.B, raw string, share int) {
 		decoder.Decode(event, &keep)
 		all[i] = keep.event
 	}
+	config := createDefaultConfig().(*Config)
+	profile, _ := platform.Lookup(platform.Custom)
+	api, _ := profile.API(platform.RealtimeEvents)
+	redactor, err := config.redactor(&api)
+	require.NoError(b, err)
 	r := newRecords(recordSettings{
-		platform: "genesys_cloud", raw: raw, userID: "plain", limits: frame.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
+		platform: "genesys_cloud", raw: raw, redactor: redactor, userID: "plain", limits: frame.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
 	}, func(string, string) {})
 	r.arriving(time.Now())
 	b.ReportAllocs()
@@ -76,6 +82,7 @@ func (*eventKeeper) Violation(*frame.Violation) {}
 // BenchmarkRecords is what the record of an event costs, from the decoded event.
 func BenchmarkRecords(b *testing.B) {
 	b.Run("raw", func(b *testing.B) { benchRecords(b, "full", 1) })
+	b.Run("redacted", func(b *testing.B) { benchRecords(b, "redacted", 1) })
 	b.Run("bare", func(b *testing.B) { benchRecords(b, "none", 1) })
 	b.Run("bare/one-tenant", func(b *testing.B) { benchRecords(b, "none", 8) })
 }

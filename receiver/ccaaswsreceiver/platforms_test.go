@@ -33,6 +33,20 @@ var environment = regexp.MustCompile(`\$\{env:([A-Z_]+)(:-[^}]*)?\}`)
 // with the environment given, and in a hurry.
 func example(t testing.TB, name string, values map[string]string) *Config {
 	t.Helper()
+	one, err := shippedConf(t, name, values).Sub("receivers::ccaas_ws")
+	require.NoError(t, err)
+	config := createDefaultConfig().(*Config)
+	require.NoError(t, one.Unmarshal(config))
+	config.Region = "us-east-1"
+	hurry := configFor("")
+	config.Reconnect, config.Batch.Timeout = hurry.Reconnect, hurry.Batch.Timeout
+	config.Limits = LimitsConfig{RequestsPerMinute: 10_000, DialsPerMinute: 10_000}
+	return config
+}
+
+// shippedConf reads a configuration in config/ with the environment given.
+func shippedConf(t testing.TB, name string, values map[string]string) *confmap.Conf {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "config", name))
 	require.NoError(t, err)
 	text = environment.ReplaceAllFunc(text, func(one []byte) []byte {
@@ -42,15 +56,7 @@ func example(t testing.TB, name string, values map[string]string) *Config {
 	require.NoError(t, err)
 	whole, err := retrieved.AsConf()
 	require.NoError(t, err)
-	one, err := whole.Sub("receivers::ccaas_ws")
-	require.NoError(t, err)
-	config := createDefaultConfig().(*Config)
-	require.NoError(t, one.Unmarshal(config))
-	config.Region = "us-east-1"
-	hurry := configFor("")
-	config.Reconnect, config.Batch.Timeout = hurry.Reconnect, hurry.Batch.Timeout
-	config.Limits = LimitsConfig{RequestsPerMinute: 10_000, DialsPerMinute: 10_000}
-	return config
+	return whole
 }
 
 // oneSeries is a platform whose events have one set of dimensions, as most APIs do

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -275,4 +277,32 @@ func TestRedactedBodiesAreJSON(t *testing.T) {
 		records, _ := said(t, test.config(), seeded(rand.New(rand.NewPCG(1, 2)), strings.ReplaceAll(test.frame, "%N", "107")))
 		assert.True(t, json.Valid([]byte(records[0].Body().Str())), name)
 	}
+}
+
+// TestShippedConfigurationsKeepNoContent is that where records of a shipped
+// configuration leave the process, their bodies are redacted or empty.
+func TestShippedConfigurationsKeepNoContent(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join("..", "..", "config", "*.yaml"))
+	require.NoError(t, err)
+	checked := 0
+	for _, file := range files {
+		name := filepath.Base(file)
+		whole := shippedConf(t, name, nil)
+		if !whole.IsSet("receivers::ccaas_ws") {
+			continue
+		}
+		config := example(t, name, map[string]string{"CCAAS_PLATFORM": "genesys_cloud"})
+		pipelines, err := whole.Sub("service::pipelines")
+		require.NoError(t, err)
+		for pipeline := range pipelines.ToStringMap() {
+			receivers, exporters := fmt.Sprint(pipelines.Get(pipeline+"::receivers")), pipelines.Get(pipeline+"::exporters").([]any)
+			if receivers != "[ccaas_ws]" || !slices.ContainsFunc(exporters, func(one any) bool { return one != "ws_metrics" && one != "ws_sessions" }) {
+				continue
+			}
+			assert.NotEqual(t, rawFull, config.Raw, "%s: %s: the records go to %v", name, pipeline, exporters)
+			checked++
+		}
+	}
+	assert.GreaterOrEqual(t, checked, 10)
 }

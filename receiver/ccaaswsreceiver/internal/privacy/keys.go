@@ -28,17 +28,24 @@ const (
 // keys knows the classes of keys.
 type keys struct {
 	users bool
-	known map[string]class
+	known map[string]keyFacts
 }
 
-func (k *keys) class(key []byte) class {
+// keyFacts are what is known of a key.
+type keyFacts struct {
+	class     class
+	revealing bool // it may say something of a person itself
+	name      bool // it looks like a name
+}
+
+func (k *keys) facts(key []byte) keyFacts {
 	if one, known := k.known[string(key)]; known {
 		return one
 	}
-	one := classOf(string(key), k.users)
+	one := keyFacts{class: classOf(string(key), k.users), revealing: revealing(key, otherKey), name: isName(key)}
 	if len(key) <= maxKey && len(k.known) < maxKeys {
 		if k.known == nil {
-			k.known = map[string]class{}
+			k.known = map[string]keyFacts{}
 		}
 		k.known[string(key)] = one
 	}

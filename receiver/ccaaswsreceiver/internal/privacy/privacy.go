@@ -6,6 +6,7 @@
 package privacy
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -202,17 +203,15 @@ func (r *Redactor) scalar(raw []byte, at place) {
 
 // unescaped is a string as it reads.
 func (r *Redactor) unescaped(raw []byte) []byte {
-	for _, c := range raw {
-		if c == '\\' {
-			var text string
-			if json.Unmarshal(raw, &text) != nil {
-				return []byte{0xff} // which nobody keeps
-			}
-			r.scratch = append(r.scratch[:0], text...)
-			return r.scratch
-		}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw[1 : len(raw)-1]
 	}
-	return raw[1 : len(raw)-1]
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return []byte{0xff} // which nobody keeps
+	}
+	r.scratch = append(r.scratch[:0], text...)
+	return r.scratch
 }
 
 func (r *Redactor) object(pos int, at place, depth int) (end int, ok bool) {
@@ -254,10 +253,11 @@ func (r *Redactor) object(pos int, at place, depth int) (end int, ok bool) {
 // member copies a key, and says where its value stands.
 func (r *Redactor) member(raw []byte, in place) place {
 	key := r.unescaped(raw)
-	to := place{redact: in.redact.step(key), keep: in.keep.step(key), key: r.keys.class(key)}
+	facts := r.keys.facts(key)
+	to := place{redact: in.redact.step(key), keep: in.keep.step(key), key: facts.class}
 	to.strict = in.strict || to.key == personalKey
 	made := in.strict && to.key == otherKey && to.keep == nil // by people, or for them
-	if revealing(key, otherKey) || made && isName(key) {
+	if facts.revealing || made && facts.name {
 		raw = []byte(quoted)
 	}
 	r.out = append(r.out, raw...)
@@ -297,6 +297,9 @@ func (r *Redactor) space(pos int) int {
 
 // closing gives the place after the string at pos; past the end, it has none.
 func closing(raw []byte, pos int) int {
+	if end := bytes.IndexByte(raw[pos+1:], '"'); end >= 0 && (end == 0 || raw[pos+end] != '\\') {
+		return pos + end + 2 // which most strings have: no escape before it
+	}
 	for pos++; pos < len(raw); pos++ {
 		switch raw[pos] {
 		case '\\':
