@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -208,6 +209,40 @@ func TestFaultGatewayOutageWithARestart(t *testing.T) {
 	require.NoError(t, err)
 	for window, samples := range windows {
 		assert.Equal(t, 1, samples, "%v", window)
+	}
+}
+
+// A Kafka that accepts connections and responds to nothing does not hold up SIGTERM, whenever in an attempt it comes.
+func TestFaultKafkaHangsAtSIGTERM(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"kafka-ingest.yaml", "kafka-window.yaml"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			var accepted atomic.Int64
+			go func() {
+				for {
+					if _, err := listener.Accept(); err != nil {
+						return
+					}
+					accepted.Add(1)
+				}
+			}()
+			t.Cleanup(func() { assert.NoError(t, listener.Close()) })
+			platform := startPlatform(t, func(c *sim.Config) { c.Rate, c.Announce = 100, true })
+			collector := shipped(t, name, []string{"KAFKA_BROKERS=" + listener.Addr().String(), socketURL(platform)}, noOwnMetrics)
+			eventually(t, func() error {
+				if accepted.Load() == 0 {
+					return errors.New("no connection")
+				}
+				return collector.ended()
+			})
+			time.Sleep(2 * time.Second) // into an attempt
+			stopped := time.Now()
+			collector.stop(t)
+			assert.Less(t, time.Since(stopped), 10*time.Second)
+		})
 	}
 }
 

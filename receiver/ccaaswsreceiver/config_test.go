@@ -225,3 +225,53 @@ func TestScopesAreSplitAtBlanks(t *testing.T) {
 		assert.Equal(t, []string{"a:b", "c:d"}, config.OAuth2.Scopes)
 	}
 }
+
+func TestHostsAndPorts(t *testing.T) {
+	t.Parallel()
+	for endpoint, says := range map[string]string{
+		"wss://gateway.example.com:65535":      "",
+		"wss://gateway.example.com:65536":      `endpoint: port "65536": must be 1 to 65535`,
+		"wss://gateway.example.com:0":          `port "0"`,
+		"wss://gateway.example.com:99999/path": `port "99999"`,
+		"gateway.example.com:70000":            `port "70000"`,
+		"wss://gateway.example.com:http":       `port "http"`,
+		"wss://[2001:db8::1]:443":              "",
+		"wss://[2001:db8::1]":                  "",
+		"wss://[2001:db8::1]:65536":            `port "65536"`,
+		"wss://2001:db8::1":                    `"2001:db8::1": an IPv6 address needs brackets`,
+		"2001:db8::1":                          "needs brackets",
+		"ws://::1:8080":                        "needs brackets",
+		"wss://<your-host>":                    `endpoint: "<your-host>": is a placeholder`,
+		"<your-host>":                          "is a placeholder",
+		"wss://[your-host]/events":             "is a placeholder",
+		"wss://{host}":                         "is a placeholder",
+		"wss://$HOST:443":                      "is a placeholder",
+		"wss://your-gateway.example.com":       "is a placeholder",
+		"wss://api.your-domain.com":            "is a placeholder",
+		"wss://changeme":                       "is a placeholder",
+		"wss://yourself.example.com":           "",
+		"wss://my-gateway.example.com":         "",
+		"ws://LOCALHOST:8080":                  "",
+		"WS://localhost:8080":                  "",
+		"ws://localhost.:8080":                 "",
+		"LocalHost:8080":                       "",
+		"ws://localhost.example.com":           "would send the token in the clear",
+		"ws://127.0.0.1.:8080":                 "would send the token in the clear",
+		"wss://someone:hush@gateway:65536":     `port "65536"`,
+	} {
+		config := configFor(endpoint)
+		err := config.Validate()
+		if says == "" {
+			require.NoError(t, err, endpoint)
+			continue
+		}
+		require.ErrorContains(t, err, says, endpoint)
+		require.NotContains(t, err.Error(), "hush")
+	}
+	config := configFor("ws://127.0.0.1:1")
+	config.ProxyURL = "http://someone:hush@proxy.example.com:312800"
+	require.ErrorContains(t, config.Validate(), `proxy_url: port "312800": must be 1 to 65535`)
+	config = configFor("wss://gateway.example.com")
+	config.OAuth2.TokenURL = "https://<tenant>.example.com/token"
+	require.ErrorContains(t, config.Validate(), `oauth2.token_url: "<tenant>.example.com": is a placeholder`)
+}

@@ -277,6 +277,7 @@ func newClient(proxy func(*http.Request) (*url.URL, error), security *tls.Config
 				TLSHandshakeTimeout:    requestTimeout,
 				IdleConnTimeout:        requestTimeout,
 				MaxResponseHeaderBytes: 1 << 20,
+				OnProxyConnectResponse: session.ProxyAnswer,
 			},
 		},
 		Timeout: requestTimeout,

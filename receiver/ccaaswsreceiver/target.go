@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
@@ -172,6 +174,9 @@ func (c *Config) tokenURL(login *url.URL) (*url.URL, error) {
 
 // address reads a URL, without repeating one that may hold a secret.
 func (c *Config) address(text string) (*url.URL, error) {
+	if err := validateHost(text); err != nil {
+		return nil, err
+	}
 	address, err := url.Parse(text)
 	switch {
 	case err != nil || address.Hostname() == "":
@@ -199,6 +204,9 @@ func (c *Config) proxy() (func(*http.Request) (*url.URL, error), error) {
 	if c.ProxyURL == "" {
 		return http.ProxyFromEnvironment, nil
 	}
+	if err := validateHost(string(c.ProxyURL)); err != nil {
+		return nil, fmt.Errorf("proxy_url: %w", err)
+	}
 	address, err := url.Parse(string(c.ProxyURL))
 	if err != nil || address.Host == "" { // the text may hold a password: it is not repeated
 		return nil, errors.New("proxy_url: not a URL; give one such as http://proxy.example.com:3128")
@@ -222,5 +230,38 @@ func httpSide(address *url.URL) *url.URL {
 
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// placeholder finds hosts of examples that nobody has filled in.
+var placeholder = regexp.MustCompile(`(?i)[<>{}\[\]$ ]|(^|[.-])your[-_]|^(change-?me|todo|xxx+)([.-]|$)`)
+
+// validateHost reports what is wrong with the host and the port of a URL. It repeats
+// nothing before them, which may be a password.
+func validateHost(text string) error {
+	_, rest, _ := strings.Cut(text, "://")
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	authority := rest[strings.LastIndex(rest[:end], "@")+1 : end]
+	var host, port string
+	switch bracketed, after, closed := strings.Cut(authority, "]"); {
+	case closed && strings.HasPrefix(authority, "["):
+		host, port = bracketed[1:], strings.TrimPrefix(after, ":")
+		if !strings.Contains(host, ":") {
+			return fmt.Errorf("%q: is a placeholder; put the real host there, as in wss://events.example.com", authority)
+		}
+	case strings.Count(authority, ":") > 1:
+		return fmt.Errorf("%q: an IPv6 address needs brackets, as in wss://[2001:db8::1]:443", authority)
+	default:
+		host, port, _ = strings.Cut(authority, ":")
+		if placeholder.MatchString(host) {
+			return fmt.Errorf("%q: is a placeholder; put the real host there, as in wss://events.example.com", host)
+		}
+	}
+	if number, err := strconv.ParseUint(port, 10, 64); port != "" && (err != nil || number < 1 || number > 65535) {
+		return fmt.Errorf("port %q: must be 1 to 65535", port)
+	}
+	return nil
 }

@@ -103,6 +103,14 @@ func TestChannels_CustomerComesBack(t *testing.T) {
 	}, all(t, customer(first), customer(ended+","+second), customer(first), customer(ended+","+second)))
 }
 
+// An end before the connection, as that of a session before, begins no sessions
+// without end.
+func TestChannels_EndBeforeTheConnection(t *testing.T) {
+	t.Parallel()
+	odd := body("c", `{"id":"p","type":"sms","connectedTime":"2026-11-25T10:00:06Z","endTime":"2026-11-25T10:00:04Z"}`)
+	assert.Equal(t, []string{"open p  sms c/p/open 10:00:06", "close p  sms c/p/close 10:00:04"}, all(t, odd, odd, odd))
+}
+
 // A communication that is shown again with other times is still the same session.
 func TestChannels_CommunicationIsOneSession(t *testing.T) {
 	t.Parallel()

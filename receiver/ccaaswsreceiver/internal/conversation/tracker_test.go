@@ -250,6 +250,9 @@ func TestConversationsExpire(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
+	f.Add(general("c", `{"id":"p","purpose":"agent","connectedTime":"2026-11-25T10:00:01Z","endTime":"2026-11-25T10:00:09Z",`+callbackOpen+","+callEnd+`}`))
+	f.Add(general("c", `{"id":"p","chats":[{"state":"parked"},{"id":"x","state":"alerting"},{"id":"x","disconnectedTime":1795600801}],"messages":[{"messageTime":"2026-11-25T10:00:03Z"}]}`))
+	f.Add(body("c", `{"id":"p","connectedTime":"2026-11-25T10:00:06Z","endTime":"2026-11-25T10:00:04Z"},{"id":"p","connectedTime":"2026-11-25T10:00:01Z","endTime":"2026-11-25T10:00:04Z"}`))
 	f.Add(body("c", `{"id":"p","state":"connected","messages":[{"id":"x","state":"disconnected","messages":[{"messageId":"m","messageTime":"2026-11-25T10:00:03Z"}]}]}`))
 	f.Add([]byte(`{"topicName":"v2.conversations","eventBody":{"id":"c","participants":[null,{"id":"p","endTime":"x","calls":[{}]}]}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {

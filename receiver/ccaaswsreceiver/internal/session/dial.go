@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/url"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -39,11 +41,15 @@ func (s *Session) dial(ctx context.Context, route *Route) (*socket, *Failure) {
 		line.allow(maxHandshakeSize)
 		return line, nil
 	}
-	conn, response, err := dialer.DialContext(ctx, route.Socket.String(), route.Header) //nolint:bodyclose // gorilla has read what there is
+	through := proxied(&dialer)
+	conn, response, err := dialer.DialContext(through.trace(ctx), route.Socket.String(), route.Header) //nolint:bodyclose // gorilla has read what there is
 	if release != nil {
 		release()
 	}
 	if err != nil {
+		if response == nil {
+			err = through.blame(err)
+		}
 		return nil, upgradeFailure(what, response, err)
 	}
 	if failure := agreed(what, asked, conn.Subprotocol(), response.Header); failure != nil {
@@ -54,6 +60,44 @@ func (s *Session) dial(ctx context.Context, route *Route) (*socket, *Failure) {
 	}
 	line.watch(s.settings.Heartbeat.Timeout)
 	return newSocket(conn, line, &s.settings), nil
+}
+
+// proxyUse is which proxy a dial uses, and whether the connection through it is up.
+type proxyUse struct {
+	proxy *url.URL // nil: none
+	up    bool
+}
+
+// proxied makes a dialer note which proxy it uses.
+func proxied(dialer *websocket.Dialer) *proxyUse {
+	use := &proxyUse{}
+	choose := dialer.Proxy
+	if choose == nil {
+		return use
+	}
+	dialer.Proxy = func(request *http.Request) (*url.URL, error) {
+		proxy, err := choose(request)
+		use.proxy = proxy
+		return proxy, err
+	}
+	return use
+}
+
+// trace notes that the platform, and not only the proxy, is reached.
+func (u *proxyUse) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { u.up = true }})
+}
+
+// blame names the proxy in the error of a dial that it failed.
+func (u *proxyUse) blame(err error) error {
+	if u.proxy == nil || u.up {
+		return err
+	}
+	failed := &proxyError{proxy: proxyName(u.proxy), err: err}
+	if err.Error() == http.StatusText(http.StatusProxyAuthRequired) { // all that gorilla keeps of the answer
+		failed.status = http.StatusProxyAuthRequired
+	}
+	return failed
 }
 
 func upgradeFailure(what string, response *http.Response, err error) *Failure {

@@ -4,7 +4,6 @@
 package session
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -87,8 +86,9 @@ func unanswered(what string, err error) *Failure {
 	if inURL := (*url.Error)(nil); errors.As(err, &inURL) {
 		err = inURL.Err
 	}
-	if badCertificate := (*tls.CertificateVerificationError)(nil); errors.As(err, &badCertificate) {
-		return lasting(Unreachable, fmt.Errorf("%s: %w; put the CA that signed it into tls.ca_file", what, err))
+	text, permanent := advice(err, time.Now())
+	if text != "" {
+		return NewFailure(Unreachable, permanent, fmt.Errorf("%s: %w; %s", what, err, text))
 	}
 	return temporary(Unreachable, fmt.Errorf("%s: %w", what, err))
 }
