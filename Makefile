@@ -144,8 +144,10 @@ NFPM        := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
 packages: ## .deb and .rpm of BINARY, in build/packages
 	@test -f $(BINARY) || { echo "$(BINARY) is not there: run make build first" >&2; exit 1; }
 	@mkdir -p build/packages
-	@arch=$${GOARCH:-$$($(GO) env GOARCH)}; for format in deb rpm; do \
-		BINARY=$(BINARY) VERSION=$(VERSION) PACKAGE_ARCH=$$arch GOARCH= \
+	@arch=$${GOARCH:-$$($(GO) env GOARCH)}; \
+	CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -ldflags "-s -w" -o build/alertreplay-$$arch ./cmd/alertreplay || exit 1; \
+	for format in deb rpm; do \
+		ALERTREPLAY=build/alertreplay-$$arch BINARY=$(BINARY) VERSION=$(VERSION) PACKAGE_ARCH=$$arch GOARCH= \
 			$(NFPM) package --config deploy/packages/nfpm.yaml --packager $$format --target build/packages/ || exit 1; \
 	done
 

@@ -161,3 +161,20 @@ func TestOutage_EveryExporterOfWindowsIsRun(t *testing.T) {
 		}
 	}
 }
+
+// estate.yaml has its formats from the configurations of Slack and PagerDuty, and its archive and store from theirs.
+func TestEstate_IsMadeOfTheOthers(t *testing.T) {
+	t.Parallel()
+	parts := func(path string) map[string]any {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		var c struct{ Exporters map[string]any }
+		require.NoError(t, yaml.Unmarshal(text, &c))
+		return c.Exporters
+	}
+	estate := parts("estate.yaml")
+	assert.Equal(t, parts("webhook-slack.yaml")["webhook"], estate["webhook/slack"])
+	assert.Equal(t, parts("webhook-pagerduty.yaml")["webhook"], estate["webhook/pagerduty"])
+	assert.Equal(t, parts("prometheus-otlp.yaml")["otlp_http/prometheus"], estate["otlp_http/prometheus"])
+	assert.Equal(t, parts("archive.yaml")["file/archive"], estate["file/archive"])
+}

@@ -148,7 +148,7 @@ func TestAKilledIngestCollectorIsNotCalm(t *testing.T) {
 	has(t, set.startWindows(t))
 	testKilledIsNotCalm(t, apart{windows: set.windows, ingest: func(t *testing.T, platform *sim.Server, tenant string) *process {
 		return start(t, "otelcol-ccaas", []string{
-			"KAFKA_BROKERS=" + set.broker.address, "CCAAS_TENANT_ID=" + tenant, socketURL(platform),
+			"KAFKA_BROKERS=" + set.broker.address, "CCAAS_TENANT_ID=" + tenant, "CCAAS_STATE=" + t.TempDir(), socketURL(platform),
 			"CCAAS_CLIENT_ID=id", "CCAAS_CLIENT_SECRET=secret", fmt.Sprintf("CCAAS_HEALTH=127.0.0.1:%d", freePort(t)),
 		}, "--config", "../config/kafka-ingest.yaml", "--config", "yaml:service::telemetry::metrics::level: none")
 	}})

@@ -214,6 +214,38 @@ func TestConfigurationsOfSidecarAndGateway(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, response.StatusCode)
 }
 
+// Two regions come together in one collector: their windows, the events of both, and Slack and PagerDuty without a failure.
+func TestConfigurationOfAnEstate(t *testing.T) {
+	t.Parallel()
+	region := func(name string) *sim.Server {
+		return startPlatform(t, func(c *sim.Config) {
+			c.Rate, c.Events, c.Announce, c.Sessions = 200, 1_000, true, 50
+			c.Tenants, c.Regions = []string{"acme_corp"}, []string{name}
+		})
+	}
+	us, eu := region("us-east-1"), region("eu-west-1")
+	server := startPrometheus(t, "127.0.0.1:1")
+	folder := filepath.Join(t.TempDir(), "archive")
+	collector := shipped(t, "estate.yaml", append(append([]string{}, someSecrets...),
+		"CCAAS_US_ENDPOINT="+strings.Replace(us.URL(), "http", "ws", 1), "CCAAS_EU_ENDPOINT="+strings.Replace(eu.URL(), "http", "ws", 1),
+		"PROMETHEUS_URL="+server.url, "CCAAS_ARCHIVE="+folder, "SLACK_WEBHOOK_URL="+us.URL()+"/sink/alerts"),
+		append(shortWindows, noOwnMetrics, "exporters::webhook/pagerduty::endpoint="+us.URL()+"/sink/alerts")...)
+	messages := int64(0)
+	for _, platform := range []*sim.Server{us, eu} {
+		truth := sent(t, platform)
+		eventually(t, func() error { return server.disagreement(truth, "") })
+		messages += truth.Total.MessagesSent + truth.Total.MessagesReceived
+	}
+	collector.stop(t)
+	archived := 0
+	for _, path := range matching(t, filepath.Join(folder, "events*.jsonl")) {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		archived += strings.Count(string(text), `"eventName":"message.send"`) + strings.Count(string(text), `"eventName":"message.receive"`)
+	}
+	assert.EqualValues(t, messages, archived)
+}
+
 // The platform refuses us: health_check names it, and its status is 200 unless CCAAS_HEALTH_STRICT is set.
 func TestConfigurationHealthFailsWhereItIsStrict(t *testing.T) {
 	t.Parallel()

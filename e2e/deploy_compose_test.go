@@ -143,7 +143,7 @@ func TestValidateBackends(t *testing.T) {
 	assert.Equal(t, 9009, mimir.Server.Port)
 	assert.True(t, mimir.Limits.Suffixes, "else Mimir's names are not the dashboards'")
 	assert.Equal(t, "90d", mimir.Limits.Retention)
-	assert.Greater(t, mimir.Limits.Series, 2_000*15, "max_series series of the windows' metrics")
+	assert.Greater(t, mimir.Limits.Series, 10_000*(16+3*3), "max_series series of the windows' metrics, and of three rules")
 
 	var loki struct {
 		Server struct {

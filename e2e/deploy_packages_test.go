@@ -40,6 +40,9 @@ func TestPackage(t *testing.T) {
 	out, err = command.CombinedOutput()
 	require.NoError(t, err, string(out))
 
+	replayed, err := exec.CommandContext(t.Context(), filepath.Join(folder, "usr/bin/alertreplay"), "--help").CombinedOutput()
+	assert.Contains(t, string(replayed), "-connector", "%v", err)
+
 	environment := filepath.Join(folder, strings.TrimPrefix(service["EnvironmentFile"][0], "-"))
 	file, err := os.Stat(environment)
 	require.NoError(t, err)

@@ -41,6 +41,7 @@ func TestValidateSystemdUnit(t *testing.T) {
 	t.Parallel()
 	service := settings(t, "../deploy/systemd/otelcol-ccaas.service", "Service")
 	assert.Equal(t, []string{"/usr/bin/otelcol-ccaas --config /etc/otelcol-ccaas/config.yaml"}, service["ExecStart"])
+	assert.Equal(t, []string{"/bin/kill -HUP $MAINPID"}, service["ExecReload"])
 	assert.Equal(t, "/usr/bin/otelcol-ccaas validate --config /etc/otelcol-ccaas/config.yaml", service["ExecStartPre"][0])
 	assert.Equal(t, []string{"on-failure"}, service["Restart"], "a fatal status ends the process with an error")
 	assert.Equal(t, []string{"yes"}, service["DynamicUser"])

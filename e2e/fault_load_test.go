@@ -20,7 +20,7 @@ import (
 const (
 	ratedEvents = 2_000 // a second, of one collector
 	loadTenants = 10_000
-	loadSeries  = 2_000 // ws_window's max_series
+	loadSeries  = 2_000 // max_series in load.yaml
 	// Every session opens, closes, and has this many messages.
 	loadMessages = 2
 )

@@ -32,7 +32,7 @@ func startTier(t *testing.T, platforms ...*sim.Server) tier {
 		start(t, "otelcol-ccaas", []string{
 			"KAFKA_BROKERS=" + set.broker.address,
 			"CCAAS_ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1),
-			"CCAAS_CLIENT_ID=id", "CCAAS_CLIENT_SECRET=secret",
+			"CCAAS_STATE=" + t.TempDir(), "CCAAS_CLIENT_ID=id", "CCAAS_CLIENT_SECRET=secret",
 			fmt.Sprintf("CCAAS_HEALTH=127.0.0.1:%d", freePort(t)),
 		}, "--config", "../config/kafka-ingest.yaml", "--config", "yaml:service::telemetry::metrics::level: none")
 	}

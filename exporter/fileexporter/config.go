@@ -6,12 +6,17 @@ package fileexporter
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
 	"time"
 
 	contrib "github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/pipeline"
+	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/fileexporter/internal/retention"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
@@ -130,4 +135,21 @@ func (c *Config) zone() *time.Location {
 
 func (c *RetentionConfig) limits() retention.Limits {
 	return retention.Limits{MaxAge: c.MaxAge, MaxSize: c.MaxMegabytes << 20}
+}
+
+// warnOfOpenDirectory logs that directory_permissions have no effect on a directory that
+// is there already and that more users can read.
+func (c *Config) warnOfOpenDirectory(logger *zap.Logger) {
+	wanted, err := strconv.ParseUint(c.File.DirectoryPermissions, 8, 32)
+	if !c.File.CreateDirectory || err != nil {
+		return
+	}
+	directory := filepath.Dir(c.File.Path)
+	info, err := os.Stat(directory)
+	if err != nil || info.Mode().Perm()&^fs.FileMode(wanted) == 0 {
+		return
+	}
+	logger.Warn("The directory was there before, with more permissions than directory_permissions: others may read the files in it; change it with chmod",
+		zap.String("directory", directory), zap.String("permissions", fmt.Sprintf("%04o", info.Mode().Perm())),
+		zap.String("directory_permissions", c.File.DirectoryPermissions))
 }

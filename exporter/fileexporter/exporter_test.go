@@ -284,3 +284,20 @@ func TestConfig_OneKindOfDataPerArchive(t *testing.T) {
 	_, err = NewFactory().CreateMetrics(t.Context(), set, cfg)
 	require.ErrorContains(t, err, "logs and metrics would write to the same file")
 }
+
+func TestDirectoryThatOthersCanRead(t *testing.T) {
+	t.Parallel()
+	for permissions, want := range map[os.FileMode]int{0o755: 1, 0o750: 1, 0o700: 0, 0o500: 0} {
+		folder := filepath.Join(t.TempDir(), "archive")
+		require.NoError(t, os.Mkdir(folder, 0o700))
+		require.NoError(t, os.Chmod(folder, permissions))
+		core, logs := observer.New(zap.WarnLevel)
+		set := exportertest.NewNopSettings(metadata.Type)
+		set.Logger = zap.New(core)
+		_, err := NewFactory().CreateLogs(t.Context(), set, config(t, map[string]any{
+			"path": filepath.Join(folder, "events.jsonl"), "create_directory": true, "directory_permissions": "0700", "retention": map[string]any{},
+		}))
+		require.NoError(t, err)
+		assert.Equal(t, want, logs.FilterMessageSnippet("others may read").Len(), "%v", permissions)
+	}
+}

@@ -45,6 +45,7 @@ func (c *Config) claim(signal pipeline.Signal) error {
 
 func createTraces(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Traces, error) {
 	config := cfg.(*Config)
+	config.warnOfOpenDirectory(set.Logger)
 	if config.Retention == nil {
 		return newTracesWriter(ctx, set, &config.File)
 	}
@@ -60,6 +61,7 @@ func createTraces(ctx context.Context, set exporter.Settings, cfg component.Conf
 
 func createMetrics(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Metrics, error) {
 	config := cfg.(*Config)
+	config.warnOfOpenDirectory(set.Logger)
 	if config.Retention == nil {
 		return newMetricsWriter(ctx, set, &config.File)
 	}
@@ -75,6 +77,7 @@ func createMetrics(ctx context.Context, set exporter.Settings, cfg component.Con
 
 func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Logs, error) {
 	config := cfg.(*Config)
+	config.warnOfOpenDirectory(set.Logger)
 	if config.Retention == nil {
 		return newLogsWriter(ctx, set, &config.File)
 	}

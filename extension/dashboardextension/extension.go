@@ -31,12 +31,13 @@ type dashboard struct {
 	telemetry *metadata.TelemetryBuilder
 	host      component.Host
 
-	health *health
-	store  *store.Store // nil with an outside Prometheus
-	viewer *viewers
-	server *http.Server
-	stop   context.CancelFunc
-	done   sync.WaitGroup
+	receivers receivers
+	health    *health
+	store     *store.Store // nil with an outside Prometheus
+	viewer    *viewers
+	server    *http.Server
+	stop      context.CancelFunc
+	done      sync.WaitGroup
 }
 
 func newDashboard(set extension.Settings, config *Config) (*dashboard, error) {

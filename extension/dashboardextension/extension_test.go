@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -171,8 +172,53 @@ func TestDescription(t *testing.T) {
 	delete(described, "now")
 	delete(described, "newest")
 	assert.Equal(t, map[string]any{
-		"version": "1.2.3", "windowSeconds": 10.0, "stepSeconds": 9.0, "offsetSeconds": 2.0, "source": "embedded",
+		"version": "1.2.3", "windowSeconds": 10.0, "stepSeconds": 9.0, "offsetSeconds": 2.0, "source": "embedded", "troubles": []any{},
 	}, described)
+}
+
+func (r *running) described(t *testing.T) (described description) {
+	t.Helper()
+	code, body := r.get(t, "/api/page")
+	require.Equal(t, http.StatusOK, code)
+	require.NoError(t, json.Unmarshal([]byte(body), &described))
+	return described
+}
+
+// The page knows the geometry of windows from their metrics, once there are some.
+func TestGeometryIsThatOfTheWindows(t *testing.T) {
+	t.Parallel()
+	config := withStore(t)
+	config.Window = WindowConfig{Size: time.Second, Offset: 0}
+	r := run(t, config)
+	assert.InDelta(t, 1, r.described(t).WindowSeconds, 0, "of the configuration")
+	gauge := func(name string, value float64) {
+		body := bytes.ReplaceAll(otlpJSON(name, time.Now(), value), []byte(`"unit":"%"`), []byte(`"unit":"s"`))
+		code, _, answer := r.do(t, http.MethodPost, "/api/v1/otlp/v1/metrics", http.Header{"Content-Type": {"application/json"}}, body)
+		require.Equal(t, http.StatusOK, code, answer)
+	}
+	gauge("ws.window.size", 5)
+	gauge("ws.window.step", 4.5)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		described := r.described(t)
+		assert.InDelta(c, 5, described.WindowSeconds, 0)
+		assert.InDelta(c, 4.5, described.StepSeconds, 0)
+	}, 10*time.Second, 100*time.Millisecond)
+}
+
+// While a receiver of this collector is in trouble, the page says so: there may be no window
+// that could.
+func TestTroublesOfReceivers(t *testing.T) {
+	t.Parallel()
+	r := run(t, withStore(t))
+	receiver := componentstatus.NewInstanceID(component.MustNewID("ccaas_ws"), component.KindReceiver)
+	exporter := componentstatus.NewInstanceID(component.MustNewID("otlp_http"), component.KindExporter)
+	first := componentstatus.NewRecoverableErrorEvent(errors.New("not reading: downstream refuses events"))
+	r.ComponentStatusChanged(exporter, componentstatus.NewRecoverableErrorEvent(errors.New("down")))
+	r.ComponentStatusChanged(receiver, first)
+	r.ComponentStatusChanged(receiver, componentstatus.NewRecoverableErrorEvent(errors.New("not reading: still")))
+	assert.Equal(t, []trouble{{"ccaas_ws", first.Timestamp().UnixMilli(), "not reading: still"}}, r.described(t).Troubles)
+	r.ComponentStatusChanged(receiver, componentstatus.NewEvent(componentstatus.StatusOK))
+	assert.Empty(t, r.described(t).Troubles)
 }
 
 // Only what reads is there, and what writes by the two ways in.
@@ -431,6 +477,7 @@ func TestPrometheus(t *testing.T) {
 	}
 	_, body = r.get(t, "/api/page")
 	assert.Contains(t, body, `"source":"prometheus"`)
+	assert.Contains(t, (<-asked).Form.Get("query"), "ws_window_step_seconds", "how far windows are apart")
 	assert.Contains(t, (<-asked).Form.Get("query"), "[9s]", "whether the newest window is whole")
 
 	upstream.Close()

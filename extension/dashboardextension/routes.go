@@ -113,12 +113,15 @@ type description struct {
 	Source        string  `json:"source"` // embedded, prometheus
 	Now           int64   `json:"now"`    // unix ms
 	Newest        int64   `json:"newest"` // the end of the newest window to show, unix ms
+	// Troubles are those of the receivers of this collector, none with StatusOK.
+	Troubles []trouble `json:"troubles"`
 }
 
 // describe answers what a page asks before all else. One that polls just when a window
 // closes asks to wait until it can be shown.
 func (d *dashboard) describe(w http.ResponseWriter, r *http.Request) {
-	window := d.config.Window
+	d.viewer.learn() //nolint:contextcheck // what it learns is for all viewers
+	window := d.viewer.schedule()
 	newest := d.viewer.newestWhole(r.Context(), r.URL.Query().Has("wait"))
 	source := "embedded"
 	if d.store == nil {
@@ -129,11 +132,12 @@ func (d *dashboard) describe(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(description{ // a viewer who has left needs no answer
 		Version:       d.set.BuildInfo.Version,
 		WindowSeconds: window.Size.Seconds(),
-		StepSeconds:   (window.Size - window.Overlap).Seconds(),
+		StepSeconds:   window.Step.Seconds(),
 		OffsetSeconds: window.Offset.Seconds(),
 		Source:        source,
 		Now:           time.Now().UnixMilli(),
 		Newest:        newest.UnixMilli(),
+		Troubles:      d.receivers.list(),
 	})
 }
 

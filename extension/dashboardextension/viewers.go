@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -45,7 +46,8 @@ var maxSyntax = question.Syntax{Depth: 64, Tokens: 4096, Strings: 256, Regexp: 3
 type viewers struct {
 	source    http.Handler
 	writes    func() int64 // that the source has taken; 0 when it does not tell
-	schedule  cache.Schedule
+	learned   atomic.Pointer[cache.Schedule]
+	asked     atomic.Int64 // the moment at which learn asked last, unix ns
 	limits    question.Limits
 	timeout   time.Duration
 	gate      *gate
@@ -64,9 +66,8 @@ type viewers struct {
 
 func newViewers(c *Config, source http.Handler, writes func() int64, telemetry *metadata.TelemetryBuilder) *viewers {
 	v := &viewers{
-		source:   source,
-		writes:   writes,
-		schedule: cache.Schedule{Size: c.Window.Size, Step: c.Window.Size - c.Window.Overlap, Offset: c.Window.Offset},
+		source: source,
+		writes: writes,
 		limits: question.Limits{
 			Points: maxPoints, Range: c.Query.MaxRange, Steps: maxSteps, Names: maxNames, QueryBytes: maxQueryBytes, Syntax: maxSyntax,
 		},
@@ -77,6 +78,7 @@ func newViewers(c *Config, source http.Handler, writes func() int64, telemetry *
 		telemetry: telemetry,
 		answers:   cache.NewAnswers(c.Query.CacheBytes),
 	}
+	v.learned.Store(&cache.Schedule{Size: c.Window.Size, Step: c.Window.Size - c.Window.Overlap, Offset: c.Window.Offset})
 	v.ctx, v.stop = context.WithCancel(context.Background())
 	return v
 }
@@ -217,7 +219,7 @@ func (v *viewers) get(key string) (cache.Answer, bool) {
 }
 
 func (v *viewers) epoch() cache.Epoch {
-	moment, windowEnd := v.schedule.Moment(time.Now())
+	moment, windowEnd := v.schedule().Moment(time.Now())
 	known := v.known()
 	return cache.Epoch{
 		Moment: moment.UnixNano(),

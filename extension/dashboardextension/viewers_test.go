@@ -76,8 +76,8 @@ func (v *viewers) view(ctx context.Context, target string) *httptest.ResponseRec
 
 // at sleeps until so long after the moment when pages poll next.
 func (v *viewers) at(after time.Duration) {
-	moment, _ := v.schedule.Moment(time.Now())
-	time.Sleep(time.Until(moment.Add(v.schedule.Step + after)))
+	moment, _ := v.schedule().Moment(time.Now())
+	time.Sleep(time.Until(moment.Add(v.schedule().Step + after)))
 }
 
 // However many viewers there are, the source is asked once per window.
@@ -88,7 +88,7 @@ func TestManyViewers(t *testing.T) {
 		v := watching(t, s)
 		for window := range int64(5) {
 			v.at(0)
-			_, end := v.schedule.Moment(time.Now())
+			_, end := v.schedule().Moment(time.Now())
 			var viewing sync.WaitGroup
 			for i := range 100 {
 				viewing.Go(func() {

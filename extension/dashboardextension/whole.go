@@ -37,8 +37,8 @@ type verdict struct {
 // newestWhole is the end of the newest window that can be shown: the one that has
 // ended last, or the one before. With wait it is given some time to become whole.
 func (v *viewers) newestWhole(ctx context.Context, wait bool) time.Time {
-	moment, windowEnd := v.schedule.Moment(time.Now())
-	before := windowEnd.Add(-v.schedule.Step)
+	moment, windowEnd := v.schedule().Moment(time.Now())
+	before := windowEnd.Add(-v.schedule().Step)
 	flight := v.flight.DoChan(fmt.Sprint("whole ", windowEnd.UnixNano(), wait), func() (any, error) { //nolint:contextcheck // who asked first may leave
 		return v.becomesWhole(windowEnd, moment.Add(v.patience()), wait), nil
 	})
@@ -55,7 +55,7 @@ func (v *viewers) newestWhole(ctx context.Context, wait bool) time.Time {
 
 // patience is how long after the moment to poll a window may still become whole: a
 // little more than it takes the windows of quiet streams, by default.
-func (v *viewers) patience() time.Duration { return v.schedule.Step / 4 }
+func (v *viewers) patience() time.Duration { return v.schedule().Step / 4 }
 
 func (v *viewers) becomesWhole(windowEnd, deadline time.Time, wait bool) bool {
 	if known := v.known(); known.windowEnd.Equal(windowEnd) {
@@ -104,7 +104,7 @@ func (v *viewers) isWhole(windowEnd time.Time) (bool, error) {
 	ctx, cancel := context.WithTimeout(v.ctx, v.patience())
 	defer cancel()
 	r := request(ctx, question.Question{Path: "/query", Values: url.Values{
-		"query": {strings.ReplaceAll(missing, "STEP", model.Duration(v.schedule.Step).String())},
+		"query": {strings.ReplaceAll(missing, "STEP", model.Duration(v.schedule().Step).String())},
 		"time":  {windowEnd.UTC().Format(time.RFC3339Nano)},
 	}})
 	r.Header.Del("Accept-Encoding")

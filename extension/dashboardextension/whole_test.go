@@ -35,11 +35,11 @@ func (c *closing) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 // long it took to say so.
 func (v *viewers) shows(t *testing.T, wait bool) (newest bool, took time.Duration) {
 	t.Helper()
-	_, end := v.schedule.Moment(time.Now())
+	_, end := v.schedule().Moment(time.Now())
 	began := time.Now()
 	told := v.newestWhole(t.Context(), wait)
 	if !told.Equal(end) {
-		assert.Equal(t, end.Add(-v.schedule.Step), told)
+		assert.Equal(t, end.Add(-v.schedule().Step), told)
 	}
 	return told.Equal(end), time.Since(began)
 }

@@ -77,10 +77,39 @@ func TestEventHub_StatusOfACase(t *testing.T) {
 	)
 	assert.Equal(t, []string{
 		"open n1 chat_1 n1/t1", "close n1 chat_1 n1/t3",
-		"close n2 chat_1 n2/t11", "open n2 chat_1 n2/t12", "close n2 chat_1 n2/t13",
+		"close n2 chat_1 n2/t11", "open n2 chat_1 n2/t12/again", "close n2 chat_1 n2/t13",
 	}, to.events, "resolved, closed and trashed are one close; an open status opens what was closed")
 	assert.Equal(t, 5, to.ignored)
 	assert.Empty(t, to.violations)
+}
+
+// Two events are the same where type, case and trace are; two messages where their ids are.
+func TestEventHub_Identity(t *testing.T) {
+	t.Parallel()
+	again := strings.NewReplacer(`"eventId":"e`, `"eventId":"again`).Replace
+	created, message := hubFrame("CaseCreated", "n1", "new", 1, ""), hubFrame("MessageCreated", "n1", "open", 2, `,"message":{"id":"m1","direction":"inbound"}`)
+	to := decodeFrames(t, eventHubConfig(),
+		created, again(created), hubFrame("CaseCreated", "n2", "new", 1, ""),
+		message, strings.Replace(again(message), "MessageCreated", "MessageAddedIntoCase", 1),
+		strings.Replace(hubFrame("CaseCreated", "n3", "new", 3, ""), `"traceId":"t3",`, "", 1),
+	)
+	assert.Equal(t, []string{
+		"open n1 chat_1 n1/t1", "open n1 chat_1 n1/t1", "open n2 chat_1 n2/t1",
+		"message.receive n1 chat_1 m1", "message.receive n1 chat_1 m1", "open n3 chat_1 n3/e-n3-3",
+	}, to.events)
+}
+
+// The hub calls a case a contact, too.
+func TestEventHub_Contacts(t *testing.T) {
+	t.Parallel()
+	contact := strings.NewReplacer(`"case":`, `"contact":`)
+	to := decodeFrames(t, eventHubConfig(),
+		contact.Replace(hubFrame("CaseCreated", "n1", "new", 1, "")),
+		contact.Replace(hubFrame("CaseStatusChanged", "n1", "pending", 2, "")),
+		contact.Replace(hubFrame("CaseStatusChanged", "n1", "closed", 3, "")),
+		contact.Replace(hubFrame("CaseStatusChanged", "n1", "open", 4, "")),
+	)
+	assert.Equal(t, []string{"open n1 chat_1 n1/t1", "close n1 chat_1 n1/t3", "open n1 chat_1 n1/t4/again"}, to.events)
 }
 
 func TestEventHub_CloseFindsItsChannel(t *testing.T) {

@@ -22,6 +22,8 @@ func FuzzConfig(f *testing.F) {
 		"{ platform: custom, endpoint: 'ws://127.0.0.1:1', fields: { timestamp: 'a.b[0]|json.c || d' }, types: { message.send: [ { a.b: [c, d] } ] } }",
 		"{ platform: custom, endpoint: 'https://a.example.com', session: { url_from: { method: POST, url: /a, path: b[1].c, expires: d }, on_open: [ { send: a, expect: '{}' } ], keep_alive: { send: a, interval: 1s } } }",
 		"{ api: notifications, region: eu-west-1, notifications: { topics: [a] }, oauth2: { client_id: a, client_secret: b } }",
+		"{ platform: custom, endpoint: 'ws://127.0.0.1:1', raw: redacted, redact: [ 'a[0].b', 'c|json.d' ], user_id: hash, user_id_key: 0123456789abcdef, fields: { channel_id: '[0]' } }",
+		"{ platform: custom, endpoint: 'ws://127.0.0.1:1', payload_size: text, fields: { text: 'a.b || a || [1]|json.c' } }",
 	} {
 		f.Add(text)
 	}
@@ -35,7 +37,9 @@ func FuzzConfig(f *testing.F) {
 		if err != nil || conf.Unmarshal(config) != nil || confmap.Validate(config) != nil {
 			return
 		}
-		_, err = newReceiver(receivertest.NewNopSettings(metadata.Type), config, consumertest.NewNop())
+		made, err := newReceiver(receivertest.NewNopSettings(metadata.Type), config, consumertest.NewNop())
+		require.NoError(t, err)
+		_, err = made.connection(0, newStatus(nil), nil)
 		require.NoError(t, err)
 	})
 }

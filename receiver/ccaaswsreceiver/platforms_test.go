@@ -154,6 +154,10 @@ func TestEveryPlatformDeliversWhatItTold(t *testing.T) {
 			b.agree(t, server, test.api)
 			assert.Empty(t, b.downstream.records(wsevent.ProtocolViolation))
 			assert.Empty(t, b.downstream.records(wsevent.StreamGap))
+			for _, record := range b.downstream.records(wsevent.ConnectionClose) {
+				_, known := record.Attributes().Get(wsevent.CloseAbnormal)
+				assert.False(t, known && test.api == "event_hub", "the hub never says why a case ended")
+			}
 			if test.api != "connect_chat" {
 				assert.Positive(t, b.downstream.delivered().PayloadBytes)
 			}

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,11 @@ func people() []string {
 	}
 }
 
+// numbered gives a frame its own ids and time.
+func numbered(template string, n int) string {
+	return strings.NewReplacer("%N", strconv.Itoa(n), "%M", fmt.Sprintf("%03d", n%1000)).Replace(template)
+}
+
 // seeded puts people into the places of a frame that are marked with %.
 func seeded(random *rand.Rand, template string) string {
 	all := people()
@@ -43,7 +49,7 @@ func seeded(random *rand.Rand, template string) string {
 }
 
 const (
-	seededRealtime = `{"type":"message.send","timestamp":1775044800%N,"channelId":"c-%N","userId":"u-17","region":"us-east-1","tenantId":"acme_corp",` +
+	seededRealtime = `{"type":"message.send","timestamp":1775044800%M,"channelId":"c-%N","userId":"u-17","region":"us-east-1","tenantId":"acme_corp",` +
 		`"channelType":"webmessaging","payloadSize":512,"id":"e-%N","text":"%","customer":{"name":"%","note":"%"},"extra":["%","%"],"reason":"%"}`
 	seededSnapshot = `{"topicName":"v2.routing.queues.q.conversations","eventBody":{"id":"conv-%N","participants":[{"id":"p-%N","name":"%","address":"tel:%",` +
 		`"purpose":"customer","type":"webmessaging","connectedTime":"2126-04-01T12:00:00Z","attributes":{"account":"%","%":"%"},"user":{"id":"u-17","name":"%"},` +
@@ -147,10 +153,14 @@ func TestPersonalDataStaysOut(t *testing.T) {
 				}
 				random := rand.New(rand.NewPCG(1, 2))
 				var frames []string
-				for n := range 300 {
-					one := seeded(random, strings.ReplaceAll(test.frame, "%N", fmt.Sprintf("%03d", n)))
+				size := 10_000
+				if raw != "" || testing.Short() {
+					size = 300
+				}
+				for n := range size {
+					one := seeded(random, numbered(test.frame, n))
 					frames = append(frames, one)
-					if n%10 == 0 {
+					if n%(size/30) == 0 {
 						frames = append(frames, spoiled(one)...)
 					}
 				}
@@ -166,7 +176,7 @@ func TestPersonalDataStaysOut(t *testing.T) {
 					whole++
 					assert.Equal(t, raw != rawNone, record.Body().AsString() != "")
 				}
-				assert.GreaterOrEqual(t, whole, 300)
+				assert.GreaterOrEqual(t, whole, size)
 				assert.GreaterOrEqual(t, violations, 30)
 				for _, one := range people() {
 					if raw == rawFull {
@@ -189,7 +199,7 @@ func TestPersonalDataStaysOut(t *testing.T) {
 func TestWhatIsNotPersonalStays(t *testing.T) {
 	t.Parallel()
 	all := privateConfigs(t)
-	frames := strings.NewReplacer("%N", "107", "%", "Anneliese Vogelsang")
+	frames := strings.NewReplacer("%N", "107", "%M", "107", "%", "Anneliese Vogelsang")
 	for name, want := range map[string]string{
 		"realtime_events": `{"type":"message.send","timestamp":1775044800107,"channelId":"c-107","userId":"u-17","region":"us-east-1","tenantId":"acme_corp","channelType":"webmessaging",` +
 			`"payloadSize":512,"id":"e-107","text":"[redacted]","customer":{"name":"[redacted]","note":"[redacted]"},"extra":["[redacted]","[redacted]"],"reason":"[redacted]"}`,
@@ -213,7 +223,7 @@ func TestUserIDs(t *testing.T) {
 				t.Parallel()
 				config := test.config()
 				config.UserID, config.UserIDKey = user, "sixteen bytes key"
-				one := seeded(rand.New(rand.NewPCG(1, 2)), strings.ReplaceAll(test.frame, "%N", "107"))
+				one := seeded(rand.New(rand.NewPCG(1, 2)), numbered(test.frame, 107))
 				records, everything := said(t, config, append(spoiled(one), one)...)
 				assert.NotContains(t, everything, "u-17")
 				assert.NotContains(t, everything, "sixteen")
@@ -274,7 +284,7 @@ func TestViolationsWithoutRaw(t *testing.T) {
 func TestRedactedBodiesAreJSON(t *testing.T) {
 	t.Parallel()
 	for name, test := range privateConfigs(t) {
-		records, _ := said(t, test.config(), seeded(rand.New(rand.NewPCG(1, 2)), strings.ReplaceAll(test.frame, "%N", "107")))
+		records, _ := said(t, test.config(), seeded(rand.New(rand.NewPCG(1, 2)), numbered(test.frame, 107)))
 		assert.True(t, json.Valid([]byte(records[0].Body().Str())), name)
 	}
 }

@@ -115,6 +115,9 @@ func (r *wsReceiver) eventHub(w *way, at *target, all *session.Settings) {
 	hub := &eventhub.Hub{
 		Client: r.client, Discovery: at.api, Socket: at.socket, Check: w.check,
 		Tenant: r.config.EventHub.TenantID, User: r.config.EventHub.UserID,
+		Refused: func(err error) {
+			r.set.Logger.Warn("The address that the platform names for the event hub is not used, but the one derived from the tenant's area", zap.Error(err))
+		},
 	}
 	tokenURL := hub.TokenURL
 	if at.token != nil {

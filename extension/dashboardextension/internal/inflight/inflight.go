@@ -8,6 +8,7 @@
 package inflight
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -127,28 +128,61 @@ const (
 )
 
 // ReadAll reads to the end, and claims the memory that it takes for that as it goes. One
-// byte of a body that never ends takes little, whatever the body's announced length.
+// byte of a body that never ends takes little, whatever the body's announced length; and one
+// that grows is not copied again and again.
 func (c *Claim) ReadAll(from io.Reader) ([]byte, error) {
-	var read []byte
-	for {
-		if len(read) == cap(read) {
-			more := min(max(firstRead, cap(read)), largeRead+cap(read)/4)
-			if err := c.Grow(more); err != nil {
-				return nil, err
-			}
-			grown := make([]byte, len(read), cap(read)+more)
-			copy(grown, read)
-			read = grown
+	var pieces [][]byte
+	for size := firstRead; ; size = min(2*size, largeRead) {
+		if err := c.Grow(size); err != nil {
+			return nil, err
 		}
-		n, err := from.Read(read[len(read):cap(read)])
-		read = read[:len(read)+n]
+		piece := make([]byte, size)
+		n, err := fill(piece, from)
+		pieces = append(pieces, piece[:n])
 		switch {
 		case errors.Is(err, io.EOF):
-			return read, nil
+			return c.join(pieces)
 		case err != nil && c.Complete() != nil:
 			return nil, ErrExceeded // that is why reading failed
 		case err != nil:
 			return nil, err
 		}
+	}
+}
+
+// fill reads until a piece is full. Unlike io.ReadFull it tells an end from a body that was torn
+// off, whose error is io.ErrUnexpectedEOF.
+func fill(piece []byte, from io.Reader) (n int, err error) {
+	for n < len(piece) && err == nil {
+		var read int
+		read, err = from.Read(piece[n:])
+		n += read
+	}
+	return n, err
+}
+
+// join makes one of the pieces of a body.
+func (c *Claim) join(pieces [][]byte) ([]byte, error) {
+	if len(pieces) == 1 {
+		return pieces[0], nil
+	}
+	held, size := 0, 0
+	for _, piece := range pieces {
+		held += cap(piece)
+		size += len(piece)
+	}
+	if err := c.Grow(size); err != nil {
+		return nil, err
+	}
+	joined := bytes.Join(pieces, nil)
+	c.shrink(held)
+	return joined, nil
+}
+
+func (c *Claim) shrink(n int) {
+	c.budget.mutex.Lock()
+	defer c.budget.mutex.Unlock()
+	if !c.exceeded {
+		c.give(n)
 	}
 }

@@ -53,7 +53,7 @@ func TestReadAll(t *testing.T) {
 	read, err := c.ReadAll(iotest.HalfReader(strings.NewReader(text)))
 	require.NoError(t, err)
 	assert.Equal(t, text, string(read))
-	assert.Equal(t, cap(read), c.held)
+	assert.Equal(t, len(text), c.held)
 
 	other := b.Claim(func() {})
 	read, err = other.ReadAll(bytes.NewReader(nil))
@@ -62,6 +62,8 @@ func TestReadAll(t *testing.T) {
 
 	_, err = c.ReadAll(iotest.ErrReader(errors.New("torn")))
 	require.ErrorContains(t, err, "torn")
+	_, err = c.ReadAll(io.MultiReader(strings.NewReader(text), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF, "a body that was torn off is none")
 	c.Release()
 	other.Release()
 	_, err = b.Claim(func() {}).ReadAll(io.LimitReader(zeros{}, 2<<20))

@@ -13,11 +13,21 @@ export interface About {
   schedule: Schedule;
   /** the end of the newest window that is there of all streams; a sum over some of them would look like a fall */
   newest: number;
+  /** what receivers of this collector report of themselves; none of an outside one */
+  troubles: Trouble[];
   /**
    * what to add to this machine's clock to have the server's. The time that the answer took is
    * not made up for: the page may be late by it, and is never early.
    */
   clock: number;
+}
+
+/** Trouble is what a receiver reports: why it does not read, or cannot connect. */
+export interface Trouble {
+  component: string;
+  /** since when, by the server's clock */
+  since: number;
+  error: string;
 }
 
 /** Series is one line of an answer: its labels and its samples. */
@@ -51,6 +61,15 @@ async function read(path: string, signal: AbortSignal): Promise<unknown> {
   return body;
 }
 
+function troublesOf(list: unknown): Trouble[] {
+  if (!Array.isArray(list)) return [];
+  return (list as Partial<Trouble>[]).map(({ component, since, error }) => ({
+    component: String(component ?? ''),
+    since: Number(since ?? 0),
+    error: String(error ?? ''),
+  }));
+}
+
 /** about asks the server about itself. With wait it takes a moment to answer while streams close their windows. */
 export async function about(wait: boolean, signal: AbortSignal): Promise<About> {
   const body = (await read(wait ? 'api/page?wait' : 'api/page', signal)) as Record<string, unknown>;
@@ -69,6 +88,7 @@ export async function about(wait: boolean, signal: AbortSignal): Promise<About> 
       offset: number('offsetSeconds') * 1000,
     },
     newest: number('newest'),
+    troubles: troublesOf(body['troubles']),
     clock: number('now') - answered,
   };
 }

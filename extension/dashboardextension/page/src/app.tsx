@@ -17,7 +17,7 @@ import { Throughput } from './panels/throughput';
 import { Totals } from './panels/totals';
 import { bandsOf } from './picture';
 import { usePolling } from './poll';
-import { Footer, Status, tell } from './status';
+import { Banner, Footer, Status, tell } from './status';
 import { apply, isDark, onSystemTheme, palette } from './theme';
 import { parse, write, type Choice } from './url';
 
@@ -65,6 +65,7 @@ export function App() {
         <Status known={known} />
         <Controls choice={choice} options={known.options} onChoose={choose} />
       </header>
+      <Banner known={known} />
       <main
         class={known.loading && picture ? 'loading' : ''}
         aria-busy={known.loading}

@@ -83,8 +83,8 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
   const bySeries = `sum by (${dimensions}) (${connections})`;
   const dropRate = `max by (${dimensions}) (avg_over_time(ws_drop_rate_percent${series}${some}))`;
   const reporting = (metric: string) => `count(count by (${dimensions}) (last_over_time(${metric}${series}[${window}])))`;
-  const guard = (metric: string, rule: string) =>
-    `min(last_over_time(${metric}${alertSelector(dims, `rule=~".*${rule}.*"`)}${end}))`;
+  const guard = (metric: string, guarded: string) =>
+    `min(last_over_time(${metric}${alertSelector(dims, `metric="${guarded}"`)}${end}))`;
   // A rule is for each series, or for what they come to by some of the dimensions. The sum of its limits
   // says something about the sum of connections only where nearly all of them have one.
   const guarding = (metric: string) =>
@@ -92,7 +92,7 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
       .filter((group) => Object.entries(dims).every(([name, value]) => value === '' || group.includes(name)))
       .map((group) => {
         const others = Object.keys(dims).filter((name) => !group.includes(name));
-        const labels = selector(dims, ...others.map((name) => name + '=""'), 'rule=~".*active_connections.*"');
+        const labels = selector(dims, ...others.map((name) => name + '=""'), 'metric="ws.active_connections"');
         const limit = `max by (${['rule', 'severity', ...group]}) (last_over_time(${metric}${labels}${end}))`;
         const open = `last_over_time(ws_active_connections${series}${end})`;
         const guarded = `sum(sum by (${group}) (${open}) and on (${group}) ${limit})`;
@@ -173,7 +173,7 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
         // Only of the connections of those series that report a drop rate.
         all: `sum(${dropRate} * ${bySeries}) / clamp_min(sum(${bySeries} and on (${dimensions}) ${dropRate}), 1)`,
         worst: `max(max_over_time(ws_drop_rate_percent${series}[${step}]))`,
-        threshold: guard('ws_alert_threshold', 'drop_rate'),
+        threshold: guard('ws_alert_threshold', 'ws.drop_rate'),
       }),
     },
     skew: {
@@ -183,7 +183,7 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
         skew:
           `((${skewOf('max')} > -${skewOf('min')} or ${skewOf('min')}) ` +
           `and on (region) topk(${most.regions}, ${largestSkew}))`,
-        threshold: guard('ws_alert_threshold', 'clock_skew'),
+        threshold: guard('ws_alert_threshold', 'ws.clock.skew'),
       }),
     },
     events: {

@@ -14,6 +14,43 @@ interface Told {
   sentence: string;
 }
 
+/** notReading is how a receiver's error begins while it does not read, because downstream refuses. */
+const notReading = 'not reading';
+
+/**
+ * warning is what must not be overlooked: that we are not reading, or that no windows come. What is shown is
+ * then not what happens.
+ */
+export function warning({ about, picture, error }: Known): string | undefined {
+  if (error !== undefined || !picture || !picture.grid.live) return undefined;
+  const since = (time: number) => moment(time, picture.taken);
+  const troubles = about?.troubles ?? [];
+  const refused = troubles.filter((trouble) => trouble.error.startsWith(notReading));
+  if (refused.length > 0) {
+    const first = Math.min(...refused.map((trouble) => trouble.since));
+    const names = refused.map((trouble) => trouble.component).join(', ');
+    return (
+      `We are not reading (${names}), since ${since(first)}: downstream does not take events. ` +
+      `What the platform sends meanwhile is not counted. ${sentenceOf(refused[0]!.error)}`
+    );
+  }
+  const { state, seen } = conditionOf(picture);
+  const why = troubles.map((trouble) => ` ${trouble.component}, since ${since(trouble.since)}: ${sentenceOf(trouble.error)}`);
+  if (state === 'stale') return `No windows since ${since(seen!)}.` + why.join('');
+  return why.length > 0 ? 'A receiver reports an error.' + why.join('') : undefined;
+}
+
+/** Banner says it, above everything else. */
+export function Banner({ known }: { known: Known }) {
+  const text = warning(known);
+  if (text === undefined) return null;
+  return (
+    <p class="banner" role="alert">
+      {text}
+    </p>
+  );
+}
+
 /** tell says in a word and a sentence what is going on. */
 export function tell({ picture, error, loading }: Known): Told {
   if (error !== undefined) {

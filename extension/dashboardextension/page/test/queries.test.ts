@@ -37,7 +37,7 @@ test('a choice of channel type does not hide what is told of whole streams', () 
 test('alerts of rules that do not tell a region apart concern it as well', () => {
   const { alerts, drops, limits } = questions(parse('?region=eu.west|1'), grid, usual);
   assert.ok(alerts.expression.includes('ws_alert_firing{region=~"eu\\\\.west\\\\|1|"}'), alerts.expression);
-  assert.ok(drops.expression.includes('ws_alert_threshold{region=~"eu\\\\.west\\\\|1|",rule='), drops.expression);
+  assert.ok(drops.expression.includes('ws_alert_threshold{region=~"eu\\\\.west\\\\|1|",metric="ws.drop_rate"}'), drops.expression);
   // But the limit of a tenant as a whole is not one of its share in a region.
   assert.ok(!limits.expression.includes('region=""'), limits.expression);
   assert.ok(questions(parse('?tenant=a'), grid, usual).limits.expression.includes('region=""'));

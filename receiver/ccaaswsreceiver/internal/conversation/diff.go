@@ -101,7 +101,8 @@ func (d *diff) channel(p *participant, c *channel) {
 
 // session names a channel's present session among the facts. A communication is one
 // session: who comes back has another one. A participant that is connected later than
-// it was closed has come back, and begins the next session.
+// it was closed, and than it was connected before, has come back, and begins the next
+// session.
 func (d *diff) session(c *channel) string {
 	if !c.own {
 		return c.fact
@@ -110,11 +111,12 @@ func (d *diff) session(c *channel) string {
 	name := c.fact
 	for number := 2; err == nil; number++ {
 		closed, known := d.tracker.at(d.conversation, closeFact, name)
+		opened, _ := d.tracker.at(d.conversation, openFact, name)
 		next := c.fact + "#" + strconv.Itoa(number)
 		switch {
 		case !known:
 			return name
-		case since.After(closed), c.since == "" && d.tracker.known(d.conversation, openFact, next):
+		case since.After(closed) && since.After(opened), c.since == "" && d.tracker.known(d.conversation, openFact, next):
 			name = next
 		default:
 			return name

@@ -33,6 +33,8 @@ type Hub struct {
 	Tenant, User string
 	// Check refuses addresses that may not be used.
 	Check func(*url.URL) error
+	// Refused reports an address of the hub that is not used; nil: nobody is interested.
+	Refused func(error)
 }
 
 // TokenURL asks where tokens are issued: before each of them, since that may change.
@@ -91,7 +93,7 @@ func (h *Hub) find(ctx context.Context, access session.Access, tenant string) (*
 		if h.Socket.Scheme == "ws" {
 			scheme = "http"
 		}
-		named := h.named(ctx, access, &url.URL{Scheme: scheme, Host: h.Socket.Host}, func(host string) bool { return host == h.Socket.Hostname() })
+		named := h.named(ctx, access, &url.URL{Scheme: scheme, Host: h.Socket.Host}, func(host string) bool { return strings.EqualFold(host, h.Socket.Hostname()) })
 		return cmp.Or(named, h.Socket), nil
 	}
 	at := h.Discovery.JoinPath("/.well-known/cxone-configuration")
@@ -142,7 +144,13 @@ func (h *Hub) named(ctx context.Context, access session.Access, api *url.URL, tr
 		return nil
 	}
 	at, err := url.Parse(answer.WebsocketURL)
-	if err != nil || at.Scheme != "wss" && at.Scheme != "ws" || h.Check(at) != nil || !trusted(strings.ToLower(at.Hostname())) {
+	if err != nil || at.Scheme != "wss" && at.Scheme != "ws" || !trusted(at.Hostname()) {
+		return nil
+	}
+	if err := h.Check(at); err != nil {
+		if h.Refused != nil {
+			h.Refused(err)
+		}
 		return nil
 	}
 	if at.Path == "" {

@@ -94,6 +94,7 @@ func TestHub_NamedAddress(t *testing.T) {
 		``:                                                         "wss://event-hub-de-na1.nice-incontact.com/?tenantId=t&userId=u",
 	} {
 		var asked, token string
+		refused := 0
 		h := &Hub{
 			Client: &http.Client{Transport: transport(func(r *http.Request) string {
 				if r.URL.Host != "api-de-na1.nice-incontact.com" {
@@ -103,6 +104,7 @@ func TestHub_NamedAddress(t *testing.T) {
 				return answer
 			})},
 			Discovery: &url.URL{Scheme: "https", Host: "platform.example.com"}, Tenant: "t", User: "u",
+			Refused: func(error) { refused++ },
 			Check: func(at *url.URL) error {
 				if at.Scheme == "ws" || at.Host == "" {
 					return errors.New("in the clear")
@@ -114,6 +116,7 @@ func TestHub_NamedAddress(t *testing.T) {
 		require.Nil(t, failure)
 		assert.Equal(t, want, route.Socket.String(), answer)
 		assert.Equal(t, []string{path, "Bearer opaque"}, []string{asked, token})
+		assert.Equal(t, strings.Contains(answer, `"ws:`) || strings.HasSuffix(answer, `//"}`), refused == 1, answer)
 	}
 }
 

@@ -130,9 +130,10 @@ func TestBadMappings(t *testing.T) {
 func FuzzMapped(f *testing.F) {
 	f.Add([]byte(`{"eventId":"e","eventType":"CaseCreated","createdAt":1,"data":{"case":{"id":"c","status":"{\"a\":\"b\"}"}}}`), "data.case.status|json.a || eventId")
 	f.Add([]byte(`[{"eventType":"CaseCreated"},{"a":"{\"b\":\"\\u00fc\"}"}]`), "[1].a|json.b || [0].eventType")
+	f.Add([]byte(`{"eventType":"MessageCreated","createdAt":1,"data":{"case":{"id":"c"},"message":{"id":"m","direction":"inbound"}}}`), "data.message.id || data.message || data")
 	f.Fuzz(func(t *testing.T, frame []byte, path string) {
 		fields, types := hub()
-		fields.UserID = path
+		fields.UserID, fields.Text = path, path
 		decoder, err := NewMapped(fields, types)
 		if err != nil {
 			return

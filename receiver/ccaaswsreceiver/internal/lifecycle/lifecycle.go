@@ -21,7 +21,7 @@ const (
 	// is ws_window's default reopen_grace.
 	reopenGrace = 2 * time.Second
 
-	// maxChannels is half of how many channels are remembered, each in some 40 bytes.
+	// maxChannels is half of how many channels are remembered, each in some 55 bytes.
 	maxChannels = 1 << 16
 	// maxTypes and longestType bound the channel types that are remembered.
 	maxTypes    = 4096

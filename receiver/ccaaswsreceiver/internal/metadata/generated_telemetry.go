@@ -220,7 +220,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.CcaasWsIgnored, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_ignored",
-		metric.WithDescription("Well-formed objects that are no events of ours, and facts from before the receiver began. [Alpha]"),
+		metric.WithDescription("Well-formed objects that are no events of ours, facts from before the receiver began, offers that nobody answered, and closes of channels that are closed. [Alpha]"),
 		metric.WithUnit("{object}"),
 	)
 	errs = errors.Join(errs, err)

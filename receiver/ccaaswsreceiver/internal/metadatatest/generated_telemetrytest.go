@@ -215,7 +215,7 @@ func AssertEqualCcaasWsGapTime(t *testing.T, tt *componenttest.Telemetry, dps []
 func AssertEqualCcaasWsIgnored(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_ignored",
-		Description: "Well-formed objects that are no events of ours, and facts from before the receiver began. [Alpha]",
+		Description: "Well-formed objects that are no events of ours, facts from before the receiver began, offers that nobody answered, and closes of channels that are closed. [Alpha]",
 		Unit:        "{object}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

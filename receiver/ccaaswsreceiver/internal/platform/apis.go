@@ -51,7 +51,7 @@ func notifications() API {
 // eventHub is the digital event hub.
 func eventHub() API {
 	const kind, origin, status, direction = "eventType", "data.originEvent.eventType", "data.case.status", "data.message.direction"
-	const content = "data.message.messageContent"
+	const contactStatus, content = "data.contact.status", "data.message.messageContent"
 	messages, parked := hubevent.Messages(), []string{hubevent.Parked}
 	statusChanged := []string{hubevent.CaseStatusChanged}
 	return API{
@@ -69,10 +69,12 @@ func eventHub() API {
 			wsevent.ConnectionOpen: {{kind: {hubevent.CaseCreated}}, {kind: parked, origin: {hubevent.CaseCreated}}},
 			frame.Reopen: {
 				{kind: statusChanged, status: hubevent.OpenStatus()},
+				{kind: statusChanged, contactStatus: hubevent.OpenStatus()},
 				{kind: parked, origin: statusChanged, status: hubevent.OpenStatus()},
 			},
 			wsevent.ConnectionClose: {
 				{kind: statusChanged, status: hubevent.ClosedStatus()},
+				{kind: statusChanged, contactStatus: hubevent.ClosedStatus()},
 				{kind: parked, origin: statusChanged, status: hubevent.ClosedStatus()},
 			},
 			wsevent.MessageSend: {{kind: messages, direction: {"outbound"}}, {kind: parked, origin: messages, direction: {"outbound"}}},

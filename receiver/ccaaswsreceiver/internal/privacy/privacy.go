@@ -77,6 +77,9 @@ func (n *node) add(path string, whole bool) error {
 		if err := n.addSteps(one); err != nil {
 			return err
 		}
+		if whole {
+			n.ends = false // a list of parts is not kept for one of them
+		}
 	}
 	return nil
 }
@@ -104,10 +107,7 @@ func (n *node) addSteps(path string) error {
 		}
 		at = following
 	}
-	if at == n {
-		return errors.New("names no key")
-	}
-	at.ends = true
+	at.ends = true // of the root: all of the frame
 	return nil
 }
 

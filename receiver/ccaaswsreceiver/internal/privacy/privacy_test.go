@@ -73,10 +73,19 @@ func TestUsers(t *testing.T) {
 
 func TestBadPaths(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"", "a..b", ".", "[0]", "a[0", "a || "} {
+	for _, path := range []string{"", "a..b", ".", "a[0", "a || "} {
 		_, err := New(Settings{Redact: []string{path}})
 		assert.Error(t, err, path)
 	}
+}
+
+func TestPathsIntoAListOfParts(t *testing.T) {
+	t.Parallel()
+	in := []byte(`["e-1",{"id":"Ann Lee","w":"x"}]`)
+	got, _ := redactor(t, Settings{Keep: []string{"[0]", "[1].id"}}).Valid(in)
+	assert.JSONEq(t, `["[redacted]",{"id":"Ann Lee","w":"x"}]`, string(got))
+	got, _ = redactor(t, Settings{Keep: []string{"[1].id"}, Redact: []string{"[0]"}}).Valid(in)
+	assert.JSONEq(t, `["[redacted]",{"id":"[redacted]","w":"[redacted]"}]`, string(got), "lists are gone through")
 }
 
 // TestKeysAreBounded is that a platform that makes up keys is not remembered for ever.

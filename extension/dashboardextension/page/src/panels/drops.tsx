@@ -27,7 +27,7 @@ export function Drops({ view }: { view: View }) {
     <TimePanel
       name="drops"
       title="Drop rate"
-      note="connections that closed abnormally, of those open"
+      note="connections that closed abnormally, of those open. A rule may judge the mean of several series, over several windows"
       view={view}
       lines={lines}
       format={percent}
