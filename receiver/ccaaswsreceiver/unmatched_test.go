@@ -100,11 +100,11 @@ func TestKeysOf(t *testing.T) {
 	} {
 		assert.ElementsMatch(t, want, keysOf([]byte(text)), text)
 	}
-	many := "{"
+	many := []byte("{")
 	for i := range 100 {
-		many += fmt.Sprintf(`"k%02d":1,`, i)
+		many = fmt.Appendf(many, `"k%02d":1,`, i)
 	}
-	keys := keysOf([]byte(many + `"z":1}`))
+	keys := keysOf(append(many, `"z":1}`...))
 	require.Len(t, keys, maxKeys+1)
 	assert.Equal(t, "… and 41 more", keys[maxKeys])
 }
