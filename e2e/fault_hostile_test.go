@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -106,6 +107,24 @@ func head(method, path, contentType string, length int) string {
 	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", method, path, contentType, length)
 }
 
+// writing is an attack by a body.
+func writing(path string, body []byte, statuses ...int) attack {
+	return attack{statuses: statuses, once: func(ctx context.Context, address string) int {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+path, bytes.NewReader(body))
+		if err != nil {
+			return -1
+		}
+		r.Header.Set("Content-Type", "application/x-protobuf")
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return 0
+		}
+		defer response.Body.Close()
+		_, _ = io.Copy(io.Discard, response.Body)
+		return response.StatusCode
+	}}
+}
+
 // hostileAttacks are what one web page, or one script on the machine, can do.
 func hostileAttacks() map[string]attack {
 	const form, otlp = "application/x-www-form-urlencoded", "application/x-protobuf"
@@ -135,6 +154,8 @@ func hostileAttacks() map[string]attack {
 		"a page of another site":      asking("GET", "/api/v1/query", query("up"), http.Header{"Sec-Fetch-Site": {"cross-site"}}, 403),
 		"heavy queries":               asking("GET", "/api/v1/query_range", reading, nil, 200, 503),
 		"another Host":                asking("GET", "/api/v1/query", query("up"), http.Header{"Host": {"rebound.example.org"}}, 421),
+		"empty messages":              writing("/api/v1/otlp/v1/metrics", bytes.Repeat([]byte{0x0a, 0}, 10<<20-1), 413, 503),
+		"empty series":                writing("/api/v1/write", bytes.Repeat([]byte{0x0a, 0}, 10<<20-1), 413, 503),
 		"unfinished forms":            sending(40, head("POST", "/api/v1/query", form, 20<<20), 19<<20, time.Second),
 		"unfinished writes":           sending(40, head("POST", "/api/v1/otlp/v1/metrics", otlp, 20<<20), 19<<20, time.Second),
 		"unfinished compressed writes": sending(40, strings.Replace(head("POST", "/api/v1/write", otlp, 20<<20), "\r\n\r\n",

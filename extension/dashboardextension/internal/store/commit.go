@@ -84,7 +84,13 @@ func notStored(w http.ResponseWriter, err error) {
 }
 
 // badRequest tells a sender that it makes no sense to send this again.
-func badRequest(w http.ResponseWriter, err error) { http.Error(w, err.Error(), http.StatusBadRequest) }
+func badRequest(w http.ResponseWriter, err error) {
+	code := http.StatusBadRequest
+	if errors.Is(err, errShape) {
+		code = http.StatusRequestEntityTooLarge
+	}
+	http.Error(w, err.Error(), code)
+}
 
 // unavailable tells a sender to try again. Senders of OTLP do so on a 503, and give up
 // on a 500.

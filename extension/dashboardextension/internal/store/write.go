@@ -66,8 +66,14 @@ func decodeOTLP(kind string, body []byte) (pmetricotlp.ExportRequest, error) {
 	request := pmetricotlp.NewExportRequest()
 	switch kind {
 	case protobufType:
+		if err := checkShape(body, otlpRequest); err != nil {
+			return request, err
+		}
 		return request, request.UnmarshalProto(body)
 	case jsonType:
+		if err := checkJSON(body); err != nil {
+			return request, err
+		}
 		return request, request.UnmarshalJSON(body)
 	}
 	return request, fmt.Errorf("Content-Type %q is not taken; send %s or %s", kind, protobufType, jsonType)
@@ -111,6 +117,10 @@ func leaves(err error) []error {
 func (s *Store) WriteRemote(w http.ResponseWriter, r *http.Request, body []byte) {
 	if kind := r.Header.Get("Content-Type"); strings.Contains(kind, "io.prometheus.write.v2") {
 		http.Error(w, "remote write 2.0 is not taken; send prometheus.WriteRequest", http.StatusUnsupportedMediaType)
+		return
+	}
+	if err := checkShape(body, remoteRequest); err != nil {
+		badRequest(w, err)
 		return
 	}
 	var request prompb.WriteRequest
