@@ -117,4 +117,5 @@ func (c *connection) tick(now time.Time) {
 	c.delivery.refusal.remind(now, c.logger)
 	c.status.set(c.number, downstreamTrouble, c.delivery.refusal.trouble(now))
 	c.checkHealth(now)
+	c.warnUnmatched(now)
 }

@@ -268,6 +268,11 @@ func TestHostsAndPorts(t *testing.T) {
 		require.ErrorContains(t, err, says, endpoint)
 		require.NotContains(t, err.Error(), "hush")
 	}
+	for _, endpoint := range []string{"ws://localhost.:8080/events", "ws://LOCALHOST:8080/events"} {
+		at, err := configFor(endpoint).endpoint()
+		require.NoError(t, err)
+		assert.Equal(t, "ws://localhost:8080/events", at.String(), "no name server is asked")
+	}
 	config := configFor("ws://127.0.0.1:1")
 	config.ProxyURL = "http://someone:hush@proxy.example.com:312800"
 	require.ErrorContains(t, config.Validate(), `proxy_url: port "312800": must be 1 to 65535`)

@@ -68,6 +68,8 @@ type outbox struct {
 	due      bool
 	closed   bool
 
+	unmatched unmatched
+
 	blockedFrom time.Time           // since when somebody waits for room, or up to when that was counted
 	countBlock  func(time.Duration) // is called with time in which somebody waited for room; may be nil
 
@@ -105,6 +107,9 @@ func (o *outbox) frame(text []byte, at time.Time, socket int) {
 	o.read.frames++
 	o.read.bytes += int64(len(text))
 	o.decode(text, at, (*sink)(o))
+	if !o.unmatched.matched {
+		o.unmatched.add(text, at)
+	}
 }
 
 // violation puts a frame that cannot be decoded.
@@ -259,6 +264,7 @@ func (s *sink) Event(e *frame.Event) {
 		return
 	}
 	o.read.events++
+	o.unmatched.matched = true
 	if e.FieldErrors != 0 {
 		o.read.countFieldErrors(e.FieldErrors)
 	}

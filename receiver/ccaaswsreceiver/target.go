@@ -186,6 +186,10 @@ func (c *Config) address(text string) (*url.URL, error) {
 	case address.Fragment != "":
 		return nil, fmt.Errorf("%q: has a fragment (#…), which means nothing here", address.Fragment)
 	}
+	if host := address.Hostname(); loopback(host) && net.ParseIP(host) == nil {
+		// One spelling that every resolver knows: a name server may know others.
+		address.Host = "localhost" + strings.TrimPrefix(address.Host, host)
+	}
 	switch address.Scheme {
 	case "wss", "https":
 		return address, nil

@@ -157,7 +157,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.AlertAlerts, err = builder.meter.Int64Counter(
 		"otelcol_alert_alerts",
-		metric.WithDescription("Alerts that were told, repetitions included. [Alpha]"),
+		metric.WithDescription("Alerts that were emitted, repetitions included. [Alpha]"),
 		metric.WithUnit("{alert}"),
 	)
 	errs = errors.Join(errs, err)
@@ -169,7 +169,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.AlertContextFailures, err = builder.meter.Int64Counter(
 		"otelcol_alert_context_failures",
-		metric.WithDescription("Alerts whose context template failed. They were told with the failure in its place. [Alpha]"),
+		metric.WithDescription("Alerts whose context template failed. They were emitted with the failure in its place. [Alpha]"),
 		metric.WithUnit("{alert}"),
 	)
 	errs = errors.Join(errs, err)

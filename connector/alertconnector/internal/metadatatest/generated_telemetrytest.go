@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) connector.Settings {
 func AssertEqualAlertAlerts(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_alert_alerts",
-		Description: "Alerts that were told, repetitions included. [Alpha]",
+		Description: "Alerts that were emitted, repetitions included. [Alpha]",
 		Unit:        "{alert}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -56,7 +56,7 @@ func AssertEqualAlertCalendarFailures(t *testing.T, tt *componenttest.Telemetry,
 func AssertEqualAlertContextFailures(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_alert_context_failures",
-		Description: "Alerts whose context template failed. They were told with the failure in its place. [Alpha]",
+		Description: "Alerts whose context template failed. They were emitted with the failure in its place. [Alpha]",
 		Unit:        "{alert}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -107,10 +107,10 @@ func TestDecide(t *testing.T) {
 		"repeats": {Level{Threshold: above, Repeat: 18_000}, []step{
 			{1, "", "FIRES beyond threshold"},
 			{1, "", "still firing"},
-			{1, "", "REPEATS still firing, told again"},
+			{1, "", "REPEATS still firing, repeated"},
 			{1, "", "still firing"},
 			{1, "muted", "still firing"},
-			{1, "", "REPEATS still firing, told again"},
+			{1, "", "REPEATS still firing, repeated"},
 		}},
 		"muted": {Level{Threshold: above, For: 2}, []step{
 			{1, "", "run 1 of 2"},

@@ -19,7 +19,7 @@ const (
 	Firing   Cause = "still firing"
 	Clearing Cause = "clear run"
 	Cleared  Cause = "clear"
-	Repeated Cause = "still firing, told again"
+	Repeated Cause = "still firing, repeated"
 	Silent   Cause = "no data"
 	Heard    Cause = "data again"
 	Expired  Cause = "no data, given up"

@@ -24,7 +24,7 @@ func general(id, participants string) []byte {
 // all decodes snapshots one after the other, and returns their events.
 func all(t *testing.T, snapshots ...[]byte) []string {
 	t.Helper()
-	tracker, to := NewTracker(began), &heard{}
+	tracker, to := NewTracker(began), &recorder{}
 	for _, one := range snapshots {
 		tracker.Decode(one, began.Add(10*time.Second), to)
 	}
@@ -156,7 +156,7 @@ func TestChannels_NeverConnected(t *testing.T) {
 	t.Parallel()
 	const alerting, timeout = `{"id":"p","purpose":"agent","userId":"u","chats":[{"id":"b","state":"alerting"}]}`,
 		`{"id":"p","purpose":"agent","userId":"u","endTime":"2026-11-25T10:00:09Z","chats":[{"id":"b","state":"disconnected","disconnectType":"timeout","disconnectedTime":"2026-11-25T10:00:09Z"}]}`
-	tracker, to := NewTracker(began), &heard{}
+	tracker, to := NewTracker(began), &recorder{}
 	for _, one := range [][]byte{
 		general("c", alerting), general("c", timeout), general("c", timeout),
 		body("d", `{"id":"q","purpose":"agent","state":"alerting"}`),
@@ -211,9 +211,9 @@ func TestDecode_OtherTopicsAreIgnored(t *testing.T) {
 		"v2.conversations.11ee.transcription", "v2.users.u.conversationsummary", "v2.detail.events.conversation.c.user.end",
 		"v2.conversations.chats.c.messages", "v2.analytics.conversations.details.jobs.availability", "v2.routing.queues.q.conversations.transcription", "conversations.x",
 	} {
-		to := &heard{}
+		to := &recorder{}
 		NewTracker(began).Decode([]byte(`{"topicName":"`+topic+`","eventBody":{"conversationId":"t","transcripts":[]}}`), began, to)
-		assert.Equal(t, heard{ignored: 1}, *to, topic)
+		assert.Equal(t, recorder{ignored: 1}, *to, topic)
 	}
 }
 
@@ -262,7 +262,7 @@ func TestMessage_WithoutID(t *testing.T) {
 // A fact from a clock ahead of ours makes no history of what happens until then.
 func TestTracker_ClockAhead(t *testing.T) {
 	t.Parallel()
-	tracker, to := NewTracker(began), &heard{}
+	tracker, to := NewTracker(began), &recorder{}
 	tracker.most = conversationBytes
 	tracker.Decode(body("c", `{"id":"p","connectedTime":"2200-01-01T00:00:00Z"}`), began, to)
 	tracker.Decode(body("d", `{"id":"p","connectedTime":"2026-11-25T10:00:05Z"}`), began, to)
@@ -272,7 +272,7 @@ func TestTracker_ClockAhead(t *testing.T) {
 
 // clocked is a sink that keeps by whose clock the times of events are.
 type clocked struct {
-	heard
+	recorder
 
 	clocks map[string]frame.Clock
 }

@@ -19,14 +19,14 @@ import (
 
 var began = time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC)
 
-// heard is a sink that keeps what it is told, in short.
-type heard struct {
+// recorder is a sink that keeps the events in short.
+type recorder struct {
 	events  []string
 	faults  []string
 	ignored int
 }
 
-func (h *heard) Event(e *frame.Event) {
+func (r *recorder) Event(e *frame.Event) {
 	names := [...]string{"open", "close", "send", "receive"}
 	text := fmt.Sprintf("%s %s %s %s %s %s", names[e.Type], e.ChannelID, e.UserID, e.ChannelType, e.ID, time.Unix(0, e.Time).UTC().Format("15:04:05"))
 	if e.HasPayloadSize {
@@ -35,16 +35,16 @@ func (h *heard) Event(e *frame.Event) {
 	if e.FieldErrors != 0 {
 		text += fmt.Sprintf(" errors %v", e.FieldErrors.Names())
 	}
-	h.events = append(h.events, strings.TrimSpace(text+" "+string(e.CloseReason)))
+	r.events = append(r.events, strings.TrimSpace(text+" "+string(e.CloseReason)))
 }
 
-func (h *heard) Violation(v *frame.Violation) { h.faults = append(h.faults, v.Reason+" "+v.Detail) }
+func (r *recorder) Violation(v *frame.Violation) { r.faults = append(r.faults, v.Reason+" "+v.Detail) }
 
-func (h *heard) Ignored() { h.ignored++ }
+func (r *recorder) Ignored() { r.ignored++ }
 
-func (h *heard) take() []string {
-	events := h.events
-	h.events = nil
+func (r *recorder) take() []string {
+	events := r.events
+	r.events = nil
 	return events
 }
 
@@ -55,7 +55,7 @@ func body(conversation, participants string) []byte {
 
 func TestSnapshotsBecomeEvents(t *testing.T) {
 	t.Parallel()
-	tracker, to := NewTracker(began), &heard{}
+	tracker, to := NewTracker(began), &recorder{}
 	const customer = `{"id":"p1","purpose":"customer","state":"connected","type":"WebMessaging","connectedTime":"2026-11-25T10:00:01.000Z","messages":[%s]%s}`
 	const agent = `{"id":"p2","purpose":"agent","user":{"id":"u2"},"state":"connected","type":"webmessaging","connectedTime":"2026-11-25T10:00:02.000Z","messages":[%s]}`
 	const m1 = `{"messageId":"m1","messageTime":"2026-11-25T10:00:03.000Z","media":[{"contentLengthBytes":5},{"contentLengthBytes":7}]}`
@@ -77,7 +77,7 @@ func TestSnapshotsBecomeEvents(t *testing.T) {
 
 func TestTopicsOneLevelDeeper(t *testing.T) {
 	t.Parallel()
-	tracker, to := NewTracker(began), &heard{}
+	tracker, to := NewTracker(began), &recorder{}
 	tracker.Decode(body("c", `{"id":"p1","purpose":"customer","messages":[{"id":"x","state":"disconnected","type":"whatsapp","connectedTime":"2026-11-25T10:00:01Z",`+
 		`"disconnectedTime":"2026-11-25T10:00:05Z","disconnectType":"timeout","messages":[{"message":{"id":"m1"},"messageTime":"2026-11-25T10:00:03Z"}]}]}`), began, to)
 	assert.Equal(t, []string{
@@ -92,7 +92,7 @@ func TestTopicsOneLevelDeeper(t *testing.T) {
 
 func TestWhatWasBeforeIsHistory(t *testing.T) {
 	t.Parallel()
-	tracker, to := NewTracker(began), &heard{}
+	tracker, to := NewTracker(began), &recorder{}
 	tracker.Decode(body("c", `{"id":"p1","purpose":"customer","connectedTime":"2026-11-25T09:00:00Z","messages":[`+
 		`{"messageId":"m1","messageTime":"2026-11-25T09:59:59Z"},{"messageId":"m2","messageTime":"2026-11-25T10:00:01Z"}]}`), began, to)
 	assert.Equal(t, []string{"receive p1   m2 10:00:01"}, to.take())
@@ -116,13 +116,13 @@ func TestBadSnapshots(t *testing.T) {
 		string(body("c", `{"id":"p","messages":[7]}`)):                 "wrong_type ",
 		string(body("c", `{"id":"p","connectedTime":"soon"}`)):         "bad_timestamp a time is neither",
 	} {
-		to := &heard{}
+		to := &recorder{}
 		NewTracker(began).Decode([]byte(text), began, to)
 		require.Len(t, to.faults, 1, text)
 		assert.True(t, strings.HasPrefix(to.faults[0], want), to.faults[0])
 		assert.Empty(t, to.events)
 	}
-	to := &heard{}
+	to := &recorder{}
 	tracker := NewTracker(began)
 	tracker.Decode([]byte(`{"topicName":"v2.detail.events.conversation.x.user.end","eventBody":{}}`), began, to)
 	assert.Equal(t, 1, to.ignored)
@@ -130,7 +130,7 @@ func TestBadSnapshots(t *testing.T) {
 	assert.Len(t, to.events, 1, "the good around it goes on")
 }
 
-// fact is one that a conversation comes to, as a sink is told of it.
+// story is what happens to one participant of a conversation.
 type story struct {
 	messages []int // seconds after the beginning
 	end      int   // 0: none yet
@@ -150,9 +150,8 @@ func (s *story) snapshot(id, most int) []byte {
 		id, began.Add(time.Second).Format(time.RFC3339), strings.Join(list, ","), end))
 }
 
-// Snapshots are lost, told twice and overtaken: whatever any of them showed is
-// told, once.
-func TestAnyOrderTellsEverythingOnce(t *testing.T) {
+// Snapshots are lost, repeated and overtaken: what any of them has is emitted once.
+func TestDecode_AnyOrder(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 1))
@@ -185,27 +184,27 @@ func TestAnyOrderTellsEverythingOnce(t *testing.T) {
 			j := min(len(frames)-1, i+random.IntN(4))
 			frames[i], frames[j] = frames[j], frames[i]
 		}
-		tracker, to := NewTracker(began), &heard{}
+		tracker, to := NewTracker(began), &recorder{}
 		for _, one := range frames {
 			tracker.Decode(one, began, to)
 		}
-		told := map[string]int{}
+		emitted := map[string]int{}
 		for _, event := range to.events {
-			told[strings.Fields(event)[len(strings.Fields(event))-2]]++
+			emitted[strings.Fields(event)[len(strings.Fields(event))-2]]++
 		}
-		require.Len(t, told, len(want), "seed %d", seed)
-		for id, n := range told {
+		require.Len(t, emitted, len(want), "seed %d", seed)
+		for id, n := range emitted {
 			require.True(t, want[id], id)
 			require.Equal(t, 1, n, id)
 		}
 	}
 }
 
-func TestMemoryIsBoundedAndNothingIsToldTwice(t *testing.T) {
+func TestTracker_MemoryIsBoundedAndNothingIsEmittedTwice(t *testing.T) {
 	t.Parallel()
-	tracker, to := NewTracker(began), &heard{}
+	tracker, to := NewTracker(began), &recorder{}
 	tracker.most, tracker.mostOwn = 500*factBytes, 50
-	told := map[string]int{}
+	emitted := map[string]int{}
 	stories := make([]story, 100)
 	random := rand.New(rand.NewPCG(1, 1))
 	for second := 2; second < 3000; second++ {
@@ -213,16 +212,16 @@ func TestMemoryIsBoundedAndNothingIsToldTwice(t *testing.T) {
 		stories[id].messages = append(stories[id].messages, second)
 		tracker.Decode(stories[id].snapshot(id, 1000), began.Add(time.Duration(second)*time.Second), to)
 		for _, event := range to.take() {
-			told[strings.Fields(event)[2]]++
+			emitted[strings.Fields(event)[2]]++
 		}
 		require.LessOrEqual(t, tracker.bytes, tracker.most+1000*factBytes)
 		require.Equal(t, accounted(tracker), tracker.bytes)
 	}
-	for id, n := range told {
+	for id, n := range emitted {
 		require.Equal(t, 1, n, id)
 	}
-	assert.Greater(t, len(told), 1500)
-	assert.Positive(t, to.ignored, "and what may have been told is history")
+	assert.Greater(t, len(emitted), 1500)
+	assert.Positive(t, to.ignored, "and what may have been emitted is history")
 }
 
 // accounted is what the facts and conversations of a tracker take.
@@ -235,7 +234,7 @@ func accounted(t *Tracker) (bytes int) {
 
 func TestConversationsExpire(t *testing.T) {
 	t.Parallel()
-	tracker, to := NewTracker(began), &heard{}
+	tracker, to := NewTracker(began), &recorder{}
 	show := func(id string, at time.Time) {
 		tracker.Decode(body(id, `{"id":"p","connectedTime":"2026-11-25T10:00:01Z"}`), at, to)
 	}
@@ -246,7 +245,7 @@ func TestConversationsExpire(t *testing.T) {
 	assert.Equal(t, 2, tracker.Conversations())
 	to.events = nil
 	show("c1", began.Add(26*time.Hour))
-	assert.Empty(t, to.events, "it was told before it was forgotten")
+	assert.Empty(t, to.events, "it was emitted before it was forgotten")
 }
 
 func FuzzDecode(f *testing.F) {
@@ -256,7 +255,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(body("c", `{"id":"p","state":"connected","messages":[{"id":"x","state":"disconnected","messages":[{"messageId":"m","messageTime":"2026-11-25T10:00:03Z"}]}]}`))
 	f.Add([]byte(`{"topicName":"v2.conversations","eventBody":{"id":"c","participants":[null,{"id":"p","endTime":"x","calls":[{}]}]}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		tracker, to := NewTracker(began), &heard{}
+		tracker, to := NewTracker(began), &recorder{}
 		tracker.Decode(text, began, to)
 		events := to.take()
 		sorted := slices.Clone(events)
@@ -273,7 +272,7 @@ func BenchmarkDecode(b *testing.B) {
 		s.messages = append(s.messages, second+2)
 	}
 	frame := s.snapshot(1, 50)
-	tracker, to := NewTracker(began), &heard{}
+	tracker, to := NewTracker(began), &recorder{}
 	b.ReportAllocs()
 	b.SetBytes(int64(len(frame)))
 	for b.Loop() {

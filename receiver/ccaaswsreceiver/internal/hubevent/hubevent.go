@@ -1,8 +1,8 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package hubevent completes the events of NICE CXone's digital event hub: what
-// tells two of them apart, and what is known of one that the hub has parked. It is
+// Package hubevent completes the events of NICE CXone's digital event hub: their
+// identity, and what is known of one that the hub has parked. It is
 // pure: no pdata, no clock and no goroutine.
 package hubevent
 
@@ -32,6 +32,9 @@ var _ frame.Sink = (*Sink)(nil)
 func (s *Sink) Event(e *frame.Event) {
 	if (e.Type == frame.ConnectionOpen || e.Type == frame.ConnectionClose) && len(e.ID) > 0 {
 		s.id = append(append(append(s.id[:0], e.ChannelID...), '/'), e.ID...)
+		if e.Reopens { // a change of status, and not the creation of the case
+			s.id = append(s.id, "/again"...)
+		}
 		e.ID = s.id
 	}
 	s.Next.Event(e)

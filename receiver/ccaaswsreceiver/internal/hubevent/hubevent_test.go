@@ -34,13 +34,14 @@ func TestSink_Identity(t *testing.T) {
 	s := &Sink{Next: to}
 	for _, e := range []frame.Event{
 		{Type: frame.ConnectionOpen, ChannelID: []byte("n1"), ID: []byte("trace")},
+		{Type: frame.ConnectionOpen, ChannelID: []byte("n1"), ID: []byte("trace"), Reopens: true},
 		{Type: frame.ConnectionClose, ChannelID: []byte("n2"), ID: []byte("trace")},
 		{Type: frame.ConnectionClose, ChannelID: []byte("n2")},
 		{Type: frame.MessageReceive, ChannelID: []byte("n2"), ID: []byte("m")},
 	} {
 		s.Event(&e)
 	}
-	assert.Equal(t, []string{"open n1 n1/trace 00:00:00", "close n2 n2/trace 00:00:00", "close n2  00:00:00", "receive n2 m 00:00:00"}, to.events)
+	assert.Equal(t, []string{"open n1 n1/trace 00:00:00", "open n1 n1/trace/again 00:00:00", "close n2 n2/trace 00:00:00", "close n2  00:00:00", "receive n2 m 00:00:00"}, to.events)
 }
 
 func TestSink_Parked(t *testing.T) {
