@@ -10,7 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
+	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +39,12 @@ type dashboard struct {
 
 func startDashboard(t testing.TB, platform *sim.Server, environment ...string) dashboard {
 	t.Helper()
+	return startDashboardWith(t, platform, nil, environment...)
+}
+
+// startDashboardWith starts one with more configuration.
+func startDashboardWith(t testing.TB, platform *sim.Server, arguments []string, environment ...string) dashboard {
+	t.Helper()
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	telemetry := freePort(t)
 	d := dashboard{
@@ -47,7 +57,7 @@ func startDashboard(t testing.TB, platform *sim.Server, environment ...string) d
 		"STORE=" + t.TempDir(),
 		fmt.Sprintf("TELEMETRY_PORT=%d", telemetry),
 		"ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1),
-	}, environment...), "--config", "testdata/page.yaml")
+	}, environment...), append([]string{"--config", "testdata/page.yaml"}, arguments...)...)
 	eventually(t, func() error {
 		status, body, err := get(d.url + "healthz")
 		if err == nil && status != 200 {
@@ -302,6 +312,40 @@ func TestPageTellsThatAStreamHasStopped(t *testing.T) {
 	d.collector.stop(t)
 	b.until(`document.querySelector('.status.error') !== null`)
 	assert.NotEmpty(t, b.shown().Numbers)
+}
+
+// While downstream takes no events nothing is read, and the page says so; when it takes them again,
+// nothing is left of that.
+func TestPageSaysThatNothingIsRead(t *testing.T) {
+	t.Parallel()
+	platform := startPlatform(t, func(c *sim.Config) { c.Rate, c.Announce = 100, true })
+	archive := freePort(t)
+	d := startDashboardWith(t, platform, []string{"--config", fmt.Sprintf(`yaml:
+exporters:
+  otlp_http/archive:
+    endpoint: http://127.0.0.1:%d
+    sending_queue: { enabled: false }
+    retry_on_failure: { initial_interval: 500ms, max_interval: 1s, max_elapsed_time: 0s }
+service:
+  pipelines:
+    logs/archive: { receivers: [ccaas_ws], exporters: [otlp_http/archive] }
+`, archive)})
+	b := startBrowser(t)
+	b.open(d.url)
+	b.until(`document.querySelector('.banner')?.innerText.startsWith('We are not reading (ccaas_ws): ') === true`)
+	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(filepath.Join("..", "build", "screenshots"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join("..", "build", "screenshots", "page-not-reading.png"), picture, 0o600))
+
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", archive))
+	require.NoError(t, err)
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-protobuf")
+	})}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	b.until(`document.querySelector('.banner') === null && document.querySelector('.status.live') !== null`)
 }
 
 func TestPageIsUsedWithTheKeyboard(t *testing.T) {

@@ -488,6 +488,24 @@ func TestPrometheus(t *testing.T) {
 	assert.Equal(t, http.StatusOK, code)
 }
 
+// read_timeout is for reading a request. An answer may take longer.
+func TestAnswerMayTakeLongerThanReading(t *testing.T) {
+	t.Parallel()
+	config := configure(t)
+	config.ServerConfig.ReadTimeout = 100 * time.Millisecond
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(5 * config.ServerConfig.ReadTimeout)
+		_, _ = w.Write([]byte(`{"status":"success"}`))
+	}))
+	t.Cleanup(upstream.Close)
+	config.Prometheus.GetOrInsertDefault().Endpoint = upstream.URL
+	r := run(t, config)
+	code, body := r.get(t, "/api/v1/query?query=up")
+	assert.Equal(t, http.StatusOK, code, body)
+	code, _, body = r.do(t, http.MethodPost, "/api/v1/query", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, []byte("query=down"))
+	assert.Equal(t, http.StatusOK, code, body)
+}
+
 // An answer that breaks off is not taken for one, and what may be a secret is not sent
 // to where the outside Prometheus points.
 func TestPrometheusThatMisbehaves(t *testing.T) {

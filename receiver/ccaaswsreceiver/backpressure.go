@@ -110,12 +110,22 @@ func (c *connection) DeliveredTo(now time.Time) time.Time {
 	return read
 }
 
-// tick counts what was read since the last one, and shows how the connection is.
+// tick shows how the connection is, and counts what was read since the last one. It
+// does not wait for a frame that is being read: connections with common state wait
+// for each other within a frame, for as long as downstream refuses, and that has to
+// be shown meanwhile.
 func (c *connection) tick(now time.Time) {
-	read := c.outbox.blocked(now)
-	c.delivery.count(context.Background(), &read)
 	c.delivery.refusal.remind(now, c.logger)
 	c.status.set(c.number, downstreamTrouble, c.delivery.refusal.trouble(now))
 	c.checkHealth(now)
-	c.warnUnmatched(now)
+	if !c.outbox.mutex.TryLock() {
+		return // the next tick counts it
+	}
+	read := c.outbox.blocked(now)
+	warn, soFar := c.outbox.unmatched.due(now), c.outbox.unmatched
+	c.outbox.mutex.Unlock()
+	c.delivery.count(context.Background(), &read)
+	if warn {
+		c.warnUnmatched(now, &soFar)
+	}
 }

@@ -60,10 +60,10 @@ func TestBackpressureIsCountedWhileItLasts(t *testing.T) {
 			o.frame(messages(0, 11), time.Now(), 1)
 		}()
 		time.Sleep(20 * time.Second)
-		o.blocked(time.Now())
+		countBlocked(o)
 		assert.Equal(t, 20*time.Second, soFar(), "it goes on")
 		time.Sleep(20 * time.Second)
-		o.blocked(time.Now())
+		countBlocked(o)
 		assert.Equal(t, 40*time.Second, soFar())
 		<-done
 		assert.Equal(t, time.Minute, soFar(), "nothing is counted twice")
@@ -195,4 +195,28 @@ func sumOf(t *testing.T, b *bench, name string) int64 {
 		all += point.Value
 	}
 	return all
+}
+
+func countBlocked(o *outbox) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.blocked(time.Now())
+}
+
+// Connections with common state wait for each other within a frame: one of them then
+// holds the lock of its outbox until downstream takes a batch of another.
+func TestRefusalShowsWhileAFrameIsHeldUp(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, configFor("ws://127.0.0.1:1"))
+	var events []*componentstatus.Event
+	conn, err := b.connection(0, newStatus(func(event *componentstatus.Event) { events = append(events, event) }), nil)
+	require.NoError(t, err)
+	began := time.Now()
+	conn.outbox.mutex.Lock()
+	conn.delivery.refusal.begin(began)
+	conn.delivery.refusal.refused(began, errRefused, conn.logger)
+	conn.tick(began.Add(16 * time.Second))
+	conn.outbox.mutex.Unlock()
+	require.NotEmpty(t, events)
+	require.ErrorContains(t, events[len(events)-1].Err(), "not reading: downstream refuses events")
 }

@@ -159,10 +159,8 @@ func (o *outbox) deliveredTo(now time.Time) time.Time {
 }
 
 // blocked counts the time in which somebody has waited for room, as long as that
-// lasts, and gives what was read and not counted yet.
+// lasts, and gives what was read and not counted yet. The lock is held.
 func (o *outbox) blocked(now time.Time) tally {
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
 	o.countTo(now)
 	read := o.read
 	o.read = tally{}

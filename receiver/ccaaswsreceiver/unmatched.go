@@ -51,21 +51,11 @@ func (u *unmatched) due(now time.Time) bool {
 	return true
 }
 
-// warnUnmatched logs, once, that frames come and none of them has an event. Of the
+// warnUnmatched logs that frames come and none of them has an event. Of the
 // first it shows the keys, and no value.
-func (c *connection) warnUnmatched(now time.Time) {
-	o := c.outbox
-	o.mutex.Lock()
-	due, frames, since, first := o.unmatched.due(now), o.unmatched.frames, o.unmatched.since, o.unmatched.first
-	if due {
-		o.unmatched.first = nil
-	}
-	o.mutex.Unlock()
-	if !due {
-		return
-	}
+func (c *connection) warnUnmatched(now time.Time, soFar *unmatched) {
 	c.logger.Warn("Frames arrive, but none of them has an event; compare types and fields with the keys of the first frame",
-		zap.Int64("frames", frames), zap.Duration("for", now.Sub(since)), zap.Strings("keys", keysOf(first)))
+		zap.Int64("frames", soFar.frames), zap.Duration("for", now.Sub(soFar.since)), zap.Strings("keys", keysOf(soFar.first)))
 }
 
 // keysOf are the paths of a frame's values, in the notation of fields, sorted. They
