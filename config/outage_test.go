@@ -178,3 +178,41 @@ func TestEstate_IsMadeOfTheOthers(t *testing.T) {
 	assert.Equal(t, parts("prometheus-otlp.yaml")["otlp_http/prometheus"], estate["otlp_http/prometheus"])
 	assert.Equal(t, parts("archive.yaml")["file/archive"], estate["file/archive"])
 }
+
+// Own telemetry that is sent has a timeout for each attempt: without one, SIGTERM waits for a minute where the backend hangs.
+func TestOutage_OwnTelemetryHasATimeout(t *testing.T) {
+	t.Parallel()
+	type sender struct {
+		Batch *struct {
+			ExportTimeout int `yaml:"export_timeout"`
+		}
+		Periodic *struct{ Timeout int }
+	}
+	paths, err := filepath.Glob("*.yaml")
+	require.NoError(t, err)
+	senders := 0
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		var c struct {
+			Service struct {
+				Telemetry struct {
+					Traces, Logs struct{ Processors []sender }
+					Metrics      struct{ Readers []sender }
+				}
+			}
+		}
+		require.NoError(t, yaml.Unmarshal(text, &c), path)
+		for _, s := range slices.Concat(c.Service.Telemetry.Traces.Processors, c.Service.Telemetry.Logs.Processors, c.Service.Telemetry.Metrics.Readers) {
+			if s.Batch != nil {
+				senders++
+				assert.Equal(t, 1000, s.Batch.ExportTimeout, path)
+			}
+			if s.Periodic != nil {
+				senders++
+				assert.Equal(t, 1000, s.Periodic.Timeout, path)
+			}
+		}
+	}
+	assert.Equal(t, 5, senders)
+}

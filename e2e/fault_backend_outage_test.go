@@ -246,6 +246,30 @@ func TestFaultKafkaHangsAtSIGTERM(t *testing.T) {
 	}
 }
 
+// Everything that a collector sends to hangs, its own telemetry included: SIGTERM ends it all the same.
+func TestFaultEveryBackendHangsAtSIGTERM(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"own-telemetry.yaml", "stack.yaml"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			door := newFrontDoor(t)
+			door.open(t, hanging)
+			platform := startPlatform(t, func(c *sim.Config) { c.Rate, c.Announce = 100, true })
+			collector := shipped(t, name, []string{
+				"OTLP_ENDPOINT=" + door.url(), "TEMPO_URL=" + door.url(), "MIMIR_URL=" + door.url(), "LOKI_URL=" + door.url(),
+				"CCAAS_WEBHOOK=" + door.url(), "CCAAS_WEBHOOK_SECRET=" + webhookSecret, socketURL(platform),
+			}, append(shortWindows, fmt.Sprintf("service::telemetry::metrics::readers=[{periodic: {interval: 1000, timeout: 1000, exporter: {otlp: {protocol: http/protobuf, endpoint: %q}}}}]", door.url()))...)
+			time.Sleep(10 * time.Second) // queues fill, and each has an attempt
+			require.NoError(t, collector.ended())
+			stopped := time.Now()
+			collector.stop(t)
+			took := time.Since(stopped)
+			assert.Less(t, took, 10*time.Second)
+			measured(t, "SIGTERM took %.1f s while every backend hangs", took.Seconds())
+		})
+	}
+}
+
 // ownMetric is the sum of a metric over its series, as a collector reports it of itself.
 func ownMetric(port int, name string) (sum float64, err error) {
 	_, page, err := get(fmt.Sprintf("http://127.0.0.1:%d/metrics", port))

@@ -332,7 +332,7 @@ service:
 `, archive)})
 	b := startBrowser(t)
 	b.open(d.url)
-	b.until(`document.querySelector('.banner')?.innerText.startsWith('We are not reading (ccaas_ws), since ') === true`)
+	b.until(`document.querySelector('.banner')?.innerText.startsWith('We are not reading (ccaas_ws): ') === true`)
 	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(filepath.Join("..", "build", "screenshots"), 0o755))

@@ -135,7 +135,7 @@ func (s *Server) prepare(now time.Time) {
 	} {
 		s.pump.tellers[a] = &turns{api: a, encoding: e, delivery: s.config.delivery()}
 	}
-	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second}
+	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 }
 
 // send pumps until the bound is reached or the server is closed.

@@ -27,10 +27,9 @@ export function warning({ about, picture, error }: Known): string | undefined {
   const troubles = about?.troubles ?? [];
   const refused = troubles.filter((trouble) => trouble.error.startsWith(notReading));
   if (refused.length > 0) {
-    const first = Math.min(...refused.map((trouble) => trouble.since));
     const names = refused.map((trouble) => trouble.component).join(', ');
     return (
-      `We are not reading (${names}), since ${since(first)}: downstream does not take events. ` +
+      `We are not reading (${names}): downstream does not take events. ` +
       `What the platform sends meanwhile is not counted. ${sentenceOf(refused[0]!.error)}`
     );
   }
