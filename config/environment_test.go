@@ -150,7 +150,7 @@ func TestEnvironment_EachVariableIsListed(t *testing.T) {
 		for _, match := range variable.FindAllStringSubmatch(string(text), -1) {
 			found++
 			name := strings.Replace(match[1], "CCAAS_EU_CLIENT", "CCAAS_US_CLIENT", 1) // "the same with EU"
-			assert.True(t, strings.Contains(string(list), "`"+name+"`"), "%s of %s", name, path)
+			assert.Contains(t, string(list), "`"+name+"`", path)
 		}
 	}
 	assert.Greater(t, found, 100)
