@@ -17,6 +17,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector"
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/fileexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/prometheusremotewriteexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension"
@@ -40,6 +41,7 @@ func components() map[component.Factory]bool {
 		wsmetricsconnector.NewFactory():            false,
 		webhookexporter.NewFactory():               true,
 		prometheusremotewriteexporter.NewFactory(): true,
+		fileexporter.NewFactory():                  true,
 		dashboardextension.NewFactory():            true,
 		filestorageextension.NewFactory():          true,
 		streampartitionerextension.NewFactory():    false,
