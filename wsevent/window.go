@@ -152,6 +152,12 @@ func (w *Window) MessagesPerSecond() float64 {
 	return float64(w.Counts.Messages()) / size
 }
 
+// dropRateKnown reports whether there is a drop rate: not where drops had no channels
+// that could have been active.
+func (w *Window) dropRateKnown() bool {
+	return w.Totals.DropsKnown() && (w.ActiveConnections > 0 || w.Counts.ConnectionsDropped == 0)
+}
+
 // DropRatePercent is the share of the active connections that closed
 // abnormally, 0 when none was open.
 func (w *Window) DropRatePercent() float64 {
@@ -226,7 +232,7 @@ func (w *Window) encodeFields(fields pcommon.Map) {
 	fields.PutInt(FieldActiveConnections, w.ActiveConnections)
 	fields.PutDouble(FieldMessagesPerSecond, w.MessagesPerSecond())
 	putKnown(fields, FieldPayloadBytesTotal, w.Counts.PayloadBytes, w.Totals.PayloadKnown())
-	if rate := fields.PutEmpty(FieldDropRatePercent); w.Totals.DropsKnown() {
+	if rate := fields.PutEmpty(FieldDropRatePercent); w.dropRateKnown() {
 		rate.SetDouble(w.DropRatePercent())
 	}
 	w.Counts.encode(fields, w.Totals.DropsKnown())

@@ -184,3 +184,16 @@ func TestInt_DoubleOutOfRange(t *testing.T) {
 	_, ok := Int(m, "n")
 	assert.False(t, ok)
 }
+
+// Drops of closes without a channel have no active connections to be a share of.
+func TestWindow_DropRateWithoutActiveConnectionsIsNull(t *testing.T) {
+	t.Parallel()
+	w := Window{Counts: Counts{ConnectionsClosed: 2, ConnectionsDropped: 2}, Totals: Counts{ConnectionsClosed: 2, ConnectionsDropped: 2}}
+	record := plog.NewLogRecord()
+	w.Encode(record)
+	fields, ok := record.Body().Map().Get(KeyFields)
+	require.True(t, ok)
+	rate, ok := fields.Map().Get(FieldDropRatePercent)
+	require.True(t, ok)
+	require.Equal(t, pcommon.ValueTypeEmpty, rate.Type())
+}

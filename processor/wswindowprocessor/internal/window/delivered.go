@@ -65,14 +65,20 @@ func (s *source) counted() bool {
 	return true
 }
 
-// connected notes that a connection is up, with all that it carries: after a restart
-// the receiver does not know yet whose streams those are.
-func (e *Engine) connected(from *source, home *stream, event *Event) {
-	from.home, from.connectedAt = home, event.Time
+// applyToCarried applies a record about a connection to all streams that it carries.
+// The receiver gives one to each stream it knows, but after a restart it knows only its
+// own until the others send again.
+func (e *Engine) applyToCarried(from *source, home *stream, event *Event, observed, now int64) {
+	if event.Kind == Connected && from.home == nil {
+		from.home, from.connectedAt = home, event.Time
+	}
+	if home != from.home || event.Kind == Skew {
+		return
+	}
 	for _, st := range e.numbered {
 		if st != home && st.fedBy(from) {
-			st.back(event.Time)
-			st.returned(event.Time)
+			e.move(st, observed)
+			st.apply(event, observed, now)
 			st.unsaved = true
 		}
 	}

@@ -224,6 +224,6 @@ func (e *Engine) emitOf(s *series, k int64, all, blind bool) {
 			return
 		}
 	}
-	e.due = append(e.due, s.window(k, e.grid, counts, all))
+	e.due = append(e.due, s.window(k, e.grid, counts, all && !s.at(k).partial))
 	e.stats.Windows++
 }

@@ -447,3 +447,38 @@ func TestAJumpOverYearsEndsInTime(t *testing.T) {
 	assert.InDelta(t, 4*360, len(windows), 4*360/64+31)
 	assert.Equal(t, int64(1), e.Stats().ExpiredChannels)
 }
+
+func TestARepeatedOpenCountsOnceWhereverItStands(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		events []Event
+		opened int64
+	}{
+		"behind a message": {[]Event{at(MessageSend, 4_000, 1), at(ConnectionOpen, 5_000, 1), at(ConnectionOpen, 5_000, 1)}, 1},
+		"of a second stay": {[]Event{at(ConnectionOpen, 5_000, 1), drop(6_000, 1), at(ConnectionOpen, 7_000, 1), at(ConnectionOpen, 7_000, 1)}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := New(defaults())
+			live(e, acme, test.events...)
+			e.Advance(base + 20_000)
+			assert.Equal(t, test.opened, e.Drain()[0].Counts.ConnectionsOpened)
+		})
+	}
+}
+
+// A window with a channel that is not followed has too few active ones.
+func TestMaxChannelsMakesWindowsIncomplete(t *testing.T) {
+	t.Parallel()
+	config := defaults()
+	config.MaxChannels = 3
+	e := New(config)
+	for id := range uint64(10) {
+		live(e, acme, at(ConnectionOpen, int64(id), id+1))
+	}
+	e.Advance(base + 32_000)
+	windows := e.Drain()
+	require.Len(t, windows, 3)
+	assert.False(t, windows[0].Complete)
+	assert.True(t, windows[1].Complete)
+}

@@ -32,7 +32,7 @@ func (e *Engine) follow(s *series, event *Event, t int64) (repeated bool) {
 			return true
 		}
 		e.close(s, c, event.Channel, t)
-	case event.Kind == ConnectionOpen && c.opened() && c.firstSeen() == t:
+	case event.Kind == ConnectionOpen && (c.opened() && c.firstSeen() == t || c.lastIsOpen() && c.lastSeen() == t):
 		return true
 	default:
 		e.see(s, c, t, event.Kind)
@@ -75,6 +75,9 @@ func (e *Engine) meet(s *series, event *Event, t int64) {
 	}
 	if e.channels >= e.config.MaxChannels {
 		e.stats.RefusedChannels++
+		for k := max(e.grid.first(t), s.stream.next); k <= e.grid.last(t); k++ {
+			s.slot(k).partial = true
+		}
 		return
 	}
 	e.channels++

@@ -157,11 +157,14 @@ func (e *Engine) sorted(now int64) []reference {
 func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 	observed := event.observed(now)
 	if !event.Kind.counted() {
-		e.move(p.home, observed)
-		if event.Kind == Connected && from != nil {
-			e.connected(from, p.home, event)
+		if event.Kind == Alive || event.Kind == Connected {
+			p.home.back(observed)
 		}
-		p.home.apply(event, observed)
+		e.move(p.home, observed)
+		if from != nil {
+			e.applyToCarried(from, p.home, event, observed, now)
+		}
+		p.home.apply(event, observed, now)
 		p.home.unsaved = true
 		return
 	}
@@ -172,6 +175,9 @@ func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 		e.admit(p)
 	}
 	st, own := p.stream, p.series
+	if st.away && event.Kind.fromPlatform() {
+		st.back(observed)
+	}
 	if observed > st.observed {
 		e.move(st, observed)
 	}

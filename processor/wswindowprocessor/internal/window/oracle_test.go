@@ -38,9 +38,6 @@ func newOracle(config Config, arrivals []arrival) *oracle {
 	clocks := map[string]*clock{}
 	for _, a := range arrivals {
 		if a.restart {
-			for _, c := range clocks {
-				c.arrived, c.mark = a.now, c.watermark
-			}
 			o.reached = append(o.reached, 0)
 			continue
 		}

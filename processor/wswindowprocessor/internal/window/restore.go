@@ -120,7 +120,7 @@ func (e *Engine) RestoreStream(number int, piece []byte) error {
 
 // restoreObserved reads what came with versionObserved.
 func (e *Engine) restoreObserved(st *stream, r *reader) {
-	st.observed, st.arrived, st.mark = r.int(), r.int(), r.int()
+	st.observed, st.arrived, st.mark, st.lag = r.int(), r.int(), r.int(), r.int()
 	st.skewAt, st.connectedAt = r.int(), r.int()
 	st.ended, st.replaying, st.replayed = r.bool(), r.bool(), r.index()
 	for range r.length() {
@@ -175,6 +175,7 @@ func (e *Engine) regrid(st *stream, saved grid) {
 		s.foldPanes(saved)
 	}
 	st.next = e.firstOpen(st)
+	st.addGap(math.MinInt64, st.newest+1) // what is in no window of this grid
 	for i, s := range st.series {
 		moved := newSeries(s.tags, st, e.grid, st.watermark)
 		moved.number, moved.latest, moved.resumed, moved.late = i, s.latest, s.resumed, s.late
@@ -219,8 +220,8 @@ func (e *Engine) adopt(st *stream) error {
 // stood.
 func (e *Engine) Resume(savedAt, now int64) {
 	for _, st := range e.numbered {
-		st.observed, st.arrived, st.mark = now, now, st.watermark
-		st.away, st.awaySince = st.begun, savedAt
+		st.arrived = now
+		st.away, st.awaySince, st.awayInPast = st.begun, savedAt, st.begun && st.lag > lookBack
 		st.ended = len(st.down) > 0 // whoever was down then, another one reads now
 		for _, s := range st.series {
 			e.recount(s)

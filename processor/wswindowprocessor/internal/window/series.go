@@ -38,6 +38,8 @@ type slot struct {
 	panes  [2]wsevent.Counts
 	change int32    // active channels of this window, less those of the one before
 	closed []uint64 // channels that are forgotten with this window
+
+	partial bool // a channel of this window is not followed
 }
 
 func newSeries(tags wsevent.Tags, s *stream, g grid, t int64) *series {
@@ -190,7 +192,7 @@ func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) w
 func (s *series) free(k int64, g grid) {
 	freed := s.at(k)
 	freed.panes = [2]wsevent.Counts{}
-	freed.change = 0
+	freed.change, freed.partial = 0, false
 	if cap(freed.closed) > maxIdleClosed {
 		freed.closed = nil
 	}

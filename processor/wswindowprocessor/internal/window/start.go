@@ -42,7 +42,7 @@ func (e *Engine) hold(st *stream, p *place, event *Event, observed, now int64) b
 	if len(st.held) == 0 {
 		st.heldFrom, st.heldAt = observed, now
 	}
-	if len(st.held) >= enoughEvents || observed-st.heldFrom >= e.idle {
+	if len(st.held) >= enoughEvents-1 || observed-st.heldFrom >= e.idle {
 		e.replay(st)
 		return false
 	}

@@ -178,6 +178,7 @@ func (s *stream) putObserved(to []byte) []byte {
 	to = putInt(to, s.observed)
 	to = putInt(to, s.arrived)
 	to = putInt(to, s.mark)
+	to = putInt(to, s.lag)
 	to = putInt(to, s.skewAt)
 	to = putInt(to, s.connectedAt)
 	to = putBool(to, s.ended)

@@ -3,7 +3,11 @@
 
 package window
 
-import "github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+import (
+	"math"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
 
 type streamKey struct {
 	tenant, region string
@@ -30,6 +34,7 @@ type stream struct {
 	observed  int64 // the receiver's clock at the latest event
 	arrived   int64 // wall clock at the latest arrival
 	mark      int64 // the watermark at that arrival
+	lag       int64 // how long that event had been on its way, ms
 
 	held             []heldEvent // see start.go
 	heldFrom, heldAt int64       // the receiver's clock and ours, at the first of them
@@ -45,6 +50,7 @@ type stream struct {
 	downMark    int64               // the watermark then
 	ended       bool                // whoever read the sockets that are down has ended
 	away        bool                // we were, and nothing has come since
+	awayInPast  bool                // and what came before was of the past
 	awaySince   int64               // our clock
 	gaps        []gap               // in the stream's time, overlapping at will
 
@@ -71,7 +77,7 @@ const maxGaps = 32
 // begin sets the watermark to t.
 func (s *stream) begin(t, observed, now int64) {
 	s.begun = true
-	s.watermark, s.newest, s.mark, s.observed, s.arrived, s.ahead = t, t, t, observed, now, t-observed
+	s.watermark, s.newest, s.mark, s.observed, s.arrived, s.ahead, s.lag = t, t, t, observed, now, t-observed, now-observed
 }
 
 // arrive moves the watermark for an event of the platform stamped t.
@@ -79,12 +85,16 @@ func (s *stream) arrive(t, observed, now int64) {
 	if s.signs.every > 0 {
 		s.lives(observed)
 	}
+	if s.awayInPast { // where in its own time we were away, only its events can say
+		s.away, s.awayInPast = false, false
+		s.addGap(math.MinInt64, t)
+	}
 	if t > s.newest {
 		s.newest, s.ahead = t, t-observed
 	}
 	s.observed = max(s.observed, observed)
 	s.watermark = max(s.watermark, min(s.newest, s.observed))
-	s.arrived, s.mark = max(s.arrived, now), s.watermark
+	s.arrived, s.mark, s.lag = max(s.arrived, now), s.watermark, now-observed
 	if s.away || s.ended {
 		s.back(observed)
 		s.returned(observed)
@@ -121,14 +131,14 @@ const replayIdle = 30_000
 // patience is how long a stream must be quiet before the clock moves it. Nobody waits
 // for the windows of the past, and whoever delivers them may be slow.
 func (s *stream) patience(idle int64) int64 {
-	if s.arrived-s.observed > lookBack {
+	if s.lag > lookBack {
 		return max(idle, replayIdle)
 	}
 	return idle
 }
 
 // apply takes what a record says about the stream.
-func (s *stream) apply(event *Event, observed int64) {
+func (s *stream) apply(event *Event, observed, now int64) {
 	switch event.Kind {
 	case Alive:
 		s.back(observed)
@@ -138,6 +148,7 @@ func (s *stream) apply(event *Event, observed int64) {
 		s.back(event.Time)
 		s.returned(event.Time)
 		s.up(event, observed)
+		s.anchor(observed, now)
 		if s.connectedAt == 0 {
 			s.connectedAt = event.Time
 		}
@@ -153,6 +164,14 @@ func (s *stream) apply(event *Event, observed int64) {
 		if event.Time >= s.skewAt {
 			s.skew, s.skewKnown, s.skewAt = event.Skew, true, event.Time
 		}
+	}
+}
+
+// anchor sets the receiver's clock anew: the one that is connected now may be another
+// one than before, and a stream that was quiet before a restart has no other hold.
+func (s *stream) anchor(observed, now int64) {
+	if s.begun && observed > s.observed {
+		s.observed, s.arrived, s.mark, s.lag = observed, max(s.arrived, now), s.watermark, now-observed
 	}
 }
 
@@ -177,11 +196,14 @@ func (s *stream) up(event *Event, observed int64) {
 
 // back ends the time in which we were away.
 func (s *stream) back(observed int64) {
-	if s.away && observed >= s.awaySince {
+	if s.away && !s.awayInPast && observed >= s.awaySince {
 		s.away = false
 		s.addGap(s.own(s.awaySince, observed, observed))
 	}
 }
+
+// awayAt reports whether we were away at t, our clock, for all we know.
+func (s *stream) awayAt(t int64) bool { return s.away && (s.awayInPast || t > s.awaySince) }
 
 // recent is how old a gap's end may be to be of the present, in ms.
 const recent = 60_000
@@ -210,10 +232,11 @@ func (s *stream) addGap(start, end int64) {
 // listening says whether somebody listened to the stream in all of [start, end),
 // and whether so little is known of it that a zero would be a guess. While a
 // socket is down, we have just come back, signs of life are missing, or what is read
-// is not delivered, nothing is known of the time after the latest event.
+// is not delivered, nothing is known of the time after the latest event. With one of
+// several sockets down, some of the events are missing.
 func (s *stream) listening(start, end int64) (all, blind bool) {
-	blind = (len(s.down) > 0 || s.away || s.signs.missing(end-s.ahead) || s.unread(end-s.ahead)) && end > s.newest
-	all = !blind && start >= s.connectedAt+s.ahead
+	blind = (len(s.down) > 0 || s.awayAt(end-s.ahead) || s.signs.missing(end-s.ahead) || s.unread(end-s.ahead)) && end > s.newest
+	all = !blind && start >= s.connectedAt+s.ahead && (len(s.down) == 0 || end <= s.downSince+s.ahead)
 	for _, g := range s.gaps {
 		if g.start < end && g.end > start {
 			all = false
