@@ -81,7 +81,7 @@ func TestWriteBody_KeysAreKnown(t *testing.T) {
 	body := pcommon.NewMap()
 	writeBody(body, &engine.Alert{
 		Attributes: engine.Attributes{
-			{Name: "tenant_id", Value: "a"}, {Name: "region", Value: "b"}, {Name: "channel_type", Value: "c"}, {Name: "queue", Value: "d"},
+			{Name: "channel_type", Value: "c"}, {Name: "queue", Value: "d"}, {Name: "region", Value: "b"}, {Name: "tenant_id", Value: "a"},
 		},
 		Reason: rule.Reason{Cause: rule.Silent},
 	}, &presentation{runbookURL: "https://runbooks.example.com", annotations: map[string]string{"team": "voice"}}, "text")
