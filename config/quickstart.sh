@@ -33,9 +33,10 @@ cat <<-END
 	The first windows are there within 20 seconds. Every few minutes connections drop, or a campaign begins, and alerts
 	are delivered to a webhook; each is printed here when it arrives. Beside the page:
 
-	    http://$page/api/v1    the same numbers, for a Prometheus data source in Grafana
-	    http://$address/truth     what the simulator says it has sent
-	    http://${CCAAS_HEALTH:-localhost:13133}          whether the stream can be watched
+	    http://${CCAAS_HEALTH:-localhost:13133}/?verbose    whether the stream can be watched, by component
+	    http://$address/truth      what the simulator says it has sent
+
+	In Grafana, a Prometheus data source with the URL http://$page has the same numbers.
 
 	Ctrl-C stops both. What was measured stays in $data, and is shown again the next time.
 

@@ -136,16 +136,19 @@ func hostileAttacks() map[string]attack {
 		_, _ = fmt.Fprintf(&large, `label_replace(sin(vector(time()*%d)), "n", "%d", "a", "") or `, i+7, i)
 	}
 	large.WriteString("vector(1)")
+	doubled := strings.Repeat("label_join(", 19) + `label_replace(vector(1),"x","aaaaaaaaaaaaaaaa","","")` + strings.Repeat(`,"x","","x","x")`, 19)
 	now := time.Now().Unix()
 	reading := url.Values{"query": {large.String()}, "start": {strconv.FormatInt(now-100_000, 10)}, "end": {strconv.FormatInt(now, 10)}, "step": {"10"}}
 	return map[string]attack{
-		"deep parentheses":       asking("GET", "/api/v1/query", query(deep), nil, 400),
-		"format_query":           asking("POST", "/api/v1/format_query", query(deep), nil, 404),
-		"parse_query":            asking("POST", "/api/v1/parse_query", query(deep), nil, 404),
-		"a matcher of 60 KB":     asking("POST", "/api/v1/query", query(classes), nil, 400),
-		"negated classes":        asking("POST", "/api/v1/query", query("{a=~`"+strings.Repeat(`[^1]`, 15_000)+"`}"), nil, 400),
-		"repetitions":            asking("POST", "/api/v1/query", query("{a=~`((x{30}){30}){30}`}"), nil, 400),
-		"label_replace of 60 KB": asking("POST", "/api/v1/query", query("label_replace(vector(1), `a`, `b`, `c`, `"+strings.Repeat(`\PN`, 20_000)+"`)"), nil, 400),
+		"deep parentheses":        asking("GET", "/api/v1/query", query(deep), nil, 400),
+		"format_query":            asking("POST", "/api/v1/format_query", query(deep), nil, 404),
+		"parse_query":             asking("POST", "/api/v1/parse_query", query(deep), nil, 404),
+		"a matcher of 60 KB":      asking("POST", "/api/v1/query", query(classes), nil, 400),
+		"negated classes":         asking("POST", "/api/v1/query", query("{a=~`"+strings.Repeat(`[^1]`, 15_000)+"`}"), nil, 400),
+		"repetitions":             asking("POST", "/api/v1/query", query("{a=~`((x{30}){30}){30}`}"), nil, 400),
+		"label_replace of 60 KB":  asking("POST", "/api/v1/query", query("label_replace(vector(1), `a`, `b`, `c`, `"+strings.Repeat(`\PN`, 20_000)+"`)"), nil, 400),
+		"a label that doubles":    asking("GET", "/api/v1/query", query(doubled), nil, 400, 503),
+		"a label of 1,000 copies": asking("GET", "/api/v1/query", query("label_replace({__name__=~`.+`}, `x`, `"+strings.Repeat("$1", 1000)+"`, `__name__`, `(.*)`)"), nil, 400, 503),
 		"match[] of 122 KB": asking("POST", "/api/v1/series", url.Values{"match[]": {
 			"{a=~`" + strings.Repeat(`\D`, 30_000) + "`}", "{a=~`" + strings.Repeat(`\S`, 30_000) + "`}",
 		}}, nil, 400),

@@ -167,6 +167,74 @@ func TestValidateWarnsOfUnknownMetrics(t *testing.T) {
 	assert.Regexp(t, `Warning: connectors::alert::rules\[\S+\]::metric: ws.droprate: .*did you mean ws.drop_rate\?`, string(out))
 }
 
+// An environment variable that is not set is named, whether the configuration is valid without it or not.
+func TestValidateNamesUnsetVariables(t *testing.T) {
+	t.Parallel()
+	run := func(config string, variables ...string) (string, error) {
+		command := exec.CommandContext(t.Context(), built(t, "otelcol-ccaas"), "validate", "--config", config)
+		command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, variables...)
+		out, err := command.CombinedOutput()
+		return string(out), err
+	}
+	const secret = "CCAAS_WEBHOOK_SECRET=whsec_b3RlbGNvbC1jY2Fhcy1mYWtlLXNlY3JldC0wMDAw"
+	out, err := run("../config/alerting.yaml", "CCAAS_CLIENT_ID=a", "CCAAS_CLIENT_SECRET=b", secret)
+	require.NoError(t, err, out)
+	assert.NotContains(t, out, "is not set")
+	out, err = run("../config/alerting.yaml", "CCAAS_CLIENT_ID=a", "CCAAS_CLIENT_SECRET=b")
+	require.NoError(t, err, out)
+	assert.Contains(t, out, "Warning: environment variable CCAAS_WEBHOOK_SECRET is not set")
+	assert.Equal(t, 1, strings.Count(out, "is not set"), "those with a default are not named")
+	out, err = run("../config/alerting.yaml", "CCAAS_CLIENT_SECRET=b", secret)
+	require.Error(t, err)
+	assert.Contains(t, out, "Warning: environment variable CCAAS_CLIENT_ID is not set")
+	assert.Contains(t, out, "oauth2.client_id")
+}
+
+// A calendar that cannot be parsed is an error with its line. Attributes, percentages and keys of a body
+// that are probably misspelt are warned of.
+func TestValidateAlertRules(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	calendar, path := filepath.Join(folder, "campaigns.ics"), filepath.Join(folder, "config.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(`
+receivers: { otlp: { protocols: { grpc: { endpoint: "localhost:4317" } } } }
+connectors:
+  alert:
+    rules:
+      - name: a
+        metric: ws.messages
+        match: { channel_typ: webmessaging }
+        by: [tenant_id, regoin]
+        severity: warning
+        baseline: { exclude: [{ ical: "`+calendar+`" }] }
+        threshold: { percent_of_baseline: 1.2 }
+exporters: { webhook: { endpoint: "https://alerts.example.com/hook", format: template, template: { body: "{{ toJSON .Body.alertId }}" } } }
+service:
+  pipelines:
+    metrics: { receivers: [otlp], exporters: [alert] }
+    logs/alerts: { receivers: [alert], exporters: [webhook] }
+`), 0o600))
+	run := func(text string) (string, error) {
+		require.NoError(t, os.WriteFile(calendar, []byte(text), 0o600))
+		out, err := exec.CommandContext(t.Context(), built(t, "otelcol-ccaas"), "validate", "--config", path).CombinedOutput()
+		return string(out), err
+	}
+	out, err := run("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:x\nDTSTART:2026-12-01\nEND:VEVENT\nEND:VCALENDAR\n")
+	require.Error(t, err)
+	assert.Contains(t, out, "ical: "+calendar+`: cannot be read: line 4: event "x": DTSTART: "2026-12-01" is no time`)
+
+	out, err = run("BEGIN:VCALENDAR\nEND:VCALENDAR\n")
+	require.NoError(t, err, out)
+	for _, want := range []string{
+		"Warning: connectors::alert::rules[a]::match: channel_typ: ", "did you mean channel_type?",
+		"Warning: connectors::alert::rules[a]::by[1]: regoin: ", "did you mean region?",
+		"Warning: connectors::alert::rules[a]::threshold::percent_of_baseline: 1.2: ", "did you mean 120?",
+		"Warning: exporters::webhook::template::body: .Body.alertId: an alert's body has no such key, and its value is null; did you mean .Body.alert_id?",
+	} {
+		assert.Contains(t, out, want)
+	}
+}
+
 // A directory that cannot be used is named by its absolute path and its key, without a stack trace.
 func TestStartNamesTheDirectory(t *testing.T) {
 	t.Parallel()

@@ -39,6 +39,14 @@ const (
 	KeyReason         = "reason" // when it is not the threshold: no data, and ends without a clear window
 )
 
+// AlertKeys are all keys that an alert record's body can have.
+func AlertKeys() []string {
+	return []string{
+		KeyAlertType, KeyAlertMetric, KeyAlertValue, KeyAlertThreshold, Region, TenantID, ChannelType, KeyWindowStart, KeyAlertWindowEnd,
+		KeyContext, KeyStatus, AlertID, KeyBaseline, KeySnapshot, KeyRunbookURL, KeyAnnotations, KeyLabels, KeyReason,
+	}
+}
+
 // Metrics about alerts, with the attributes below and those of the series.
 const (
 	MetricAlertBaseline  = "ws.alert.baseline"

@@ -124,3 +124,98 @@ func TestValidate_MissingCalendarFile(t *testing.T) {
 	config.Rules[0].Mute[0].ICal = t.TempDir()
 	require.ErrorContains(t, config.Validate(), "is a directory")
 }
+
+func TestValidate_CalendarFileThatIsNone(t *testing.T) {
+	t.Parallel()
+	config := configured(t, "rules: [{ name: a, metric: m, severity: w, threshold: { above: 1 }, baseline: {} }]")
+	file := filepath.Join(t.TempDir(), "campaigns.ics")
+	for text, want := range map[string]string{
+		"hello": `line 1: "hello": must be BEGIN:VCALENDAR`,
+		calendarOf("20261127T000000Z", "2026-12-01"): `line 7: event "Sale": DTEND: "2026-12-01" is no time`,
+	} {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		config.Rules[0].Mute = []RangeConfig{{ICal: file}}
+		require.ErrorContains(t, config.Validate(), "rules[a]::mute[0]: ical: "+file+": cannot be read: "+want)
+		config.Rules[0].Mute, config.Rules[0].Baseline.Exclude = nil, []RangeConfig{{ICal: file}}
+		require.ErrorContains(t, config.Validate(), "rules[a]::baseline::exclude[0]: ical: "+file+": cannot be read: "+want)
+		config.Rules[0].Baseline.Exclude = nil
+	}
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	require.NoError(t, os.Truncate(file, maxCalendarSize+1))
+	config.Rules[0].Mute = []RangeConfig{{ICal: file}}
+	require.ErrorContains(t, config.Validate(), "is 10485761 bytes long, at most 10485760 are read")
+	config.Rules[0].Mute = []RangeConfig{{ICal: os.DevNull}}
+	require.ErrorContains(t, config.Validate(), "is not a regular file")
+}
+
+// The address of a calendar is often a secret.
+func TestValidate_CalendarURL(t *testing.T) {
+	t.Parallel()
+	config := configured(t, "rules: [{ name: a, metric: m, severity: w, threshold: { above: 1 } }]")
+	for address, want := range map[string]string{
+		"https://user:pass@calendar.example.com/private-0a1b/basic.ics": "ical: https://calendar.example.com…: must be a file, not a URL",
+		"webcal://calendar.example.com?key=0a1b":                        "ical: webcal://calendar.example.com…: must be a file, not a URL",
+		"file:///etc/campaigns.ics":                                     "ical: file://…: must be a file, not a URL",
+	} {
+		config.Rules[0].Mute = []RangeConfig{{ICal: address}}
+		err := config.Validate()
+		require.ErrorContains(t, err, want)
+		assert.NotContains(t, err.Error(), "0a1b")
+		assert.NotContains(t, err.Error(), "pass@")
+	}
+}
+
+func TestWarnings_UnknownAttributes(t *testing.T) {
+	t.Parallel()
+	for rule, want := range map[string][]string{
+		"metric: ws.messages, match: { channel_typ: webmessaging }":                         {"rules[a]::match: channel_typ: Metric has no such attribute; the rule sees no value of it", "did you mean channel_type?"},
+		"metric: ws.messages, by: [tenant, region]":                                         {"rules[a]::by[0]: tenant: Metric has no such attribute; series are merged", "did you mean tenant_id?"},
+		"metric: ws.drop_rate, by: [tenant_id, regoin]":                                     {"rules[a]::by[1]: regoin: ", "did you mean region?"},
+		"metric: ws.drop_rate, by: [tenant.id]":                                             {"did you mean tenant_id?"},
+		"metric: ws.drop_rate, by: [team]":                                                  {"rules[a]::by[0]: team: Metric has no such attribute"},
+		"metric: ws.alert.firing, by: [rule, severty]":                                      {"rules[a]::by[1]: severty: ", "did you mean severity?"},
+		"metric: ws.drop_rate, by: [tenant_id, region, channel_type, otel.metric.overflow]": nil,
+		"metric: ws.drop_rate, by: [service.name], match: { k8s.cluster.name: prod }":       nil,
+		"metric: ws.alert.firing, by: [rule, severity, metric, queue]":                      nil,
+		"metric: queue.depth, by: [queue], match: { tenant: a }":                            nil,
+	} {
+		config := configured(t, "rules: [{ name: a, severity: w, threshold: { above: 1 }, "+rule+" }]")
+		warnings := config.Warnings()
+		require.Len(t, warnings, min(1, len(want)), rule)
+		for _, text := range want {
+			assert.Contains(t, warnings[0], text, rule)
+		}
+		if len(want) == 1 {
+			assert.NotContains(t, warnings[0], "did you mean ?")
+		}
+		synctest.Test(t, func(t *testing.T) {
+			r := begin(t, config, nil, nil)
+			assert.Equal(t, len(warnings), r.log.FilterMessageSnippet("has no such attribute").Len(), "it is logged at start, too")
+			r.end(t)
+		})
+	}
+}
+
+func TestWarnings_PercentageThatIsARatio(t *testing.T) {
+	t.Parallel()
+	const small = "Percentage of the baseline is so small that a ratio may be meant"
+	for level, want := range map[string]string{
+		"severity: w, threshold: { percent_of_baseline: 1.2 }":                                         "rules[a]::threshold::percent_of_baseline: 1.2: " + small + "; 120 is 120 %; did you mean 120?",
+		"severity: w, threshold: { percent_of_baseline: 5 }":                                           "threshold::percent_of_baseline: 5: ",
+		"severity: w, threshold: { percent_of_baseline: 0 }":                                           "threshold::percent_of_baseline: 0: ",
+		"severity: w, threshold: { below_percent_of_baseline: 0.5 }":                                   "threshold::below_percent_of_baseline: 0.5: " + small + "; 120 is 120 %; did you mean 50?",
+		"severity: w, threshold: { percent_of_baseline: 120 }, clear: { percent_of_baseline: 1.1 }":    "rules[a]::clear::percent_of_baseline: 1.1: ",
+		"severities: [{ severity: w, threshold: { percent_of_baseline: 2 } }]":                         "rules[a]::severities[0]::threshold::percent_of_baseline: 2: ",
+		"severity: w, threshold: { percent_of_baseline: 5.1 }":                                         "",
+		"severity: w, threshold: { below_percent_of_baseline: 2 }, clear: { percent_of_baseline: 10 }": "",
+	} {
+		config := configured(t, "rules: [{ name: a, metric: m, baseline: {}, "+level+" }]")
+		warnings := config.Warnings()
+		if want == "" {
+			assert.Empty(t, warnings, level)
+			continue
+		}
+		require.Len(t, warnings, 1, level)
+		assert.Contains(t, warnings[0], want)
+	}
+}

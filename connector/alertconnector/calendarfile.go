@@ -5,8 +5,13 @@ package alertconnector
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -22,7 +27,8 @@ type calendarFile struct {
 	position int
 	modified time.Time
 	size     int64
-	failure  string // of the latest attempt, so that it is told once
+	loaded   bool   // events of it are in force
+	failure  string // of the latest attempt, so that it is logged once
 }
 
 // maxCalendarSize bounds what is read.
@@ -40,23 +46,70 @@ func (f *calendarFile) read(now time.Time) (*calendar.Events, error) {
 		return nil, nil //nolint:nilnil // no news
 	}
 	f.modified, f.size = info.ModTime(), info.Size()
-	if info.Size() > maxCalendarSize {
-		return nil, fmt.Errorf("%s: is %d bytes long, at most %d are read", f.path, info.Size(), maxCalendarSize)
-	}
-	file, err := os.Open(f.path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	events, err := calendar.ParseEvents(file, f.zone, now)
+	events, err := readCalendar(f.path, f.zone, now)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.path, err)
 	}
 	return events, nil
 }
 
+// readCalendar reads a calendar file. Its errors name the line, and not the path.
+func readCalendar(path string, zone *time.Location, now time.Time) (*calendar.Events, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	switch {
+	case info.IsDir():
+		return nil, errors.New("is a directory")
+	case !info.Mode().IsRegular():
+		return nil, errors.New("is not a regular file")
+	case info.Size() > maxCalendarSize:
+		return nil, fmt.Errorf("is %d bytes long, at most %d are read", info.Size(), maxCalendarSize)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	defer file.Close()
+	return calendar.ParseEvents(io.LimitReader(file, maxCalendarSize), zone, now)
+}
+
+// withoutPath is the cause of an error that names a path.
+func withoutPath(err error) error {
+	if inPath, ok := errors.AsType[*fs.PathError](err); ok {
+		return inPath.Err
+	}
+	return err
+}
+
+// checkCalendar returns an error where a path is not that of a calendar file that can
+// be read.
+func checkCalendar(path string, zone *time.Location) error {
+	if scheme, rest, found := strings.Cut(path, "://"); found {
+		if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+			rest = rest[:end]
+		}
+		host := rest[strings.LastIndex(rest, "@")+1:] // what is around it is often a secret
+		return fmt.Errorf("ical: %s://%s…: must be a file, not a URL; download it (say every hour with cron: curl -fsSo), and give the path: a changed file is read again",
+			scheme, host)
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("ical: %q: %w", path, err)
+	}
+	if _, err := readCalendar(absolute, zone, time.Now()); err != nil {
+		hint := ""
+		if !filepath.IsAbs(path) {
+			hint = " (a relative path is relative to the working directory of the process)"
+		}
+		return fmt.Errorf("ical: %s: cannot be read: %w%s", absolute, err, hint)
+	}
+	return nil
+}
+
 // readCalendars reads the calendar files that have changed. One that cannot be
-// read leaves its last good events in force.
+// read leaves its last good events in force, if there are any.
 //
 // Reading takes its time, and is done without the lock.
 func (e *evaluator) readCalendars(ctx context.Context) {
@@ -66,7 +119,7 @@ func (e *evaluator) readCalendars(ctx context.Context) {
 		case err != nil:
 			e.telemetry.AlertCalendarFailures.Add(ctx, 1)
 			if file.failure != err.Error() {
-				e.logger.Error("A calendar file cannot be read; its last good events stay in force", zap.Error(err))
+				e.logger.Error(file.failureMessage(), zap.Error(err))
 			}
 			file.failure = err.Error()
 		case events != nil:
@@ -74,7 +127,14 @@ func (e *evaluator) readCalendars(ctx context.Context) {
 			file.calendar.Set(file.position, events)
 			e.mutex.Unlock()
 			e.logger.Info("Read a calendar file", zap.String("ical", file.path))
-			file.failure = ""
+			file.loaded, file.failure = true, ""
 		}
 	}
+}
+
+func (f *calendarFile) failureMessage() string {
+	if f.loaded {
+		return "A calendar file cannot be read; its last good events stay in force"
+	}
+	return "A calendar file cannot be read; none of its events are in force: nothing is muted or excluded by it until it can be read"
 }

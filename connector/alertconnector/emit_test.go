@@ -14,7 +14,12 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/rule"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 func TestASlowStoreHoldsUpNoAlert(t *testing.T) {
@@ -68,4 +73,21 @@ func TestATimeThatWeSleptThroughIsNoSilence(t *testing.T) {
 			r.end(t)
 		})
 	}
+}
+
+// What stands in an alert's body is known to those who read it.
+func TestWriteBody_KeysAreKnown(t *testing.T) {
+	t.Parallel()
+	body := pcommon.NewMap()
+	writeBody(body, &engine.Alert{
+		Attributes: engine.Attributes{
+			{Name: "channel_type", Value: "c"}, {Name: "queue", Value: "d"}, {Name: "region", Value: "b"}, {Name: "tenant_id", Value: "a"},
+		},
+		Reason: rule.Reason{Cause: rule.Silent},
+	}, &presentation{runbookURL: "https://runbooks.example.com", annotations: map[string]string{"team": "voice"}}, "text")
+	var keys []string
+	for key := range body.All() {
+		keys = append(keys, key)
+	}
+	assert.Equal(t, wsevent.AlertKeys(), keys)
 }

@@ -36,7 +36,6 @@ type evaluator struct {
 	telemetry *metadata.TelemetryBuilder
 	present   map[string]*presentation
 	wanted    map[string]bool // metrics that a rule looks at
-	rules     []*engine.Rule
 
 	mutex  sync.Mutex
 	engine *engine.Engine
@@ -71,7 +70,7 @@ func newEvaluator(set connector.Settings, config *Config) (*evaluator, error) {
 	}
 	e := &evaluator{
 		id: set.ID, config: config, logger: set.Logger, telemetry: telemetry, present: present,
-		wanted: map[string]bool{}, rules: rules, engine: engine.New(rules), files: files,
+		wanted: map[string]bool{}, engine: engine.New(rules), files: files,
 		alerts: alertQueue{wake: make(chan struct{}, 1)}, points: pointQueue{wake: make(chan struct{}, 1)},
 	}
 	for _, r := range rules {
@@ -93,7 +92,7 @@ func (e *evaluator) start(ctx context.Context, host component.Host) error {
 	if err := e.observe(); err != nil { // without the lock: a collection in progress waits for it
 		return err
 	}
-	warnUnknownMetrics(e.rules, e.logger)
+	e.config.logWarnings(e.logger)
 	e.readCalendars(ctx)
 	e.mutex.Lock()
 	defer e.mutex.Unlock()

@@ -4,7 +4,6 @@
 package alertconnector
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -32,30 +31,6 @@ func unknownMetric(name string) (nearest string, unknown bool) {
 	}
 	nearest, _ = spelling.Nearest(name, metricNames)
 	return nearest, true
-}
-
-const unknownMetricMessage = "Rule names a metric that this distribution does not emit; it does not fire unless another source sends it"
-
-// warnUnknownMetrics logs each rule on such a metric.
-func warnUnknownMetrics(rules []*engine.Rule, logger *zap.Logger) {
-	for _, r := range rules {
-		if nearest, unknown := unknownMetric(r.Metric); unknown {
-			logger.Warn(unknownMetricMessage, zap.String("rule", r.Name), zap.String("metric", r.Metric), zap.String("did_you_mean", nearest))
-		}
-	}
-}
-
-// Warnings are what is valid and probably not intended, each with its key; the
-// validate command prints them.
-func (c *Config) Warnings() []string {
-	var warnings []string
-	for i := range c.Rules {
-		r := &c.Rules[i]
-		if nearest, unknown := unknownMetric(r.Metric); unknown {
-			warnings = append(warnings, fmt.Sprintf("rules[%s]::metric: %s: %s; did you mean %s?", r.Name, r.Metric, unknownMetricMessage, nearest))
-		}
-	}
-	return warnings
 }
 
 const (

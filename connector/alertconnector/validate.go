@@ -6,11 +6,8 @@ package alertconnector
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -211,19 +208,7 @@ func (c *RangeConfig) check() error {
 	case once && c.Start.IsZero():
 		return errors.New("start: must be set")
 	case file:
-		path, err := filepath.Abs(c.ICal)
-		if err != nil {
-			return fmt.Errorf("ical: %q: %w", c.ICal, err)
-		}
-		if info, err := os.Stat(path); err != nil || info.IsDir() {
-			if err == nil {
-				err = errors.New("is a directory")
-			}
-			if inPath, ok := errors.AsType[*fs.PathError](err); ok {
-				err = inPath.Err
-			}
-			return fmt.Errorf("ical: %s: cannot be read: %w (a relative path is relative to the working directory of the process)", path, err)
-		}
+		return checkCalendar(c.ICal, zone)
 	case recurring && c.Duration < minRange:
 		return fmt.Errorf("duration: %v: must be at least 1s", c.Duration)
 	case recurring:

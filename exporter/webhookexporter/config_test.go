@@ -113,3 +113,21 @@ func TestBadConfig(t *testing.T) {
 		})
 	}
 }
+
+func TestWarningsOfInput(t *testing.T) {
+	t.Parallel()
+	config := createDefaultConfig().(*Config)
+	config.Format = formatTemplate
+	config.Template.Body = `{"id": {{ toJSON .Body.alertId }}, "q": {{ toJSON .Body.labels.queue }}, "o": {{ toJSON .Body.something }}, "t": {{ toJSON .Body.tenant_id }}}`
+	warnings := config.WarningsOfInput([]string{"alert", "batch"})
+	require.Len(t, warnings, 2)
+	assert.Equal(t, "template::body: .Body.alertId: an alert's body has no such key, and its value is null; did you mean .Body.alert_id?", warnings[0])
+	assert.Contains(t, warnings[1], "template::body: .Body.something: an alert's body has no such key, and its value is null; its keys are alert_type, metric, ")
+	for _, types := range [][]string{nil, {"otlp"}, {"batch"}, {"alert", "ccaas_ws"}, {"alert", "forward"}, {"alert", "transform"}} {
+		assert.Empty(t, config.WarningsOfInput(types), "other records may have other keys")
+	}
+	config.Template.Body = `{{ toJSON .Nothing }}`
+	assert.Empty(t, config.WarningsOfInput([]string{"alert"}), "Validate returns an error")
+	config.Format, config.Template.Body = formatNative, ""
+	assert.Empty(t, config.WarningsOfInput([]string{"alert"}))
+}

@@ -159,7 +159,7 @@ func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 			return refusal(http.StatusBadRequest, "bad_data", err)
 		}
 		began := time.Now()
-		answer := v.consult(request(ctx, q), maxAnswer)
+		answer := v.consult(request(q.Growth.NewContext(ctx), q), maxAnswer)
 		v.telemetry.DashboardQueryDuration.Record(ctx, time.Since(began).Seconds(),
 			metric.WithAttributes(attribute.String("endpoint", endpoint)))
 		return answer

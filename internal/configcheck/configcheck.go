@@ -25,6 +25,7 @@ type Checker struct {
 	set   otelcol.CollectorSettings
 	mutex sync.Mutex
 	conf  map[string]any // as it was read last
+	unset environment
 }
 
 // Watch makes a Checker of the configurations that are read with set. What is sent in
@@ -32,6 +33,7 @@ type Checker struct {
 func Watch(set *otelcol.CollectorSettings) *Checker {
 	c := &Checker{}
 	resolver := &set.ConfigProviderSettings.ResolverSettings
+	resolver.ProviderFactories = c.unset.watch(resolver.ProviderFactories)
 	resolver.ConverterFactories = append(slices.Clip(resolver.ConverterFactories), confmap.NewConverterFactory(func(set confmap.ConverterSettings) confmap.Converter {
 		return &recorder{checker: c, logger: set.Logger}
 	}))
@@ -51,6 +53,7 @@ func (r *recorder) Convert(_ context.Context, conf *confmap.Conf) error {
 	r.checker.mutex.Lock()
 	r.checker.conf = whole
 	r.checker.mutex.Unlock()
+	r.checker.unset.commit()
 	if r.logger != nil {
 		for _, warning := range plainText(whole) {
 			r.logger.Warn(warning)
@@ -86,10 +89,11 @@ func (c *Checker) Explain(err error) error {
 }
 
 // Warnings are what is valid in the configuration that was read last, and probably not
-// intended. Components add theirs by a method Warnings of their configuration.
+// intended. Components add theirs by a method Warnings of their configuration, and one
+// WarningsOfInput where it depends on what they are given.
 func (c *Checker) Warnings() []string {
 	conf := c.latest()
-	warnings := plainText(conf)
+	warnings := append(c.Unset(), plainText(conf)...)
 	factories, err := c.set.Factories()
 	if err != nil {
 		return warnings
@@ -102,19 +106,69 @@ func (c *Checker) Warnings() []string {
 			if !found {
 				continue
 			}
-			config := create()
-			warned, ok := config.(interface{ Warnings() []string })
-			settings, isMap := raw.(map[string]any)
-			if !ok || !isMap || confmap.NewFromStringMap(settings).Unmarshal(config) != nil {
-				continue
-			}
-			for _, warning := range warned.Warnings() {
+			for _, warning := range componentWarnings(create(), raw, upstream(conf, section, id)) {
 				warnings = append(warnings, section+"::"+id+"::"+warning)
 			}
 		}
 	}
 	slices.Sort(warnings)
 	return warnings
+}
+
+// Unset are warnings of the environment variables that the configuration names without
+// a default, and that are not set. They are good for a configuration that is not valid, too.
+func (c *Checker) Unset() []string {
+	var warnings []string
+	for _, name := range c.unset.names() {
+		warnings = append(warnings, "environment variable "+name+" is not set, and the configuration gives it no default: its value is empty")
+	}
+	return warnings
+}
+
+// componentWarnings are those of a component; types are those of the components that
+// its data passes before.
+func componentWarnings(config component.Config, raw any, types []string) []string {
+	warned, ofItself := config.(interface{ Warnings() []string })
+	input, ofInput := config.(interface{ WarningsOfInput(types []string) []string })
+	settings, isMap := raw.(map[string]any)
+	if !ofItself && !ofInput || !isMap || confmap.NewFromStringMap(settings).Unmarshal(config) != nil {
+		return nil
+	}
+	var warnings []string
+	if ofItself {
+		warnings = warned.Warnings()
+	}
+	if ofInput {
+		warnings = append(warnings, input.WarningsOfInput(types)...)
+	}
+	return warnings
+}
+
+// upstream are the types of the receivers (connectors among them) and processors in the
+// pipelines that end in an exporter; none for components of other sections.
+func upstream(conf map[string]any, section, id string) []string {
+	if section != "exporters" {
+		return nil
+	}
+	service, _ := conf["service"].(map[string]any)
+	pipelines, _ := service["pipelines"].(map[string]any)
+	var types []string
+	for _, raw := range pipelines {
+		pipeline, _ := raw.(map[string]any)
+		if exporters, _ := pipeline["exporters"].([]any); !slices.Contains(exporters, any(id)) {
+			continue
+		}
+		for _, key := range []string{"receivers", "processors"} {
+			components, _ := pipeline[key].([]any)
+			for _, component := range components {
+				name, _ := component.(string)
+				kind, _, _ := strings.Cut(name, "/")
+				types = append(types, strings.TrimSpace(kind))
+			}
+		}
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
 }
 
 // defaultConfigs are the default configurations of all components, by section and type.

@@ -4,6 +4,7 @@
 package configcheck
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -38,6 +39,13 @@ func (s *settings) Warnings() []string {
 		return []string{"endpoint: is odd"}
 	}
 	return nil
+}
+
+func (s *settings) WarningsOfInput(types []string) []string {
+	if s.Client.Endpoint != "of input" {
+		return nil
+	}
+	return types
 }
 
 var testType = component.MustNewType("test")
@@ -92,6 +100,55 @@ func TestWarnings_OfComponents(t *testing.T) {
 	t.Parallel()
 	checker, _ := checkerOf(t, map[string]any{"exporters": map[string]any{"test/a": map[string]any{"endpoint": "odd"}, "test": map[string]any{"endpoint": "even"}}})
 	assert.Equal(t, []string{"exporters::test/a::endpoint: is odd"}, checker.Warnings())
+}
+
+// An exporter is given the types of all that comes before it, in all of its pipelines.
+func TestWarnings_OfInput(t *testing.T) {
+	t.Parallel()
+	checker, _ := checkerOf(t, map[string]any{
+		"exporters": map[string]any{"test/a": map[string]any{"endpoint": "of input"}, "test/b": map[string]any{"endpoint": "of input"}},
+		"service": map[string]any{"pipelines": map[string]any{
+			"logs":   map[string]any{"receivers": []any{"alert/x", "forward"}, "processors": []any{"batch"}, "exporters": []any{"test/a"}},
+			"logs/2": map[string]any{"receivers": []any{"alert"}, "processors": nil, "exporters": []any{"test/a", "debug"}},
+			"logs/3": map[string]any{"receivers": []any{"otlp"}, "exporters": []any{"debug"}},
+			"broken": "x",
+		}},
+	})
+	assert.Equal(t, []string{"exporters::test/a::alert", "exporters::test/a::batch", "exporters::test/a::forward"}, checker.Warnings())
+}
+
+// anyProvider returns nothing for every URI.
+type anyProvider struct{ confmap.Provider }
+
+func (anyProvider) Retrieve(context.Context, string, confmap.WatcherFunc) (*confmap.Retrieved, error) {
+	return confmap.NewRetrieved(nil)
+}
+
+func TestUnset_EnvironmentVariables(t *testing.T) {
+	t.Parallel()
+	set := otelcol.CollectorSettings{Factories: func() (otelcol.Factories, error) { return otelcol.Factories{}, nil }}
+	set.ConfigProviderSettings.ResolverSettings.ProviderFactories = []confmap.ProviderFactory{
+		confmap.NewProviderFactory(func(confmap.ProviderSettings) confmap.Provider { return anyProvider{} }),
+	}
+	checker := Watch(&set)
+	resolver := set.ConfigProviderSettings.ResolverSettings
+	provider := resolver.ProviderFactories[0].Create(confmap.ProviderSettings{})
+	read := func(uris ...string) {
+		for _, uri := range uris {
+			_, err := provider.Retrieve(t.Context(), uri, nil)
+			require.NoError(t, err)
+		}
+		require.NoError(t, resolver.ConverterFactories[0].Create(confmap.ConverterSettings{}).Convert(t.Context(), confmap.New()))
+	}
+	read("file:a.yaml", "env:CONFIGCHECK_UNSET_B", "env:CONFIGCHECK_UNSET_A", "env:CONFIGCHECK_UNSET_B", "env:CONFIGCHECK_UNSET_C:-x", "env:CONFIGCHECK_UNSET_D:-", "env:PATH")
+	want := []string{
+		"environment variable CONFIGCHECK_UNSET_A is not set, and the configuration gives it no default: its value is empty",
+		"environment variable CONFIGCHECK_UNSET_B is not set, and the configuration gives it no default: its value is empty",
+	}
+	assert.Equal(t, want, checker.Unset())
+	assert.Equal(t, want, checker.Warnings())
+	read("env:PATH")
+	assert.Empty(t, checker.Unset(), "of the configuration that was read last")
 }
 
 func TestWarnings_PlainTextToAnotherHost(t *testing.T) {

@@ -69,6 +69,9 @@ func explainValidate(root *cobra.Command, check *configcheck.Checker) {
 		validate := command.RunE
 		command.RunE = func(command *cobra.Command, args []string) error {
 			if err := validate(command, args); err != nil {
+				for _, warning := range check.Unset() { // often the reason
+					command.PrintErrln("Warning:", warning)
+				}
 				return check.Explain(err)
 			}
 			for _, warning := range check.Warnings() {

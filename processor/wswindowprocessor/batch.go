@@ -104,6 +104,10 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		if event.Every = aliveInterval(attributes); event.Every == 0 {
 			return
 		}
+		event.Socket = window.AnySocket
+		if number, ok := wsevent.Int(attributes, wsevent.StreamConnection); ok {
+			event.Socket = uint16(number) //nolint:gosec // a receiver has at most 100
+		}
 	case window.Gap:
 		start, hasStart := wsevent.Int(attributes, wsevent.GapStart)
 		end, hasEnd := wsevent.Int(attributes, wsevent.GapEnd)

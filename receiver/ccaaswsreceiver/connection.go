@@ -190,7 +190,7 @@ func (c *connection) Disconnected(end *session.End, wait time.Duration) {
 		zap.String("cause", string(end.Cause)), zap.NamedError("detail", end.Err),
 		zap.Time("last_sign_of_life", end.Heard), zap.Duration("next_attempt_in", wait),
 	}
-	if end.RefusesToken() {
+	if end.RefusesToken() && end.WithToken {
 		c.logger.Warn("Disconnected: the platform refuses the token; connecting again with a new one", fields...)
 		return
 	}

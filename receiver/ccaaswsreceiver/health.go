@@ -97,6 +97,8 @@ func (h *health) trouble(now time.Time) error {
 func endReason(end *session.End) error {
 	closed := (*websocket.CloseError)(nil)
 	switch {
+	case errors.As(end.Err, &closed) && end.Code != 0 && end.RefusesToken() && !end.WithToken:
+		return fmt.Errorf("the platform closed the last one with code %d (%.123q); %s", closed.Code, closed.Text, session.RefusalAdvice(false))
 	case errors.As(end.Err, &closed) && end.Code != 0 && end.RefusesToken():
 		return fmt.Errorf("the platform closed the last one with code %d (%.123q), which refuses the token: check oauth2, and what the client may do", closed.Code, closed.Text)
 	case errors.As(end.Err, &closed) && end.Code != 0:

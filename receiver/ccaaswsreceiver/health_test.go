@@ -19,7 +19,7 @@ import (
 var healthStart = time.Date(2026, time.April, 1, 12, 0, 0, 0, time.UTC)
 
 func closedWith(at time.Time, code int, text string) *session.End {
-	return &session.End{Cause: session.ClosedByPeer, Code: code, At: at, Heard: at, Err: &websocket.CloseError{Code: code, Text: text}}
+	return &session.End{Cause: session.ClosedByPeer, Code: code, At: at, Heard: at, WithToken: true, Err: &websocket.CloseError{Code: code, Text: text}}
 }
 
 func passing(text string) *session.Failure {
@@ -55,6 +55,16 @@ func TestHealth_SocketsThatDoNotLast(t *testing.T) {
 	h.disconnected(closedWith(up.Add(time.Hour), 1012, ""))
 	require.NoError(t, h.trouble(up.Add(time.Hour+29*time.Second)), "an interruption")
 	require.ErrorContains(t, h.trouble(up.Add(time.Hour+30*time.Second)), "no socket since 2026-04-01T13:02:00Z: the platform closed the last one with code 1012")
+}
+
+// The advice of a refusal is to check oauth2 only where a token was sent.
+func TestHealth_RefusalWithoutAToken(t *testing.T) {
+	t.Parallel()
+	end := closedWith(healthStart, 4401, "Unauthorized")
+	require.ErrorContains(t, endReason(end), "check oauth2, ")
+	end.WithToken = false
+	require.EqualError(t, endReason(end), `the platform closed the last one with code 4401 ("Unauthorized"); `+
+		"no token of oauth2 was sent: configure oauth2, or check the credentials in endpoint and session")
 }
 
 func TestHealth_Unreachable(t *testing.T) {

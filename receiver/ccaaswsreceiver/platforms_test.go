@@ -4,6 +4,7 @@
 package ccaaswsreceiver
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -27,7 +28,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-var environment = regexp.MustCompile(`\$\{env:([A-Z_]+)(:-[^}]*)?\}`)
+var environment = regexp.MustCompile(`\$\{env:([A-Z_]+)(?::-([^{}]*))?\}`)
 
 // example reads the receiver of a configuration in config/, as the collector would
 // with the environment given, and in a hurry.
@@ -49,9 +50,12 @@ func shippedConf(t testing.TB, name string, values map[string]string) *confmap.C
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "config", name))
 	require.NoError(t, err)
-	text = environment.ReplaceAllFunc(text, func(one []byte) []byte {
-		return []byte(values[string(environment.FindSubmatch(one)[1])])
-	})
+	for environment.Match(text) { // a default may name another variable
+		text = environment.ReplaceAllFunc(text, func(one []byte) []byte {
+			found := environment.FindSubmatch(one)
+			return []byte(cmp.Or(values[string(found[1])], string(found[2])))
+		})
+	}
 	retrieved, err := confmap.NewRetrievedFromYAML(text)
 	require.NoError(t, err)
 	whole, err := retrieved.AsConf()

@@ -161,10 +161,38 @@ func TestEventsThatAreNone(t *testing.T) {
 		event("DTSTART:20261127T090000Z\nDURATION:PT1H\nRRULE:FREQ=SOMETIMES"):               "RRULE",
 		event("DTSTART:20261127T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY\nEXDATE:yesterday"): "EXDATE",
 		event("DTSTART:19700101T000000Z\nDURATION:PT1H\nRRULE:FREQ=HOURLY"):                  "recurs more than 100000 times since its DTSTART",
-		"what is this": "",
+		"what is this":                   `line 1: "what is this": must be BEGIN:VCALENDAR`,
+		"":                               "is empty",
+		"\ufeff\r\n \n":                  `line 2: " "`,
+		"BEGIN:VCALENDAR\nVERSION:2.0\n": `line 2: "VERSION:2.0": the file ends without END:VCALENDAR`,
+		"BEGIN:VCALENDAR\nVERSION:2.0\nBEGIN:VEVENT\nUID:x\nSUMMARY:a": `line 5: "SUMMARY:a": ran out of lines`,
+		"BEGIN:VCALENDAR\nEND:VCALENDAR\nX-A:b\nEND:VCALENDAR\n":       `line 3: "X-A:b": malformed calendar; unexpected end`,
+		"BEGIN:VCALENDAR\nhello\nEND:VCALENDAR\n":                      `line 2: "hello": is not a property (NAME:value)`,
 	} {
 		_, err := ParseEvents(strings.NewReader(text), time.UTC, moment)
 		require.ErrorContains(t, err, want, text)
+	}
+}
+
+// Folded and empty lines count, and so do other properties of the same name.
+func TestParseEvents_ErrorNamesTheLine(t *testing.T) {
+	t.Parallel()
+	const head = "\ufeffBEGIN:VCALENDAR\r\nVERSION:2.0\r\n\r\nBEGIN:VEVENT\r\nUID:good\r\nDTSTART:20261127T090000Z\r\nDURATION:PT1H\r\n" +
+		"SUMMARY:a long\r\n  one\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nUID:bad\r\n"
+	const tail = "END:VEVENT\r\nBEGIN:VEVENT\r\nUID:last\r\nDTSTART:2027\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+	for lines, want := range map[string]string{
+		"DTSTART:2026-12-01\r\nDTEND:20261202\r\n":                             `line 13: event "bad": DTSTART: "2026-12-01" is no time`,
+		"DTSTART:20261201\r\nDESCRIPTION:a\r\n b\r\n\tc\r\nDTEND:tomorrow\r\n": `line 17: event "bad": DTEND`,
+		"DTEND:20261202\r\n": `line 11: event "bad": DTSTART: missing`,
+		"DTSTART:20261201\r\nRRULE:FREQ=DAILY\r\nEXDATE:20261203\r\nEXDATE:20261204,never\r\n":          `line 16: event "bad": EXDATE: "never" is no time`,
+		"DTSTART:20261201\r\nBEGIN:VALARM\r\nDURATION:PT1M\r\nEND:VALARM\r\nDURATION:long\r\n":          `line 17: event "bad": DURATION: "long" is none`,
+		"DTSTART:20261201\r\n here\r\nno property\r\n":                                                  `line 15: "no property": is not a property (NAME:value)`,
+		"DTSTART:20261201\r\nDESCRIPTION:" + strings.Repeat("long ", 2_000) + "\r\nno\r\n property\r\n": `line 15: "noproperty": is not a property (NAME:value)`,
+		"DTSTART:20261201\r\n" + strings.Repeat("no property ", 1_000) + "\r\n":                         `line 14: "no property no property no property no property no property "…: is not a property`,
+		"dtstart;VALUE=DATE:20261201\r\nrrule:FREQ=SOMETIMES\r\n":                                       `event "bad": `,
+	} {
+		_, err := ParseEvents(strings.NewReader(head+lines+tail), time.UTC, moment)
+		require.ErrorContains(t, err, want, lines)
 	}
 }
 

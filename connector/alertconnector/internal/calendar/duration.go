@@ -16,7 +16,7 @@ var durationForm = regexp.MustCompile(`^\+?P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?
 func parseDuration(text string) (time.Duration, error) {
 	parts := durationForm.FindStringSubmatch(text)
 	if parts == nil {
-		return 0, fmt.Errorf("DURATION: %q is none", text)
+		return 0, &propertyError{name: "DURATION", value: text, err: fmt.Errorf("%q is none", text)}
 	}
 	total := time.Duration(0)
 	for i, unit := range []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, time.Hour, time.Minute, time.Second} {

@@ -41,17 +41,22 @@ const (
 const maxStarts = 100_000
 
 // ParseEvents reads an iCalendar file, to be asked about the time around now. Times
-// without a zone are in the zone given. The error names the event.
+// without a zone are in the zone given. The error names the line and the event.
 func ParseEvents(file io.Reader, zone *time.Location, now time.Time) (*Events, error) {
-	parsed, err := ics.ParseCalendar(file)
+	text, err := io.ReadAll(file)
+	if err != nil {
+		return nil, err
+	}
+	lines := unfold(string(text))
+	parsed, err := parseLines(lines)
 	if err != nil {
 		return nil, err
 	}
 	all := parsed.Events()
 	events := &Events{}
-	for _, event := range all {
+	for i, event := range all {
 		if err := events.add(event, all, zone, now); err != nil {
-			return nil, fmt.Errorf("event %q: %w", name(event), err)
+			return nil, fmt.Errorf("line %d: event %q: %w", locate(lines, i, err), name(event), err)
 		}
 	}
 	return events, nil
@@ -84,7 +89,7 @@ func (e *Events) add(event *ics.VEvent, all []*ics.VEvent, zone *time.Location, 
 		if moved := other.GetProperty(ics.ComponentPropertyRecurrenceId); moved != nil && other.Id() == event.Id() {
 			at, err := instant(moved, start.Location())
 			if err != nil {
-				return fmt.Errorf("RECURRENCE-ID: %w", err)
+				return &propertyError{name: "RECURRENCE-ID", value: moved.Value, err: err}
 			}
 			starts.ExDate(at)
 		}
@@ -106,12 +111,12 @@ func span(event *ics.VEvent, zone *time.Location) (time.Time, time.Duration, err
 	}
 	start, err := instant(begin, zone)
 	if err != nil {
-		return time.Time{}, 0, fmt.Errorf("DTSTART: %w", err)
+		return time.Time{}, 0, &propertyError{name: "DTSTART", value: begin.Value, err: err}
 	}
 	end := start
 	if property := event.GetProperty(ics.ComponentPropertyDtEnd); property != nil {
 		if end, err = instant(property, zone); err != nil {
-			return time.Time{}, 0, fmt.Errorf("DTEND: %w", err)
+			return time.Time{}, 0, &propertyError{name: "DTEND", value: property.Value, err: err}
 		}
 	} else if property := event.GetProperty(ics.ComponentPropertyDuration); property != nil {
 		duration, err := parseDuration(property.Value)
@@ -155,20 +160,20 @@ func starts(event *ics.VEvent, start time.Time) (*rrule.Set, error) {
 	set.DTStart(start)
 	rules := event.GetProperties(ics.ComponentPropertyRrule)
 	if len(rules) > 1 {
-		return nil, errors.New("RRULE: more than one")
+		return nil, &propertyError{name: "RRULE", value: rules[1].Value, err: errors.New("more than one")}
 	}
 	for _, property := range rules {
 		option, err := rrule.StrToROptionInLocation(property.Value, start.Location())
 		if err != nil {
-			return nil, fmt.Errorf("RRULE: %w", err)
+			return nil, &propertyError{name: "RRULE", value: property.Value, err: err}
 		}
 		if option.Freq > rrule.HOURLY {
-			return nil, fmt.Errorf("RRULE: %s: at most HOURLY", option.Freq)
+			return nil, &propertyError{name: "RRULE", value: property.Value, err: fmt.Errorf("%s: at most HOURLY", option.Freq)}
 		}
 		option.Dtstart = start
 		rule, err := rrule.NewRRule(*option)
 		if err != nil {
-			return nil, fmt.Errorf("RRULE: %w", err)
+			return nil, &propertyError{name: "RRULE", value: property.Value, err: err}
 		}
 		set.RRule(rule)
 	}
@@ -182,7 +187,7 @@ func starts(event *ics.VEvent, start time.Time) (*rrule.Set, error) {
 				one.Value = value
 				at, err := instant(&one, start.Location())
 				if err != nil {
-					return nil, fmt.Errorf("%s: %w", list.property, err)
+					return nil, &propertyError{name: string(list.property), value: property.Value, err: err}
 				}
 				list.add(at)
 			}

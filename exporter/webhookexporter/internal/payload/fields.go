@@ -6,6 +6,7 @@ package payload
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ import (
 // and that does not exist. Go's template package reports those at execution only,
 // and only where the branch is taken.
 func checkFields(t *template.Template) error {
-	c := fieldChecker{known: viewFields()}
+	c := fieldChecker{known: viewFields(), keys: map[string]bool{}}
 	for _, one := range t.Templates() {
 		if one.Tree != nil {
 			// The dot of a template of its own is whatever it is called with.
@@ -27,6 +28,18 @@ func checkFields(t *template.Template) error {
 		}
 	}
 	return errors.Join(c.errs...)
+}
+
+// BodyKeys returns the keys that the template names directly below .Body, in order:
+// of .Body.labels.queue, labels.
+func (t *Template) BodyKeys() []string {
+	c := fieldChecker{known: viewFields(), keys: map[string]bool{}}
+	for _, one := range t.template.Templates() {
+		if one.Tree != nil {
+			c.node(one.Root, one.Name() == t.template.Name())
+		}
+	}
+	return slices.Sorted(maps.Keys(c.keys))
 }
 
 // viewFields are the names that a template finds in its message.
@@ -48,6 +61,7 @@ func viewFields() []string {
 type fieldChecker struct {
 	known []string
 	errs  []error
+	keys  map[string]bool // of the body
 }
 
 // node checks a node; atTop says that the dot is the message.
@@ -75,11 +89,11 @@ func (c *fieldChecker) node(node parse.Node, atTop bool) {
 		c.node(n.Node, atTop)
 	case *parse.FieldNode:
 		if atTop {
-			c.name(n.Ident[0])
+			c.path(n.Ident)
 		}
 	case *parse.VariableNode:
 		if len(n.Ident) > 1 && n.Ident[0] == "$" {
-			c.name(n.Ident[1])
+			c.path(n.Ident[1:])
 		}
 	}
 }
@@ -103,7 +117,12 @@ func (c *fieldChecker) pipe(n *parse.PipeNode, atTop bool) {
 	}
 }
 
-func (c *fieldChecker) name(name string) {
+// path checks a field of the message, and what is below it.
+func (c *fieldChecker) path(path []string) {
+	name := path[0]
+	if name == "Body" && len(path) > 1 {
+		c.keys[path[1]] = true
+	}
 	if slices.Contains(c.known, name) {
 		return
 	}

@@ -39,3 +39,11 @@ func TestTemplate_KnownFieldsAreAccepted(t *testing.T) {
 		assert.NoError(t, err, body)
 	}
 }
+
+func TestTemplate_BodyKeys(t *testing.T) {
+	t.Parallel()
+	made, err := NewTemplate(`{{ toJSON .Body.value }}{{ .Body }}{{ with .Body.labels.queue }}{{ .Body.no }}{{ $.Body.alertId }}{{ end }}`+
+		`{{ if eq .Event "x" }}{{ slack .Body.value }}{{ end }}{{ with .Body }}{{ .unknown }}{{ end }}{{ define "part" }}{{ .Body.no }}{{ end }}`, JSON, nil)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"alertId", "labels", "value"}, made.BodyKeys())
+}

@@ -26,6 +26,8 @@ type Question struct {
 	// Work is about how much there is to compute, as far as the text says: the words of the
 	// expressions, once for each point in time. It is known after Check.
 	Work int
+	// Growth is what it makes of labels, after CheckExpression.
+	Growth Growth
 }
 
 // Limits are what may be asked for.

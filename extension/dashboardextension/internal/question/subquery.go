@@ -14,11 +14,11 @@ import (
 // defaultStep is that of a subquery which names none.
 const defaultStep = time.Minute
 
-// CheckExpression bounds how far an expression reaches, and the steps of subqueries. The
-// engine makes room for all steps before it looks at its limits, so [360d:1ms] would
-// take all the memory there is. It parses the expression, which takes time: Check comes
-// before.
-func (q Question) CheckExpression(limits Limits) error {
+// CheckExpression bounds how far an expression reaches, the steps of subqueries, and the labels
+// that it writes. The engine makes room for all steps before it looks at its limits, so
+// [360d:1ms] would take all the memory there is; and it does not count bytes of labels. It
+// parses the expression, which takes time: Check comes before. Growth is known after it.
+func (q *Question) CheckExpression(limits Limits) error {
 	if !strings.HasPrefix(q.Path, "/query") {
 		return nil
 	}
@@ -37,7 +37,15 @@ func (q Question) CheckExpression(limits Limits) error {
 		}
 		return nil
 	})
-	return found
+	if found != nil {
+		return found
+	}
+	grown, err := growthOf(expression)
+	if err != nil {
+		return fmt.Errorf("query: %w", err)
+	}
+	q.Growth = grown.total()
+	return nil
 }
 
 func checkNode(node parser.Node, around []parser.Node, asked time.Duration, limits Limits) error {

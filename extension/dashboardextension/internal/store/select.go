@@ -9,10 +9,16 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/question"
 )
 
-// maxRoom is for how many steps of a series the engine makes room at once.
-const maxRoom = 5000
+const (
+	// maxRoom is for how many steps of a series the engine makes room at once.
+	maxRoom = 5000
+	// maxGrown bounds the bytes of the labels that a query writes, of all series it selects.
+	maxGrown = 32 << 20
+)
 
 // bounded is a querier that gives no more series than there is room for. The engine
 // counts samples; but it makes room for the steps of each series before, which may be
@@ -31,6 +37,7 @@ func (b bounded) Select(ctx context.Context, sorted bool, hints *storage.SelectH
 		SeriesSet:  b.Querier.Select(ctx, sorted, hints, matchers...),
 		left:       int64(b.maxSamples) / steps,
 		maxSamples: b.maxSamples,
+		grown:      question.GrownOf(ctx),
 	}
 }
 
@@ -38,6 +45,7 @@ type boundedSet struct {
 	storage.SeriesSet
 	left       int64
 	maxSamples int
+	grown      *question.Grown
 	err        error
 }
 
@@ -50,7 +58,11 @@ func (s *boundedSet) Next() bool {
 			"ask for fewer series, a shorter time or longer steps", s.maxSamples)
 		return false
 	}
-	return true
+	if s.grown != nil && s.grown.Add(int(s.At().Labels().ByteSize())) > maxGrown { //nolint:gosec // labels are bounded
+		s.err = fmt.Errorf("label_replace, label_join, count_values and group_left might write more than %d MiB of labels for these series: "+
+			"select fewer series, or with shorter labels", maxGrown>>20)
+	}
+	return s.err == nil
 }
 
 func (s *boundedSet) Err() error {

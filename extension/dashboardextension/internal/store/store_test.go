@@ -29,6 +29,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/question"
 )
 
 // fixture is a store, and what it has told.
@@ -651,6 +653,38 @@ func TestManySparseSeries(t *testing.T) {
 	assert.Contains(t, body, "query.max_samples")
 	code, body = ask("100")
 	assert.Equal(t, http.StatusOK, code, body)
+}
+
+// The engine does not count the bytes of labels that an expression writes.
+func TestLabelsThatGrow(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir())
+	now := time.Now().Truncate(time.Second)
+	m := pmetric.NewMetrics()
+	for i := range 100 {
+		gauge(m, "a", now, 1, strconv.Itoa(i)+strings.Repeat("x", 7<<10))
+	}
+	n, message := rejected(t, f.otlp(t, m))
+	require.Zero(t, n, message)
+	ask := func(operands, uses int) (int, string) {
+		one := `label_replace(a, "b", "` + strings.Repeat("$1", uses) + `", "region", "(.*)")`
+		values := url.Values{"query": {"count(" + one + strings.Repeat(" or "+one, operands-1) + ")"}, "time": {strconv.FormatInt(now.Unix(), 10)}}
+		q, err := question.New("/query", values)
+		require.NoError(t, err)
+		require.NoError(t, q.CheckExpression(question.Limits{Range: time.Hour}))
+		recorder := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodGet, "/api/v1/query?"+values.Encode(), nil)
+		f.Query().ServeHTTP(recorder, r.WithContext(q.Growth.NewContext(t.Context())))
+		return recorder.Code, recorder.Body.String()
+	}
+	code, body := ask(1, 64)
+	assert.Equal(t, http.StatusUnprocessableEntity, code)
+	assert.Contains(t, body, "might write more than 32 MiB of labels")
+	code, body = ask(1, 32)
+	assert.Equal(t, http.StatusOK, code, body)
+	code, body = ask(2, 32)
+	assert.Equal(t, http.StatusUnprocessableEntity, code, "of all selectors together")
+	assert.Contains(t, body, "might write more than 32 MiB of labels")
 }
 
 func TestNothingIsAdministered(t *testing.T) {

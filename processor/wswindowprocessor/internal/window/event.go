@@ -3,7 +3,11 @@
 
 package window
 
-import "github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+import (
+	"math"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
 
 // Kind is what an event says.
 type Kind uint8
@@ -37,7 +41,7 @@ type Event struct {
 	Abnormal bool   // of a ConnectionClose: it counts as a drop
 	Shutdown bool   // of a Disconnected: its receiver has ended
 	Unknown  bool   // of a message: it has no Bytes; of a ConnectionClose: Abnormal or not is not known
-	Socket   uint16 // of Connected and Disconnected: which of a receiver's
+	Socket   uint16 // of Connected, Disconnected and Alive: which of a receiver's
 	Time     int64  // unix ms; of a Gap: its start
 	Observed int64  // unix ms, the receiver's clock; 0: unknown, the arrival is taken
 	Channel  uint64 // hash of the channel id; 0 for none
@@ -55,6 +59,9 @@ func (e *Event) observed(now int64) int64 {
 	}
 	return e.Observed
 }
+
+// AnySocket is the Socket of an Alive that names none.
+const AnySocket = math.MaxUint16
 
 // Dimensions is a set of the three dimensions.
 type Dimensions uint8

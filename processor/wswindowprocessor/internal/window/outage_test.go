@@ -187,3 +187,17 @@ func TestRestart_ForgetsNoClock(t *testing.T) {
 		})
 	}
 }
+
+// A receiver was killed while its socket was down. The next one does not know of all its
+// streams when it connects; the signs that it gives of them bring them up.
+func TestOutage_EndsWithASignOfItsSocket(t *testing.T) {
+	t.Parallel()
+	e := begun()
+	live(e, acme, Event{Kind: Disconnected, Time: base + 12_500})
+	for s := int64(25); s <= 60; s++ {
+		live(e, acme, at(MessageSend, s*1_000, 1), sign(s*1_000+1))
+	}
+	starts, all := incomplete(e.Drain(), acme.TenantID)
+	assert.Equal(t, []int64{20}, starts)
+	assert.Equal(t, 4, all, "0, 20, 30 and 40: nothing is said of 10")
+}

@@ -143,6 +143,9 @@ func (s *stream) apply(event *Event, observed, now int64) {
 	case Alive:
 		s.back(observed)
 		s.returned(observed)
+		if event.Time > s.downSince { // whoever brought the socket up may not have known of the stream
+			s.raise(event, observed)
+		}
 		s.sign(event.Time, event.Every)
 	case Connected:
 		s.back(event.Time)
@@ -186,12 +189,21 @@ func (s *stream) returned(observed int64) {
 
 // up takes a socket that has come up.
 func (s *stream) up(event *Event, observed int64) {
-	if _, down := s.down[event.Socket]; !down {
+	if !s.raise(event, observed) {
 		s.replaced(event.Time)
-	} else if delete(s.down, event.Socket); len(s.down) == 0 {
-		s.addGap(s.own(s.downSince, event.Time, observed))
 	}
 	s.signs = signs{every: event.Every, latest: max(s.signs.latest, event.Time)}
+}
+
+// raise takes it that a socket is up. It reports whether it was down.
+func (s *stream) raise(event *Event, observed int64) bool {
+	if _, down := s.down[event.Socket]; !down {
+		return false
+	}
+	if delete(s.down, event.Socket); len(s.down) == 0 {
+		s.addGap(s.own(s.downSince, event.Time, observed))
+	}
+	return true
 }
 
 // back ends the time in which we were away.

@@ -62,6 +62,17 @@ func advice(err error, now time.Time) (text string, permanent bool) {
 	}
 }
 
+// withoutToken is the advice where a platform refuses a request that had no token.
+const withoutToken = "no token of oauth2 was sent: configure oauth2, or check the credentials in endpoint and session"
+
+// RefusalAdvice says what to check where a platform refuses a token, or that there was none.
+func RefusalAdvice(withToken bool) string {
+	if !withToken {
+		return withoutToken
+	}
+	return "the token is not accepted: check oauth2, and what the client may do"
+}
+
 // certificateAdvice says what to do about a certificate that cannot be verified.
 func certificateAdvice(err error, now time.Time) string {
 	var (

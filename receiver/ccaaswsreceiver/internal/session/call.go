@@ -25,7 +25,7 @@ type Call struct {
 	URL    *url.URL
 	Header http.Header
 	Body   []byte // JSON; nil: none
-	Token  string // empty: none is sent
+	Token  string // sent as bearer unless Header has an Authorization; empty: there is none
 }
 
 // name is how messages speak of the call.
@@ -58,7 +58,7 @@ func Do(ctx context.Context, client *http.Client, call *Call) ([]byte, *Failure)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return nil, answered(what, response, time.Now())
+		return nil, answered(what, response, call.Token != "", time.Now())
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerSize+1))
 	switch {
@@ -71,7 +71,7 @@ func Do(ctx context.Context, client *http.Client, call *Call) ([]byte, *Failure)
 }
 
 func authorize(header http.Header, token string) {
-	if token != "" {
+	if token != "" && header.Get("Authorization") == "" {
 		header.Set("Authorization", "Bearer "+token)
 	}
 }

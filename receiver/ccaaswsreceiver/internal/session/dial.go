@@ -17,8 +17,8 @@ import (
 )
 
 // dial upgrades to a WebSocket, and fails unless the platform agrees to exactly
-// what was asked for.
-func (s *Session) dial(ctx context.Context, route *Route) (*socket, *Failure) {
+// what was asked for. withToken is whether the platform may have got a token of oauth2.
+func (s *Session) dial(ctx context.Context, route *Route, withToken bool) (*socket, *Failure) {
 	what := "upgrade GET " + route.name()
 	asked := s.settings.Subprotocol
 
@@ -50,7 +50,7 @@ func (s *Session) dial(ctx context.Context, route *Route) (*socket, *Failure) {
 		if response == nil {
 			err = through.blame(err)
 		}
-		return nil, upgradeFailure(what, response, err)
+		return nil, upgradeFailure(what, response, withToken, err)
 	}
 	if failure := agreed(what, asked, conn.Subprotocol(), response.Header); failure != nil {
 		_ = conn.WriteControl(websocket.CloseMessage,
@@ -100,7 +100,7 @@ func (u *proxyUse) blame(err error) error {
 	return failed
 }
 
-func upgradeFailure(what string, response *http.Response, err error) *Failure {
+func upgradeFailure(what string, response *http.Response, withToken bool, err error) *Failure {
 	switch {
 	case response == nil:
 		return unanswered(what, err)
@@ -109,7 +109,7 @@ func upgradeFailure(what string, response *http.Response, err error) *Failure {
 	case response.StatusCode == http.StatusSwitchingProtocols:
 		return lasting(BadAnswer, fmt.Errorf("%s: the answer is no WebSocket upgrade of RFC 6455: %w", what, err))
 	default:
-		return answered(what, response, time.Now())
+		return answered(what, response, withToken, time.Now())
 	}
 }
 

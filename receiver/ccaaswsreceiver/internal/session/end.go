@@ -33,6 +33,8 @@ type End struct {
 	// Unread is since when we had not read all that the peer sent: it may have ended
 	// the socket, and lost events, at any time after that. Zero: we had.
 	Unread time.Time
+	// WithToken is whether a token of oauth2 was used to open it.
+	WithToken bool
 
 	up time.Time
 }

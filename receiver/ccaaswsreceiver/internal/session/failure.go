@@ -93,11 +93,15 @@ func unanswered(what string, err error) *Failure {
 	return temporary(Unreachable, fmt.Errorf("%s: %w", what, err))
 }
 
-// answered is a request that got an answer with another status than it should.
-func answered(what string, response *http.Response, now time.Time) *Failure {
+// answered is a request that got an answer with another status than it should. withToken
+// is whether oauth2 is configured, and the request had its token or asked for one.
+func answered(what string, response *http.Response, withToken bool, now time.Time) *Failure {
 	failure := &Failure{}
 	var hint string
 	switch status := response.StatusCode; {
+	case !withToken && (status == http.StatusUnauthorized || status == http.StatusForbidden):
+		failure.Cause, failure.Lasting = Unauthorized, true
+		hint = "; " + withoutToken
 	case status == http.StatusUnauthorized:
 		failure.Cause, failure.Lasting = Unauthorized, true
 		hint = "; the token is not accepted: check oauth2.client_id, client_secret and token_url"

@@ -57,10 +57,24 @@ func TestAnswered(t *testing.T) {
 		500: {Cause: Unavailable, RetryAfter: 7 * time.Second},
 		503: {Cause: Unavailable, RetryAfter: 7 * time.Second},
 	} {
-		got := answered("pre-flight", &http.Response{StatusCode: status, Header: header}, time.Now())
+		got := answered("pre-flight", &http.Response{StatusCode: status, Header: header}, true, time.Now())
 		require.ErrorContains(t, got, fmt.Sprintf("pre-flight: %d", status))
 		got.err = nil
 		assert.Equal(t, want, *got, status)
+	}
+}
+
+// Where no token was sent, the advice is not to check the token.
+func TestAnswered_RefusalWithoutAToken(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{401, 403} {
+		response := &http.Response{StatusCode: status, Header: http.Header{}}
+		got := answered("upgrade", response, false, time.Now())
+		assert.Equal(t, Unauthorized, got.Cause)
+		assert.True(t, got.Lasting)
+		require.EqualError(t, got, fmt.Sprintf("upgrade: %d %s; no token of oauth2 was sent: configure oauth2, or check the credentials in endpoint and session",
+			status, http.StatusText(status)))
+		assert.NotContains(t, answered("upgrade", response, true, time.Now()).Error(), "no token")
 	}
 }
 

@@ -33,9 +33,7 @@ func (d *Direct) Prepare(ctx context.Context, access Access, _ bool) (*Route, *F
 		}
 	}
 	header := headersOf(d.Headers, access)
-	if header.Get("Authorization") == "" {
-		authorize(header, access.Token)
-	}
+	authorize(header, access.Token)
 	return &Route{Socket: d.Socket, Header: header, Private: d.Private}, nil
 }
 

@@ -185,7 +185,7 @@ func (s *Session) open(ctx context.Context, access Access, fresh bool) (*socket,
 			return nil, temporary(Unreachable, err)
 		}
 	}
-	socket, failure := s.dial(ctx, route)
+	socket, failure := s.dial(ctx, route, access.Token != "")
 	if failure != nil {
 		return nil, failure
 	}

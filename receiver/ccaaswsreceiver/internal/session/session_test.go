@@ -162,6 +162,33 @@ func TestFailuresOfConfiguration(t *testing.T) {
 	}
 }
 
+// A platform without oauth2 that refuses: at the pre-flight, the upgrade, or by its first frames.
+func TestSession_RefusalWithoutOAuth2(t *testing.T) {
+	t.Parallel()
+	for name, platform := range map[string]*fake{
+		"pre-flight": {preflight: answer(401)},
+		"upgrade":    {upgrade: answer(403)},
+		"close": {socket: func(conn *websocket.Conn) {
+			_, _, _ = conn.ReadMessage()
+			_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(4401, ""), time.Now().Add(time.Second))
+			_, _, _ = conn.ReadMessage()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			to := &witness{}
+			play(t, platform, to, time.Minute, func(s *Settings) {
+				s.Tokens = nil
+				s.Talk.OnOpen = []Exchange{{Send: "{}", Expect: NewPattern(`{"ok":true}`)}}
+			})
+			require.NotEmpty(t, to.failures)
+			assert.Equal(t, Unauthorized, to.failures[0].Cause)
+			require.ErrorContains(t, to.failures[0], "no token of oauth2 was sent")
+			assert.NotContains(t, to.failures[0].Error(), "the token is not accepted")
+		})
+	}
+}
+
 func oauthError(code string) http.HandlerFunc { return oauthErrorWith(http.StatusUnauthorized, code) }
 
 func oauthErrorWith(status int, code string) http.HandlerFunc {

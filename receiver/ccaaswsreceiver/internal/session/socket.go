@@ -113,7 +113,7 @@ func (s *socket) read(ctx context.Context, stop <-chan struct{}, to Handler, ask
 	attending.Wait()
 	_ = s.conn.Close()
 
-	end := &End{At: time.Now(), Heard: s.wire.heard, Err: err, up: s.up}
+	end := &End{At: time.Now(), Heard: s.wire.heard, Err: err, WithToken: s.token != "", up: s.up}
 	if s.wire.lag.behind.Load() != 0 {
 		end.Unread = time.Unix(0, s.wire.lag.behind.Load())
 	}

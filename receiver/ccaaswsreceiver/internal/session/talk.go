@@ -74,20 +74,20 @@ func (s *socket) begin(ctx context.Context, access Access, values map[string]str
 	defer stop()
 	for i, exchange := range s.talk.OnOpen {
 		if err := s.exchange(&exchange, fill, to); err != nil {
-			return s.talk.refused(fmt.Errorf("on-open frame %d: %w", i+1, err))
+			return s.talk.refused(s.token != "", fmt.Errorf("on-open frame %d: %w", i+1, err))
 		}
 	}
 	return nil
 }
 
-// refused is a failure of the beginning.
-func (t *Talk) refused(err error) *Failure {
+// refused is a failure of the beginning of a socket, for which a token of oauth2 was used or not.
+func (t *Talk) refused(withToken bool, err error) *Failure {
 	control := errControl("")
 	cause, code := causeOf(err)
 	end := &End{Cause: cause, Code: code, Err: err}
 	switch later := end.closedForNow(); {
 	case end.RefusesToken():
-		return lasting(Unauthorized, fmt.Errorf("%w; the token is not accepted: check oauth2, and what the client may do", err))
+		return lasting(Unauthorized, fmt.Errorf("%w; %s", err, RefusalAdvice(withToken)))
 	case later != nil:
 		return &Failure{Cause: Unavailable, RetryAfter: later.RetryAfter, err: err}
 	case !errors.As(err, &control):
@@ -95,7 +95,7 @@ func (t *Talk) refused(err error) *Failure {
 	case Cause(control) == Throttled:
 		return &Failure{Cause: Throttled, RetryAfter: t.throttleWait(), err: err}
 	default: // a new token may help, and is tried once
-		return lasting(Unauthorized, fmt.Errorf("%w; the token is not accepted: check oauth2, and what the client may do", err))
+		return lasting(Unauthorized, fmt.Errorf("%w; %s", err, RefusalAdvice(withToken)))
 	}
 }
 

@@ -225,7 +225,7 @@ func tokenFailure(what string, err error, now time.Time) *Failure {
 		return lasting(Unauthorized, fmt.Errorf("%s: %d %s, an OAuth error of the token endpoint; check oauth2.client_id, client_secret, scopes and token_url",
 			what, status, http.StatusText(status)))
 	}
-	return answered(what, retrieve.Response, now)
+	return answered(what, retrieve.Response, true, now)
 }
 
 // knownErrorCode are the codes of RFC 6749, sections 5.2 and 4.1.2.1; anything else

@@ -35,9 +35,6 @@ type URLFrom struct {
 // Prepare asks for the address.
 func (u *URLFrom) Prepare(ctx context.Context, access Access, _ bool) (*Route, *Failure) {
 	call := &Call{What: "session.url_from", Method: u.Method, URL: u.URL, Header: headersOf(u.Headers, access), Token: access.Token}
-	if call.Header.Get("Authorization") != "" {
-		call.Token = ""
-	}
 	if u.Body != "" {
 		call.Body = []byte(filler(access, nil).Replace(u.Body))
 	}
