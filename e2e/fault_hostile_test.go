@@ -200,6 +200,7 @@ func hostileAttacks() map[string]attack {
 		"unfinished compressed writes": sending(40, strings.Replace(head("POST", "/api/v1/write", otlp, 20<<20), "\r\n\r\n",
 			"\r\nContent-Encoding: snappy\r\n\r\n", 1), 19<<20, time.Second),
 		"writers of a byte a second": sending(400, head("POST", "/api/v1/otlp/v1/metrics", otlp, 1000), 0, time.Second),
+		"headers of 1 MB":            sending(400, "GET /api/v1/query?query=up HTTP/1.1\r\nX-Long:", 1<<20-8<<10, time.Second),
 		"headers of a byte a second": sending(400, "GET /api/v1/query?query=up HTTP/1.1\r\nX-Slow:", 0, time.Second),
 		"slow readers":               sending(40, "GET /api/v1/query_range?"+reading.Encode()+" HTTP/1.1\r\nHost: localhost\r\n\r\n", 0, time.Minute),
 	}
