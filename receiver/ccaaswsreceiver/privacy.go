@@ -70,15 +70,17 @@ func (c *Config) validatePrivacy() error {
 func (c *Config) redactor(api *platform.API) (*privacy.Redactor, error) {
 	fields, _ := c.mapping(api)
 	set := privacy.Settings{Redact: append(slices.Clone(c.Redact), c.text(api)), Users: c.UserID != userPlain}
-	set.Keep = []string{
-		fields.Type, fields.Timestamp, fields.ChannelID, fields.TenantID, fields.Region, fields.ChannelType, fields.PayloadSize, fields.ID, fields.CloseCode,
-	}
+	set.Keep = []string{fields.Type, fields.ChannelID, fields.TenantID, fields.Region, fields.ChannelType, fields.ID}
+	set.Numbers, set.Times = []string{fields.PayloadSize, fields.CloseCode}, []string{fields.Timestamp}
+	set.Keep, set.Numbers = append(set.Keep, fields.Snake(set.Keep)...), append(set.Numbers, fields.Snake(set.Numbers)...)
 	if set.Users {
 		set.Redact = append(set.Redact, fields.UserID)
 	} else {
 		set.Keep = append(set.Keep, fields.UserID)
 	}
 	empty := func(path string) bool { return path == "" }
-	set.Redact, set.Keep = slices.DeleteFunc(set.Redact, empty), slices.DeleteFunc(set.Keep, empty)
+	for _, paths := range []*[]string{&set.Redact, &set.Keep, &set.Numbers, &set.Times} {
+		*paths = slices.DeleteFunc(*paths, empty)
+	}
 	return privacy.New(set)
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -213,6 +214,44 @@ func TestWhatIsNotPersonalStays(t *testing.T) {
 		records, _ := said(t, all[name].config(), frames.Replace(all[name].frame))
 		assert.Equal(t, want, records[0].Body().Str(), name)
 	}
+}
+
+// TestWhatIsKnownAndDroppedIsRedacted is that a field which the receiver reads shows
+// no more of anybody than another where its value is not the field's.
+func TestWhatIsKnownAndDroppedIsRedacted(t *testing.T) {
+	t.Parallel()
+	const event = `"type":"message.send","timestamp":1775044800107,"channelId":"c-107","userId":"u-17","region":"us-east-1","tenantId":"acme_corp","channelType":"voice",` +
+		`"payloadSize":512,"id":"e-%N","code":4001}`
+	people := []string{
+		`"VOGELSANG"`, `"a@b.secretmail"`, `"+49 170 5550199"`, `"4111111111111111"`, `4111111111111111`, `"Vogelsang"`, `["Vogelsang"]`, `{"deep":["VOGELSANG"]}`,
+		`{"deep":{"x":"+4917055501"}}`, `"Anneliese Vogelsang"`,
+	}
+	secret := regexp.MustCompile(`(?i)vogelsang|secretmail|5550`)
+	config := privateConfigs(t)["realtime_events"].config()
+	var frames []string
+	for key, instead := range map[string]string{
+		"payloadSize": "payloadSize", "payload_size": "payloadSize", "code": "code", "timestamp": "timestamp", "k1": "", "channel_id": "", "channelId": "channelId",
+		"region": "region", "channelType": "channelType", "id": "id", "userId": "userId",
+	} {
+		for _, one := range people {
+			if identity := slices.Contains([]string{"channelId", "region", "channelType", "id", "userId"}, instead); identity && !strings.ContainsAny(one, "[{") {
+				continue // text is what the event is known by
+			}
+			frames = append(frames, numbered(`{"`+key+`":`+one+`,`+strings.Replace(event, `"`+instead+`":`, `"was":`, 1), len(frames)))
+		}
+	}
+	records, _ := said(t, config, frames...)
+	events := 0
+	for _, record := range records {
+		if record.EventName() == wsevent.MessageSend {
+			events++
+		}
+		assert.NotRegexp(t, secret, record.Body().Str())
+		assert.NotRegexp(t, secret, fmt.Sprint(record.Attributes().AsRaw()))
+	}
+	// payloadSize, payload_size, code and k1 spoil no event, nor do four of five identities;
+	// two of the texts are a time, of the year 2100.
+	assert.Equal(t, 4*len(people)+4*3+2, events)
 }
 
 func TestUserIDs(t *testing.T) {

@@ -144,7 +144,7 @@ func (r *records) event(e *frame.Event) (*scope, *frame.Violation) {
 	case rawFull:
 		record.Body().SetStr(r.arena.keep(e.Raw))
 	case rawRedacted:
-		if text, ok := r.set.redactor.Valid(e.Raw); ok {
+		if text, ok := r.set.redactor.Event(e); ok {
 			record.Body().SetStr(r.arena.keep(text))
 		}
 	}

@@ -3,6 +3,8 @@
 
 package frame
 
+import "slices"
+
 // Fields says where in an event's object each field stands. A path is made of
 // keys with dots between them, and of indices: `data.case.id`,
 // `participants[0].id`. After `|json` the path goes on in the object that stands as
@@ -134,6 +136,19 @@ func (f *Fields) settings() []setting {
 		{field: closeCodeField, key: "close_code", path: f.CloseCode},
 		{field: closeReasonField, key: "close_reason", path: f.CloseReason},
 	}
+}
+
+// Snake returns the other spellings that are read of some of the paths.
+func (f *Fields) Snake(paths []string) []string {
+	var other []string
+	defaults := DefaultFields()
+	standard := defaults.settings()
+	for i, s := range f.settings() {
+		if s.snake && s.path == standard[i].path && slices.Contains(paths, s.path) {
+			other = append(other, s.key)
+		}
+	}
+	return other
 }
 
 // text is where in an event the field is, if it is text there.

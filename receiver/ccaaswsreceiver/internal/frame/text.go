@@ -124,15 +124,15 @@ func (d *Decoder) text(pos int) (text []byte, end int, ok bool) {
 	text = d.frame[pos+1 : end-1 : end-1]
 	if escaped {
 		from := len(d.scratch)
-		d.scratch = appendUnescaped(d.scratch, text)
+		d.scratch = AppendUnescaped(d.scratch, text)
 		text = d.scratch[from:len(d.scratch):len(d.scratch)]
 	}
 	return text, end, true
 }
 
-// appendUnescaped appends a validated string without its escapes. A surrogate that
+// AppendUnescaped appends a validated string without its escapes. A surrogate that
 // is not one of a pair becomes U+FFFD, as with encoding/json.
-func appendUnescaped(to, s []byte) []byte {
+func AppendUnescaped(to, s []byte) []byte {
 	for {
 		at := bytes.IndexByte(s, '\\')
 		if at < 0 {

@@ -4,6 +4,7 @@
 package privacy
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -17,6 +18,7 @@ const (
 	personalKey              // all of it is personal
 	leafKey                  // text is personal, and of an object what its keys say
 	countingKey              // an id, a time, a size: many digits are no telephone number
+	wordKey                  // a kind, a state: capitals are no name
 )
 
 // Bounds of the keys that are remembered: their classes are asked for in each event.
@@ -42,7 +44,7 @@ func (k *keys) facts(key []byte) keyFacts {
 	if one, known := k.known[string(key)]; known {
 		return one
 	}
-	one := keyFacts{class: classOf(string(key), k.users), revealing: revealing(key, otherKey), name: isName(key)}
+	one := keyFacts{class: classOf(string(key), k.users), revealing: revealing(key, otherKey), name: shapeOf(key) != otherShape}
 	if len(key) <= maxKey && len(k.known) < maxKeys {
 		if k.known == nil {
 			k.known = map[string]keyFacts{}
@@ -92,7 +94,16 @@ func counting() []string {
 	}
 }
 
-// sizes are those of them that make a size of whatever stands before them.
+// words are the last words of keys of what a platform calls its states and kinds.
+func words() []string {
+	return []string{
+		"type", "types", "state", "status", "direction", "role", "purpose", "kind", "event", "action", "topic", "medium", "media", "mode", "reason", "cause",
+		"result", "outcome", "level", "priority", "severity", "protocol", "provider", "platform", "visibility", "format", "encoding", "timezone", "locale",
+		"language", "currency", "region", "stage", "phase", "method", "operation", "command", "scope",
+	}
+}
+
+// sizes are those of counting that make a size of whatever stands before them.
 func sizes() []string { return []string{"size", "bytes", "length", "count"} }
 
 // lastWord is that of a key in camel case, snake case or with hyphens.
@@ -125,7 +136,7 @@ func classOf(key string, users bool) class {
 	case users && has("user"), has("externalplatform"):
 		return personalKey
 	case slices.Contains(harmless(), key):
-		return otherKey
+		return wordKey
 	case slices.Contains(sizes(), last):
 		return countingKey // contentLengthBytes, payload_size
 	case slices.Contains(whole(), key), strings.HasSuffix(key, "url"), strings.HasSuffix(key, "number"), slices.ContainsFunc(within(), has):
@@ -134,6 +145,8 @@ func classOf(key string, users bool) class {
 		return leafKey
 	case slices.Contains(counting(), last):
 		return countingKey
+	case slices.Contains(words(), last):
+		return wordKey
 	}
 	return otherKey
 }
@@ -142,7 +155,10 @@ func classOf(key string, users bool) class {
 const maxWord = 128
 
 // personal is whether a text may say something of a person, whatever its key.
-func personal(text []byte, key class) bool { return isName(text) || revealing(text, key) }
+func personal(text []byte, key class) bool {
+	as := shapeOf(text)
+	return as == nameShape || as == capitalsShape && key != wordKey || revealing(text, key)
+}
 
 // revealing is whether a text is prose, not ASCII, a mail address, JSON, or has the
 // number of a telephone or a card.
@@ -186,22 +202,42 @@ func revealing(text []byte, key class) bool {
 	return longest >= 13 && !isUUID(text)
 }
 
-// isName is whether a text is made of words with a capital, as names are: Smith,
-// O'Hara-Smith, but neither MessageCreated nor TEXT.
-func isName(text []byte) bool {
-	words, before := 0, byte(' ')
-	for _, c := range text {
-		upper, lower := c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z'
-		inWord := before|0x20 >= 'a' && before|0x20 <= 'z'
-		switch {
-		case upper && inWord, lower && !inWord, isDigit(c):
-			return false
-		case lower && before >= 'A' && before <= 'Z':
-			words++
+// shape is how the words of a text are written.
+type shape uint8
+
+const (
+	otherShape    shape = iota // like MessageCreated, queued, e2
+	nameShape                  // with a capital, as names are: Smith, O'Hara-SMITH
+	capitalsShape              // all in capitals, as names can be, and a platform's words: SMITH, TEXT
+)
+
+func shapeOf(text []byte) shape {
+	as := otherShape
+	for i := 0; i < len(text); {
+		if isDigit(text[i]) {
+			return otherShape
 		}
-		before = c
+		begin, capitals := i, 0
+		for ; i < len(text) && text[i]|0x20 >= 'a' && text[i]|0x20 <= 'z'; i++ {
+			if text[i] <= 'Z' {
+				capitals++
+			}
+		}
+		switch letters := i - begin; {
+		case letters == 0:
+			i++
+		case letters == capitals && letters > 1:
+			if as == otherShape {
+				as = capitalsShape
+			}
+		case letters == capitals: // an initial
+		case capitals == 1 && text[begin] <= 'Z':
+			as = nameShape
+		default:
+			return otherShape
+		}
 	}
-	return words > 0
+	return as
 }
 
 // manyDigits is whether a number may be that of a telephone or a card.
@@ -263,6 +299,47 @@ func shaped(text []byte, shape string) (rest []byte, ok bool) {
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// maxPlain is how many digits a number may have that says nothing of anybody.
+const maxPlain = 6
+
+// isPlainNumber is whether a text is a number of a few digits and nothing else.
+func isPlainNumber(text []byte) bool {
+	return len(text) > 0 && len(text) <= maxPlain && !slices.ContainsFunc(text, func(c byte) bool { return !isDigit(c) })
+}
+
+// Bounds of times. No number of a card that is read as an epoch is between the two:
+// those of 16 digits would have to begin with a number below 2209.
+const (
+	maxTime  = 40                                   // bytes
+	maxEpoch = 24                                   // bytes
+	earliest = int64(946_684_800) * 1_000_000_000   // 2000-01-01, in ns
+	latest   = int64(2_208_988_800) * 1_000_000_000 // 2040-01-01
+)
+
+// isEpoch is whether a text that is a time is a number.
+func isEpoch(text []byte) bool {
+	return len(text) <= maxEpoch && !slices.ContainsFunc(text, func(c byte) bool { return !isDigit(c) && c != '.' })
+}
+
+// isDateTime is whether a text that is a time is a date with a time of day, without
+// more digits in a row than either has.
+func isDateTime(text []byte) bool {
+	const most = 9
+	if len(text) > maxTime {
+		return false
+	}
+	run := 0
+	for _, c := range text {
+		if run++; !isDigit(c) {
+			run = 0
+		}
+		if run > most {
+			return false
+		}
+	}
+	return bytes.ContainsAny(text, "-Tt")
+}
 
 // isUUID is whether a text has the shape of a UUID.
 func isUUID(text []byte) bool {

@@ -11,6 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 // Redacted stands where a value was.
@@ -26,10 +29,15 @@ const maxDepth = 64
 
 // Settings say what is personal besides what always is.
 type Settings struct {
-	// Redact and Keep are paths in an object: keys with dots between them. Lists are
-	// gone through, and a path that goes on in JSON that stands as text (`|json`) ends
-	// there. Redact goes before Keep.
-	Redact, Keep []string
+	// Redact are paths in an object: keys with dots between them. Lists are gone
+	// through, and a path that goes on in JSON that stands as text (`|json`) ends there.
+	Redact []string
+	// Keep are paths of what an event is known by. A value there stays if it is the
+	// event's, which its record has anyway. Redact goes before it.
+	Keep []string
+	// Numbers and Times are paths where nothing stays but the event's own value, a number
+	// of a few digits, or a time.
+	Numbers, Times []string
 	// Users is whether those who take part are redacted as well, ids included.
 	Users bool
 }
@@ -38,6 +46,7 @@ type Settings struct {
 type Redactor struct {
 	redact, keep *node
 	keys         keys
+	event        *frame.Event // nil: what is redacted is none
 
 	raw     []byte
 	out     []byte
@@ -46,45 +55,57 @@ type Redactor struct {
 
 // node is a step of paths.
 type node struct {
-	ends bool
-	next map[string]*node
+	ends  bool
+	holds holding // where it ends
+	next  map[string]*node
 }
+
+// holding is what should stand at the end of a path.
+type holding uint8
+
+const (
+	identity holding = 1 << iota
+	number
+	clock
+)
 
 // New gives a redactor.
 func New(set Settings) (*Redactor, error) {
 	r := &Redactor{redact: &node{}, keep: &node{}, keys: keys{users: set.Users}}
 	for _, path := range set.Redact {
-		if err := r.redact.add(path, false); err != nil {
+		if err := r.redact.add(path, 0); err != nil {
 			return nil, fmt.Errorf("%q: %w", path, err)
 		}
 	}
-	for _, path := range set.Keep {
-		if err := r.keep.add(path, true); err != nil {
-			return nil, fmt.Errorf("%q: %w", path, err)
+	for holds, paths := range map[holding][]string{identity: set.Keep, number: set.Numbers, clock: set.Times} {
+		for _, path := range paths {
+			if err := r.keep.add(path, holds); err != nil {
+				return nil, fmt.Errorf("%q: %w", path, err)
+			}
 		}
 	}
 	return r, nil
 }
 
-// add adds the alternatives of a path. A path into text is left out where only the
-// whole of it will do.
-func (n *node) add(path string, whole bool) error {
+// add adds the alternatives of a path. A path into text is left out where something is
+// held, which only the whole of it could be.
+func (n *node) add(path string, holds holding) error {
 	for one := range strings.SplitSeq(path, "||") {
 		one, _, inText := strings.Cut(strings.TrimSpace(one), "|json")
-		if inText && whole {
+		if inText && holds != 0 {
 			continue
 		}
-		if err := n.addSteps(one); err != nil {
+		if err := n.addSteps(one, holds); err != nil {
 			return err
 		}
-		if whole {
+		if holds != 0 {
 			n.ends = false // a list of parts is not kept for one of them
 		}
 	}
 	return nil
 }
 
-func (n *node) addSteps(path string) error {
+func (n *node) addSteps(path string, holds holding) error {
 	at := n
 	for step := range strings.SplitSeq(path, ".") {
 		key, index, indexed := strings.Cut(step, "[")
@@ -108,6 +129,7 @@ func (n *node) addSteps(path string) error {
 		at = following
 	}
 	at.ends = true // of the root: all of the frame
+	at.holds |= holds
 	return nil
 }
 
@@ -121,11 +143,19 @@ func (n *node) step(key []byte) *node {
 
 func (n *node) end() bool { return n != nil && n.ends }
 
-// Valid redacts a value that is known to be JSON. The result is good until the next
-// call; it is false where there is none.
-func (r *Redactor) Valid(raw []byte) (redacted []byte, ok bool) { return r.all(raw, r.keep) }
+// measures is whether a number or a time should stand here, and nothing else may.
+func (n *node) measures() bool { return n.end() && n.holds&(number|clock) != 0 }
 
-func (r *Redactor) all(raw []byte, keep *node) (redacted []byte, ok bool) {
+// Event redacts the JSON of an event. The result is good until the next call; it is
+// false where there is none.
+func (r *Redactor) Event(e *frame.Event) (redacted []byte, ok bool) {
+	r.event = e
+	redacted, ok = r.all(e.Raw)
+	r.event = nil
+	return redacted, ok
+}
+
+func (r *Redactor) all(raw []byte) (redacted []byte, ok bool) {
 	if cap(r.out) > maxBuffer {
 		r.out = nil
 	}
@@ -133,23 +163,23 @@ func (r *Redactor) all(raw []byte, keep *node) (redacted []byte, ok bool) {
 		r.scratch = nil
 	}
 	r.raw, r.out = raw, r.out[:0]
-	end, ok := r.value(r.space(0), place{redact: r.redact, keep: keep, key: leafKey}, 0)
+	end, ok := r.value(r.space(0), place{redact: r.redact, keep: r.keep, key: leafKey}, 0)
 	ok = ok && r.space(end) == len(raw)
 	r.raw = nil
 	return r.out, ok
 }
 
-// Any redacts what may be JSON, and is no event: what stands where something is to be
-// kept need not be that.
+// Any redacts what may be JSON, and is no event: it has no identity, and what stands
+// where one is to be kept may be anything.
 func (r *Redactor) Any(raw []byte) (redacted []byte, ok bool) {
 	if !json.Valid(raw) {
 		return nil, false
 	}
-	return r.all(raw, nil)
+	return r.all(raw)
 }
 
 // Word is whether a text may stay as it is, in a field that holds a platform's words.
-func (*Redactor) Word(text []byte) bool { return !personal(text, otherKey) }
+func (*Redactor) Word(text []byte) bool { return !personal(text, wordKey) }
 
 // place is where in an object a value stands.
 type place struct {
@@ -190,27 +220,77 @@ func (r *Redactor) value(pos int, at place, depth int) (end int, ok bool) {
 func (r *Redactor) scalar(raw []byte, at place) {
 	switch {
 	case len(raw) == 0 || raw[0] == 't' || raw[0] == 'f' || raw[0] == 'n' || string(raw) == `""`: // says nothing of anybody
-	case at.strict && !at.keep.end():
+	case at.keep.end() && r.stays(r.text(raw), at.keep.holds):
+	case at.strict || at.keep.measures(), at.key == personalKey || at.key == leafKey:
 		raw = []byte(quoted)
-	case at.keep.end():
-	case at.key == personalKey || at.key == leafKey:
-		raw = []byte(quoted)
-	case raw[0] == '"' && personal(r.unescaped(raw), at.key), raw[0] != '"' && manyDigits(raw, at.key):
+	case raw[0] == '"' && personal(r.text(raw), at.key), raw[0] != '"' && manyDigits(raw, at.key):
 		raw = []byte(quoted)
 	}
 	r.out = append(r.out, raw...)
 }
 
-// unescaped is a string as it reads.
-func (r *Redactor) unescaped(raw []byte) []byte {
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return raw[1 : len(raw)-1]
+// stays is whether a text is what should stand where it does: what the record of the
+// event has anyway, or what can say nothing of anybody.
+func (r *Redactor) stays(text []byte, holds holding) bool {
+	return holds&identity != 0 && r.identifies(text) || holds&number != 0 && r.counts(text) || holds&clock != 0 && r.tells(text)
+}
+
+// identifies is whether a text is one of those that the event is known by. What was
+// dropped, such as the second of two alternatives, is none of them.
+func (r *Redactor) identifies(text []byte) bool {
+	e := r.event
+	if e == nil {
+		return false
 	}
-	var text string
-	if json.Unmarshal(raw, &text) != nil {
-		return []byte{0xff} // which nobody keeps
+	return bytes.Equal(text, e.ChannelID) || bytes.Equal(text, e.ID) || bytes.Equal(text, e.TenantID) || bytes.Equal(text, e.Region) ||
+		bytes.Equal(text, e.ChannelType) || !r.keys.users && bytes.Equal(text, e.UserID) || isType(text)
+}
+
+// isType is whether a text is a type of event.
+func isType(text []byte) bool {
+	switch string(text) {
+	case wsevent.ConnectionOpen, wsevent.ConnectionClose, wsevent.MessageSend, wsevent.MessageReceive:
+		return true
 	}
-	r.scratch = append(r.scratch[:0], text...)
+	return false
+}
+
+// counts is whether a text is a number of the event, or of so few digits that it is no
+// telephone number.
+func (r *Redactor) counts(text []byte) bool {
+	if isPlainNumber(text) {
+		return true
+	}
+	n, ok := frame.ParseWhole(bytes.TrimSpace(text))
+	e := r.event
+	return ok && e != nil && (e.HasPayloadSize && n == e.PayloadSize || e.HasCloseCode && n == e.CloseCode)
+}
+
+// tells is whether a text is a time. Many numbers can be read as one: it is the event's,
+// or close to the present.
+func (r *Redactor) tells(text []byte) bool {
+	at, err := frame.ParseTimestamp(text)
+	switch {
+	case err != nil:
+		return false
+	case r.event != nil && at == r.event.Time && len(text) <= maxEpoch:
+		return true
+	case isEpoch(text):
+		return at >= earliest && at < latest
+	}
+	return isDateTime(text)
+}
+
+// text is a scalar as it reads.
+func (r *Redactor) text(raw []byte) []byte {
+	if raw[0] != '"' {
+		return raw
+	}
+	text := raw[1 : len(raw)-1]
+	if bytes.IndexByte(text, '\\') < 0 {
+		return text
+	}
+	r.scratch = frame.AppendUnescaped(r.scratch[:0], text)
 	return r.scratch
 }
 
@@ -252,11 +332,11 @@ func (r *Redactor) object(pos int, at place, depth int) (end int, ok bool) {
 
 // member copies a key, and says where its value stands.
 func (r *Redactor) member(raw []byte, in place) place {
-	key := r.unescaped(raw)
+	key := r.text(raw)
 	facts := r.keys.facts(key)
 	to := place{redact: in.redact.step(key), keep: in.keep.step(key), key: facts.class}
-	to.strict = in.strict || to.key == personalKey
-	made := in.strict && to.key == otherKey && to.keep == nil // by people, or for them
+	to.strict = in.strict || to.key == personalKey || in.keep.measures()
+	made := in.strict && (to.key == otherKey || to.key == wordKey) && to.keep == nil // by people, or for them
 	if facts.revealing || made && facts.name {
 		raw = []byte(quoted)
 	}
