@@ -25,6 +25,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
 )
@@ -125,6 +128,37 @@ func writing(path string, body []byte, statuses ...int) attack {
 	}}
 }
 
+// attributes is a write of one point with many attributes.
+func attributes(n int) []byte {
+	m := pmetric.NewMetrics()
+	metric := m.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	metric.SetName("attributes")
+	point := metric.SetEmptyGauge().DataPoints().AppendEmpty()
+	for i := range n {
+		point.Attributes().PutStr("a"+strconv.Itoa(i), "1")
+	}
+	body, _ := pmetricotlp.NewExportRequestFromMetrics(m).MarshalProto() // it is well formed
+	return body
+}
+
+// describing writes new metrics with long descriptions, and asks for all there are.
+func describing(ctx context.Context, address string) int {
+	m := pmetric.NewMetrics()
+	metrics := m.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics()
+	for range 1000 {
+		metric := metrics.AppendEmpty()
+		metric.SetName(fmt.Sprintf("described_%x", rand.Uint64()))
+		metric.SetDescription(strings.Repeat(strconv.FormatUint(rand.Uint64(), 16), 1<<10))
+		point := metric.SetEmptyGauge().DataPoints().AppendEmpty()
+		point.SetTimestamp(pcommon.NewTimestampFromTime(time.Now()))
+	}
+	body, _ := pmetricotlp.NewExportRequestFromMetrics(m).MarshalProto() // it is well formed
+	if status := writing("/api/v1/otlp/v1/metrics", body).once(ctx, address); status != http.StatusOK {
+		return status
+	}
+	return asking("GET", "/api/v1/metadata", url.Values{}, nil).once(ctx, address)
+}
+
 // hostileAttacks are what one web page, or one script on the machine, can do.
 func hostileAttacks() map[string]attack {
 	const form, otlp = "application/x-www-form-urlencoded", "application/x-protobuf"
@@ -158,12 +192,15 @@ func hostileAttacks() map[string]attack {
 		"heavy queries":               asking("GET", "/api/v1/query_range", reading, nil, 200, 503),
 		"another Host":                asking("GET", "/api/v1/query", query("up"), http.Header{"Host": {"rebound.example.org"}}, 421),
 		"empty messages":              writing("/api/v1/otlp/v1/metrics", bytes.Repeat([]byte{0x0a, 0}, 10<<20-1), 413, 503),
+		"40,000 attributes":           writing("/api/v1/otlp/v1/metrics", attributes(40_000), 413, 503),
+		"descriptions of 16 KB":       {statuses: []int{200, 503}, once: describing},
 		"empty series":                writing("/api/v1/write", bytes.Repeat([]byte{0x0a, 0}, 10<<20-1), 413, 503),
 		"unfinished forms":            sending(40, head("POST", "/api/v1/query", form, 20<<20), 19<<20, time.Second),
 		"unfinished writes":           sending(40, head("POST", "/api/v1/otlp/v1/metrics", otlp, 20<<20), 19<<20, time.Second),
 		"unfinished compressed writes": sending(40, strings.Replace(head("POST", "/api/v1/write", otlp, 20<<20), "\r\n\r\n",
 			"\r\nContent-Encoding: snappy\r\n\r\n", 1), 19<<20, time.Second),
 		"writers of a byte a second": sending(400, head("POST", "/api/v1/otlp/v1/metrics", otlp, 1000), 0, time.Second),
+		"headers of 1 MB":            sending(400, "GET /api/v1/query?query=up HTTP/1.1\r\nX-Long:", 1<<20-8<<10, time.Second),
 		"headers of a byte a second": sending(400, "GET /api/v1/query?query=up HTTP/1.1\r\nX-Slow:", 0, time.Second),
 		"slow readers":               sending(40, "GET /api/v1/query_range?"+reading.Encode()+" HTTP/1.1\r\nHost: localhost\r\n\r\n", 0, time.Minute),
 	}

@@ -70,6 +70,7 @@ func (d *dashboard) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("endpoint: %w", err), d.Shutdown(ctx))
 	}
+	newConnections(maxConnections).serve(server)
 	d.server = server
 	d.done.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,73 @@ func TestHostileShapes(t *testing.T) {
 	}
 }
 
+// What makes labels of attributes takes time that grows with the square of their number.
+func TestHostileAttributes(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir())
+	fill := func(attributes pcommon.Map, n int) {
+		for i := range n {
+			attributes.PutInt("a"+strconv.Itoa(i), 1)
+		}
+	}
+	for name, where := range map[string]func(pmetric.ResourceMetrics, pmetric.NumberDataPoint) pcommon.Map{
+		"point": func(_ pmetric.ResourceMetrics, p pmetric.NumberDataPoint) pcommon.Map { return p.Attributes() },
+		"resource": func(r pmetric.ResourceMetrics, _ pmetric.NumberDataPoint) pcommon.Map {
+			return r.Resource().Attributes()
+		},
+		"scope": func(r pmetric.ResourceMetrics, _ pmetric.NumberDataPoint) pcommon.Map {
+			return r.ScopeMetrics().At(0).Scope().Attributes()
+		},
+		"exemplar": func(_ pmetric.ResourceMetrics, p pmetric.NumberDataPoint) pcommon.Map {
+			return p.Exemplars().AppendEmpty().FilteredAttributes()
+		},
+	} {
+		for n, want := range map[int]int{maxAttributes: http.StatusOK, maxAttributes + 1: http.StatusRequestEntityTooLarge} {
+			m := pmetric.NewMetrics()
+			resource := m.ResourceMetrics().AppendEmpty()
+			metric := resource.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+			metric.SetName("a")
+			point := metric.SetEmptyGauge().DataPoints().AppendEmpty()
+			point.SetTimestamp(pcommon.NewTimestampFromTime(time.Now()))
+			fill(where(resource, point), n)
+			request := pmetricotlp.NewExportRequestFromMetrics(m)
+			proto, err := request.MarshalProto()
+			require.NoError(t, err)
+			text, err := request.MarshalJSON()
+			require.NoError(t, err)
+			for kind, body := range map[string][]byte{protobufType: proto, jsonType: text} {
+				recorder := httptest.NewRecorder()
+				r := httptest.NewRequest(http.MethodPost, "/", nil)
+				r.Header.Set("Content-Type", kind)
+				f.WriteOTLP(recorder, r, body)
+				assert.Equal(t, want, recorder.Code, "%s, %d: %s", name, n, recorder.Body)
+				if want != http.StatusOK {
+					assert.Contains(t, recorder.Body.String(), "more than 128 attributes", name)
+				}
+			}
+		}
+	}
+}
+
+// A decoder adds up what comes in several parts, and does not what is in several things.
+func TestCheckShape_AttributesInParts(t *testing.T) {
+	t.Parallel()
+	one := within(1, nil)
+	var parts, things, list []byte
+	for range maxAttributes + 1 {
+		parts = append(parts, within(1, one)...)
+		things = append(things, within(1, within(1, one))...)
+		list = append(list, one...)
+	}
+	require.ErrorContains(t, checkShape(within(1, parts), otlpRequest), "more than 128 attributes")
+	require.NoError(t, checkShape(things, otlpRequest))
+	request := pmetricotlp.NewExportRequest()
+	require.NoError(t, request.UnmarshalProto(within(1, parts)))
+	assert.Equal(t, maxAttributes+1, request.Metrics().ResourceMetrics().At(0).Resource().Attributes().Len())
+	inValue := within(1, within(1, within(1, within(2, within(6, list)))))
+	require.NoError(t, checkShape(inValue, otlpRequest), "what a value holds makes no labels")
+}
+
 // Everything that has a message in OTLP is counted.
 func TestCheckShape_CountsAllMessages(t *testing.T) {
 	t.Parallel()
@@ -85,7 +153,7 @@ func TestCheckShape_CountsAllMessages(t *testing.T) {
 	body, err := pmetricotlp.NewExportRequestFromMetrics(m).MarshalProto()
 	require.NoError(t, err)
 	c := counter{left: 1000}
-	require.NoError(t, c.count(body, otlpRequest, maxDepth))
+	require.NoError(t, c.count(body, otlpRequest, maxDepth, new(int)))
 	assert.Equal(t, 2+2+5+4+2+2+5*(1+2+2)+3+2+1, 1000-c.left)
 }
 

@@ -74,7 +74,10 @@ func decodeOTLP(kind string, body []byte) (pmetricotlp.ExportRequest, error) {
 		if err := checkJSON(body); err != nil {
 			return request, err
 		}
-		return request, request.UnmarshalJSON(body)
+		if err := request.UnmarshalJSON(body); err != nil {
+			return request, err
+		}
+		return request, checkDecoded(request)
 	}
 	return request, fmt.Errorf("Content-Type %q is not taken; send %s or %s", kind, protobufType, jsonType)
 }
