@@ -213,11 +213,12 @@ func TestAnswersThatNameSomethingLong(t *testing.T) {
 			config := configFor(server.URL)
 			test.change(config)
 			b := run(t, config)
-			said := func() (text string) {
+			said := func() string {
+				var text strings.Builder
 				for _, entry := range b.logs.All() {
-					text += fmt.Sprintln(entry.Message, entry.ContextMap())
+					fmt.Fprintln(&text, entry.Message, entry.ContextMap())
 				}
-				return text
+				return text.String()
 			}
 			require.Eventually(t, func() bool { return strings.Contains(said(), test.says) }, patience, time.Millisecond, test.says)
 			for line := range strings.Lines(said()) {
