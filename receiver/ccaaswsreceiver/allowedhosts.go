@@ -50,13 +50,16 @@ func (c *Config) allowedHosts(profile *platform.Profile, at *target) *allowedHos
 }
 
 // check refuses an address that a platform has answered with unless credentials may
-// go there: encrypted, and to an allowed host.
+// go there: encrypted, and to an allowed host. What is dialled is spelled as what was
+// looked at: a name server may know another LOCALHOST.
 func (a *allowedHosts) check(at *url.URL) error {
-	if _, err := a.config.address(at.String()); err != nil {
+	spelled, err := a.config.address(at.String())
+	if err != nil {
 		return err
 	}
 	host := hostOf(at)
 	if a.allows(host) {
+		at.Host = spelled.Host
 		return nil
 	}
 	return fmt.Errorf("host %.255q %w: it is neither %s nor in its domain, nor one of allowed_hosts (%s); "+

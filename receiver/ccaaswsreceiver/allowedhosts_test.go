@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,6 +124,107 @@ func TestAllowedHosts_Validate(t *testing.T) {
 			continue
 		}
 		require.ErrorContains(t, config.Validate(), "allowed_hosts[0]: ", entry)
+	}
+}
+
+// What is dialled is spelled as what was looked at.
+func TestAllowedHosts_OneSpelling(t *testing.T) {
+	t.Parallel()
+	config := configFor("ws://127.0.0.1:8080")
+	config.AllowedHosts = []string{"*.example.com", "10.0.0.3"}
+	profile, _ := platform.Lookup(config.Platform)
+	target, err := config.target(&profile)
+	require.NoError(t, err)
+	check := config.allowedHosts(&profile, target).check
+	for named, dialled := range map[string]string{
+		"ws://LOCALHOST.:22281/x?y=z": "ws://localhost:22281/x?y=z",
+		"ws://localhost.":             "ws://localhost",
+		"ws://localho\u017ft:1":       "ws://localhost:1", // which is folded to an s
+		"ws://127.0.0.1.:22281/":      "ws://127.0.0.1:22281/",
+		"wss://10.0.0.3.":             "wss://10.0.0.3",
+		"ws://[::1]:9":                "ws://[::1]:9",
+		"wss://a.example.com.:444/":   "wss://a.example.com.:444/",
+		"wss://A.example.com":         "wss://A.example.com",
+	} {
+		at, err := session.SocketURL(named, check)
+		require.NoError(t, err, named)
+		assert.Equal(t, dialled, at.String())
+	}
+	for _, named := range []string{"ws://a.localhost:1/", "ws://localhost../", "ws://127.0.0.1../", "ws://0x7f.1:1/", "ws://2130706433:1"} {
+		_, err := session.SocketURL(named, check)
+		require.Error(t, err, named)
+	}
+}
+
+// What a platform calls things does not fill the log.
+func TestAnswersThatNameSomethingLong(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 100_000)
+	notifications := func(c *Config) {
+		c.Platform, c.API, c.Notifications.Topics = platform.GenesysCloud, platform.Notifications, []string{"v2.routing.queues.1.conversations.messages"}
+	}
+	fromURL := func(c *Config) {
+		c.Platform = platform.Custom
+		c.Session.URLFrom = URLFromConfig{Method: http.MethodPost, URL: "/connection", Path: "url"}
+	}
+	hub := func(c *Config) {
+		c.Platform, c.API = platform.NICECXone, platform.EventHub
+		c.EventHub.DiscoveryURL, c.Endpoint = c.Endpoint, ""
+	}
+	for name, test := range map[string]struct {
+		change func(*Config)
+		answer string
+		says   string
+	}{
+		"host":              {fromURL, `{"url":"ws://` + long + `.example/"}`, "a host has at most 253 characters"},
+		"host of our own":   {fromURL, `{"url":"ws://` + long[:300] + `.localhost/"}`, "a host has at most 253 characters"},
+		"port":              {fromURL, `{"url":"ws://127.0.0.1:` + strings.Repeat("1", 100_000) + `/"}`, "a host has at most 253 characters"},
+		"scheme":            {fromURL, `{"url":"` + long + `://127.0.0.1/"}`, "must be wss"},
+		"fragment":          {fromURL, `{"url":"ws://127.0.0.1:1/#` + long + `"}`, "has a fragment"},
+		"connectUri":        {notifications, `{"id":"` + long + `","connectUri":"wss://` + long + `.example"}`, "a host has at most 253 characters"},
+		"id of a channel":   {notifications, `{"id":"` + long + `/","connectUri":"ws://127.0.0.1:1/"}`, "subscriptions"},
+		"token_endpoint":    {hub, `{"token_endpoint":"` + long + `"}`, "token_endpoint"},
+		"host of tokens":    {hub, `{"token_endpoint":"https://` + long + `/"}`, "a host has at most 253 characters"},
+		"no URL":            {hub, `{"token_endpoint":"https://%zz` + long + `/"}`, "token_endpoint: not an address"},
+		"no HTTP":           {fromURL, "", "malformed HTTP"},
+		"path of the token": {hub, `{"token_endpoint":"URL/` + long + `"}`, "token request to http://127.0.0.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var server *httptest.Server
+			server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case strings.Contains(r.URL.Path, long), strings.HasSuffix(r.URL.Path, "/subscriptions"):
+					w.WriteHeader(http.StatusForbidden)
+				case r.URL.Path == platform.TokenPath:
+					w.Header().Set("Content-Type", "application/json")
+					_, _ = w.Write([]byte(`{"access_token":"opaque","token_type":"bearer","expires_in":3600}`))
+				case test.answer == "":
+					conn, _, err := http.NewResponseController(w).Hijack()
+					if err == nil {
+						_, _ = conn.Write([]byte(long + "\r\n\r\n"))
+						_ = conn.Close()
+					}
+				default:
+					_, _ = w.Write([]byte(strings.Replace(test.answer, "URL", server.URL, 1)))
+				}
+			}))
+			t.Cleanup(server.Close)
+			config := configFor(server.URL)
+			test.change(config)
+			b := run(t, config)
+			said := func() string {
+				var text strings.Builder
+				for _, entry := range b.logs.All() {
+					fmt.Fprintln(&text, entry.Message, entry.ContextMap())
+				}
+				return text.String()
+			}
+			require.Eventually(t, func() bool { return strings.Contains(said(), test.says) }, patience, time.Millisecond, test.says)
+			for line := range strings.Lines(said()) {
+				require.Less(t, len(line), 2000)
+			}
+		})
 	}
 }
 

@@ -256,7 +256,8 @@ func TestHostsAndPorts(t *testing.T) {
 		"ws://localhost.:8080":                 "",
 		"LocalHost:8080":                       "",
 		"ws://localhost.example.com":           "would send the token in the clear",
-		"ws://127.0.0.1.:8080":                 "would send the token in the clear",
+		"ws://127.0.0.1.:8080":                 "",
+		"ws://10.0.0.1.:8080":                  "would send the token in the clear",
 		"wss://someone:hush@gateway:65536":     `port "65536"`,
 	} {
 		config := configFor(endpoint)
@@ -273,6 +274,9 @@ func TestHostsAndPorts(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "ws://localhost:8080/events", at.String(), "no name server is asked")
 	}
+	at, err := configFor("ws://127.0.0.1.:8080/events").endpoint()
+	require.NoError(t, err)
+	assert.Equal(t, "ws://127.0.0.1:8080/events", at.String(), "an address is no name")
 	config := configFor("ws://127.0.0.1:1")
 	config.ProxyURL = "http://someone:hush@proxy.example.com:312800"
 	require.ErrorContains(t, config.Validate(), `proxy_url: port "312800": must be 1 to 65535`)

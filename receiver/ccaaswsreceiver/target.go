@@ -184,11 +184,14 @@ func (c *Config) address(text string) (*url.URL, error) {
 	case address.User != nil:
 		return nil, errors.New("has a user name; credentials go into oauth2")
 	case address.Fragment != "":
-		return nil, fmt.Errorf("%q: has a fragment (#…), which means nothing here", address.Fragment)
+		return nil, fmt.Errorf("%.64q: has a fragment (#…), which means nothing here", address.Fragment)
 	}
-	if host := address.Hostname(); loopback(host) && net.ParseIP(host) == nil {
+	switch host := address.Hostname(); {
+	case loopback(host) && net.ParseIP(host) == nil:
 		// One spelling that every resolver knows: a name server may know others.
 		address.Host = "localhost" + strings.TrimPrefix(address.Host, host)
+	case strings.HasSuffix(host, ".") && net.ParseIP(strings.TrimSuffix(host, ".")) != nil: // which would be looked up as a name
+		address.Host = strings.TrimSuffix(host, ".") + strings.TrimPrefix(address.Host, host)
 	}
 	switch address.Scheme {
 	case "wss", "https":
@@ -199,7 +202,7 @@ func (c *Config) address(text string) (*url.URL, error) {
 		}
 		return nil, fmt.Errorf("%s://%s: would send the token in the clear; use wss, or say tls.insecure: true", address.Scheme, address.Host)
 	default:
-		return nil, fmt.Errorf("%s://%s: must be wss, ws, https or http", address.Scheme, address.Host)
+		return nil, fmt.Errorf("%.32s://%s: must be wss, ws, https or http", address.Scheme, address.Host)
 	}
 }
 
@@ -240,6 +243,9 @@ func loopback(host string) bool {
 // placeholder finds hosts of examples that nobody has filled in.
 var placeholder = regexp.MustCompile(`(?i)[<>{}\[\]$ ]|(^|[.-])your[-_]|^(change-?me|todo|xxx+)([.-]|$)`)
 
+// maxHost is the length of the longest name of DNS, with a port.
+const maxHost = 253 + len(":65535")
+
 // validateHost reports what is wrong with the host and the port of a URL. It repeats
 // nothing before them, which may be a password.
 func validateHost(text string) error {
@@ -249,6 +255,9 @@ func validateHost(text string) error {
 		end = len(rest)
 	}
 	authority := rest[strings.LastIndex(rest[:end], "@")+1 : end]
+	if len(authority) > maxHost {
+		return fmt.Errorf("%.64q…: a host has at most 253 characters", authority)
+	}
 	var host, port string
 	switch bracketed, after, closed := strings.Cut(authority, "]"); {
 	case closed && strings.HasPrefix(authority, "["):

@@ -135,7 +135,7 @@ func (r *wsReceiver) notifications(w *way, at *target, all *session.Settings) er
 		Overlap: r.config.Rotation.Overlap, Check: w.check,
 		Rejected: func(topic, reason string, missing []string) {
 			r.set.Logger.Warn("The platform does not let us subscribe to a topic; it tells nothing of it",
-				zap.String("topic", topic), zap.String("reason", reason), zap.Strings("missing_permissions", missing))
+				zap.String("topic", session.Shown(topic)), zap.String("reason", session.Shown(reason)), zap.Strings("missing_permissions", session.Listed(missing)))
 		},
 		LeftOut: func(topics int) {
 			r.set.Logger.Error("There are more topics than the platform's channels hold; those left out tell nothing",
@@ -208,7 +208,7 @@ func (r *wsReceiver) tokens(at func(context.Context) (*url.URL, *session.Failure
 		if len(grant.Wider) > 0 {
 			r.set.Logger.Warn("The token may do more than it was asked for; whoever gets hold of it, or of the client's secret, may do that too, "+
 				"and requests of other users of this client count against the same quota. Use a dedicated OAuth client with these scopes taken away; "+
-				"oauth2.strict_scopes: true refuses such tokens", zap.Strings("wider_scopes", grant.Wider), zap.Strings("asked_for", o.Scopes))
+				"oauth2.strict_scopes: true refuses such tokens", zap.Strings("wider_scopes", session.Listed(grant.Wider)), zap.Strings("asked_for", o.Scopes))
 		}
 	})
 }

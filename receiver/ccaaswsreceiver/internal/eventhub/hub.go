@@ -51,10 +51,10 @@ func (h *Hub) TokenURL(ctx context.Context) (*url.URL, *session.Failure) {
 		return nil, call.BadAnswerTo("no token_endpoint in the answer")
 	}
 	at, err := url.Parse(answer.TokenEndpoint)
-	if err == nil {
-		err = h.Check(at)
+	if err != nil { // which repeats it
+		return nil, call.BadAnswerTo("token_endpoint: not an address")
 	}
-	if err != nil {
+	if err = h.Check(at); err != nil {
 		return nil, call.BadAnswerTo("token_endpoint: %w", err)
 	}
 	return at, nil

@@ -73,7 +73,7 @@ func (c *Channels) answered(asked []string, answers []topic) *session.Failure {
 	}
 	hint := "check notifications.topics"
 	if len(missing) > 0 {
-		hint = "grant the OAuth client's role " + strings.Join(slices.Sorted(maps.Keys(missing)), ", ")
+		hint = "grant the OAuth client's role " + strings.Join(session.Listed(slices.Sorted(maps.Keys(missing))), ", ")
 	}
 	return session.NewFailure(session.Unauthorized, true,
 		fmt.Errorf("subscriptions: the platform rejects all %d topics, the first (%.128q) for %.128q; %s", len(refused), refused[0].ID, refused[0].RejectionReason, hint))

@@ -34,7 +34,7 @@ func (c *Call) name() string { return c.What + " " + c.Method + " " + address(c.
 // BadAnswerTo is a failure of an answer that is not what it should be. Where it
 // names a host that is refused, only an administrator can allow that.
 func (c *Call) BadAnswerTo(format string, arguments ...any) *Failure {
-	err := fmt.Errorf(c.name()+": "+format, arguments...)
+	err := fmt.Errorf("%s: %w", c.name(), brief{fmt.Errorf(format, arguments...)})
 	return NewFailure(BadAnswer, errors.Is(err, ErrHostRefused), err)
 }
 
@@ -43,7 +43,7 @@ func Do(ctx context.Context, client *http.Client, call *Call) ([]byte, *Failure)
 	what := call.name()
 	request, err := http.NewRequestWithContext(ctx, call.Method, call.URL.String(), bytes.NewReader(call.Body))
 	if err != nil {
-		return nil, lasting(Refused, fmt.Errorf("%s: %w", what, err))
+		return nil, lasting(Refused, fmt.Errorf("%s: %w", what, brief{err}))
 	}
 	maps.Copy(request.Header, call.Header)
 	request.Header.Set("Accept", "application/json")

@@ -105,7 +105,7 @@ func upgradeFailure(what string, response *http.Response, withToken bool, err er
 	case response == nil:
 		return unanswered(what, err)
 	case !errors.Is(err, websocket.ErrBadHandshake):
-		return lasting(BadAnswer, fmt.Errorf("%s: %w", what, err))
+		return lasting(BadAnswer, fmt.Errorf("%s: %w", what, brief{err}))
 	case response.StatusCode == http.StatusSwitchingProtocols:
 		return lasting(BadAnswer, fmt.Errorf("%s: the answer is no WebSocket upgrade of RFC 6455: %w", what, err))
 	default:

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -80,12 +81,50 @@ func lasting(cause Cause, err error) *Failure {
 	return &Failure{Cause: cause, Lasting: true, err: err}
 }
 
+// Bounds of what a message or the log repeats of a platform's words.
+const (
+	maxShown      = 200 // characters of a name
+	maxShownError = 512 // characters of an error, which may quote a whole line of an answer
+	maxListed     = 20
+)
+
+// Shown is what a platform calls something, as it may be shown: its beginning.
+func Shown(text string) string { return beginning(text, maxShown) }
+
+// Listed are names as they may be shown: the first of them, each of them cut.
+func Listed(names []string) []string {
+	var shown []string
+	for _, name := range names[:min(maxListed, len(names))] {
+		shown = append(shown, Shown(name))
+	}
+	if len(names) > maxListed {
+		shown = append(shown, fmt.Sprintf("and %d more", len(names)-maxListed))
+	}
+	return shown
+}
+
+// beginning is a text, or its first characters.
+func beginning(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
+
+// brief is an error whose message has a length, whoever it quotes.
+type brief struct{ error }
+
+func (b brief) Error() string { return beginning(b.error.Error(), maxShownError) }
+
+func (b brief) Unwrap() error { return b.error }
+
 // unanswered is a request that got no answer. The URL that net/http puts before
 // its errors is left out: what names it, and without its query.
 func unanswered(what string, err error) *Failure {
 	if inURL := (*url.Error)(nil); errors.As(err, &inURL) {
 		err = inURL.Err
 	}
+	err = brief{err}
 	text, permanent := advice(err, time.Now())
 	if text != "" {
 		return NewFailure(Unreachable, permanent, fmt.Errorf("%s: %w; %s", what, err, text))

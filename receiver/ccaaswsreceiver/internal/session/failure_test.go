@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -21,6 +22,28 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+func TestWhatAPlatformSaysIsCut(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ü", 50_000)
+	assert.Equal(t, "Sales", Shown("Sales"))
+	assert.Equal(t, strings.Repeat("ü", 100)+"…", Shown(long))
+	assert.Equal(t, "a"+strings.Repeat("ü", 99)+"…", Shown("a"+long), "no half of a character")
+	assert.Equal(t, []string{"a", strings.Repeat("ü", 100) + "…"}, Listed([]string{"a", long}))
+	many := Listed(make([]string, 1000))
+	assert.Len(t, many, maxListed+1)
+	assert.Equal(t, "and 980 more", many[maxListed])
+	assert.Empty(t, Listed(nil))
+
+	cause := &net.DNSError{Name: long, Err: "no such host", IsNotFound: true}
+	failure := unanswered("upgrade", &url.Error{Op: "Get", URL: "wss://hush.example", Err: cause})
+	assert.Less(t, len(failure.Error()), 600)
+	require.ErrorIs(t, failure, cause)
+	assert.NotContains(t, failure.Error(), "hush")
+	refused := (&Call{What: "discovery", URL: &url.URL{Scheme: "https", Host: "a.example", Path: "/" + long}}).BadAnswerTo("%s: %w", long, ErrHostRefused)
+	assert.Less(t, len(refused.Error()), 1000)
+	assert.True(t, refused.Lasting)
+}
 
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()

@@ -204,7 +204,7 @@ func (s *Session) open(ctx context.Context, access Access, fresh bool) (*socket,
 // name is the route as it may be shown.
 func (r *Route) name() string {
 	if r.Private {
-		return (&url.URL{Scheme: r.Socket.Scheme, Host: r.Socket.Host}).String() + "/…"
+		return Shown((&url.URL{Scheme: r.Socket.Scheme, Host: r.Socket.Host}).String()) + "/…"
 	}
 	return address(r.Socket)
 }
@@ -220,7 +220,7 @@ func sleep(ctx context.Context, wait time.Duration) {
 
 // address is a URL as it may be shown: without a query, which may hold a secret.
 func address(u *url.URL) string {
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	return Shown((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String())
 }
 
 // netDialer is how a connection is made where the dialer does not say.

@@ -28,7 +28,7 @@ type URLFrom struct {
 	Path    string            // of the address in the answer
 	Expires string            // of the time at which it expires; empty: it does not say
 	Upgrade map[string]string // headers of the upgrade; may name {{token}}
-	// Check refuses addresses that may not be dialled.
+	// Check refuses addresses that may not be dialled, and spells this machine in one way.
 	Check func(*url.URL) error
 }
 
@@ -71,7 +71,7 @@ func SocketURL(text string, check func(*url.URL) error) (*url.URL, error) {
 		at.Scheme = "ws"
 	case "ws", "wss":
 	default:
-		return nil, fmt.Errorf("scheme %q: must be wss", at.Scheme)
+		return nil, fmt.Errorf("scheme %.32q: must be wss", at.Scheme)
 	}
 	if check != nil {
 		if err := check(at); err != nil {
