@@ -116,6 +116,11 @@ func refuseBody(w http.ResponseWriter, err error) {
 }
 
 func comeAgain(w http.ResponseWriter, err error) {
+	if errors.Is(err, inflight.ErrExceeded) {
+		// What interrupted the reading of its body has ended the context of the connection, with
+		// which every further request on it would fail.
+		w.Header().Set("Connection", "close")
+	}
 	w.Header().Set("Retry-After", "1")
 	http.Error(w, err.Error(), http.StatusServiceUnavailable)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/inflight"
 )
 
 // begin sends the head of a write, and some bytes of its body.
@@ -86,4 +89,36 @@ func TestCompressedBodies(t *testing.T) {
 		"Content-Type": {"application/x-www-form-urlencoded"}, "Content-Encoding": {"gzip"},
 	}, gzipped(t, []byte("query=up")))
 	assert.Equal(t, http.StatusUnsupportedMediaType, code)
+}
+
+// What interrupts the reading of a body ends the context of its connection, so nothing else
+// may come on it.
+func TestInterruptedConnectionsAreClosed(t *testing.T) {
+	t.Parallel()
+	budget := inflight.NewBudget(6 << 10)
+	interrupted := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		claim := budget.Claim(func() {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+			close(interrupted)
+		})
+		defer claim.Release()
+		if _, err := claim.ReadAll(r.Body); !assert.NoError(t, err) {
+			return
+		}
+		_ = budget.Claim(nil).Grow(3 << 10) // of somebody who holds less
+		<-interrupted
+		<-r.Context().Done()
+		refuseBody(w, claim.Complete())
+	}))
+	defer server.Close()
+	response, err := server.Client().Post(server.URL, "", strings.NewReader(strings.Repeat("x", 3<<10)))
+	require.NoError(t, err)
+	defer response.Body.Close()
+	assert.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+	assert.True(t, response.Close)
+
+	recorder := httptest.NewRecorder()
+	refuseBody(recorder, errCrowded)
+	assert.Empty(t, recorder.Header().Get("Connection"), "others may go on")
 }

@@ -100,6 +100,9 @@ func (q *Question) Check(limits Limits, now time.Time) error {
 			return fmt.Errorf("%s: %s: must be at most %v from now", name, t.UTC().Format(time.RFC3339), limits.Range)
 		}
 	}
+	if seconds, err := strconv.ParseFloat(q.Values.Get("lookback_delta"), 64); err == nil && seconds > limits.Range.Seconds() {
+		return fmt.Errorf("lookback_delta: %vs: must be at most %v", q.Values.Get("lookback_delta"), limits.Range)
+	}
 	if q.Path == "/query_range" {
 		if err := q.checkRange(limits); err != nil {
 			return err

@@ -88,6 +88,9 @@ func TestCheck(t *testing.T) {
 		},
 		"far back":           {"/query", "query=rate(up[3y])", "query: up[3y]: must not reach further than 8784h0m0s"},
 		"far back and often": {"/query", "query=rate(up[3y:1s])", "query: up[3y:1s]: must not reach further than 8784h0m0s"},
+		"a long lookback":    {"/query", "query=up&lookback_delta=1e9", "lookback_delta: 1000000000s: must be at most 8784h0m0s"},
+		"over years":         {"/query_range", "query=up&start=1&end=2&step=1&lookback_delta=3y", "lookback_delta: 94608000s: must be at most 8784h0m0s"},
+		"a day":              {"/query", "query=up&lookback_delta=1d", ""},
 		"no expression":      {"/query", "query=max_over_time(", ""},
 		"always":             {"/series", "start=-9223309901257974&end=9223309901257974&match[]=up", ""},
 	} {

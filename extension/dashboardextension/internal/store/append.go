@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -44,6 +45,7 @@ const (
 )
 
 var (
+	errClosing        = errors.New("the collector stops: nothing is stored, send it again")
 	errSeriesLimit    = errors.New("max_series is reached")
 	errTooManySamples = fmt.Errorf("more than %d samples at once, or times that are far apart: nothing is stored", maxSamples)
 )
@@ -85,6 +87,7 @@ type tolerant struct {
 	latest   int64 // what is later is from the future
 	tally    *tally
 	seen     int
+	closing  *atomic.Bool
 	failed   error // why nothing of it can be stored
 }
 
@@ -94,6 +97,7 @@ func (s *Store) appender(ctx context.Context, t *tally) *tolerant {
 		metadata:   &s.metadata,
 		latest:     time.Now().Add(maxAhead).UnixMilli(),
 		tally:      t,
+		closing:    &s.closing,
 	}
 }
 
@@ -102,6 +106,10 @@ func (a *tolerant) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 ) (storage.SeriesRef, error) {
 	if a.seen++; a.seen > maxSamples {
 		a.failed = errTooManySamples
+		return 0, a.failed
+	}
+	if a.closing.Load() {
+		a.failed = errClosing
 		return 0, a.failed
 	}
 	switch {

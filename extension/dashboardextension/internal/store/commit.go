@@ -22,6 +22,11 @@ func (s *Store) write(ctx context.Context, add func(context.Context, *tolerant) 
 	}
 	s.use.RLock()
 	defer s.use.RUnlock()
+	s.underWay.writes.Add(1)
+	defer s.underWay.writes.Add(-1)
+	if s.closing.Load() {
+		return nil, errClosing // it may be closed already
+	}
 	if err := s.failure.get(); err != nil { // it has failed meanwhile
 		return nil, err
 	}

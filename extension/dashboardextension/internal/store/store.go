@@ -54,6 +54,8 @@ type Store struct {
 	metadata families
 	limited  atomic.Bool // the series limit holds; not while the log is replayed
 	writes   atomic.Int64
+	underWay struct{ queries, writes atomic.Int64 }
+	closing  atomic.Bool // writes end, and nothing of them is stored
 
 	// use is held for reading by whoever uses the database, and for writing while it
 	// is exchanged for one that was opened afresh.
@@ -161,12 +163,13 @@ func (s *Store) open() error {
 // closeTimeout is how long Close waits for those who use the database.
 const closeTimeout = 5 * time.Second
 
-// Close ends what is under way, and leaves the directory to others. A query that cannot be
-// interrupted does not hold it up: then the database is closed when that query ends, or
-// with the process. What was written is in the log in either case.
+// Close ends what is under way, and leaves the directory to others. Writes end with the next
+// sample. A query that cannot be interrupted does not hold it up: then the database is closed
+// when that query ends, or with the process. What was written is in the log in either case.
 func (s *Store) Close() error { return s.closeWithin(closeTimeout) }
 
 func (s *Store) closeWithin(timeout time.Duration) error {
+	s.closing.Store(true)
 	s.stop()
 	closed := make(chan error, 1)
 	go func() { closed <- s.close() }()
@@ -174,7 +177,8 @@ func (s *Store) closeWithin(timeout time.Duration) error {
 	case <-s.unused:
 		return <-closed
 	case <-time.After(timeout):
-		return fmt.Errorf("%s: a query did not end within %v; the store is closed when it has", s.options.Directory, timeout)
+		return fmt.Errorf("%s: %d queries and %d writes did not end within %v; the store is closed when they have",
+			s.options.Directory, s.underWay.queries.Load(), s.underWay.writes.Load(), timeout)
 	}
 }
 
@@ -197,6 +201,8 @@ func (s *Store) Query() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.use.RLock()
 		defer s.use.RUnlock()
+		s.underWay.queries.Add(1)
+		defer s.underWay.queries.Add(-1)
 		if s.db == nil {
 			unavailable(w, s.failure.get())
 			return

@@ -394,7 +394,8 @@ func TestCloseWhileAQueryDoesNotEnd(t *testing.T) {
 	f, err := tryOpen(directory)
 	require.NoError(t, err)
 	f.use.RLock()
-	require.ErrorContains(t, f.closeWithin(time.Millisecond), directory+": a query did not end within 1ms")
+	f.underWay.queries.Add(1)
+	require.ErrorContains(t, f.closeWithin(time.Millisecond), directory+": 1 queries and 0 writes did not end within 1ms")
 	_, err = tryOpen(directory)
 	require.ErrorContains(t, err, "another process has this store open")
 	f.use.RUnlock()
@@ -402,6 +403,36 @@ func TestCloseWhileAQueryDoesNotEnd(t *testing.T) {
 	f.use.RLock() // it is closed
 	defer f.use.RUnlock()
 	open(t, directory)
+}
+
+// A write that is under way ends when the collector does, and says so to its sender.
+func TestCloseWhileAWriteIsUnderWay(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	f, err := tryOpen(directory)
+	require.NoError(t, err)
+	series := func(name string) []prompb.TimeSeries {
+		return []prompb.TimeSeries{{
+			Labels:  []prompb.Label{{Name: "__name__", Value: name}},
+			Samples: []prompb.Sample{{Value: 1, Timestamp: time.Now().UnixMilli()}},
+		}}
+	}
+	_, err = f.write(t.Context(), func(_ context.Context, app *tolerant) error {
+		require.NoError(t, appendRemote(app, series("a")))
+		require.ErrorContains(t, f.closeWithin(time.Millisecond), "0 queries and 1 writes did not end")
+		return appendRemote(app, series("b"))
+	})
+	require.ErrorIs(t, err, errClosing)
+	<-f.unused
+	m := pmetric.NewMetrics()
+	gauge(m, "a", time.Now(), 1, "eu")
+	recorder := f.otlp(t, m)
+	assert.Equal(t, http.StatusServiceUnavailable, recorder.Code)
+	assert.Contains(t, recorder.Body.String(), "the collector stops")
+	f.use.RLock() // it is closed
+	defer f.use.RUnlock()
+	again := open(t, directory)
+	assert.Zero(t, again.Series(), "all of a write or nothing")
 }
 
 // killed is a copy of a store's directory as a kill -9 would leave it behind.
