@@ -201,3 +201,25 @@ func TestOutage_EndsWithASignOfItsSocket(t *testing.T) {
 	assert.Equal(t, []int64{20}, starts)
 	assert.Equal(t, 4, all, "0, 20, 30 and 40: nothing is said of 10")
 }
+
+// A collector is killed, and killed again before anything has come: what the first kill
+// lost is still missing.
+func TestOutage_OfOursTwiceInARow(t *testing.T) {
+	t.Parallel()
+	config := defaults()
+	config.Saved = true
+	e := New(config)
+	live(e, acme, at(MessageSend, 1_000, 1), at(MessageSend, 2_000, 1))
+	disk := saved(t, e)
+	disk.savedAt = base + 2_000 // what comes up to 8 s is lost
+	e = disk.restore(t, config, base+8_500)
+	disk = saved(t, e)
+	disk.savedAt = base + 10_500
+	e = disk.restore(t, config, base+10_600)
+	for ms := int64(11_000); ms < 35_000; ms += 500 {
+		live(e, acme, at(MessageSend, ms, 1))
+	}
+	starts, all := incomplete(e.Drain(), acme.TenantID)
+	assert.Equal(t, []int64{0, 10}, starts)
+	assert.Equal(t, 3, all)
+}

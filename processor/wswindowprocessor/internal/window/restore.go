@@ -122,7 +122,8 @@ func (e *Engine) RestoreStream(number int, piece []byte) error {
 func (e *Engine) restoreObserved(st *stream, r *reader) {
 	st.observed, st.arrived, st.mark, st.lag = r.int(), r.int(), r.int(), r.int()
 	st.skewAt, st.connectedAt = r.int(), r.int()
-	st.ended, st.replaying, st.replayed = r.bool(), r.bool(), r.index()
+	st.ended, st.away, st.awayInPast, st.awaySince = r.bool(), r.bool(), r.bool(), r.int()
+	st.replaying, st.replayed = r.bool(), r.index()
 	for range r.length() {
 		if from := e.sourceOf(r.string(), math.MaxInt64); from != nil && len(st.sources) < maxSources {
 			st.feed(from)
@@ -156,7 +157,7 @@ const day = 86_400_000
 // go on from.
 func (st *stream) check(g grid) error {
 	const ages = 1 << 53 // ms
-	for _, t := range []int64{g.size, st.watermark, st.newest, st.downSince, st.downMark, st.ahead, st.observed, st.arrived, st.mark, st.skewAt, st.connectedAt, st.signs.every, st.signs.latest} {
+	for _, t := range []int64{g.size, st.watermark, st.newest, st.downSince, st.downMark, st.ahead, st.observed, st.arrived, st.mark, st.skewAt, st.connectedAt, st.awaySince, st.signs.every, st.signs.latest} {
 		if t < -ages || t > ages {
 			return fmt.Errorf("has a time out of range: %d ms", t)
 		}
@@ -221,7 +222,10 @@ func (e *Engine) adopt(st *stream) error {
 func (e *Engine) Resume(savedAt, now int64) {
 	for _, st := range e.numbered {
 		st.arrived = now
-		st.away, st.awaySince, st.awayInPast = st.begun, savedAt, st.begun && st.lag > lookBack
+		if !st.away { // since an earlier restart, with nothing in between
+			st.away, st.awaySince, st.awayInPast = st.begun, savedAt, st.begun && st.lag > lookBack
+		}
+		st.unsaved = true
 		st.ended = len(st.down) > 0 // whoever was down then, another one reads now
 		for _, s := range st.series {
 			e.recount(s)

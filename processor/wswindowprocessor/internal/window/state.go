@@ -182,6 +182,9 @@ func (s *stream) putObserved(to []byte) []byte {
 	to = putInt(to, s.skewAt)
 	to = putInt(to, s.connectedAt)
 	to = putBool(to, s.ended)
+	to = putBool(to, s.away)
+	to = putBool(to, s.awayInPast)
+	to = putInt(to, s.awaySince)
 	to = putBool(to, s.replaying)
 	to = putUint(to, uint64(s.replayed)) //nolint:gosec // a count
 	to = putUint(to, uint64(len(s.sources)))
