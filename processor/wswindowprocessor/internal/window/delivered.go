@@ -77,9 +77,7 @@ func (e *Engine) applyToCarried(from *source, home *stream, event *Event, observ
 	}
 	for _, st := range e.numbered {
 		if st != home && st.fedBy(from) {
-			e.move(st, observed)
-			st.apply(event, observed, now)
-			st.unsaved = true
+			e.apply(st, event, observed, now)
 		}
 	}
 }

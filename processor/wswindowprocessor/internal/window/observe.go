@@ -157,15 +157,10 @@ func (e *Engine) sorted(now int64) []reference {
 func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 	observed := event.observed(now)
 	if !event.Kind.counted() {
-		if event.Kind == Alive || event.Kind == Connected {
-			p.home.back(observed)
-		}
-		e.move(p.home, observed)
+		e.apply(p.home, event, observed, now)
 		if from != nil {
 			e.applyToCarried(from, p.home, event, observed, now)
 		}
-		p.home.apply(event, observed, now)
-		p.home.unsaved = true
 		return
 	}
 	if event.Kind == Backpressure && from.counted() {
@@ -211,6 +206,17 @@ func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 	if len(st.held) > 0 && st.live {
 		e.release(st)
 	}
+}
+
+// apply takes what a record says about a stream. One that says that somebody reads it
+// comes before the windows that end by its time.
+func (e *Engine) apply(st *stream, event *Event, observed, now int64) {
+	if event.Kind == Alive || event.Kind == Connected {
+		st.back(observed)
+	}
+	e.move(st, observed)
+	st.apply(event, observed, now)
+	st.unsaved = true
 }
 
 // move lets the windows end that were due before a moment of observation.

@@ -28,9 +28,8 @@ const (
 
 // heldEvent is an event of a stream that has not begun.
 type heldEvent struct {
-	place    place
-	event    Event
-	observed int64
+	place place
+	event Event
 }
 
 // hold keeps an old event of a stream that has not begun. An event of the present is
@@ -46,9 +45,10 @@ func (e *Engine) hold(st *stream, p *place, event *Event, observed, now int64) b
 		e.replay(st)
 		return false
 	}
-	own := *p
-	own.group = &Group{Tags: p.group.Tags, Defaulted: p.group.Defaulted}
-	st.held = append(st.held, heldEvent{own, *event, observed})
+	held := heldEvent{*p, *event}
+	held.place.group = &Group{Tags: p.group.Tags, Defaulted: p.group.Defaulted}
+	held.event.Observed = observed
+	st.held = append(st.held, held)
 	return true
 }
 
@@ -56,12 +56,10 @@ func (e *Engine) hold(st *stream, p *place, event *Event, observed, now int64) b
 func (e *Engine) replay(st *stream) {
 	st.replaying = true
 	slices.SortStableFunc(st.held, func(a, b heldEvent) int {
-		return cmp.Or(cmp.Compare(a.observed, b.observed), cmp.Compare(a.event.Time, b.event.Time))
+		return cmp.Or(cmp.Compare(a.event.Observed, b.event.Observed), cmp.Compare(a.event.Time, b.event.Time))
 	})
 	if len(st.held) > 0 {
-		e.enliven(st, st.held[0].event.Time, st.held[0].observed, st.heldAt)
-	} else {
-		st.live = true
+		e.enliven(st, st.held[0].event.Time, st.held[0].event.Observed, st.heldAt)
 	}
 	e.release(st)
 }
@@ -71,7 +69,6 @@ func (e *Engine) release(st *stream) {
 	held := st.held
 	st.held = nil
 	for i := range held {
-		held[i].event.Observed = held[i].observed
 		e.observe(&held[i].place, &held[i].event, nil, st.heldAt)
 	}
 }

@@ -361,3 +361,16 @@ func TestTheOtherWorkedExamples(t *testing.T) {
 	assert.False(t, open(at(ConnectionClose, 7_000, 1)))
 	assert.True(t, open(at(MessageReceive, 9_500, 1)))
 }
+
+// Without idle_timeout nothing is held: the first old event begins the replay.
+func TestStart_ReplayWithoutIdleTimeout(t *testing.T) {
+	t.Parallel()
+	config := defaults()
+	config.IdleTimeout = 0
+	e := New(config)
+	observe(e, acme, late(-3*hour, 30), base)
+	windows := e.Drain()
+	require.NotEmpty(t, windows)
+	assert.Equal(t, base-3*hour, windows[0].Start)
+	assert.Equal(t, int64(10), windows[0].Counts.MessagesSent)
+}

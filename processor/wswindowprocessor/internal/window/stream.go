@@ -141,14 +141,12 @@ func (s *stream) patience(idle int64) int64 {
 func (s *stream) apply(event *Event, observed, now int64) {
 	switch event.Kind {
 	case Alive:
-		s.back(observed)
 		s.returned(observed)
 		if event.Time > s.downSince { // whoever brought the socket up may not have known of the stream
 			s.raise(event, observed)
 		}
 		s.sign(event.Time, event.Every)
 	case Connected:
-		s.back(event.Time)
 		s.returned(event.Time)
 		s.up(event, observed)
 		s.anchor(observed, now)
