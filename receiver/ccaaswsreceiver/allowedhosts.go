@@ -133,7 +133,7 @@ func (c *Config) validateAllowedHosts() error {
 	return errors.Join(errs...)
 }
 
-// notHost tells characters that cannot be in the name of a host.
+// notHost reports characters that cannot be in the name of a host.
 func notHost(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '.' && r != '_'
 }

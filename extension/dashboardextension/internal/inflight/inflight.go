@@ -150,7 +150,7 @@ func (c *Claim) ReadAll(from io.Reader) ([]byte, error) {
 	}
 }
 
-// fill reads until a piece is full. Unlike io.ReadFull it tells an end from a body that was torn
+// fill reads until a piece is full. Unlike io.ReadFull it distinguishes an end from a body that was torn
 // off, whose error is io.ErrUnexpectedEOF.
 func fill(piece []byte, from io.Reader) (n int, err error) {
 	for n < len(piece) && err == nil {

@@ -24,7 +24,7 @@ import (
 )
 
 // WriteOTLP takes metrics by OTLP over HTTP, with the body of the request decompressed.
-// What cannot be stored is told as a partial success; the rest is stored.
+// What cannot be stored is reported as a partial success; the rest is stored.
 func (s *Store) WriteOTLP(w http.ResponseWriter, r *http.Request, body []byte) {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // none is refused with the others that are none of ours
 	request, err := decodeOTLP(kind, body)
@@ -116,7 +116,7 @@ func leaves(err error) []error {
 }
 
 // WriteRemote takes samples by Prometheus's remote write 1.0, with the body decompressed.
-// What cannot be stored is told with a 400, as other receivers do; the rest is stored.
+// What cannot be stored is reported with a 400, as other receivers do; the rest is stored.
 func (s *Store) WriteRemote(w http.ResponseWriter, r *http.Request, body []byte) {
 	if kind := r.Header.Get("Content-Type"); strings.Contains(kind, "io.prometheus.write.v2") {
 		http.Error(w, "remote write 2.0 is not taken; send prometheus.WriteRequest", http.StatusUnsupportedMediaType)

@@ -232,7 +232,7 @@ func (r *Redactor) scalar(raw []byte, at place) {
 // stays is whether a text is what should stand where it does: what the record of the
 // event has anyway, or what can say nothing of anybody.
 func (r *Redactor) stays(text []byte, holds holding) bool {
-	return holds&identity != 0 && r.identifies(text) || holds&number != 0 && r.counts(text) || holds&clock != 0 && r.tells(text)
+	return holds&identity != 0 && r.identifies(text) || holds&number != 0 && r.counts(text) || holds&clock != 0 && r.isEventTime(text)
 }
 
 // identifies is whether a text is one of those that the event is known by. What was
@@ -266,9 +266,9 @@ func (r *Redactor) counts(text []byte) bool {
 	return ok && e != nil && (e.HasPayloadSize && n == e.PayloadSize || e.HasCloseCode && n == e.CloseCode)
 }
 
-// tells is whether a text is a time. Many numbers can be read as one: it is the event's,
+// isEventTime is whether a text is a time. Many numbers can be read as one: it is the event's,
 // or close to the present.
-func (r *Redactor) tells(text []byte) bool {
+func (r *Redactor) isEventTime(text []byte) bool {
 	at, err := frame.ParseTimestamp(text)
 	switch {
 	case err != nil:
