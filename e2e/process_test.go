@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -135,13 +136,28 @@ func (p *process) files(t testing.TB) int {
 	return len(entries)
 }
 
+// Ports of tests are below those that Linux (32,768) and macOS (49,152) hand out by
+// themselves, so that no outgoing connection and no listener on port 0 takes one that
+// a test was given; and each is given once.
+const firstPort, lastPort = 20_000, 32_000
+
+var portsGiven atomic.Int64
+
 // freePort is a port of loopback that nobody listens on.
 func freePort(t testing.TB) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	const ports = lastPort - firstPort
+	own := os.Getpid() * 40 % ports // two runs of the tests begin at different ports
+	for range ports {
+		port := firstPort + (own+int(portsGiven.Add(1)))%ports
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			require.NoError(t, listener.Close())
+			return port
+		}
+	}
+	require.FailNow(t, "no port of loopback is free")
+	return 0
 }
 
 // get reads a page; a server that is not there is an error like any other.

@@ -38,6 +38,7 @@ func startQuickstart(t *testing.T, data string) quickstart {
 	require.NoError(t, q.Start())
 	t.Cleanup(func() {
 		q.interrupt()
+		q.stop(t) // it writes into data until it has ended
 		if t.Failed() {
 			t.Logf("make run printed:\n%s", q.output.String())
 		}
@@ -80,7 +81,7 @@ func TestQuickStart(t *testing.T) {
 	})
 
 	q.interrupt()
-	_ = q.Wait()
+	q.stop(t)
 	require.NotContains(t, q.output.String(), "\terror\t")
 	stopped := time.Now()
 	eventually(t, func() error {
