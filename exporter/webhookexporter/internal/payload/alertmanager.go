@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 // AlertmanagerPath is where an Alertmanager takes alerts.
@@ -37,25 +39,8 @@ type postableAlert struct {
 	EndsAt      time.Time         `json:"endsAt"`
 }
 
-// Keys of an alert's body that have a place of their own.
-const (
-	keyRule        = "metric"
-	keyLevel       = "alert_type"
-	keyStatus      = "status"
-	keyContext     = "context"
-	keyValue       = "value"
-	keyThreshold   = "threshold"
-	keyBaseline    = "baseline"
-	keyWindowStart = "window_start"
-	keyWindowEnd   = "window_end"
-	keyRunbook     = "runbook_url"
-	keyReason      = "reason"
-	keyAnnotations = "annotations"
-	keyLabels      = "labels"
-)
-
 // dimensions are keys of the body that are labels.
-var dimensions = []string{"tenant_id", "region", "channel_type"}
+var dimensions = []string{wsevent.TenantID, wsevent.Region, wsevent.ChannelType}
 
 // Render implements Format.
 func (a Alertmanager) Render(message *Message, now time.Time) (Payload, error) {
@@ -63,9 +48,9 @@ func (a Alertmanager) Render(message *Message, now time.Time) (Payload, error) {
 	if !isObject || message.AlertID == "" {
 		return Payload{}, errors.New("no alert: format alertmanager takes records with an alert_id and an object as body")
 	}
-	rule := text(body[keyRule])
+	rule := text(body[wsevent.KeyAlertMetric])
 	if rule == "" {
-		return Payload{}, fmt.Errorf("alert %s: body has no %s, which is its alertname", message.AlertID, keyRule)
+		return Payload{}, fmt.Errorf("alert %s: body has no %s, which is its alertname", message.AlertID, wsevent.KeyAlertMetric)
 	}
 	alert := postableAlert{
 		Labels:      labels(rule, body),
@@ -83,27 +68,27 @@ func (a Alertmanager) Render(message *Message, now time.Time) (Payload, error) {
 // overlaps and keeps the earliest start, so the start of the first telling stays
 // that of the whole episode.
 func (a Alertmanager) span(body map[string]any, now time.Time) (start, end time.Time, err error) {
-	windowStart, ok := millis(body[keyWindowStart])
+	windowStart, ok := millis(body[wsevent.KeyWindowStart])
 	if !ok {
-		return start, end, fmt.Errorf("%s: %v: no time in ms", keyWindowStart, body[keyWindowStart])
+		return start, end, fmt.Errorf("%s: %v: no time in ms", wsevent.KeyWindowStart, body[wsevent.KeyWindowStart])
 	}
-	windowEnd, ok := millis(body[keyWindowEnd])
+	windowEnd, ok := millis(body[wsevent.KeyAlertWindowEnd])
 	if !ok {
-		return start, end, fmt.Errorf("%s: %v: no time in ms", keyWindowEnd, body[keyWindowEnd])
+		return start, end, fmt.Errorf("%s: %v: no time in ms", wsevent.KeyAlertWindowEnd, body[wsevent.KeyAlertWindowEnd])
 	}
-	switch status := text(body[keyStatus]); status {
-	case "firing":
+	switch status := text(body[wsevent.KeyStatus]); status {
+	case wsevent.StatusFiring:
 		return windowEnd, later(now, windowEnd).Add(a.ExpireAfter), nil
-	case "resolved":
+	case wsevent.StatusResolved:
 		return windowStart, windowEnd, nil
 	default:
-		return start, end, fmt.Errorf("%s: %q: must be firing or resolved", keyStatus, status)
+		return start, end, fmt.Errorf("%s: %q: must be firing or resolved", wsevent.KeyStatus, status)
 	}
 }
 
 func labels(rule string, body map[string]any) map[string]string {
 	all := map[string]string{}
-	for _, extra := range entries(body[keyLabels]) {
+	for _, extra := range entries(body[wsevent.KeyLabels]) {
 		all[labelName(extra[0])] = extra[1]
 	}
 	for _, key := range dimensions {
@@ -111,7 +96,7 @@ func labels(rule string, body map[string]any) map[string]string {
 			all[key] = value
 		}
 	}
-	if level := text(body[keyLevel]); level != "" {
+	if level := text(body[wsevent.KeyAlertType]); level != "" {
 		all["severity"] = level
 	}
 	all["alertname"] = rule
@@ -120,12 +105,17 @@ func labels(rule string, body map[string]any) map[string]string {
 
 func annotations(rule string, message *Message, body map[string]any) map[string]string {
 	all := map[string]string{}
-	for _, extra := range entries(body[keyAnnotations]) {
+	for _, extra := range entries(body[wsevent.KeyAnnotations]) {
 		all[labelName(extra[0])] = extra[1]
 	}
-	all["alert_id"] = message.AlertID
+	all[wsevent.AlertID] = message.AlertID
 	for key, from := range map[string]string{
-		"description": keyContext, keyValue: keyValue, keyThreshold: keyThreshold, keyBaseline: keyBaseline, keyRunbook: keyRunbook, keyReason: keyReason,
+		"description":             wsevent.KeyContext,
+		wsevent.KeyAlertValue:     wsevent.KeyAlertValue,
+		wsevent.KeyAlertThreshold: wsevent.KeyAlertThreshold,
+		wsevent.KeyBaseline:       wsevent.KeyBaseline,
+		wsevent.KeyRunbookURL:     wsevent.KeyRunbookURL,
+		wsevent.KeyReason:         wsevent.KeyReason,
 	} {
 		if value := plain(body[from]); value != "" {
 			all[key] = value
@@ -139,10 +129,10 @@ func annotations(rule string, message *Message, body map[string]any) map[string]
 func Summary(rule string, body map[string]any) string {
 	var line strings.Builder
 	line.WriteString(rule)
-	if value := text(body[keyValue]); value != "" {
+	if value := text(body[wsevent.KeyAlertValue]); value != "" {
 		line.WriteString(" is " + value)
 	}
-	if threshold := text(body[keyThreshold]); threshold != "" {
+	if threshold := text(body[wsevent.KeyAlertThreshold]); threshold != "" {
 		line.WriteString(" (threshold " + threshold + ")")
 	}
 	separator := " for "

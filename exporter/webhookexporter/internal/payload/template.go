@@ -14,6 +14,8 @@ import (
 	"text/template"
 	"time"
 	"unicode"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 // Template makes the payload by a Go template, whose output must be JSON.
@@ -49,7 +51,7 @@ type view struct {
 // Summary is an alert in a line.
 func (v view) Summary() string {
 	body, _ := v.Body.(map[string]any)
-	rule := text(body[keyRule])
+	rule := text(body[wsevent.KeyAlertMetric])
 	if rule == "" {
 		rule = v.Event
 	}
