@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -79,20 +80,14 @@ func hostileSends(t *testing.T) map[string]attack {
 func nestedValues(levels int) []byte {
 	// Each level is array_value { values { … } }, two fields with their lengths. They are written backwards.
 	reversed := make([]byte, 0, 12*levels)
-	prepend := func(b []byte) {
-		for i := len(b) - 1; i >= 0; i-- {
-			reversed = append(reversed, b[i])
-		}
-	}
 	for range levels {
 		for _, number := range []protowire.Number{1, 5} {
-			length := len(reversed)
-			prepend(protowire.AppendVarint(protowire.AppendTag(nil, number, protowire.BytesType), uint64(length)))
+			field := protowire.AppendVarint(protowire.AppendTag(nil, number, protowire.BytesType), uint64(len(reversed)))
+			slices.Reverse(field)
+			reversed = append(reversed, field...)
 		}
 	}
-	for i, j := 0, len(reversed)-1; i < j; i, j = i+1, j-1 {
-		reversed[i], reversed[j] = reversed[j], reversed[i]
-	}
+	slices.Reverse(reversed)
 	return reversed
 }
 

@@ -54,7 +54,7 @@ func newWrites(c *Config, arrived func()) *writes {
 func (w *writes) handler(store func(http.ResponseWriter, *http.Request, []byte)) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.arrived()
-		err := w.bodies.Read(rw, r, func(_ *requestbody.Claim, body []byte) error {
+		err := w.bodies.Read(rw, r, func(_ *requestbody.Claim, body []byte) error { //nolint:contextcheck // the request has it
 			if len(body) > largeBody {
 				if err := w.large.Acquire(r.Context(), 1); err != nil {
 					return err
