@@ -14,7 +14,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 // allowedHosts are the hosts that may get credentials when a platform's answer, and
@@ -63,7 +63,7 @@ func (a *allowedHosts) check(at *url.URL) error {
 		return nil
 	}
 	return fmt.Errorf("host %.255q %w: it is neither %s nor in its domain, nor one of allowed_hosts (%s); "+
-		"if the platform is there, add it to allowed_hosts", host, session.ErrHostRefused, orNone(a.configured), orNone(a.listed))
+		"if the platform is there, add it to allowed_hosts", host, wsclient.ErrHostRefused, orNone(a.configured), orNone(a.listed))
 }
 
 func (a *allowedHosts) allows(host string) bool {

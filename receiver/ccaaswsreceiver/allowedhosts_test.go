@@ -17,7 +17,7 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 func TestAllowedHosts(t *testing.T) {
@@ -103,7 +103,7 @@ func TestAllowedHosts_TheErrorNamesBoth(t *testing.T) {
 	at, err := config.target(&profile)
 	require.NoError(t, err)
 	err = config.allowedHosts(&profile, at).check(parsed(t, "wss://evil.example.net/?token=hush"))
-	require.ErrorIs(t, err, session.ErrHostRefused)
+	require.ErrorIs(t, err, wsclient.ErrHostRefused)
 	for _, says := range []string{`"evil.example.net"`, "gateway.example.com", "*.example.org", "add it to allowed_hosts"} {
 		require.ErrorContains(t, err, says)
 	}
@@ -146,12 +146,12 @@ func TestAllowedHosts_OneSpelling(t *testing.T) {
 		"wss://a.example.com.:444/":   "wss://a.example.com.:444/",
 		"wss://A.example.com":         "wss://A.example.com",
 	} {
-		at, err := session.SocketURL(named, check)
+		at, err := wsclient.SocketURL(named, check)
 		require.NoError(t, err, named)
 		assert.Equal(t, dialled, at.String())
 	}
 	for _, named := range []string{"ws://a.localhost:1/", "ws://localhost../", "ws://127.0.0.1../", "ws://0x7f.1:1/", "ws://2130706433:1"} {
-		_, err := session.SocketURL(named, check)
+		_, err := wsclient.SocketURL(named, check)
 		require.Error(t, err, named)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/lifecycle"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 )
@@ -25,11 +25,11 @@ type decoded struct {
 	violations []string
 }
 
-func (d *decoded) Event(e *frame.Event) {
+func (d *decoded) Event(e *jsonevent.Event) {
 	d.events = append(d.events, strings.Join(strings.Fields(fmt.Sprintf("%s %s %s %s", strings.TrimPrefix(eventName(e.Type), "connection."), e.ChannelID, e.ChannelType, e.ID)), " "))
 }
 func (d *decoded) Ignored() { d.ignored++ }
-func (d *decoded) Violation(v *frame.Violation) {
+func (d *decoded) Violation(v *jsonevent.Violation) {
 	d.violations = append(d.violations, v.Reason+" "+v.Detail)
 }
 

@@ -18,7 +18,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
@@ -91,10 +91,10 @@ type Config struct {
 	// UserIDKey is that of the hash.
 	UserIDKey configopaque.String `mapstructure:"user_id_key"`
 	// Fields says where in an event its facts are.
-	Fields frame.Fields `mapstructure:"fields"`
+	Fields jsonevent.Fields `mapstructure:"fields"`
 	// Types says what makes an object an event of a type, where the platform has
 	// other words for it.
-	Types frame.Types `mapstructure:"types"`
+	Types jsonevent.Types `mapstructure:"types"`
 	// TLS is for HTTP and for the sockets.
 	TLS configtls.ClientConfig `mapstructure:"tls"`
 	// ProxyURL is for HTTP and for the sockets; empty: as the environment says.
@@ -266,17 +266,17 @@ func (c *Config) Validate() error {
 }
 
 // mapping returns where the fields of events are, and what makes an object one.
-func (c *Config) mapping(api *platform.API) (frame.Fields, frame.Types) {
+func (c *Config) mapping(api *platform.API) (jsonevent.Fields, jsonevent.Types) {
 	fields := c.Fields
 	fields.Text = "" // configured by itself
-	if len(c.Types) == 0 && fields == frame.DefaultFields() {
+	if len(c.Types) == 0 && fields == jsonevent.DefaultFields() {
 		return api.Fields, api.Types
 	}
 	return fields, c.Types
 }
 
 // decoder makes a decoder of frames whose objects are events.
-func (c *Config) decoder(api *platform.API) (*frame.Decoder, error) {
+func (c *Config) decoder(api *platform.API) (*jsonevent.Decoder, error) {
 	fields, types := c.mapping(api)
 	fields.Text = c.text(api)
 	switch c.PayloadSize {
@@ -287,7 +287,7 @@ func (c *Config) decoder(api *platform.API) (*frame.Decoder, error) {
 	default:
 		fields.Text, fields.PayloadSize = "", ""
 	}
-	decoder, err := frame.NewMapped(fields, types)
+	decoder, err := jsonevent.NewMapped(fields, types)
 	if err != nil {
 		return nil, err
 	}
@@ -375,7 +375,7 @@ func (c *Config) validateNumbers() []error {
 
 // validateDimension reports what events could not be named by, either.
 func (c *Config) validateDimension(key, value string) error {
-	limits := frame.Limits{Dimension: c.MaxDimensionLength}
+	limits := jsonevent.Limits{Dimension: c.MaxDimensionLength}
 	switch limits.DimensionFault([]byte(value)) {
 	case "":
 		return nil

@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 )
@@ -43,7 +43,7 @@ func TestGoodConfig(t *testing.T) {
 
 	config = load(t, "everything")
 	require.NoError(t, config.Validate())
-	fields := frame.DefaultFields()
+	fields := jsonevent.DefaultFields()
 	fields.ChannelID = "conversation.id"
 	security := createDefaultConfig().(*Config).TLS
 	security.MinVersion = "1.3"

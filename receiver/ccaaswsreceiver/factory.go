@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/receiver"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 )
@@ -62,7 +62,7 @@ func createDefaultConfig() component.Config {
 		Raw:           rawFull,
 		IncludeRaw:    true,
 		UserID:        userPlain,
-		Fields:        frame.DefaultFields(),
+		Fields:        jsonevent.DefaultFields(),
 		TLS:           configtls.NewDefaultClientConfig(),
 	}
 }

@@ -22,7 +22,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -310,7 +310,7 @@ func TestRawOfTheAPIs(t *testing.T) {
 func TestViolationsWithoutRaw(t *testing.T) {
 	t.Parallel()
 	r := recordsFor(func(set *recordSettings) { set.raw = rawNone })
-	r.violation(&frame.Violation{Reason: "not_json", Raw: []byte("abc")})
+	r.violation(&jsonevent.Violation{Reason: "not_json", Raw: []byte("abc")})
 	record := recordsOf(r.take())[0]
 	assert.Empty(t, record.Body().AsString())
 	assert.Equal(t, map[string]any{

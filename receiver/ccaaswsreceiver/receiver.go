@@ -20,12 +20,12 @@ import (
 	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.uber.org/zap"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/hubevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/lifecycle"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -116,7 +116,7 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 	delivering, r.giveUp = context.WithCancel(context.WithoutCancel(ctx)) // and the couriers outlive the sessions
 	for _, conn := range connections {
 		settings := way.settings(conn.number)
-		conn.session, conn.pace = session.New(settings, conn), settings.Pace
+		conn.session, conn.pace = wsclient.New(settings, conn), settings.Backoff
 		if way.idle != nil {
 			conn.idle = func() bool { return way.idle(conn.number) }
 		}
@@ -184,7 +184,7 @@ func (r *wsReceiver) Shutdown(ctx context.Context) error {
 
 // connection makes one of the connections.
 func (r *wsReceiver) connection(number int, shown *status, shared decode) (*connection, error) {
-	pieces, err := frame.NewDecoder(frame.DefaultFields())
+	pieces, err := jsonevent.NewDecoder(jsonevent.DefaultFields())
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 		redactor:        redactor,
 		abnormalReasons: r.profile.AbnormalReasons,
 		version:         r.set.BuildInfo.Version,
-		limits:          frame.Limits{Dimension: r.config.MaxDimensionLength, ID: r.config.MaxIDLength},
+		limits:          jsonevent.Limits{Dimension: r.config.MaxDimensionLength, ID: r.config.MaxIDLength},
 		payloadSize:     r.config.PayloadSize,
 		maxPayloadSize:  r.config.MaxPayloadSize,
 	}, conn.saw)
@@ -240,16 +240,16 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 // ordered makes the decode of one connection. Where conditions make objects events,
 // several may hold for one change of a channel: what the connections know of their
 // channels is common to them.
-func (r *wsReceiver) ordered(decoder *frame.Decoder) decode {
+func (r *wsReceiver) ordered(decoder *jsonevent.Decoder) decode {
 	if _, types := r.config.mapping(&r.api); len(types) == 0 {
-		return func(text []byte, _ time.Time, to frame.Sink) { decoder.Decode(text, to) }
+		return func(text []byte, _ time.Time, to jsonevent.Sink) { decoder.Decode(text, to) }
 	}
 	order := &lifecycle.Sink{Channels: r.channels}
-	var first frame.Sink = order
+	var first jsonevent.Sink = order
 	if r.api.Name == platform.EventHub {
 		first = &hubevent.Sink{Next: order}
 	}
-	return func(text []byte, _ time.Time, to frame.Sink) {
+	return func(text []byte, _ time.Time, to jsonevent.Sink) {
 		r.channelsMutex.Lock()
 		defer r.channelsMutex.Unlock()
 		order.Next = to
@@ -268,8 +268,8 @@ func (r *wsReceiver) delivery(number int) *delivery {
 // newClient is for all HTTP requests of a receiver.
 func newClient(proxy func(*http.Request) (*url.URL, error), security *tls.Config, perMinute int) *http.Client {
 	return &http.Client{
-		Transport: &session.Bounded{
-			Limiter: session.PerMinute(perMinute),
+		Transport: &wsclient.RateLimitedTransport{
+			Limiter: wsclient.PerMinute(perMinute),
 			Next: &http.Transport{
 				Proxy:                  proxy,
 				TLSClientConfig:        security.Clone(),
@@ -277,7 +277,7 @@ func newClient(proxy func(*http.Request) (*url.URL, error), security *tls.Config
 				TLSHandshakeTimeout:    requestTimeout,
 				IdleConnTimeout:        requestTimeout,
 				MaxResponseHeaderBytes: 1 << 20,
-				OnProxyConnectResponse: session.ProxyAnswer,
+				OnProxyConnectResponse: wsclient.ProxyAnswer,
 			},
 		},
 		Timeout: requestTimeout,

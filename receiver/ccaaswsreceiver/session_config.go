@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/collector/config/configopaque"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 // SessionConfig says how a custom platform is talked to: what the other platforms'
@@ -97,7 +97,7 @@ func (c *Config) validateSession(api *platform.API) error {
 }
 
 // talk is what is said on a socket besides events.
-func (c *Config) talk(api *platform.API) session.Talk {
+func (c *Config) talk(api *platform.API) wsclient.Protocol {
 	talk := api.Talk
 	if c.Platform != platform.Custom {
 		if talk.KeepAlive.Send != "" {
@@ -110,32 +110,32 @@ func (c *Config) talk(api *platform.API) session.Talk {
 	}
 	s := &c.Session
 	for _, one := range s.OnOpen {
-		talk.OnOpen = append(talk.OnOpen, session.Exchange{Send: string(one.Send), Expect: pattern(one.Expect)})
+		talk.OnOpen = append(talk.OnOpen, wsclient.HandshakeStep{Send: string(one.Send), Expect: pattern(one.Expect)})
 	}
 	if s.KeepAlive.Send != "" {
-		talk.KeepAlive = session.KeepAlive{
+		talk.KeepAlive = wsclient.KeepAlive{
 			Send: string(s.KeepAlive.Send), Expect: pattern(s.KeepAlive.Expect), Interval: s.KeepAlive.Interval, Unanswered: s.KeepAlive.Unanswered,
 		}
 	}
 	talk.IdleTimeout = s.IdleTimeout
-	for reaction, texts := range map[session.Reaction][]string{
-		session.Ignore: s.Ignore, session.Rotate: s.RotateOn, session.Renew: s.RenewOn, session.Throttle: s.ThrottleOn,
+	for reaction, texts := range map[wsclient.ControlAction][]string{
+		wsclient.Ignore: s.Ignore, wsclient.Rotate: s.RotateOn, wsclient.Renew: s.RenewOn, wsclient.Throttle: s.ThrottleOn,
 	} {
 		for _, text := range texts {
-			talk.Controls = append(talk.Controls, session.Control{Match: session.NewPattern(text), Do: reaction})
+			talk.Controls = append(talk.Controls, wsclient.ControlFrame{Match: wsclient.NewPattern(text), Action: reaction})
 		}
 	}
 	// What asks for something goes before what is only ignored.
-	slices.SortStableFunc(talk.Controls, func(a, b session.Control) int { return cmp.Compare(b.Do, a.Do) })
+	slices.SortStableFunc(talk.Controls, func(a, b wsclient.ControlFrame) int { return cmp.Compare(b.Action, a.Action) })
 	return talk
 }
 
 // pattern is that of an answer; nil where none is expected.
-func pattern(text string) *session.Pattern {
+func pattern(text string) *wsclient.Pattern {
 	if strings.TrimSpace(text) == "" {
 		return nil
 	}
-	return session.NewPattern(text)
+	return wsclient.NewPattern(text)
 }
 
 // revealed are headers as they are sent.

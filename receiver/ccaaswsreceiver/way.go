@@ -17,17 +17,17 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/conversation"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/eventhub"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/notifications"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 // way is how the sessions of a receiver come to their sockets.
 type way struct {
 	sessions int
 	check    func(*url.URL) error // refuses addresses that may not get credentials
-	settings func(number int) session.Settings
+	settings func(number int) wsclient.Settings
 	decode   decode                // what the connections have in common; nil: each has its own
 	watch    func(context.Context) // runs beside them; nil: nothing
 	idle     func(number int) bool // whether a session has nothing to connect for; nil: all have
@@ -68,21 +68,21 @@ func (r *wsReceiver) way(ctx context.Context) (*way, error) {
 }
 
 // settings are those that all sessions have in common.
-func (r *wsReceiver) settings(dialer *websocket.Dialer) session.Settings {
-	set := session.Settings{
+func (r *wsReceiver) settings(dialer *websocket.Dialer) wsclient.Settings {
+	set := wsclient.Settings{
 		Subprotocol:  r.config.Subprotocol,
 		Dialer:       dialer,
-		Dials:        session.PerMinute(r.config.Limits.DialsPerMinute),
-		Talk:         r.config.talk(&r.api),
-		Heartbeat:    session.Heartbeat(r.config.Heartbeat),
+		Dials:        wsclient.PerMinute(r.config.Limits.DialsPerMinute),
+		Protocol:     r.config.talk(&r.api),
+		Heartbeat:    wsclient.Heartbeat(r.config.Heartbeat),
 		MaxFrameSize: r.config.MaxFrameSize,
-		Pace: session.Pace{
+		Backoff: wsclient.Backoff{
 			Initial:    r.config.Reconnect.InitialInterval,
 			Max:        r.config.Reconnect.MaxInterval,
 			Multiplier: r.config.Reconnect.Multiplier,
 			Jitter:     r.config.Reconnect.RandomizationFactor,
 		},
-		Rotation: session.Rotation{MaxAge: r.config.Rotation.MaxAge, Overlap: r.config.Rotation.Overlap},
+		Rotation: wsclient.Rotation{MaxAge: r.config.Rotation.MaxAge, Overlap: r.config.Rotation.Overlap},
 	}
 	if set.Subprotocol == autoSubprotocol {
 		set.Subprotocol = r.api.Subprotocol
@@ -91,27 +91,27 @@ func (r *wsReceiver) settings(dialer *websocket.Dialer) session.Settings {
 }
 
 // realtimeEvents goes straight to the socket, or to where an answer says it is.
-func (r *wsReceiver) realtimeEvents(w *way, at *target, all *session.Settings) {
+func (r *wsReceiver) realtimeEvents(w *way, at *target, all *wsclient.Settings) {
 	if at.token != nil {
-		all.Tokens = r.tokens(session.Fixed(at.token))
+		all.Tokens = r.tokens(wsclient.StaticURL(at.token))
 	}
-	direct := &session.Direct{
+	direct := &wsclient.StaticEndpoint{
 		Client: r.client, Preflight: at.preflight, Socket: at.socket, Subprotocol: all.Subprotocol,
 		Headers: revealed(r.config.Session.Headers), Private: r.config.Platform == platform.Custom,
 	}
 	all.Prepare = direct.Prepare
 	if at.urlFrom != nil {
 		from := &r.config.Session.URLFrom
-		all.Prepare = (&session.URLFrom{
+		all.Prepare = (&wsclient.DiscoveredEndpoint{
 			Client: r.client, Method: from.Method, URL: at.urlFrom, Headers: revealed(from.Headers), Body: string(from.Body),
 			Path: from.Path, Expires: from.Expires, Upgrade: revealed(r.config.Session.Headers), Check: w.check,
 		}).Prepare
 	}
-	w.settings = func(int) session.Settings { return *all }
+	w.settings = func(int) wsclient.Settings { return *all }
 }
 
 // eventHub registers at the hub of a tenant.
-func (r *wsReceiver) eventHub(w *way, at *target, all *session.Settings) {
+func (r *wsReceiver) eventHub(w *way, at *target, all *wsclient.Settings) {
 	hub := &eventhub.Hub{
 		Client: r.client, Discovery: at.api, Socket: at.socket, Check: w.check,
 		Tenant: r.config.EventHub.TenantID, User: r.config.EventHub.UserID,
@@ -121,21 +121,21 @@ func (r *wsReceiver) eventHub(w *way, at *target, all *session.Settings) {
 	}
 	tokenURL := hub.TokenURL
 	if at.token != nil {
-		tokenURL = session.Fixed(at.token)
+		tokenURL = wsclient.StaticURL(at.token)
 	}
 	all.Tokens, all.Prepare = r.tokens(tokenURL), hub.Prepare
-	w.settings = func(int) session.Settings { return *all }
+	w.settings = func(int) wsclient.Settings { return *all }
 }
 
 // notifications spreads topics over channels, whose snapshots one tracker knows.
-func (r *wsReceiver) notifications(w *way, at *target, all *session.Settings) error {
-	all.Tokens = r.tokens(session.Fixed(at.token))
+func (r *wsReceiver) notifications(w *way, at *target, all *wsclient.Settings) error {
+	all.Tokens = r.tokens(wsclient.StaticURL(at.token))
 	channels := notifications.New(notifications.Settings{
 		Client: r.client, API: at.api, Topics: r.config.Notifications.Topics, Channels: r.config.Connections,
 		Overlap: r.config.Rotation.Overlap, Check: w.check,
 		Rejected: func(topic, reason string, missing []string) {
 			r.set.Logger.Warn("The platform does not let us subscribe to a topic; it tells nothing of it",
-				zap.String("topic", session.Shown(topic)), zap.String("reason", session.Shown(reason)), zap.Strings("missing_permissions", session.Listed(missing)))
+				zap.String("topic", wsclient.Truncate(topic)), zap.String("reason", wsclient.Truncate(reason)), zap.Strings("missing_permissions", wsclient.TruncateList(missing)))
 		},
 		LeftOut: func(topics int) {
 			r.set.Logger.Error("There are more topics than the platform's channels hold; those left out tell nothing",
@@ -143,20 +143,20 @@ func (r *wsReceiver) notifications(w *way, at *target, all *session.Settings) er
 		},
 	})
 	w.sessions, w.idle = channels.Sessions(), channels.Idle
-	w.settings = func(number int) session.Settings {
+	w.settings = func(number int) wsclient.Settings {
 		one := *all
 		one.Prepare = channels.Prepare(number)
 		return one
 	}
 	var mutex sync.Mutex
 	tracker := conversation.NewTracker(time.Now().Add(-time.Second)) // clocks differ a little
-	w.decode = func(text []byte, at time.Time, to frame.Sink) {
+	w.decode = func(text []byte, at time.Time, to jsonevent.Sink) {
 		mutex.Lock()
 		defer mutex.Unlock()
 		tracker.Decode(text, at, to)
 	}
 	w.watch = func(ctx context.Context) {
-		channels.Watch(ctx, r.config.Notifications.RefreshInterval, all.Tokens, func(failure *session.Failure) {
+		channels.Watch(ctx, r.config.Notifications.RefreshInterval, all.Tokens, func(failure *wsclient.Failure) {
 			r.set.Logger.Warn("Cannot look for new queues; those that are known go on", zap.Error(failure))
 		})
 	}
@@ -180,7 +180,7 @@ func (r *wsReceiver) watchTopics(channels *notifications.Channels) error {
 }
 
 // tokens makes the receiver's source of tokens.
-func (r *wsReceiver) tokens(at func(context.Context) (*url.URL, *session.Failure)) *session.Tokens {
+func (r *wsReceiver) tokens(at func(context.Context) (*url.URL, *wsclient.Failure)) *wsclient.Tokens {
 	o := &r.config.OAuth2
 	if o.ClientID == "" {
 		return nil
@@ -195,20 +195,20 @@ func (r *wsReceiver) tokens(at func(context.Context) (*url.URL, *session.Failure
 	if err != nil {
 		r.set.Logger.Warn("Cannot tell how long the token is valid", zap.Error(err))
 	}
-	return session.NewTokens(session.Credentials{
+	return wsclient.NewTokens(wsclient.Credentials{
 		ClientID: o.ClientID, ClientSecret: string(o.ClientSecret),
 		Username: o.Username, Password: string(o.Password),
 		TokenURL: at, Scopes: o.Scopes, Strict: o.StrictScopes,
-	}, r.client, func(grant session.Grant) {
+	}, r.client, func(grant wsclient.Grant) {
 		r.telemetry.CcaasWsTokenRefreshes.Add(context.Background(), 1)
 		expires.Store(0)
 		if !grant.Expires.IsZero() {
 			expires.Store(grant.Expires.UnixNano())
 		}
-		if len(grant.Wider) > 0 {
+		if len(grant.ExcessScopes) > 0 {
 			r.set.Logger.Warn("The token may do more than it was asked for; whoever gets hold of it, or of the client's secret, may do that too, "+
 				"and requests of other users of this client count against the same quota. Use a dedicated OAuth client with these scopes taken away; "+
-				"oauth2.strict_scopes: true refuses such tokens", zap.Strings("wider_scopes", session.Listed(grant.Wider)), zap.Strings("asked_for", o.Scopes))
+				"oauth2.strict_scopes: true refuses such tokens", zap.Strings("wider_scopes", wsclient.TruncateList(grant.ExcessScopes)), zap.Strings("asked_for", o.Scopes))
 		}
 	})
 }

@@ -6,9 +6,9 @@ package platform
 import (
 	"time"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/hubevent"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -17,10 +17,10 @@ func realtimeEvents(subprotocol string) API {
 		Name:        RealtimeEvents,
 		Subprotocol: subprotocol,
 		Scopes:      []string{"analytics:realtime:view", "digital:engagement:metrics:read"},
-		Fields:      frame.DefaultFields(),
+		Fields:      jsonevent.DefaultFields(),
 		PayloadSize: SizeOfEvent,
-		Heartbeat:   session.Heartbeat{Interval: 15 * time.Second, Timeout: 35 * time.Second},
-		Pace:        session.Pace{Initial: time.Second, Max: time.Minute},
+		Heartbeat:   wsclient.Heartbeat{Interval: 15 * time.Second, Timeout: 35 * time.Second},
+		Pace:        wsclient.Backoff{Initial: time.Second, Max: time.Minute},
 	}
 }
 
@@ -29,22 +29,22 @@ func realtimeEvents(subprotocol string) API {
 func notifications() API {
 	return API{
 		Name:        Notifications,
-		Fields:      frame.DefaultFields(),
+		Fields:      jsonevent.DefaultFields(),
 		PayloadSize: SizeOfEvent,
-		Talk: session.Talk{
-			KeepAlive: session.KeepAlive{
+		Talk: wsclient.Protocol{
+			KeepAlive: wsclient.KeepAlive{
 				Send:   `{"message":"ping"}`,
-				Expect: session.NewPattern(`{"topicName":"channel.metadata","eventBody":{"message":"pong"}}`),
+				Expect: wsclient.NewPattern(`{"topicName":"channel.metadata","eventBody":{"message":"pong"}}`),
 			},
-			Controls: []session.Control{
-				{Match: session.NewPattern(`{"topicName":"channel.metadata"}`), Do: session.Ignore},
-				{Match: session.NewPattern(`{"topicName":"v2.system.socket_closing"}`), Do: session.Rotate},
-				{Match: session.NewPattern(`{"result":"404"}`), Do: session.Renew},
-				{Match: session.NewPattern(`{"result":404}`), Do: session.Renew},
+			Controls: []wsclient.ControlFrame{
+				{Match: wsclient.NewPattern(`{"topicName":"channel.metadata"}`), Action: wsclient.Ignore},
+				{Match: wsclient.NewPattern(`{"topicName":"v2.system.socket_closing"}`), Action: wsclient.Rotate},
+				{Match: wsclient.NewPattern(`{"result":"404"}`), Action: wsclient.Renew},
+				{Match: wsclient.NewPattern(`{"result":404}`), Action: wsclient.Renew},
 			},
 		},
-		Heartbeat: session.Heartbeat{Interval: 15 * time.Second, Timeout: 35 * time.Second},
-		Pace:      session.Pace{Initial: 2 * time.Second, Max: 90 * time.Second},
+		Heartbeat: wsclient.Heartbeat{Interval: 15 * time.Second, Timeout: 35 * time.Second},
+		Pace:      wsclient.Backoff{Initial: 2 * time.Second, Max: 90 * time.Second},
 	}
 }
 
@@ -57,7 +57,7 @@ func eventHub() API {
 	return API{
 		Name:        EventHub,
 		PayloadSize: SizeOfText, // the hub names no sizes
-		Fields: frame.Fields{
+		Fields: jsonevent.Fields{
 			Timestamp:   "createdAt",
 			ChannelID:   "data.case.id || data.contact.id",
 			ChannelType: "data.channel.id",
@@ -65,9 +65,9 @@ func eventHub() API {
 			ID:          "data.message.id || traceId || eventId", // completed by package hubevent
 			Text:        content + ".text || " + content + ".payload.text.content || " + content + ".payload || " + content + ".fallbackText",
 		},
-		Types: frame.Types{
+		Types: jsonevent.Types{
 			wsevent.ConnectionOpen: {{kind: {hubevent.CaseCreated}}, {kind: parked, origin: {hubevent.CaseCreated}}},
-			frame.Reopen: {
+			jsonevent.Reopen: {
 				{kind: statusChanged, status: hubevent.OpenStatus()},
 				{kind: statusChanged, contactStatus: hubevent.OpenStatus()},
 				{kind: parked, origin: statusChanged, status: hubevent.OpenStatus()},
@@ -81,18 +81,18 @@ func eventHub() API {
 			// A parked event need not name the direction. It is parked for its size, which agents' rarely have.
 			wsevent.MessageReceive: {{kind: messages, direction: {"inbound"}}, {kind: parked, origin: messages}},
 		},
-		Talk: session.Talk{
-			OnOpen: []session.Exchange{{
-				Send: `{"action":"register","payload":{"token":"{{token}}"}}`, Expect: session.NewPattern("authorized"),
+		Talk: wsclient.Protocol{
+			OnOpen: []wsclient.HandshakeStep{{
+				Send: `{"action":"register","payload":{"token":"{{token}}"}}`, Expect: wsclient.NewPattern("authorized"),
 			}},
-			KeepAlive: session.KeepAlive{Send: `{"action":"heartbeat"}`, Expect: session.NewPattern("pong"), Unanswered: 5},
-			Controls: []session.Control{
-				{Match: session.NewPattern("authorized"), Do: session.Ignore},
-				{Match: session.NewPattern("unauthorized"), Do: session.Renew},
-				{Match: session.NewPattern("RATE_LIMIT_EXCEEDED"), Do: session.Throttle},
+			KeepAlive: wsclient.KeepAlive{Send: `{"action":"heartbeat"}`, Expect: wsclient.NewPattern("pong"), Unanswered: 5},
+			Controls: []wsclient.ControlFrame{
+				{Match: wsclient.NewPattern("authorized"), Action: wsclient.Ignore},
+				{Match: wsclient.NewPattern("unauthorized"), Action: wsclient.Renew},
+				{Match: wsclient.NewPattern("RATE_LIMIT_EXCEEDED"), Action: wsclient.Throttle},
 			},
 		},
-		Heartbeat: session.Heartbeat{Interval: 30 * time.Second, Timeout: 35 * time.Second},
-		Pace:      session.Pace{Initial: time.Second, Max: time.Minute},
+		Heartbeat: wsclient.Heartbeat{Interval: 30 * time.Second, Timeout: 35 * time.Second},
+		Pace:      wsclient.Backoff{Initial: time.Second, Max: time.Minute},
 	}
 }

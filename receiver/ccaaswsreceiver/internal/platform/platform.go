@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 // Names of the platforms.
@@ -69,15 +69,15 @@ type API struct {
 	// Scopes are what a token is asked for unless configured otherwise.
 	Scopes []string
 	// Fields and Types say where an event's facts are.
-	Fields frame.Fields
-	Types  frame.Types
+	Fields jsonevent.Fields
+	Types  jsonevent.Types
 	// PayloadSize says what a message's size is, unless configured otherwise.
 	PayloadSize string
 	// Talk is what is said on the socket besides events.
-	Talk session.Talk
+	Talk wsclient.Protocol
 	// Heartbeat and Pace are the defaults.
-	Heartbeat session.Heartbeat
-	Pace      session.Pace
+	Heartbeat wsclient.Heartbeat
+	Pace      wsclient.Backoff
 }
 
 // Hosts are where a platform is reached in a region.

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
 func TestGenesysCloud(t *testing.T) {
@@ -54,7 +54,7 @@ func TestOtherPlatforms(t *testing.T) {
 	assert.Equal(t, "nice.digital.v1", events.Subprotocol)
 	hub, ok := nice.API(EventHub)
 	require.True(t, ok)
-	_, err := frame.NewMapped(hub.Fields, hub.Types)
+	_, err := jsonevent.NewMapped(hub.Fields, hub.Types)
 	require.NoError(t, err)
 	assert.Empty(t, nice.Regions())
 
