@@ -1,61 +1,54 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ttlset remembers what was seen of late, so that it is noticed when it
-// comes again. It is pure: time is an argument. Memory is bounded, and a look costs
-// one line of the cache.
+// Package ttlset is a set of keys with an expiry. It is pure: time is an argument.
+// Memory is bounded, and a lookup reads one cache line.
 package ttlset
 
 import "time"
 
 const (
-	// ticks divide the window; what was seen is forgotten to this accuracy.
+	// ticks divide the window: a key expires with this accuracy.
 	ticks = 8
-	// places in a bucket, so that it fills 64 bytes.
-	places = 7
-	// smallest is the number of buckets to begin with.
-	smallest = 64
+	// slots of a bucket, so that it fills 64 bytes.
+	slots = 7
+	// initialBuckets is the number of buckets of a new set.
+	initialBuckets = 64
 )
 
-// Set remembers keys for a window of time, or for less when there are more of them
-// than it may hold: then the oldest are forgotten first.
+// Set holds keys for a window of time. Beyond its capacity the oldest keys are
+// evicted first.
 type Set struct {
 	tick       int64 // nanoseconds
-	now        int64 // the present tick
-	swept      int64 // when what was too old was last removed
-	maxBuckets int   // buckets
+	now        int64 // current tick
+	swept      int64 // tick of the last removal of expired keys
+	maxBuckets int
 	buckets    []bucket
-	dropped    int64
 }
 
-// bucket holds the keys that fall to it. A key of 0 is none.
+// bucket holds the keys that hash to it. A key of 0 is an empty slot.
 type bucket struct {
-	keys    [places]uint64
-	ages    [places]uint8 // the tick in which the key was seen, modulo 256
-	sources uint8         // a bit for each key: who saw it
+	keys    [slots]uint64
+	ages    [slots]uint8 // tick in which the key was added, modulo 256
+	sources uint8         // one bit for each key: the source that added it
 }
 
-// New makes a set that remembers for the window, at most about so many keys.
+// New returns a set that holds about capacity keys, each for the window.
 func New(window time.Duration, most int) *Set {
-	buckets := smallest
-	for buckets*places/2 < most {
+	buckets := initialBuckets
+	for buckets*slots/2 < most {
 		buckets *= 2
 	}
-	return &Set{tick: max(int64(window)/ticks, 1), maxBuckets: buckets, buckets: make([]bucket, smallest)}
+	return &Set{tick: max(int64(window)/ticks, 1), maxBuckets: buckets, buckets: make([]bucket, initialBuckets)}
 }
 
-// Dropped is how many keys were forgotten before their time.
-func (s *Set) Dropped() int64 { return s.dropped }
-
-// Bytes is how much memory the set takes.
-func (s *Set) Bytes() int { return len(s.buckets) * 64 }
-
-// Touch brings the bucket of a key into the cache. The result says nothing; it keeps
-// the compiler from leaving the load out.
+// Prefetch loads the bucket of a key into the CPU cache. The result has no meaning; it
+// keeps the compiler from removing the load.
 func (s *Set) Prefetch(key uint64) uint64 { return s.bucket(key).keys[0] }
 
-// Seen notes a key, and says whether it was seen within the window, and whether
-// the one who saw it first has the same mark. Time that goes back stands still.
+// Add adds a key at a time in nanoseconds. It returns whether the key was added within
+// the window before, and whether by the same source. A time before that of an earlier
+// call counts as the time of that call.
 func (s *Set) Add(key uint64, now int64, mark bool) (seen, sameMark bool) {
 	if key == 0 {
 		key = 1
@@ -77,7 +70,6 @@ func (s *Set) Add(key uint64, now int64, mark bool) (seen, sameMark bool) {
 			continue
 		}
 		if live {
-			s.dropped++
 		}
 		b.set(i, key, at, mark)
 		return false, false
@@ -86,8 +78,8 @@ func (s *Set) Add(key uint64, now int64, mark bool) (seen, sameMark bool) {
 
 func (s *Set) bucket(key uint64) *bucket { return &s.buckets[key>>32&uint64(len(s.buckets)-1)] }
 
-// pass lets time pass. An age is told modulo 256 ticks, so that a key which was not
-// removed in time would be young again.
+// advance sets the current tick. Ages are modulo 256 ticks: expired keys are removed
+// before they would look young again.
 func (s *Set) advance(to int64) {
 	switch {
 	case to-s.now > ticks:
@@ -100,7 +92,7 @@ func (s *Set) advance(to int64) {
 	s.now = to
 }
 
-// sweep removes what is too old.
+// sweep removes expired keys.
 func (s *Set) sweep(at uint8) {
 	for n := range s.buckets {
 		b := &s.buckets[n]
@@ -112,8 +104,7 @@ func (s *Set) sweep(at uint8) {
 	}
 }
 
-// oldest is the place to take for a new key, and whether what stands there is
-// still to be remembered.
+// oldest returns the slot for a new key, and whether its present key is not expired.
 func (b *bucket) oldest(at uint8) (place int, live bool) {
 	oldest := uint8(0)
 	for i := range b.keys {
@@ -136,7 +127,8 @@ func (b *bucket) set(i int, key uint64, at uint8, mark bool) {
 	}
 }
 
-// grow doubles the buckets. Every key has room: those of one bucket go into two.
+// grow doubles the number of buckets. Every key finds a slot: the keys of one bucket
+// are spread over two.
 func (s *Set) grow(at uint8) {
 	old := s.buckets
 	s.buckets = make([]bucket, 2*len(old))

@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// proxyError is an error of the proxy on the way to the platform.
+// proxyError is an error of the proxy between us and the platform.
 type proxyError struct {
 	proxy  string // without credentials
-	status int    // of its answer to CONNECT; 0: there is none
+	status int    // of its response to CONNECT; 0: there is none
 	err    error
 }
 
@@ -26,7 +26,7 @@ func (e *proxyError) Error() string { return "proxy " + e.proxy + ": " + e.err.E
 
 func (e *proxyError) Unwrap() error { return e.err }
 
-// ProxyAnswer is the hook of an http.Transport for a proxy's answers to CONNECT.
+// ProxyAnswer is the hook of an http.Transport for a proxy's responses to CONNECT.
 func ProxyAnswer(_ context.Context, proxy *url.URL, _ *http.Request, response *http.Response) error {
 	if response.StatusCode == http.StatusOK {
 		return nil
@@ -39,7 +39,7 @@ func ProxyAnswer(_ context.Context, proxy *url.URL, _ *http.Request, response *h
 
 func proxyName(proxy *url.URL) string { return proxy.Scheme + "://" + proxy.Host }
 
-// advice says what to do about a request without an answer, where the cause is
+// advice returns what to do about a request without a response, where the cause is
 // known, and whether only an administrator can do it.
 func advice(err error, now time.Time) (text string, permanent bool) {
 	var (
@@ -62,10 +62,10 @@ func advice(err error, now time.Time) (text string, permanent bool) {
 	}
 }
 
-// withoutToken is the advice where a platform refuses a request that had no token.
+// withoutToken is the advice for a platform that refuses a request without a token.
 const withoutToken = "no token of oauth2 was sent: configure oauth2, or check the credentials in endpoint and session"
 
-// RefusalAdvice says what to check where a platform refuses a token, or that there was none.
+// RefusalAdvice returns what to check where a platform refuses a token, or a request without one.
 func RefusalAdvice(withToken bool) string {
 	if !withToken {
 		return withoutToken
@@ -73,7 +73,7 @@ func RefusalAdvice(withToken bool) string {
 	return "the token is not accepted: check oauth2, and what the client may do"
 }
 
-// certificateAdvice says what to do about a certificate that cannot be verified.
+// certificateAdvice returns what to do about a certificate that cannot be verified.
 func certificateAdvice(err error, now time.Time) string {
 	var (
 		unknown x509.UnknownAuthorityError

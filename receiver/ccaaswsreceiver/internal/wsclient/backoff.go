@@ -10,7 +10,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// Pace is how fast a session tries again.
+// Backoff configures the wait between connection attempts.
 type Backoff struct {
 	Initial    time.Duration
 	Max        time.Duration // of every wait, its jitter included
@@ -18,9 +18,8 @@ type Backoff struct {
 	Jitter     float64 // share of a wait, up and down; less than 1
 }
 
-// pacer decides how long to wait before the next attempt. Waits grow while
-// sockets fail or die young, and begin anew once one has been stable for as long
-// as the longest wait: a socket that dies young must not undo them.
+// backoffState computes the wait before the next attempt. Waits grow while
+// sockets fail or end early, and start anew once one has been up for at least Max.
 type backoffState struct {
 	settings  Backoff
 	waits     backoff.ExponentialBackOff
@@ -40,7 +39,7 @@ func newBackoff(pace Backoff) *backoffState {
 	return &backoffState{settings: pace, waits: steps, permanent: slowly}
 }
 
-// after is the wait after a failed attempt.
+// after returns the wait after a failed attempt.
 func (p *backoffState) after(failure *Failure) time.Duration {
 	if failure.Permanent {
 		return p.permanent.NextBackOff()
@@ -52,7 +51,8 @@ func (p *backoffState) after(failure *Failure) time.Duration {
 	return max(wait, p.spread(failure.RetryAfter))
 }
 
-// spread is never sooner than asked; and not all clients at the same instant.
+// spread adds jitter to a wait that the platform asks for, so that clients do not
+// return at the same instant.
 func (p *backoffState) spread(wait time.Duration) time.Duration {
 	return wait + time.Duration(rand.Float64()*p.settings.Jitter*float64(p.settings.Initial))
 }

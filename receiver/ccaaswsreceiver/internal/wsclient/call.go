@@ -17,10 +17,10 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxAnswerSize bounds the answer to an HTTP request.
+// maxAnswerSize bounds the body of an HTTP response, in bytes.
 const maxAnswerSize = 8 << 20
 
-// Call is one HTTP request of the way to a socket.
+// Call is one HTTP request before a socket is dialled.
 type Call struct {
 	What   string // for messages: "pre-flight"
 	Method string
@@ -30,17 +30,17 @@ type Call struct {
 	Token  string // sent as bearer unless Header has an Authorization; empty: there is none
 }
 
-// name is how messages speak of the call.
+// name identifies the call in messages.
 func (c *Call) name() string { return c.What + " " + c.Method + " " + address(c.URL) }
 
-// BadAnswerTo is a failure of an answer that is not what it should be. Where it
-// names a host that is refused, only an administrator can allow that.
+// BadAnswerTo returns a failure for a response that is not as the API documents it.
+// It is permanent for a host that may not get credentials.
 func (c *Call) BadAnswerTo(format string, arguments ...any) *Failure {
 	err := fmt.Errorf("%s: %w", c.name(), brief{fmt.Errorf(format, arguments...)})
 	return NewFailure(BadAnswer, errors.Is(err, ErrHostRefused), err)
 }
 
-// Do makes a request, and gives the body of a good answer.
+// Do sends a request and returns the body of a response with status 2xx.
 func Do(ctx context.Context, client *http.Client, call *Call) ([]byte, *Failure) {
 	what := call.name()
 	request, err := http.NewRequestWithContext(ctx, call.Method, call.URL.String(), bytes.NewReader(call.Body))
@@ -78,20 +78,20 @@ func authorize(header http.Header, token string) {
 	}
 }
 
-// PerMinute allows no more than so many in any minute: a fifth of them at once, the
-// others evenly.
+// PerMinute returns a limiter of n in any minute: a fifth of them in a burst, the
+// others evenly spread.
 func PerMinute(n int) *rate.Limiter {
 	burst := max(n/5, 1)
 	return rate.NewLimiter(rate.Limit(max(float64(n-burst), float64(n)/2)/60), burst)
 }
 
-// Bounded makes requests no faster than its limiter allows.
+// RateLimitedTransport limits the rate of HTTP requests.
 type RateLimitedTransport struct {
 	Limiter *rate.Limiter
 	Next    http.RoundTripper
 }
 
-// RoundTrip waits for its turn.
+// RoundTrip waits for the limiter, then sends the request.
 func (b *RateLimitedTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err := b.Limiter.Wait(request.Context()); err != nil {
 		if request.Body != nil {
@@ -102,7 +102,7 @@ func (b *RateLimitedTransport) RoundTrip(request *http.Request) (*http.Response,
 	return b.Next.RoundTrip(request)
 }
 
-// CloseIdleConnections passes on what http.Client asks for.
+// CloseIdleConnections is called by http.Client.
 func (b *RateLimitedTransport) CloseIdleConnections() {
 	if closer, ok := b.Next.(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()

@@ -9,40 +9,40 @@ import (
 	"time"
 )
 
-// maxHandshakeSize bounds what a platform may send before the socket is up, and
-// with it the headers of its answer.
+// maxHandshakeSize bounds what a platform may send before the socket is up, headers
+// included, in bytes.
 const maxHandshakeSize = 1 << 20
 
 var errHandshakeTooLarge = errors.New("the answer has more than 1 MiB of headers")
 
-// wire is the connection under a socket. It knows when something was last heard,
-// and gives up after a time of silence. Only time spent waiting for the peer
-// counts as silence: while we do not read, nothing is expected.
+// idleTimeoutConn is the network connection of a socket. A read fails after a time
+// without inbound data. Only time spent in a read counts: while the caller does not
+// read, no data is expected.
 type idleTimeoutConn struct {
 	net.Conn
 	limited      bool          // during the handshake, and within a frame
 	allowance    int           // bytes, where it is bounded
-	timeout      time.Duration // of silence; 0 before watch
-	dataDeadline time.Time     // when a data frame is due; zero: none is
-	lastActivity time.Time
-	roundTrip    time.Duration // to the platform, or to the proxy before it: what TCP took to connect
+	timeout      time.Duration // of a read; 0 during the handshake
+	dataDeadline time.Time     // of the next data frame; zero: none
+	lastActivity time.Time     // of the last inbound byte
+	roundTrip    time.Duration // duration of the TCP connect, to the platform or its proxy
 
-	lag readLag // of our reading behind the peer's sending
+	lag readLag
 }
 
-// watch ends the handshake, and begins to look out for silence.
+// setIdleTimeout ends the handshake and sets the timeout of a read.
 func (w *idleTimeoutConn) setIdleTimeout(timeout time.Duration) {
 	w.timeout = timeout
 	w.unlimit()
 }
 
-// allow bounds what may come from now on.
+// limit bounds the bytes that may be read from now on.
 func (w *idleTimeoutConn) limit(bytes int) { w.limited, w.allowance = true, bytes }
 
-// allowAll ends the bound.
+// unlimit removes the bound.
 func (w *idleTimeoutConn) unlimit() { w.limited = false }
 
-// Read is where all that the peer sends comes by, control frames too.
+// Read reads all inbound data, control frames included.
 func (w *idleTimeoutConn) Read(p []byte) (int, error) {
 	began := time.Now()
 	w.lag.beginRead(began)
@@ -51,7 +51,7 @@ func (w *idleTimeoutConn) Read(p []byte) (int, error) {
 		if !w.dataDeadline.IsZero() && w.dataDeadline.Before(deadline) {
 			deadline = w.dataDeadline
 		}
-		_ = w.SetReadDeadline(deadline) // where that fails, reading tells why
+		_ = w.SetReadDeadline(deadline) // the read returns the same error
 	}
 	n, err := w.Conn.Read(p)
 	ended := time.Now()

@@ -16,17 +16,17 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// dial upgrades to a WebSocket, and fails unless the platform agrees to exactly
-// what was asked for. withToken is whether the platform may have got a token of oauth2.
+// dial opens a WebSocket. It fails unless the platform accepts exactly the requested
+// subprotocol. withToken is whether the request has a token of oauth2.
 func (s *Session) dial(ctx context.Context, route *Route, withToken bool) (*socket, *Failure) {
 	what := "upgrade GET " + route.name()
-	asked := s.settings.Subprotocol
+	requested := s.settings.Subprotocol
 
 	var line *idleTimeoutConn
 	var release func() bool
 	dialer := *s.settings.Dialer
-	if asked != "" {
-		dialer.Subprotocols = []string{asked}
+	if requested != "" {
+		dialer.Subprotocols = []string{requested}
 	}
 	connect := netDialer(s.settings.Dialer)
 	dialer.NetDialContext = func(dialing context.Context, network, address string) (net.Conn, error) {
@@ -52,9 +52,9 @@ func (s *Session) dial(ctx context.Context, route *Route, withToken bool) (*sock
 		}
 		return nil, upgradeFailure(what, response, withToken, err)
 	}
-	if failure := checkUpgrade(what, asked, conn.Subprotocol(), response.Header); failure != nil {
+	if failure := checkUpgrade(what, requested, conn.Subprotocol(), response.Header); failure != nil {
 		_ = conn.WriteControl(websocket.CloseMessage,
-			websocket.FormatCloseMessage(websocket.CloseProtocolError, "not what was asked for"), time.Now().Add(writeTimeout))
+			websocket.FormatCloseMessage(websocket.CloseProtocolError, "not the requested subprotocol"), time.Now().Add(writeTimeout))
 		_ = conn.Close()
 		return nil, failure
 	}
@@ -62,13 +62,13 @@ func (s *Session) dial(ctx context.Context, route *Route, withToken bool) (*sock
 	return newSocket(conn, line, &s.settings), nil
 }
 
-// proxyUse is which proxy a dial uses, and whether the connection through it is up.
+// proxyUse is the proxy of a dial, and whether the connection through it is up.
 type proxyUse struct {
 	proxy *url.URL // nil: none
 	up    bool
 }
 
-// proxied makes a dialer note which proxy it uses.
+// proxied makes a dialer record its proxy.
 func proxied(dialer *websocket.Dialer) *proxyUse {
 	use := &proxyUse{}
 	choose := dialer.Proxy
@@ -83,12 +83,12 @@ func proxied(dialer *websocket.Dialer) *proxyUse {
 	return use
 }
 
-// trace notes that the platform, and not only the proxy, is reached.
+// trace records that the platform, and not only the proxy, is reached.
 func (u *proxyUse) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { u.up = true }})
 }
 
-// blame names the proxy in the error of a dial that it failed.
+// blame adds the proxy to an error of the connection to it.
 func (u *proxyUse) blame(err error) error {
 	if u.proxy == nil || u.up {
 		return err
@@ -113,15 +113,15 @@ func upgradeFailure(what string, response *http.Response, withToken bool, err er
 	}
 }
 
-// agreed compares what was asked for with the answer. Compression is never asked
-// for: its decompressed size is not bounded.
-func checkUpgrade(what, asked, answer string, header http.Header) *Failure {
-	if answer != asked {
-		return permanent(Subprotocol, fmt.Errorf("%s: we asked for %s, the platform answered with %s; check platform, or set subprotocol",
-			what, subprotocolName(asked), subprotocolName(answer)))
+// checkUpgrade compares the response with the request. Compression is never requested:
+// its decompressed size is not bounded.
+func checkUpgrade(what, requested, answer string, header http.Header) *Failure {
+	if answer != requested {
+		return permanent(Subprotocol, fmt.Errorf("%s: %s was requested, the platform answered with %s; check platform, or set subprotocol",
+			what, subprotocolName(requested), subprotocolName(answer)))
 	}
 	if extensions := header.Get("Sec-Websocket-Extensions"); extensions != "" {
-		return permanent(BadAnswer, fmt.Errorf("%s: the platform answered with the extension %.64q, which nobody asked for", what, extensions))
+		return permanent(BadAnswer, fmt.Errorf("%s: the platform answered with the extension %.64q, that was not requested", what, extensions))
 	}
 	return nil
 }

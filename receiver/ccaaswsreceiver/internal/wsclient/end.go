@@ -15,25 +15,25 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// errFrameTooLarge is why we leave a socket: a frame has no end.
+// errFrameTooLarge ends a socket whose frame exceeds every bound.
 var errFrameTooLarge = errors.New("a frame is larger than 16 times max_frame_size")
 
-// errControl is why we leave a socket: the platform said so in a frame.
+// errControl ends a socket whose control frame requires it.
 type errControl Cause
 
-func (e errControl) Error() string { return "the platform said so: " + string(e) }
+func (e errControl) Error() string { return "a control frame of the platform: " + string(e) }
 
 // End is how a socket ended.
 type End struct {
 	Cause        Cause
 	Code         int       // of the peer's close frame; 0 where there is none
-	At           time.Time // when we noticed
-	LastActivity time.Time // when the peer gave its last sign of life
+	At           time.Time // of the detection
+	LastActivity time.Time // of the last inbound byte
 	Err          error
-	// Unread is since when we had not read all that the peer sent: it may have ended
-	// the socket, and lost events, at any time after that. Zero: we had.
+	// Unread is the time since which data of the peer may be unread: events since then
+	// may be lost. Zero: all data was read.
 	Unread time.Time
-	// WithToken is whether a token of oauth2 was used to open it.
+	// WithToken is whether a token of oauth2 opened the socket.
 	WithToken bool
 
 	up time.Time
@@ -48,14 +48,14 @@ var tokenCodes = []int{websocket.ClosePolicyViolation, 3000, 3003, 4001, 4003, 4
 // platforms send with another code, 1000 included.
 var tokenReason = regexp.MustCompile(`(?i)unauth|not.?auth|authenti|authori[sz]|forbidden|token|jwt|credential|expired`)
 
-// RefusesToken is whether the peer closed the socket because of the token.
+// RefusesToken reports whether the peer closed the socket because of the token.
 func (e *End) RefusesToken() bool {
 	closed := (*websocket.CloseError)(nil)
 	return e.Cause == ClosedByPeer && errors.As(e.Err, &closed) && (slices.Contains(tokenCodes, closed.Code) || tokenReason.MatchString(closed.Text))
 }
 
-// closedForNow is the wait that a peer asks for by close code 1013 (try again later),
-// as a failure with status 503 would. Nil: it did not.
+// tryAgainLater returns the wait that close code 1013 (try again later) asks for, as a
+// failure like one of status 503; nil for another code.
 func (e *End) tryAgainLater() *Failure {
 	if e.Cause != ClosedByPeer || e.Code != websocket.CloseTryAgainLater {
 		return nil
@@ -63,7 +63,7 @@ func (e *End) tryAgainLater() *Failure {
 	return &Failure{Cause: Unavailable, RetryAfter: laterIn(e.Err), err: e.Err}
 }
 
-// laterText finds the seconds in the text of a close frame that says when to return.
+// laterText matches the seconds in the text of a close frame with code 1013.
 var laterText = regexp.MustCompile(`(?i)retry.?after\D{0,4}(\d{1,9})`)
 
 func laterIn(err error) time.Duration {
@@ -78,13 +78,13 @@ func laterIn(err error) time.Duration {
 	return retryAfter(found[1], time.Time{})
 }
 
-// Orderly is whether the peer had the chance to send all that it wanted to.
+// Graceful reports whether the peer was able to send all its data before the end.
 func (e *End) Graceful() bool {
 	return e.Cause == Shutdown || e.Cause == ClosedByPeer || e.Cause == Gone
 }
 
-// causeOf tells from the error of a read how a socket ended, and the code of the
-// peer's close frame if there was one.
+// causeOf returns the cause of the error of a read, and the code of the peer's close
+// frame; 0 without one.
 func causeOf(err error) (Cause, int) {
 	closed := (*websocket.CloseError)(nil)
 	network := net.Error(nil)
@@ -107,12 +107,12 @@ func causeOf(err error) (Cause, int) {
 		return Silence, 0
 	case isConnectionError(err):
 		return Reset, 0
-	default: // gorilla tells of a breach of RFC 6455 by an error of no type
+	default: // gorilla's errors of a violation of RFC 6455 have no type
 		return ProtocolError, 0
 	}
 }
 
-// broken tells an error of the connection from one of the protocol on it.
+// isConnectionError reports whether an error is of the connection, not of RFC 6455.
 func isConnectionError(err error) bool {
 	var (
 		operation *net.OpError

@@ -18,19 +18,19 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
-// Direct is the way to a socket at a known address, with the token in the
-// upgrade. Before it the platform may be asked what it speaks.
+// StaticEndpoint is a socket at a configured address, with the token in the upgrade.
+// A pre-flight request may check the subprotocol first.
 type StaticEndpoint struct {
 	Client      *http.Client
-	Preflight   *url.URL // nil: it is not asked
+	Preflight   *url.URL // nil: no pre-flight request
 	Socket      *url.URL
 	Headers     map[string]string // of the upgrade; may name {{token}}
 	Private     bool              // the path of Socket may hold a secret
 	Subprotocol string
 }
 
-// Prepare asks the platform what it speaks, and fails unless the subprotocol is
-// among it.
+// Prepare sends the pre-flight request, and fails unless the platform supports the
+// subprotocol.
 func (d *StaticEndpoint) Prepare(ctx context.Context, access Access, _ bool) (*Route, *Failure) {
 	if d.Preflight != nil {
 		if failure := d.preflight(ctx, access.Token); failure != nil {
@@ -53,7 +53,7 @@ func (d *StaticEndpoint) preflight(ctx context.Context, token string) *Failure {
 		return permanent(BadAnswer, fmt.Errorf("%s: %w; check preflight.path, or set preflight.enabled: false", call.name(), err))
 	}
 	if d.Subprotocol != "" && !slices.Contains(protocols, d.Subprotocol) {
-		return permanent(Subprotocol, fmt.Errorf("%s: no common protocol: the platform speaks %s, we ask for %q; check platform, or set subprotocol",
+		return permanent(Subprotocol, fmt.Errorf("%s: no common protocol: the platform speaks %s, %q is requested; check platform, or set subprotocol",
 			call.name(), protocolList(protocols), d.Subprotocol))
 	}
 	return nil
@@ -74,7 +74,7 @@ func supportedProtocols(body []byte) ([]string, error) {
 	return *object.SupportedProtocols, nil
 }
 
-// shown is a list of protocols as it goes into a message.
+// protocolList formats protocols for a message.
 func protocolList(protocols []string) string {
 	const most, longest = 8, 64
 	text := "nothing"
@@ -91,22 +91,22 @@ func protocolList(protocols []string) string {
 	return text
 }
 
-// URLFrom is the way to a socket whose address stands in the JSON answer to an
-// HTTP request.
+// DiscoveredEndpoint is a socket whose address is in the JSON response to an HTTP
+// request.
 type DiscoveredEndpoint struct {
 	Client  *http.Client
 	Method  string
 	URL     *url.URL
 	Headers map[string]string // may name {{token}}
 	Body    string            // too; empty: none
-	Path    string            // of the address in the answer
-	Expires string            // of the time at which it expires; empty: it does not say
+	Path    string            // of the address in the response
+	Expires string            // path of the time of its expiry; empty: none
 	Upgrade map[string]string // headers of the upgrade; may name {{token}}
-	// Check refuses addresses that may not be dialled, and spells this machine in one way.
+	// Check rejects addresses that may not get credentials, and normalizes the host.
 	Check func(*url.URL) error
 }
 
-// Prepare asks for the address.
+// Prepare requests the address.
 func (u *DiscoveredEndpoint) Prepare(ctx context.Context, access Access, _ bool) (*Route, *Failure) {
 	call := &Call{What: "session.url_from", Method: u.Method, URL: u.URL, Header: headersOf(u.Headers, access), Token: access.Token}
 	if u.Body != "" {
@@ -132,7 +132,7 @@ func (u *DiscoveredEndpoint) Prepare(ctx context.Context, access Access, _ bool)
 	return route, nil
 }
 
-// SocketURL reads the address of a socket that a platform has answered with.
+// SocketURL parses the address of a socket in a response. Check may be nil.
 func SocketURL(text string, check func(*url.URL) error) (*url.URL, error) {
 	at, err := url.Parse(text)
 	if err != nil || at.Host == "" {
@@ -163,7 +163,7 @@ func headersOf(set map[string]string, access Access) http.Header {
 	return header
 }
 
-// timeAt reads the time at a path of a JSON document.
+// timeAt returns the time at a path of a JSON document.
 func timeAt(document []byte, path string) (time.Time, error) {
 	text, err := textAt(document, path)
 	if err != nil {
@@ -176,7 +176,7 @@ func timeAt(document []byte, path string) (time.Time, error) {
 	return time.Unix(0, nanoseconds), nil
 }
 
-// textAt reads the string or number at a path of a JSON document.
+// textAt returns the string or number at a path of a JSON document.
 func textAt(document []byte, path string) (string, error) {
 	value := json.RawMessage(document)
 	for step := range strings.SplitSeq(strings.ReplaceAll(path, "[", ".["), ".") {

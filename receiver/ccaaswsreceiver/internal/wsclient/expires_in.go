@@ -14,12 +14,12 @@ import (
 	"strings"
 )
 
-// maxTokenSize bounds the answer of a token endpoint, as package oauth2 does.
+// maxTokenSize bounds the response of a token endpoint, as package oauth2 does, in bytes.
 const maxTokenSize = 1 << 20
 
-// lifetimes rewrites expires_in in the JSON of token endpoints to the whole seconds
-// that package oauth2 reads. It takes numbers and texts, with decimals or without. A
-// life that is unknown is left out: absent, null, not positive, no number.
+// expiresInTransport rewrites expires_in in the JSON of token endpoints to the integer
+// seconds that package oauth2 reads. It accepts numbers and strings, with decimals or
+// without. A value that is null, not positive or not a number is removed.
 type expiresInTransport struct{ next http.RoundTripper }
 
 func (l *expiresInTransport) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -38,8 +38,8 @@ func (l *expiresInTransport) RoundTrip(request *http.Request) (*http.Response, e
 	return response, nil
 }
 
-// wholeSeconds rewrites the answer of a token endpoint. What is not a JSON object
-// with expires_in stays as it is.
+// wholeSeconds rewrites the response of a token endpoint. A body that is not a JSON
+// object with expires_in is unchanged.
 func wholeSeconds(body []byte) []byte {
 	var answer map[string]json.RawMessage
 	if json.Unmarshal(body, &answer) != nil || answer["expires_in"] == nil {

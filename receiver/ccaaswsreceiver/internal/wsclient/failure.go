@@ -13,50 +13,50 @@ import (
 	"time"
 )
 
-// Cause is why there is no live socket, in one word of a short list.
+// Cause is why no socket is up, one of the constants.
 type Cause string
 
 // How a socket ended.
 const (
 	ClosedByPeer  Cause = "closed_by_peer"  // with a close frame
 	Reset         Cause = "reset"           // without one
-	Silence       Cause = "silence"         // nothing heard for too long
-	FrameTooLarge Cause = "frame_too_large" // far beyond the limit, so we left
-	ProtocolError Cause = "protocol_error"  // the peer broke RFC 6455
+	Silence       Cause = "silence"         // no inbound data within the timeout
+	FrameTooLarge Cause = "frame_too_large" // far beyond the limit, closed by us
+	ProtocolError Cause = "protocol_error"  // the peer violated RFC 6455
 	Gone          Cause = "gone"            // the platform no longer knows our channel or our token
-	Shutdown      Cause = "shutdown"        // we left
+	Shutdown      Cause = "shutdown"        // closed by us
 )
 
-// Why we moved to a new socket before the old one was lost.
+// Why a socket was replaced while it worked.
 const (
 	TokenExpiry Cause = "token_expiry"
-	RouteExpiry Cause = "channel_expiry" // or that of whatever else the platform hands out for a time
+	RouteExpiry Cause = "channel_expiry" // of a channel or an address
 	MaxAge      Cause = "max_age"
-	Maintenance Cause = "maintenance" // the platform asked us to
+	Maintenance Cause = "maintenance" // requested by the platform
 )
 
-// Why none came up.
+// Why no socket could be opened.
 const (
 	Unreachable  Cause = "unreachable"  // no address, no connection, no TLS, no answer
-	Unauthorized Cause = "unauthorized" // 401, 403, or the token endpoint's word for it
+	Unauthorized Cause = "unauthorized" // 401, 403, or an OAuth error of the token endpoint
 	NotFound     Cause = "not_found"
 	Throttled    Cause = "throttled"   // 429
 	Unavailable  Cause = "unavailable" // 5xx and the like
 	Refused      Cause = "refused"     // any other status
-	BadAnswer    Cause = "bad_answer"  // an answer that is not the contract's
-	Subprotocol  Cause = "subprotocol" // no common one, or another than asked for
-	Handshake    Cause = "handshake"   // our first frames were not answered as they should
-	OverScoped   Cause = "over_scoped" // the token may do more than it was asked for
-	Quota        Cause = "quota"       // as many channels as the platform allows
+	BadAnswer    Cause = "bad_answer"  // a response that is not as the API documents it
+	Subprotocol  Cause = "subprotocol" // no common one, or another than requested
+	Handshake    Cause = "handshake"   // a handshake frame without the expected reply
+	OverScoped   Cause = "over_scoped" // the token has more scopes than requested
+	Quota        Cause = "quota"       // the platform's limit of channels
 )
 
-// Failure is an attempt at a socket that came to nothing.
+// Failure is the error of a failed connection attempt.
 type Failure struct {
 	Cause Cause
-	// Lasting failures are those of configuration: trying again mends nothing, a
-	// person must. They are tried again slowly.
+	// Permanent failures need an administrator. They are retried at the maximum
+	// interval.
 	Permanent bool
-	// RetryAfter is the least wait that the platform asks for.
+	// RetryAfter is the minimum wait that the platform asks for; 0: none.
 	RetryAfter time.Duration
 
 	err error
@@ -66,13 +66,12 @@ func (f *Failure) Error() string { return f.err.Error() }
 
 func (f *Failure) Unwrap() error { return f.err }
 
-// NewFailure is a failure of a step that is not this package's.
+// NewFailure returns the failure of an attempt.
 func NewFailure(cause Cause, permanent bool, err error) *Failure {
 	return &Failure{Cause: cause, Permanent: permanent, err: err}
 }
 
-// ErrHostRefused is the error of an address that a platform has answered with, and
-// that may not get credentials.
+// ErrHostRefused is the error of an address in a response that may not get credentials.
 var ErrHostRefused = errors.New("may not get the credentials")
 
 func retryable(cause Cause, err error) *Failure { return &Failure{Cause: cause, err: err} }
@@ -81,17 +80,17 @@ func permanent(cause Cause, err error) *Failure {
 	return &Failure{Cause: cause, Permanent: true, err: err}
 }
 
-// Bounds of what a message or the log repeats of a platform's words.
+// Bounds of text of the platform in messages and logs.
 const (
 	maxShown      = 200 // characters of a name
-	maxShownError = 512 // characters of an error, which may quote a whole line of an answer
+	maxShownError = 512 // characters of an error, which may quote a line of a response
 	maxListed     = 20
 )
 
-// Shown is what a platform calls something, as it may be shown: its beginning.
+// Truncate shortens a name of the platform for messages.
 func Truncate(text string) string { return truncateTo(text, maxShown) }
 
-// Listed are names as they may be shown: the first of them, each of them cut.
+// TruncateList shortens a list of names for messages.
 func TruncateList(names []string) []string {
 	var shown []string
 	for _, name := range names[:min(maxListed, len(names))] {
@@ -103,7 +102,7 @@ func TruncateList(names []string) []string {
 	return shown
 }
 
-// beginning is a text, or its first characters.
+// truncateTo returns a text, or its first bytes and an ellipsis.
 func truncateTo(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -111,15 +110,15 @@ func truncateTo(text string, most int) string {
 	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
-// brief is an error whose message has a length, whoever it quotes.
+// brief is an error whose message is bounded, whatever it quotes.
 type brief struct{ error }
 
 func (b brief) Error() string { return truncateTo(b.error.Error(), maxShownError) }
 
 func (b brief) Unwrap() error { return b.error }
 
-// unanswered is a request that got no answer. The URL that net/http puts before
-// its errors is left out: what names it, and without its query.
+// transportFailure is the failure of a request without a response. The URL in the
+// errors of net/http is removed: what names it without its query.
 func transportFailure(what string, err error) *Failure {
 	if inURL := (*url.Error)(nil); errors.As(err, &inURL) {
 		err = inURL.Err
@@ -132,8 +131,8 @@ func transportFailure(what string, err error) *Failure {
 	return retryable(Unreachable, fmt.Errorf("%s: %w", what, err))
 }
 
-// answered is a request that got an answer with another status than it should. withToken
-// is whether oauth2 is configured, and the request had its token or asked for one.
+// statusFailure is the failure of a response with another status than expected.
+// withToken is whether the request has a token of oauth2, or requests one.
 func statusFailure(what string, response *http.Response, withToken bool, now time.Time) *Failure {
 	failure := &Failure{}
 	var hint string
@@ -170,11 +169,10 @@ func statusFailure(what string, response *http.Response, withToken bool, now tim
 	return failure
 }
 
-// maxRetryAfter bounds what a platform may ask for.
+// maxRetryAfter bounds Retry-After.
 const maxRetryAfter = 10 * time.Minute
 
-// retryAfter reads the header of that name, in seconds or as a date; 0 where it
-// says nothing of use.
+// retryAfter parses the header of that name, in seconds or as a date; 0 if invalid.
 func retryAfter(header string, now time.Time) time.Duration {
 	seconds, err := strconv.ParseUint(header, 10, 32)
 	if err == nil {

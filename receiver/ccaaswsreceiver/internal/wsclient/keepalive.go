@@ -10,7 +10,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// attend sends pings, which a live peer answers, keep-alive frames, and the goodbye.
+// keepAliveLoop sends pings, keep-alive frames, and the close frame.
 func (s *socket) keepAliveLoop(ctx context.Context, stop, ended <-chan struct{}) {
 	ticker := time.NewTicker(s.interval)
 	defer ticker.Stop()
@@ -26,10 +26,10 @@ func (s *socket) keepAliveLoop(ctx context.Context, stop, ended <-chan struct{})
 			s.writeControl(websocket.PingMessage, []byte(s.transport.lag.payload()))
 		case <-keepAlive:
 			switch {
-			case !s.transport.lag.reading(time.Now()): // the answers may wait in the buffers
+			case !s.transport.lag.reading(time.Now()): // replies may be in unread buffers
 				s.unanswered.Store(0)
 			case s.keepAliveExpired():
-				_ = s.conn.Close() // reading will tell
+				_ = s.conn.Close() // ends the read
 				continue
 			}
 			s.unanswered.Add(1)
@@ -41,7 +41,7 @@ func (s *socket) keepAliveLoop(ctx context.Context, stop, ended <-chan struct{})
 	}
 }
 
-// keepAlives ticks when a keep-alive frame is due.
+// keepAliveTicker ticks when a keep-alive frame is due.
 func (s *socket) keepAliveTicker() (<-chan time.Time, func()) {
 	if s.protocol.KeepAlive.Interval == 0 {
 		return nil, func() {}
@@ -50,41 +50,42 @@ func (s *socket) keepAliveTicker() (<-chan time.Time, func()) {
 	return ticker.C, ticker.Stop
 }
 
-// deaf is whether too many keep-alive frames have gone without an answer.
+// keepAliveExpired reports whether too many keep-alive frames are without a reply.
 func (s *socket) keepAliveExpired() bool {
 	most := s.protocol.KeepAlive.Unanswered
 	return most > 0 && s.protocol.KeepAlive.Expect != nil && int(s.unanswered.Load()) >= most
 }
 
-// leave closes in good order: what the peer has sent until it answers is read.
+// closeGracefully sends a close frame. Data that the peer sends before its own close
+// frame is still read.
 func (s *socket) closeGracefully(stop, ended <-chan struct{}) {
 	s.writeControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
-	retired := time.NewTimer(drainTimeout)
-	defer retired.Stop()
+	drained := time.NewTimer(drainTimeout)
+	defer drained.Stop()
 	for waiting := true; waiting; {
 		select {
 		case <-ended:
 			return
-		case <-retired.C:
+		case <-drained.C:
 			if s.transport.lag.reading(time.Now()) {
 				_ = s.conn.Close()
 				return
 			}
-			retired.Reset(drainTimeout) // what it has sent is still unread
+			drained.Reset(drainTimeout) // data of the peer is still unread
 		case <-stop:
 			waiting = false
 		}
 	}
-	hurry := time.NewTimer(closeTimeout)
-	defer hurry.Stop()
+	timeout := time.NewTimer(closeTimeout)
+	defer timeout.Stop()
 	select {
 	case <-ended:
-	case <-hurry.C:
+	case <-timeout.C:
 		_ = s.conn.Close()
 	}
 }
 
-// say writes a control frame. Where it cannot, reading will tell.
+// writeControl writes a control frame. An error of the connection also ends the read.
 func (s *socket) writeControl(kind int, payload []byte) {
 	_ = s.conn.WriteControl(kind, payload, time.Now().Add(writeTimeout))
 }

@@ -9,20 +9,19 @@ import (
 	"reflect"
 )
 
-// largestControl is how large a frame may be that is compared with patterns.
+// largestControl is the maximum size of a frame that is compared with patterns, in bytes.
 const largestControl = 64 << 10
 
-// Pattern tells one kind of frame. Where it is a JSON object, it matches every
-// object that has all its members; an object that stands as text in a string
-// counts as an object. Any other text matches the frame that is that text, bare or
-// as a JSON string. The empty pattern matches blank frames.
+// Pattern matches frames. A JSON object matches every object that has all its members;
+// an object encoded in a string counts as an object. Any other text matches the frame
+// that is that text, bare or as a JSON string. The empty pattern matches blank frames.
 type Pattern struct {
 	text   string
 	object map[string]any
-	needle []byte // stands in every frame that matches; spares the parsing of others
+	needle []byte // is in every frame that matches: others are not parsed
 }
 
-// NewPattern reads a pattern.
+// NewPattern parses a pattern.
 func NewPattern(text string) *Pattern {
 	p := &Pattern{text: string(bytes.TrimSpace([]byte(text)))}
 	if json.Unmarshal([]byte(p.text), &p.object) == nil && p.object != nil {
@@ -36,7 +35,7 @@ func NewPattern(text string) *Pattern {
 	return p
 }
 
-// Matches is whether a frame is of the pattern's kind.
+// Matches reports whether a frame matches. A nil pattern matches none.
 func (p *Pattern) Matches(frame []byte) bool {
 	if p == nil || len(frame) > largestControl {
 		return false
@@ -56,11 +55,11 @@ func (p *Pattern) Matches(frame []byte) bool {
 	return json.Unmarshal(frame, &object) == nil && contains(object, p.object)
 }
 
-// contains is whether a value has all that another one asks for.
-func contains(value, asked any) bool {
-	object, isObject := asked.(map[string]any)
+// contains reports whether a value has all members of another.
+func contains(value, requested any) bool {
+	object, isObject := requested.(map[string]any)
 	if !isObject {
-		return reflect.DeepEqual(value, asked)
+		return reflect.DeepEqual(value, requested)
 	}
 	if text, isText := value.(string); isText {
 		var inside map[string]any
@@ -81,7 +80,7 @@ func contains(value, asked any) bool {
 	return true
 }
 
-// longest is the longest word of an object that stands in its JSON as it is.
+// longest returns the longest text of an object that needs no escape in JSON.
 func longest(object map[string]any) string {
 	best := ""
 	take := func(word string) {

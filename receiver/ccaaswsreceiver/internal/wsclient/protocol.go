@@ -14,56 +14,53 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// answerWait bounds how long the platform may take to answer a frame that is sent
-// when the socket opens.
+// handshakeStepTimeout bounds the wait for the reply to a handshake frame.
 const handshakeStepTimeout = 15 * time.Second
 
-// Talk is what is said on a socket besides events, by us and by the platform.
+// Protocol is the frames on a socket that are not events, in both directions.
 type Protocol struct {
-	OnOpen    []HandshakeStep // in this order, each after the answer to the one before
+	OnOpen    []HandshakeStep // in this order, each after the reply to the one before
 	KeepAlive KeepAlive
-	// IdleTimeout is of no data frame at all; 0: only the heartbeat counts.
+	// IdleTimeout is the maximum time without a data frame; 0: only the heartbeat counts.
 	IdleTimeout time.Duration
-	// Controls are frames that hold no event. The first that matches counts.
+	// Controls are inbound frames without events. The first that matches applies.
 	Controls []ControlFrame
-	// ThrottleWait is the least wait after Throttle; 0: 30 s.
-	ThrottleWait time.Duration
 }
 
-// Exchange is a frame that we send, and the answer to it.
+// HandshakeStep is a frame that we send, and the reply to it.
 type HandshakeStep struct {
 	Send   string // may name {{token}} and the route's values
 	Expect *Pattern
 }
 
-// KeepAlive is a frame that is sent again and again.
+// KeepAlive is a frame that is sent at an interval.
 type KeepAlive struct {
 	Send     string
-	Expect   *Pattern // nil: no answer is expected
+	Expect   *Pattern // nil: no reply is expected
 	Interval time.Duration
-	// Unanswered is how many may go without an answer; 0: any number.
+	// Unanswered is how many may be without a reply; 0: any number.
 	Unanswered int
 }
 
-// Control is a frame that is for us and not for our reader.
+// ControlFrame is an inbound frame for the client, not for its Handler.
 type ControlFrame struct {
 	Match  *Pattern
 	Action ControlAction
 }
 
-// Reaction is what a control frame makes us do.
+// ControlAction is the effect of a control frame.
 type ControlAction uint8
 
-// The reactions.
+// The actions.
 const (
 	Ignore   ControlAction = iota
-	Rotate                 // to a new socket, before this one is closed
-	Renew                  // token and route, which the platform no longer knows
-	Throttle               // leave, and stay away for a while
+	Rotate                 // open a new socket before this one is closed
+	Renew                  // close, and reconnect with a new token and route
+	Throttle               // close, and wait at least throttleWait
 )
 
-// begin says what has to be said when a socket opens. Frames that come before an
-// answer and are none go to the handler.
+// handshake sends the frames of Protocol.OnOpen. Inbound frames that are not the
+// expected reply go to the handler.
 func (s *socket) handshake(ctx context.Context, access Access, values map[string]string, to Handler) *Failure {
 	fill := filler(access, values)
 	s.keepAlive = fill.Replace(s.protocol.KeepAlive.Send)
@@ -80,7 +77,7 @@ func (s *socket) handshake(ctx context.Context, access Access, values map[string
 	return nil
 }
 
-// refused is a failure of the beginning of a socket, for which a token of oauth2 was used or not.
+// refused returns the failure of a handshake.
 func (t *Protocol) refused(withToken bool, err error) *Failure {
 	control := errControl("")
 	cause, code := causeOf(err)
@@ -93,18 +90,10 @@ func (t *Protocol) refused(withToken bool, err error) *Failure {
 	case !errors.As(err, &control):
 		return retryable(Handshake, err)
 	case Cause(control) == Throttled:
-		return &Failure{Cause: Throttled, RetryAfter: t.throttleWait(), err: err}
+		return &Failure{Cause: Throttled, RetryAfter: throttleWait, err: err}
 	default: // a new token may help, and is tried once
 		return permanent(Unauthorized, fmt.Errorf("%w; %s", err, RefusalAdvice(withToken)))
 	}
-}
-
-// throttleWait is the least wait after the platform's word that we ask too often.
-func (t *Protocol) throttleWait() time.Duration {
-	if t.ThrottleWait > 0 {
-		return t.ThrottleWait
-	}
-	return throttleWait
 }
 
 func (s *socket) handshakeStep(e *HandshakeStep, fill *strings.Replacer, to Handler) error {
@@ -128,8 +117,8 @@ func (s *socket) handshakeStep(e *HandshakeStep, fill *strings.Replacer, to Hand
 	return nil
 }
 
-// write sends a text frame. Only one goroutine may do so at a time: the one that
-// begins, and then the one that attends.
+// write sends a text frame. Only one goroutine may call it at a time: that of the
+// handshake, then that of keepAliveLoop.
 func (s *socket) write(text string) error {
 	if err := s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
@@ -137,8 +126,7 @@ func (s *socket) write(text string) error {
 	return s.conn.WriteMessage(websocket.TextMessage, []byte(text))
 }
 
-// filler puts the token and the values where a frame names them, as JSON strings
-// have them.
+// filler replaces {{token}} and the names of values, escaped for JSON strings.
 func filler(access Access, values map[string]string) *strings.Replacer {
 	pairs := []string{"{{token}}", inJSON(access.Token)}
 	for name, value := range values {

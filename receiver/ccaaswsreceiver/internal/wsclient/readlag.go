@@ -10,35 +10,35 @@ import (
 )
 
 const (
-	// lagging is how long nothing is read from a connection before what the peer has
-	// sent meanwhile counts as unread.
+	// lagging is how long nothing is read from a connection before the peer's data counts
+	// as unread.
 	lagging = 100 * time.Millisecond
-	// caughtUpAfter is how long a read waits for data of a peer that had nothing more
-	// to send; it ends a lag where the peer does not answer pings.
+	// caughtUpAfter is the duration of a read after which the buffers were empty. It ends
+	// a lag where the peer sends no pongs.
 	caughtUpAfter = time.Second
-	// emptyAfter is the same where no data comes.
+	// emptyAfter is the same for a read that returns no data.
 	emptyAfter = 5 * time.Second
-	// longestLag bounds how long the answer to a ping is waited for.
+	// longestLag bounds the wait for a pong.
 	longestLag = 30 * time.Second
 )
 
-// lag is how far reading is behind what the peer has sent. While a handler blocks,
-// nothing is read; what the peer sends meanwhile waits in the buffers of both
-// sides. It is read once the peer answers a ping that was sent after reading went
-// on, since a connection keeps its order.
+// readLag measures how far reading is behind the peer's sending. While a handler
+// blocks, nothing is read, and the peer's data waits in the buffers of both sides. All
+// of it is read once the pong to a ping that was sent afterwards arrives, since a
+// connection is ordered.
 //
-// One goroutine reads; any may ask for readTo.
+// One goroutine reads; readTo is safe for concurrent use.
 type readLag struct {
 	busy   atomic.Int64 // unix ns since when nothing is read; negative: since when a read waits for the peer
 	behind atomic.Int64 // unix ns since when the peer's data may be unread; 0: all of it is read
 	probe  atomic.Int64 // number of the ping whose answer ends the lag
 
 	pingDue       chan struct{} // a ping is to be sent; nil: none can be
-	pingRequested time.Time     // when it was due
-	later         int64         // start of a further lag that began after that
+	pingRequested time.Time
+	later         int64 // start of a further lag that began after that
 }
 
-// wait notes that a read begins to wait for the peer.
+// beginRead records that a read waits for the peer.
 func (l *readLag) beginRead(now time.Time) {
 	since := l.busy.Load()
 	if since > 0 && now.UnixNano()-since >= int64(lagging) {
@@ -47,7 +47,7 @@ func (l *readLag) beginRead(now time.Time) {
 	l.busy.Store(-now.UnixNano()) // after fallBehind: readTo must not miss both
 }
 
-// work notes that a read has ended, with data or with an error.
+// endRead records the end of a read.
 func (l *readLag) endRead(began, ended time.Time, data bool) {
 	l.busy.Store(ended.UnixNano())
 	if l.behind.Load() == 0 {
@@ -78,7 +78,7 @@ func (l *readLag) requestPing(now time.Time) {
 	}
 }
 
-// catchUp notes that all that the peer had sent when the ping was due is read.
+// catchUp records that all data from before the ping is read.
 func (l *readLag) catchUp(now time.Time) {
 	if l.behind.Load() == 0 {
 		return
@@ -90,17 +90,17 @@ func (l *readLag) catchUp(now time.Time) {
 	}
 }
 
-// payload is that of the ping to be sent.
+// payload returns the payload of the next ping.
 func (l *readLag) payload() string { return "lag " + strconv.FormatInt(l.probe.Load(), 10) }
 
-// pong takes the answer to a ping.
+// pong handles a pong.
 func (l *readLag) pong(payload string, now time.Time) {
 	if payload == l.payload() {
 		l.catchUp(now)
 	}
 }
 
-// readTo is the time up to which all that the peer has sent is read: now unless
+// readTo returns the time up to which all data of the peer is read: now unless
 // reading is behind.
 func (l *readLag) readTo(now time.Time) time.Time {
 	busy := l.busy.Load() // before behind, as wait has it
@@ -117,5 +117,5 @@ func (l *readLag) readTo(now time.Time) time.Time {
 	return now
 }
 
-// reading is whether what the peer sends is being read, and nothing older waits.
+// reading reports whether reading is not behind.
 func (l *readLag) reading(now time.Time) bool { return now.Sub(l.readTo(now)) < lagging }

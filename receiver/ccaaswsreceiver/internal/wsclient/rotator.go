@@ -8,34 +8,34 @@ import (
 	"time"
 )
 
-// stormWait is the least wait after a platform said that we ask too often.
+// throttleWait is the minimum wait after a control frame with action Throttle.
 const throttleWait = 30 * time.Second
 
-// relay reads a socket, and hands over to the next one before that one is lost:
-// make before break. It ends when no socket is left.
+// rotator reads a socket and replaces it before it is lost: make before break. It ends
+// when no socket is left.
 type rotator struct {
 	session *Session
-	ctx     context.Context //nolint:containedctx // the relay lives as long as one call of run
+	ctx     context.Context //nolint:containedctx // of one call of run
 
 	active    []*activeConn // the newest is last
 	ended     chan *activeConn
-	requested chan *activeConn // by a platform that wants us to move
+	requested chan *activeConn // sockets whose platform requests a rotation
 
-	cause       Cause           // of the rotation that is due
-	rotateTimer *time.Timer     // the next rotation, or attempt at one
-	dialing     chan dialResult // nil: none is under way
+	cause       Cause           // of the next rotation
+	rotateTimer *time.Timer     // of the next rotation, or attempt at one
+	dialing     chan dialResult // nil: no attempt is in progress
 	drain       *time.Timer     // end of the overlap
 }
 
-// runner is a socket that is being read.
+// activeConn is a socket that is being read.
 type activeConn struct {
 	socket *socket
-	cause  Cause // it came up; empty: it was the first
+	cause  Cause // of the rotation that opened it; empty: it was the first
 	close  context.CancelFunc
 	end    *End // once it has ended
 }
 
-// outcome is of an attempt at a new socket.
+// dialResult is the result of an attempt at a new socket.
 type dialResult struct {
 	socket  *socket
 	failure *Failure
@@ -48,8 +48,8 @@ func newRotator(ctx context.Context, s *Session) *rotator {
 	return r
 }
 
-// run relays from the first socket on, and gives the wait before the next attempt
-// once none is left.
+// run reads and rotates sockets until none is left, and returns the wait before the
+// next attempt.
 func (r *rotator) run(first *socket) time.Duration {
 	defer r.rotateTimer.Stop()
 	defer r.drain.Stop()
@@ -82,20 +82,20 @@ func (r *rotator) newest() *activeConn {
 	return r.active[len(r.active)-1]
 }
 
-// start begins to read a socket, which is the newest from now on.
+// start reads a socket, which is the newest from now on.
 func (r *rotator) start(s *socket, why Cause) {
 	ctx, leave := context.WithCancel(r.ctx)
 	one := &activeConn{socket: s, cause: why, close: leave}
 	r.active = append(r.active, one)
 	r.session.trackLag(&s.transport.lag, true)
 	go func() {
-		ask := func() {
+		requestRotation := func() {
 			select {
 			case r.requested <- one:
 			case <-ctx.Done():
 			}
 		}
-		one.end = s.read(ctx, r.ctx.Done(), r.session.handler, ask)
+		one.end = s.read(ctx, r.ctx.Done(), r.session.handler, requestRotation)
 		leave()
 		r.ended <- one
 	}()
@@ -106,7 +106,7 @@ func (r *rotator) start(s *socket, why Cause) {
 	}
 }
 
-// rotate begins an attempt at a new socket, unless one is under way.
+// rotate starts an attempt at a new socket, unless one is in progress.
 func (r *rotator) rotate(why Cause) {
 	if r.dialing != nil || len(r.active) == 0 || r.ctx.Err() != nil {
 		return
@@ -124,8 +124,8 @@ func (r *rotator) rotate(why Cause) {
 	}(r.dialing)
 }
 
-// tooSoon is how long a rotation has to wait: there are never more than two sockets,
-// and a platform that asks for a new one at once does not make us hurry.
+// rotateDelay returns how long a rotation has to wait: there are at most two sockets,
+// and rotations are at least the initial backoff apart.
 func (r *rotator) rotateDelay() time.Duration {
 	if len(r.active) > 1 {
 		r.closeOld()
@@ -140,7 +140,7 @@ func (r *rotator) closeOld() {
 	}
 }
 
-// arrive takes what an attempt at a new socket came to.
+// onDialed handles the result of an attempt at a new socket.
 func (r *rotator) onDialed(done dialResult) time.Duration {
 	s := r.session
 	switch {
@@ -158,7 +158,7 @@ func (r *rotator) onDialed(done dialResult) time.Duration {
 		s.handler.NotRotated(r.cause, done.failure, wait)
 		r.rotateTimer.Reset(wait)
 		return 0
-	case len(r.active) == 0: // the old socket did not live to see it
+	case len(r.active) == 0: // the old socket ended meanwhile
 		s.handler.Connected(done.socket.up, done.socket.transport.roundTrip)
 	default:
 		s.handler.Rotated(r.cause, done.socket.up)
@@ -168,8 +168,8 @@ func (r *rotator) onDialed(done dialResult) time.Duration {
 	return 0
 }
 
-// end takes a socket that has ended, and gives the wait before the next attempt
-// if it was the last.
+// onEnd handles the end of a socket, and returns the wait before the next attempt if
+// it was the last.
 func (r *rotator) onEnd(one *activeConn) time.Duration {
 	newest := one == r.newest()
 	for i, other := range r.active {
@@ -179,11 +179,11 @@ func (r *rotator) onEnd(one *activeConn) time.Duration {
 		}
 	}
 	s, end := r.session, one.end
-	defer s.trackLag(&one.socket.transport.lag, false) // once the handler knows of the end
+	defer s.trackLag(&one.socket.transport.lag, false) // after the handler has the end
 	s.invalidate(one)
 	if len(r.active) > 0 {
 		s.handler.Replaced(end)
-		if newest && r.ctx.Err() == nil { // the successor died first: the old one is the newest again
+		if newest && r.ctx.Err() == nil { // the new socket ended first: the old one is the newest again
 			r.drain.Stop()
 			r.cause = one.cause
 			r.rotateTimer.Reset(s.reconnectDelay(end))
@@ -198,19 +198,19 @@ func (r *rotator) onEnd(one *activeConn) time.Duration {
 	return wait
 }
 
-// wait is how long to wait after a socket that ended.
+// reconnectDelay returns the wait after a socket that ended.
 func (s *Session) reconnectDelay(end *End) time.Duration {
 	wait := s.backoff.afterConnection(end.At.Sub(end.up))
 	if later := end.tryAgainLater(); later != nil {
 		wait = max(wait, s.backoff.after(later))
 	}
 	if end.Cause == Throttled {
-		wait = max(wait, s.backoff.spread(s.settings.Protocol.throttleWait()))
+		wait = max(wait, s.backoff.spread(throttleWait))
 	}
 	return wait
 }
 
-// forget gives up the token that the platform refused by its close frame, and the
+// invalidate discards the token that the platform refused by its close frame, and the
 // token and the route of a socket that it no longer knows.
 func (s *Session) invalidate(one *activeConn) {
 	gone := one.end.Cause == Gone

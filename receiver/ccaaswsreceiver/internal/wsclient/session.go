@@ -1,10 +1,10 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package wsclient keeps a connection to a platform alive: get a token, go the
-// platform's HTTP steps, dial, say what has to be said, read, move to a new socket
-// before the old one is lost, and after a loss dial again. It knows no platform
-// and no record; both are its caller's.
+// Package wsclient keeps a WebSocket connection to a platform open: it gets a token,
+// sends the platform's HTTP requests, dials, completes the handshake, reads, rotates to
+// a new socket before the old one is lost, and reconnects after a loss. Platforms and
+// records are its caller's.
 package wsclient
 
 import (
@@ -19,11 +19,11 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Settings are how to reach a platform, and how to behave there.
+// Settings configure a Session.
 type Settings struct {
-	Tokens      *Tokens // nil: nobody asks for a token
-	Prepare     Prepare // the HTTP steps before a dial
-	Subprotocol string  // empty: none is asked for, and none may be answered
+	Tokens      *Tokens // nil: no token
+	Prepare     Prepare // the HTTP requests before a dial
+	Subprotocol string  // empty: none is requested, and none is accepted
 	Dialer      *websocket.Dialer
 	Dials       *rate.Limiter // of all sessions of a receiver; nil: unbounded
 
@@ -34,79 +34,79 @@ type Settings struct {
 	Rotation     Rotation
 }
 
-// Prepare goes the HTTP steps that lead to a socket. What a platform hands out for
-// longer than one socket, such as a channel, it may give again, unless a fresh
-// route is asked for.
+// Prepare sends the HTTP requests that lead to a socket. It may return the route of an
+// earlier socket, such as a channel, unless fresh is set.
 type Prepare func(ctx context.Context, access Access, fresh bool) (*Route, *Failure)
 
-// Route is the way to a socket.
+// Route is the address of a socket, and what belongs to it.
 type Route struct {
 	Socket *url.URL    // ws or wss
 	Header http.Header // of the upgrade
-	// Private keeps the path, which may hold a secret, out of messages.
+	// Private removes the path, which may hold a secret, from messages.
 	Private bool
-	// Expires is when the platform takes back what the socket hangs on; zero: never.
+	// Expires is when the platform withdraws the route; zero: never.
 	Expires time.Time
-	// Values are what frames may name beside the token.
+	// Values replace {{name}} in frames, as the token replaces {{token}}.
 	Values map[string]string
 }
 
-// Heartbeat is how a socket that only looks open is found out.
+// Heartbeat detects half-open connections.
 type Heartbeat struct {
-	Interval time.Duration // between the pings we send
-	Timeout  time.Duration // of hearing nothing at all
+	Interval time.Duration // between pings
+	Timeout  time.Duration // maximum time without inbound data, pongs included
 }
 
-// Rotation is when to move to a new socket while the old one still works.
+// Rotation replaces a socket while it still works.
 type Rotation struct {
-	MaxAge  time.Duration // of a socket; 0: as old as it gets
-	Overlap time.Duration // in which both are read
+	MaxAge  time.Duration // of a socket; 0: no limit
+	Overlap time.Duration // in which both sockets are read
 }
 
-// Handler takes what a session lives through, in the order of what happened. While
-// Text blocks, nothing is read from that socket. During the overlap of a rotation
-// two sockets are read at once: Text and Violation may be called at the same time
-// for both; everything else is called from one goroutine.
+// Handler receives the events of a session, in order. While Text blocks, nothing is
+// read from that socket. During the overlap of a rotation two sockets are read: Text
+// and Violation may be called concurrently for both; everything else is called from
+// one goroutine.
 type Handler interface {
-	// Connected says that a socket is up where none was, and how long a round trip takes.
+	// Connected reports a socket where none was, and the duration of a round trip.
 	Connected(at time.Time, roundTrip time.Duration)
-	// Failed says why no socket came up, and when the next attempt is.
+	// Failed reports a failed attempt, and the wait before the next.
 	Failed(failure *Failure, wait time.Duration)
-	// Text is a frame. It is the handler's until the method returns. Sockets are
-	// numbered as they come up.
+	// Text handles a frame, which is valid until the method returns. Sockets are
+	// numbered in the order of their connection.
 	Text(frame []byte, at time.Time, socket int)
-	// Violation is a frame, or its beginning, that cannot be read as text.
+	// Violation handles a frame, or its beginning, that is not valid text.
 	Violation(reason string, piece []byte, at time.Time)
-	// Rotated says that a new socket is up beside the old one, which is left soon.
-	Rotated(why Cause, at time.Time)
-	// NotRotated says why no new socket came up while the old one still works.
-	NotRotated(why Cause, failure *Failure, wait time.Duration)
-	// Left says that a socket ended while another works.
+	// Rotated reports a new socket beside the old one, which is closed after the overlap.
+	Rotated(cause Cause, at time.Time)
+	// NotRotated reports a failed rotation while the old socket still works.
+	NotRotated(cause Cause, failure *Failure, wait time.Duration)
+	// Replaced reports the end of a socket while another is up.
 	Replaced(end *End)
-	// Disconnected says how the last socket ended, and when the next attempt is.
+	// Disconnected reports the end of the last socket, and the wait before the next
+	// attempt.
 	Disconnected(end *End, wait time.Duration)
 }
 
-// Session is one connection to a platform, over as many sockets as it takes.
+// Session is one connection to a platform, over any number of sockets.
 type Session struct {
 	settings Settings
 	handler  Handler
 	backoff  *backoffState
 	sockets  int  // opened so far
-	fresh    bool // the next route must be a new one
+	fresh    bool // the next route must be new
 
 	mutex sync.Mutex
-	lags  map[*readLag]bool // of the sockets that are being read
+	lags  map[*readLag]bool // of the sockets that are read
 }
 
-// New makes a session that Run will live.
+// New returns a session. Run connects it.
 func New(settings Settings, handler Handler) *Session {
 	return &Session{settings: settings, handler: handler, backoff: newBackoff(settings.Backoff), lags: map[*readLag]bool{}}
 }
 
-// ReadTo is the time up to which all that the platform has sent on the sockets that
-// are up is read: now, or an earlier time while the handler blocks and until what
-// waited in the buffers meanwhile is read. It is safe for concurrent use.
+// ReadTo returns the time up to which all data of the platform on the current sockets
+// is read: now, or an earlier time while the handler blocks and until the buffers are
+// drained. It is safe for concurrent use.
 func (s *Session) ReadTo(now time.Time) time.Time {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -138,8 +138,8 @@ func (s *Session) Run(ctx context.Context) {
 	}
 }
 
-// try is an attempt at a socket and, where it succeeds, the life of that socket
-// and of those that followed it without a break. It gives the wait before the next.
+// runOnce connects, and reads that socket and its successors until none is left. It
+// returns the wait before the next attempt.
 func (s *Session) runOnce(ctx context.Context) time.Duration {
 	socket, failure := s.connect(ctx, s.fresh)
 	if ctx.Err() != nil {
@@ -155,11 +155,11 @@ func (s *Session) runOnce(ctx context.Context) time.Duration {
 	}
 	s.fresh = false
 	s.handler.Connected(socket.up, socket.transport.roundTrip)
-	return newRotator(ctx, s).run(socket) //nolint:contextcheck // the relay has it
+	return newRotator(ctx, s).run(socket) //nolint:contextcheck // the rotator has it
 }
 
-// connect opens a socket. A token that is refused is renewed once: it may have
-// been revoked, or granted before the permission was.
+// connect opens a socket. A refused token is renewed once: it may have been revoked,
+// or issued before the permission was granted.
 func (s *Session) connect(ctx context.Context, fresh bool) (*socket, *Failure) {
 	for renewed := false; ; renewed = true {
 		access, failure := s.settings.Tokens.get(ctx)
@@ -174,7 +174,7 @@ func (s *Session) connect(ctx context.Context, fresh bool) (*socket, *Failure) {
 	}
 }
 
-// open goes the way from a token to a socket that is ready to be read.
+// open opens a socket with a token, and completes its handshake.
 func (s *Session) open(ctx context.Context, access Access, fresh bool) (*socket, *Failure) {
 	route, failure := s.settings.Prepare(ctx, access, fresh)
 	if failure != nil {
@@ -201,7 +201,7 @@ func (s *Session) open(ctx context.Context, access Access, fresh bool) (*socket,
 	return socket, nil
 }
 
-// name is the route as it may be shown.
+// name returns the route for messages.
 func (r *Route) name() string {
 	if r.Private {
 		return Truncate((&url.URL{Scheme: r.Socket.Scheme, Host: r.Socket.Host}).String()) + "/…"
@@ -218,12 +218,12 @@ func sleep(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// address is a URL as it may be shown: without a query, which may hold a secret.
+// address returns a URL for messages: without its query, which may hold a secret.
 func address(u *url.URL) string {
 	return Truncate((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String())
 }
 
-// netDialer is how a connection is made where the dialer does not say.
+// netDialer returns the dialer's function for network connections, or the default.
 func netDialer(dialer *websocket.Dialer) func(context.Context, string, string) (net.Conn, error) {
 	if dialer.NetDialContext != nil {
 		return dialer.NetDialContext

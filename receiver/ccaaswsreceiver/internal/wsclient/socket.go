@@ -18,19 +18,19 @@ import (
 )
 
 const (
-	// writeWait bounds the writing of a control frame.
+	// writeTimeout bounds the write of a frame.
 	writeTimeout = 5 * time.Second
-	// leaveWait is how long a peer may take to answer our goodbye.
+	// closeTimeout is the wait for the peer's close frame at shutdown.
 	closeTimeout = time.Second
-	// retireWait is how long it may take where another socket goes on. What it has
-	// sent until then is still to be read, and reading may stand still meanwhile.
+	// drainTimeout is the same for a socket that was replaced: its data is still to be
+	// read, and reading may be blocked meanwhile.
 	drainTimeout = 30 * time.Second
-	// initialBuffer holds most frames at once; it grows for others.
+	// initialBuffer is the initial size of the frame buffer, in bytes.
 	initialBuffer = 64 << 10
-	// largestPiece is how much of a frame that is too large is handed over.
+	// largestPiece is how much of a frame that is too large is reported, in bytes.
 	largestPiece = 8 << 10
-	// maxDiscard, times the largest frame, is how much of a frame that is too
-	// large is read and thrown away before we leave.
+	// maxDiscard, times the largest frame, is how much of a frame that is too large is
+	// discarded before the socket is closed.
 	maxDiscard = 16
 )
 
@@ -39,18 +39,18 @@ type socket struct {
 	conn      *websocket.Conn
 	transport *idleTimeoutConn
 	number    int
-	token     string        // that it was opened with
+	token     string        // that opened it
 	interval  time.Duration // between pings
 	limit     int           // bytes of a frame
 	buffer    []byte        // one byte more than the limit, at most
 
 	protocol        *Protocol
-	hasControls     bool         // there are frames for us
+	hasControls     bool         // some inbound frames are not for the handler
 	keepAlive       string       // the frame to be sent
-	awaited         *Pattern     // the answer to a frame of the beginning
-	unanswered      atomic.Int32 // keep-alive frames in a row
-	requestRotation func()       // for a rotation; it may block
-	truncated       bool         // it ended in the middle of a frame
+	awaited         *Pattern     // the reply to a handshake frame
+	unanswered      atomic.Int32 // keep-alive frames without a reply, in a row
+	requestRotation func()       // may block
+	truncated       bool         // the last frame is incomplete
 
 	up          time.Time
 	rotateAt    time.Time // zero: never
@@ -69,15 +69,15 @@ func newSocket(conn *websocket.Conn, line *idleTimeoutConn, set *Settings) *sock
 	}
 }
 
-// expire works out when to move to a new socket: before the first of the token,
-// the route and the socket itself is too old.
+// scheduleRotation sets the time of the rotation: before the first of the token, the
+// route and the socket itself expires.
 func (s *socket) scheduleRotation(access Access, route *Route, maxAge time.Duration) {
 	earlier := func(expires time.Time, why Cause) {
-		if !expires.After(s.up) { // zero, or by another clock: the socket is up nevertheless
+		if !expires.After(s.up) { // zero, or by another clock
 			return
 		}
 		before := margin(expires.Sub(s.up))
-		// Not all sockets at the same instant.
+		// Jitter: not all sockets at the same instant.
 		at := expires.Add(-before + time.Duration(rand.Float64()*float64(before)/4))
 		if s.rotateAt.IsZero() || at.Before(s.rotateAt) {
 			s.rotateAt, s.rotateCause = at, why
@@ -92,10 +92,10 @@ func (s *socket) scheduleRotation(access Access, route *Route, maxAge time.Durat
 	}
 }
 
-// read hands frames over until the socket ends. When ctx does, it says goodbye, in
-// haste if all is to stop.
-func (s *socket) read(ctx context.Context, stop <-chan struct{}, to Handler, ask func()) *End {
-	s.requestRotation = ask
+// read passes frames to the handler until the socket ends. When ctx ends, the socket is
+// closed gracefully; when stop is closed, within closeTimeout.
+func (s *socket) read(ctx context.Context, stop <-chan struct{}, to Handler, requestRotation func()) *End {
+	s.requestRotation = requestRotation
 	ended := make(chan struct{})
 	var attending sync.WaitGroup
 	attending.Go(func() { s.keepAliveLoop(ctx, stop, ended) })
@@ -129,8 +129,8 @@ func (s *socket) read(ctx context.Context, stop <-chan struct{}, to Handler, ask
 	return end
 }
 
-// complete is whether the peer has sent all that it wanted to: it answered our
-// goodbye, or ended its side, and not in the middle of a frame.
+// complete reports whether the peer sent all its data: it sent a close frame, or ended
+// its side, and the last frame is complete.
 func (s *socket) complete(err error) bool {
 	closed := (*websocket.CloseError)(nil)
 	return errors.As(err, &closed) && !s.truncated
@@ -145,7 +145,7 @@ func isClosed(stop <-chan struct{}) bool {
 	}
 }
 
-// frames reads frame after frame into the one buffer, until an error.
+// frames reads frames until an error.
 func (s *socket) frames(to Handler) error {
 	for {
 		if s.protocol.IdleTimeout > 0 {
@@ -157,14 +157,14 @@ func (s *socket) frames(to Handler) error {
 	}
 }
 
-// frame reads one frame, and hands it over unless it is for us.
+// frame reads one frame, and passes it to the handler unless it is a control frame.
 func (s *socket) frame(to Handler) error {
 	kind, reader, err := s.conn.NextReader()
 	if err != nil {
 		return err
 	}
-	// A frame can be endless without growing, in fragments that hold nothing: their
-	// heads count, and control frames between them.
+	// A frame of empty fragments is endless without growing: their headers count, and
+	// control frames between them.
 	s.transport.limit((maxDiscard+2)*s.limit + initialBuffer)
 	defer s.transport.unlimit()
 	n, err := s.fill(reader)
@@ -196,7 +196,7 @@ func (s *socket) frame(to Handler) error {
 	return nil
 }
 
-// blank is whether there is nothing in a frame.
+// blank reports whether a frame is white space.
 func blank(text []byte) bool {
 	for _, c := range text {
 		if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
@@ -206,7 +206,7 @@ func blank(text []byte) bool {
 	return true
 }
 
-// control takes a frame that is for us, if it is.
+// control handles a frame that is not for the handler. It returns whether it is one.
 func (s *socket) control(text []byte) (mine bool, err error) {
 	if s.awaited != nil && s.awaited.Matches(text) {
 		s.awaited = nil
@@ -237,8 +237,7 @@ func (s *socket) control(text []byte) (mine bool, err error) {
 	return false, nil
 }
 
-// fill reads a frame into the buffer, or as much of it as shows that it is too
-// large.
+// fill reads a frame into the buffer, up to one byte more than the limit.
 func (s *socket) fill(from io.Reader) (int, error) {
 	n := 0
 	for {
@@ -261,7 +260,7 @@ func (s *socket) fill(from io.Reader) (int, error) {
 	}
 }
 
-// discard reads the rest of a frame that is too large, as long as that has an end.
+// discard reads the rest of a frame that is too large, up to maxDiscard times the limit.
 func (s *socket) discard(from io.Reader) error {
 	most := int64(maxDiscard) * int64(s.limit)
 	n, err := io.Copy(io.Discard, io.LimitReader(from, most))

@@ -20,60 +20,58 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// Tokens gets bearer tokens, and keeps one until it is about to expire or was
-// refused. It may be shared by the sessions of one receiver, and by no others.
+// Tokens requests bearer tokens, and caches one until it is about to expire or was
+// refused. It is shared by the sessions of one receiver only.
 type Tokens struct {
 	credentials Credentials
 	client      *http.Client
 	issued      func(Grant)
 
-	mutex          sync.Mutex // held over a request, so that sessions ask once for all
+	mutex          sync.Mutex // held over a request: sessions share its result
 	access         Access
-	reportedScopes string // the scopes that were told of last
+	reportedScopes string // the excess scopes of the last report
 }
 
-// Credentials are what a token is given for.
+// Credentials are those of an OAuth 2.0 client.
 type Credentials struct {
 	ClientID     string
 	ClientSecret string
-	// Username and Password are for the grant of that name; without them it is
-	// that of client credentials.
+	// Username and Password select the password grant; without them it is client
+	// credentials.
 	Username, Password string
-	// TokenURL says where tokens are had. It may have to ask for it.
+	// TokenURL returns the token endpoint. It may send a request for it.
 	TokenURL func(context.Context) (*url.URL, *Failure)
 	Scopes   []string
-	// Strict refuses tokens that were granted more than Scopes.
+	// Strict refuses tokens with more than Scopes.
 	Strict bool
 }
 
-// Access is a token, and what is known of it.
+// Access is a token and its properties.
 type Access struct {
 	Token    string
-	Identity string        // the ID token that came with it; may be empty
-	Lifetime time.Duration // 0: unknown
-	RenewAt  time.Time     // when a new one is to be had; zero: it does not expire
-	Expires  time.Time
+	Identity string    // the ID token of the same response; may be empty
+	RenewAt  time.Time // when to request a new one; zero: it does not expire
 }
 
-// Grant is told of when a token was issued.
+// Grant is the report of a token that was issued.
 type Grant struct {
 	Expires      time.Time // zero: never
-	ExcessScopes []string  // scopes that were granted and not asked for; once for each set of them
+	ExcessScopes []string  // scopes that were granted and not requested; once for each set of them
 }
 
-// NewTokens makes a source of tokens. Issued is told of each.
+// NewTokens returns a source of tokens. It calls issued for each; nil: it does not.
 func NewTokens(credentials Credentials, client *http.Client, issued func(Grant)) *Tokens {
 	reading := *client
 	reading.Transport = &expiresInTransport{next: cmp.Or[http.RoundTripper](client.Transport, http.DefaultTransport)}
 	return &Tokens{credentials: credentials, client: &reading, issued: issued}
 }
 
-// Fixed is an address that is known.
+// StaticURL returns a function for a configured address.
 func StaticURL(at *url.URL) func(context.Context) (*url.URL, *Failure) {
 	return func(context.Context) (*url.URL, *Failure) { return at, nil }
 }
 
-// get gives the token at hand, or a new one. Without a source it is empty.
+// get returns the cached token, or a new one; an empty one without a source.
 func (t *Tokens) get(ctx context.Context) (Access, *Failure) {
 	if t == nil {
 		return Access{}, nil
@@ -94,8 +92,8 @@ func (t *Tokens) get(ctx context.Context) (Access, *Failure) {
 	if err != nil {
 		return Access{}, tokenFailure(what, err, now)
 	}
-	access := accessOf(token, now)
-	grant := Grant{Expires: access.Expires, ExcessScopes: excessScopes(t.credentials.Scopes, token)}
+	access, expires := accessOf(token, now)
+	grant := Grant{Expires: expires, ExcessScopes: excessScopes(t.credentials.Scopes, token)}
 	if t.credentials.Strict && len(grant.ExcessScopes) > 0 {
 		return Access{}, permanent(OverScoped, fmt.Errorf("%s: the token was granted %s beyond oauth2.scopes, and oauth2.strict_scopes refuses it; "+
 			"take these scopes from the OAuth client, or use a dedicated one", what, scopeNames(grant.ExcessScopes)))
@@ -105,10 +103,10 @@ func (t *Tokens) get(ctx context.Context) (Access, *Failure) {
 	return t.access, nil
 }
 
-// Get is for the calls that no socket needs.
+// Get returns the token for requests that are not of a socket.
 func (t *Tokens) Get(ctx context.Context) (Access, *Failure) { return t.get(ctx) }
 
-// ask asks for a token.
+// request requests a token.
 func (t *Tokens) request(ctx context.Context, at *url.URL) (*oauth2.Token, error) {
 	c := &t.credentials
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, t.client)
@@ -122,47 +120,46 @@ func (t *Tokens) request(ctx context.Context, at *url.URL) (*oauth2.Token, error
 	client := clientcredentials.Config{
 		ClientID: c.ClientID, ClientSecret: c.ClientSecret, Scopes: c.Scopes,
 		TokenURL:  at.String(),
-		AuthStyle: oauth2.AuthStyleInHeader, // what RFC 6749 obliges servers to take
+		AuthStyle: oauth2.AuthStyleInHeader, // servers must support it (RFC 6749)
 	}
 	return client.Token(ctx)
 }
 
-// tell tells of a token; of its wider scopes only when they are others than told
-// before.
+// reportGrant reports a token; its excess scopes only when they have changed.
 func (t *Tokens) reportGrant(grant Grant) {
-	if told := strings.Join(grant.ExcessScopes, " "); told == t.reportedScopes {
+	if scopes := strings.Join(grant.ExcessScopes, " "); scopes == t.reportedScopes {
 		grant.ExcessScopes = nil
 	} else {
-		t.reportedScopes = told
+		t.reportedScopes = scopes
 	}
 	if t.issued != nil {
 		t.issued(grant)
 	}
 }
 
-func accessOf(token *oauth2.Token, now time.Time) Access {
-	access := Access{Token: token.AccessToken}
+// accessOf returns a token and its expiry; zero where it is unknown, and the token is
+// used until it is refused.
+func accessOf(token *oauth2.Token, now time.Time) (access Access, expires time.Time) {
+	access = Access{Token: token.AccessToken}
 	access.Identity, _ = token.Extra("id_token").(string)
-	if token.Expiry.After(now) { // otherwise its life is unknown: it is used until it is refused
-		access.Expires = token.Expiry
-		access.Lifetime = token.Expiry.Sub(now)
-		before := margin(access.Lifetime)
-		access.RenewAt = token.Expiry.Add(-before + time.Duration(rand.Float64()*float64(before)/4))
+	if !token.Expiry.After(now) {
+		return access, time.Time{}
 	}
-	return access
+	before := margin(token.Expiry.Sub(now))
+	access.RenewAt = token.Expiry.Add(-before + time.Duration(rand.Float64()*float64(before)/4))
+	return access, token.Expiry
 }
 
-// wider are the scopes that a token was granted and that were not asked for.
-// Where the answer does not say, it was granted what was asked for (RFC 6749
-// section 5.1).
-func excessScopes(asked []string, token *oauth2.Token) []string {
+// excessScopes returns the scopes that a token was granted beyond those requested. A
+// response without scopes grants those requested (RFC 6749 section 5.1).
+func excessScopes(requested []string, token *oauth2.Token) []string {
 	granted, _ := token.Extra("scope").(string)
-	if len(asked) == 0 { // then it is the client's own scopes that were asked for
+	if len(requested) == 0 { // then the client's own scopes were requested
 		return nil
 	}
 	var more []string
 	for scope := range strings.FieldsSeq(granted) {
-		if !slices.Contains(asked, scope) && !slices.Contains(more, scope) {
+		if !slices.Contains(requested, scope) && !slices.Contains(more, scope) {
 			more = append(more, scope)
 		}
 	}
@@ -170,7 +167,7 @@ func excessScopes(asked []string, token *oauth2.Token) []string {
 	return more
 }
 
-// scopeNames are scopes as they go into a message.
+// scopeNames formats scopes for a message.
 func scopeNames(scopes []string) string {
 	const most = 20
 	var names []string
@@ -184,7 +181,7 @@ func scopeNames(scopes []string) string {
 	return text
 }
 
-// reject forgets a token that the platform did not accept.
+// reject discards a token that the platform did not accept.
 func (t *Tokens) reject(accessToken string) {
 	if t == nil {
 		return
@@ -196,14 +193,14 @@ func (t *Tokens) reject(accessToken string) {
 	}
 }
 
-// margin is how long before the end of a life its successor is had: long enough
-// for some attempts at a socket, unless the life is too short for that.
+// margin is how long before the end of a lifetime the successor is requested: long
+// enough for some attempts at a socket, unless the lifetime is too short for that.
 func margin(lifetime time.Duration) time.Duration {
 	return min(time.Minute, lifetime/10)
 }
 
-// tokenFailure tells what went wrong without the body of the answer, which may
-// hold a token, and which oauth2's own message quotes.
+// tokenFailure returns the failure of a token request without the body of the response,
+// which may hold a token, and which oauth2's own message quotes.
 func tokenFailure(what string, err error, now time.Time) *Failure {
 	retrieve := (*oauth2.RetrieveError)(nil)
 	if !errors.As(err, &retrieve) {
@@ -228,8 +225,8 @@ func tokenFailure(what string, err error, now time.Time) *Failure {
 	return statusFailure(what, retrieve.Response, true, now)
 }
 
-// knownErrorCode are the codes of RFC 6749, sections 5.2 and 4.1.2.1; anything else
-// in their place is the server's text, and not repeated.
+// knownErrorCode reports whether a code is of RFC 6749, sections 5.2 and 4.1.2.1. Any
+// other is the server's text, and not repeated.
 func knownErrorCode(code string) bool {
 	return passingErrorCode(code) || slices.Contains([]string{
 		"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
@@ -237,7 +234,7 @@ func knownErrorCode(code string) bool {
 	}, code)
 }
 
-// passingErrorCode are the codes of what may pass without an administrator.
+// passingErrorCode reports whether an error may pass without an administrator.
 func passingErrorCode(code string) bool {
 	return code == "temporarily_unavailable" || code == "server_error"
 }
