@@ -30,7 +30,7 @@ type Set struct {
 type bucket struct {
 	keys    [slots]uint64
 	ages    [slots]uint8 // tick in which the key was added, modulo 256
-	sources uint8         // one bit for each key: the source that added it
+	sources uint8        // one bit for each key: the source that added it
 }
 
 // New returns a set that holds about capacity keys, each for the window.

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package verdict
+package httpstatus
 
 import (
 	"net/http"
@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// Verdict is what is to be done after an answer.
-type Verdict int
+// Result is the meaning of a response status for the request.
+type Result int
 
 const (
 	// Delivered says that the receiver has it.
-	Delivered Verdict = iota
+	Delivered Result = iota
 	// Retry says that the receiver cannot take it now, and nothing says that it never will.
 	Retry
 	// Redirected says that the receiver is elsewhere. A redirect is not followed, for
@@ -26,10 +26,10 @@ const (
 	Gone
 )
 
-// Of reads the status of an answer. All of 5xx is worth another attempt: a
+// Classify maps a response status. All of 5xx is worth another attempt: a
 // receiver that broke down over an alert is to be mended, and the alert is not to
 // be lost meanwhile.
-func Of(status int) Verdict {
+func Classify(status int) Result {
 	switch {
 	case status >= 200 && status <= 299:
 		return Delivered

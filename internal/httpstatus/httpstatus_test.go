@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package verdict
+package httpstatus
 
 import (
 	"math"
@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestOf(t *testing.T) {
+func TestClassify(t *testing.T) {
 	t.Parallel()
-	special := map[int]Verdict{408: Retry, 410: Gone, 425: Retry, 429: Retry}
+	special := map[int]Result{408: Retry, 410: Gone, 425: Retry, 429: Retry}
 	for status := 100; status < 700; status++ {
 		want, isSpecial := special[status]
 		if !isSpecial {
@@ -29,7 +29,7 @@ func TestOf(t *testing.T) {
 				want = Refused
 			}
 		}
-		assert.Equal(t, want, Of(status), status)
+		assert.Equal(t, want, Classify(status), status)
 	}
 }
 
