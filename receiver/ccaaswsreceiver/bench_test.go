@@ -23,7 +23,6 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 )
 
 // benchEvent is an event of about 258 bytes, one of many tenants' and channels'.
@@ -45,9 +44,7 @@ func benchRecords(b *testing.B, raw string, share int) {
 		all[i] = keep.event
 	}
 	config := createDefaultConfig().(*Config)
-	profile, _ := platform.Lookup(platform.Custom)
-	api, _ := profile.API(platform.RealtimeEvents)
-	redactor, err := config.redactor(&api)
+	redactor, err := config.redactor(apiOf(b, "custom", "realtime_events").Profile())
 	require.NoError(b, err)
 	r := newRecords(recordSettings{
 		platform: "genesys_cloud", raw: raw, redactor: redactor, userID: "plain", limits: jsonevent.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,

@@ -14,8 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/lifecycle"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 )
 
 // decoded is a sink that keeps what an API's frames hold, in short.
@@ -36,13 +34,11 @@ func (d *decoded) Violation(v *jsonevent.Violation) {
 // decodeFrames decodes frames as a receiver with a configuration does.
 func decodeFrames(t *testing.T, config *Config, frames ...string) *decoded {
 	t.Helper()
-	profile, ok := platform.Lookup(config.Platform)
-	require.True(t, ok)
-	api, ok := profile.API(config.API)
-	require.True(t, ok)
-	decoder, err := config.decoder(&api)
+	up, err := newBench(t, config).newUpstream(t.Context())
 	require.NoError(t, err)
-	decode, to := (&wsReceiver{config: config, api: api, channels: lifecycle.NewChannels()}).ordered(decoder), &decoded{}
+	decoder, err := config.decoder(apiOf(t, config.Platform, config.API).Profile())
+	require.NoError(t, err)
+	decode, to := up.NewDecode(decoder), &decoded{}
 	for _, one := range frames {
 		decode([]byte(one), time.Time{}, to)
 	}
@@ -51,7 +47,8 @@ func decodeFrames(t *testing.T, config *Config, frames ...string) *decoded {
 
 func eventHubConfig() *Config {
 	config := createDefaultConfig().(*Config)
-	config.Platform, config.API = platform.NICECXone, platform.EventHub
+	config.Platform, config.API = "nice_cxone", "event_hub"
+	config.OAuth2.ClientID, config.OAuth2.ClientSecret = clientID, secret
 	return config
 }
 

@@ -108,7 +108,7 @@ func TestHealth_ShowsBetweenAttempts(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configFor("ws://127.0.0.1:1"))
 	var events []*componentstatus.Event
-	conn, err := b.connection(0, newStatus(func(event *componentstatus.Event) { events = append(events, event) }), nil)
+	conn, err := b.connection(0, newStatus(func(event *componentstatus.Event) { events = append(events, event) }), plainDecode)
 	require.NoError(t, err)
 	began := time.Now()
 	conn.session = wsclient.New(wsclient.Settings{}, conn)
@@ -143,7 +143,7 @@ func TestHealth_ShowsBetweenAttempts(t *testing.T) {
 func TestRotationsInHasteAreLogged(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configFor("ws://127.0.0.1:1"))
-	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), nil)
+	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)
 	require.NoError(t, err)
 	conn.session = wsclient.New(wsclient.Settings{}, conn)
 	conn.pace = wsclient.Backoff{Max: time.Minute}

@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
@@ -49,7 +50,7 @@ type tally struct {
 // courier alone: the decoder is not to be used for another frame meanwhile.
 type outbox struct {
 	limits BatchConfig
-	decode decode
+	decode api.Decode
 	known  *duplicates
 	told   func(*jsonevent.Violation) // of every violation, for the log
 	born   time.Time
@@ -77,10 +78,7 @@ type outbox struct {
 	carriedFrom atomic.Int64 // of the batch that is being delivered; 0: there is none
 }
 
-// decode turns a frame into events.
-type decode func(text []byte, at time.Time, to jsonevent.Sink)
-
-func newOutbox(limits BatchConfig, decode decode, known *duplicates, into *records, told func(*jsonevent.Violation)) *outbox {
+func newOutbox(limits BatchConfig, decode api.Decode, known *duplicates, into *records, told func(*jsonevent.Violation)) *outbox {
 	o := &outbox{limits: limits, decode: decode, known: known, filled: into, told: told, born: time.Now()}
 	o.room = sync.NewCond(&o.mutex)
 	o.work = sync.NewCond(&o.mutex)

@@ -82,9 +82,9 @@ func spoiled(frame string) []string {
 func said(t testing.TB, config *Config, frames ...string) (records []taken, everything string) {
 	t.Helper()
 	b := newBench(t, config)
-	way, err := b.way(t.Context())
+	up, err := b.newUpstream(t.Context())
 	require.NoError(t, err)
-	conn, err := b.connection(0, newStatus(nil), way.decode)
+	conn, err := b.connection(0, newStatus(nil), up.NewDecode)
 	require.NoError(t, err)
 	ended := make(chan struct{})
 	go func() {

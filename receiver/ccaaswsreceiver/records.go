@@ -12,9 +12,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/privacy"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
@@ -123,9 +123,9 @@ func (r *records) event(e *jsonevent.Event) (*scope, *jsonevent.Violation) {
 		return nil, r.reject(e)
 	}
 	switch {
-	case r.set.payloadSize == platform.SizeOfObject && e.Type.Message():
+	case r.set.payloadSize == api.SizeOfObject && e.Type.Message():
 		e.PayloadSize, e.HasPayloadSize = int64(len(e.Raw)), true
-	case r.set.payloadSize == platform.SizeOfNone || r.set.payloadSize == platform.SizeOfObject:
+	case r.set.payloadSize == api.SizeOfNone || r.set.payloadSize == api.SizeOfObject:
 		e.PayloadSize, e.HasPayloadSize = 0, false
 	}
 	if e.HasPayloadSize && (e.PayloadSize > r.set.maxPayloadSize || e.PayloadSize < 0) {

@@ -26,7 +26,7 @@ func TestUnmatched_TypesThatMatchNothing(t *testing.T) {
 	config := configFor("ws://127.0.0.1:1")
 	config.Types = jsonevent.Types{"message.send": {{"kind": {"mail"}}}}
 	b := newBench(t, config)
-	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), nil)
+	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)
 	require.NoError(t, err)
 	conn.session = wsclient.New(wsclient.Settings{}, conn)
 	began := time.Now()
@@ -55,7 +55,7 @@ func TestUnmatched_TypesThatMatchNothing(t *testing.T) {
 func TestUnmatched_AnEventEndsIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configFor("ws://127.0.0.1:1"))
-	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), nil)
+	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)
 	require.NoError(t, err)
 	conn.session = wsclient.New(wsclient.Settings{}, conn)
 	began := time.Now()
@@ -71,7 +71,7 @@ func TestUnmatched_FieldsThatMatchNothing(t *testing.T) {
 	config := configFor("ws://127.0.0.1:1")
 	config.Fields.Type = "envelope.type"
 	b := newBench(t, config)
-	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), nil)
+	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)
 	require.NoError(t, err)
 	conn.session = wsclient.New(wsclient.Settings{}, conn)
 	began := time.Now()

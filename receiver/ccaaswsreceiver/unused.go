@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
@@ -21,7 +22,7 @@ const (
 
 // warnUnused logs once which entries of the configured types and fields have matched
 // none of a connection's events.
-func (r *wsReceiver) warnUnused(number int, decoder *jsonevent.Decoder, next decode) decode {
+func (r *wsReceiver) warnUnused(number int, decoder *jsonevent.Decoder, next api.Decode) api.Decode {
 	if fields, types := r.config.Fields, r.config.Types; len(types) == 0 && fields == jsonevent.DefaultFields() {
 		return next // nothing is configured
 	}

@@ -27,7 +27,7 @@ func TestUnused_EntriesThatMatchNoEvent(t *testing.T) {
 	config.Fields.Region = "data.region"       // never sent
 	config.Fields.CloseReason = "close.reason" // no close, not judged
 	b := newBench(t, config)
-	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), nil)
+	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)
 	require.NoError(t, err)
 	conn.session = wsclient.New(wsclient.Settings{}, conn)
 	began := time.Now()
@@ -51,7 +51,7 @@ func TestUnused_EveryEntryMatches(t *testing.T) {
 	config := configFor("ws://127.0.0.1:1")
 	config.Fields.UserID = "customer.id"
 	b := newBench(t, config)
-	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), nil)
+	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)
 	require.NoError(t, err)
 	conn.session = wsclient.New(wsclient.Settings{}, conn)
 	began := time.Now()

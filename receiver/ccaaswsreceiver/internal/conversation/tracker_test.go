@@ -242,9 +242,9 @@ func TestConversationsExpire(t *testing.T) {
 	}
 	show("c1", began)
 	show("c2", began.Add(23*time.Hour))
-	assert.Equal(t, 2, len(tracker.conversations))
+	assert.Len(t, tracker.conversations, 2)
 	show("c3", began.Add(25*time.Hour))
-	assert.Equal(t, 2, len(tracker.conversations))
+	assert.Len(t, tracker.conversations, 2)
 	to.events = nil
 	show("c1", began.Add(26*time.Hour))
 	assert.Empty(t, to.events, "it was emitted before it was forgotten")

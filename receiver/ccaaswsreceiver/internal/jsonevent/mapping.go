@@ -80,6 +80,9 @@ func NewMapped(fields Fields, types Types) (*Decoder, error) {
 	return decoderFor(fields, types)
 }
 
+// HasTypes reports whether conditions make objects events, and not a field.
+func (d *Decoder) HasTypes() bool { return d.mapping != nil && len(d.mapping.rules) > 0 }
+
 // addTypes reads the conditions.
 func (t *tree) addTypes(types Types) error {
 	for _, name := range slices.Sorted(maps.Keys(types)) {

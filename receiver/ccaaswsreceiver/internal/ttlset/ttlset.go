@@ -69,8 +69,6 @@ func (s *Set) Add(key uint64, now int64, mark bool) (seen, sameMark bool) {
 			s.grow(at)
 			continue
 		}
-		if live {
-		}
 		b.set(i, key, at, mark)
 		return false, false
 	}

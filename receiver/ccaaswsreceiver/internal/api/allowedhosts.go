@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package ccaaswsreceiver
+package api
 
 import (
 	"errors"
@@ -13,35 +13,29 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
-// allowedHosts are the hosts that may get credentials when a platform's answer, and
-// not the configuration, names them.
+// allowedHosts are the hosts that may get credentials when a response of the platform
+// names them.
 type allowedHosts struct {
 	config     *Config
-	configured []string // hosts that the configuration names, which include those of their registrable domains
-	listed     []string // allowed_hosts, or the platform's: names, and *.example.com for all below one
+	configured []string // hosts of the configuration; their registrable domains are allowed, too
+	listed     []string // allowed_hosts, or the profile's: names, and *.example.com for all below one
 }
 
-// allowedHosts returns those of a configuration whose target is known.
-func (c *Config) allowedHosts(profile *platform.Profile, at *target) *allowedHosts {
+func (c *Config) allowedHosts(p *Profile, at *Endpoints) *allowedHosts {
 	a := &allowedHosts{config: c, listed: c.AllowedHosts}
-	region := platform.Hosts{}
-	if c.Endpoint == "" {
-		region, _ = profile.Hosts(c.Region)
-	}
-	if len(a.listed) == 0 {
-		a.listed = profile.AllowedHosts
-	}
-	if region.Streaming != "" { // the region's hosts are all known
-		if len(c.AllowedHosts) == 0 {
-			a.listed = []string{region.Streaming}
+	if region, known := p.hosts(c.Region); known && c.Endpoint == "" { // all hosts of a region are known
+		if len(a.listed) == 0 {
+			a.listed = []string{region.streaming}
 		}
 		return a
 	}
-	for _, address := range []*url.URL{at.api, at.socket, at.token, at.urlFrom} {
+	if len(a.listed) == 0 {
+		a.listed = p.AllowedHosts
+	}
+	for _, address := range []*url.URL{at.API, at.Socket, at.Token, at.URLFrom} {
 		if address != nil && !slices.Contains(a.configured, hostOf(address)) {
 			a.configured = append(a.configured, hostOf(address))
 		}
@@ -49,17 +43,17 @@ func (c *Config) allowedHosts(profile *platform.Profile, at *target) *allowedHos
 	return a
 }
 
-// check refuses an address that a platform has answered with unless credentials may
-// go there: encrypted, and to an allowed host. What is dialled is spelled as what was
-// looked at: a name server may know another LOCALHOST.
+// check returns an error unless credentials may be sent to an address: encrypted, and to
+// an allowed host. It normalizes the host, so that the host that is dialled is the one
+// that was checked: a name server may resolve LOCALHOST to another address.
 func (a *allowedHosts) check(at *url.URL) error {
-	spelled, err := a.config.address(at.String())
+	normalized, err := a.config.address(at.String())
 	if err != nil {
 		return err
 	}
 	host := hostOf(at)
 	if a.allows(host) {
-		at.Host = spelled.Host
+		at.Host = normalized.Host
 		return nil
 	}
 	return fmt.Errorf("host %.255q %w: it is neither %s nor in its domain, nor one of allowed_hosts (%s); "+
@@ -78,7 +72,7 @@ func orNone(hosts []string) string {
 	return strings.Join(hosts, ", ")
 }
 
-// matches is whether a host is the one listed, or below it where that is *.example.com.
+// matches reports whether a host is the one listed, or below it for *.example.com.
 func matches(pattern, host string) bool {
 	if domain, below := strings.CutPrefix(pattern, "*."); below {
 		return strings.HasSuffix(host, "."+domain)
@@ -86,16 +80,16 @@ func matches(pattern, host string) bool {
 	return pattern == host
 }
 
-// sameSite is whether two hosts are the same, or of one registrable domain, or both
-// this machine.
+// sameSite reports whether two hosts are the same, of one registrable domain, or both
+// loopback.
 func sameSite(known, host string) bool {
 	domain := registrable(known)
 	return known == host || loopback(known) && loopback(host) || domain != "" && domain == registrable(host)
 }
 
-// registrable is the domain below a public suffix that a host belongs to. It is
-// empty for addresses and for names outside of the public DNS, such as those of a
-// cluster, which many own together.
+// registrable returns the domain below a public suffix that a host belongs to. It is
+// empty for IP addresses and for names outside of the public DNS, such as those of a
+// cluster, which have no single owner.
 func registrable(host string) string {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return ""
@@ -111,13 +105,14 @@ func registrable(host string) string {
 	return domain
 }
 
-// hostOf is the host of an address, in one spelling.
+// hostOf returns the normalized host of an address.
 func hostOf(at *url.URL) string { return strings.TrimSuffix(strings.ToLower(at.Hostname()), ".") }
 
-// validateAllowedHosts reports entries that are no hosts, or would allow everybody.
-func (c *Config) validateAllowedHosts() error {
+// ValidateAllowedHosts reports entries that are not hosts, or whose domain has no single
+// owner.
+func ValidateAllowedHosts(entries []string) error {
 	var errs []error
-	for i, entry := range c.AllowedHosts {
+	for i, entry := range entries {
 		key := fmt.Sprintf("allowed_hosts[%d]", i)
 		domain, below := strings.CutPrefix(strings.ToLower(entry), "*.")
 		_, err := netip.ParseAddr(domain)
@@ -125,15 +120,15 @@ func (c *Config) validateAllowedHosts() error {
 		suffix, _ := publicsuffix.PublicSuffix(domain)
 		switch {
 		case !ip && (domain == "" || strings.ContainsFunc(domain, notHost)):
-			errs = append(errs, need(false, key, entry, "a host such as login.example.com, without scheme, port and path, or *.example.com for all below it"))
+			errs = append(errs, Need(false, key, entry, "a host such as login.example.com, without scheme, port and path, or *.example.com for all below it"))
 		case below && (ip || suffix == domain):
-			errs = append(errs, need(false, key, entry, "a host, or *. and a domain of one owner"))
+			errs = append(errs, Need(false, key, entry, "a host, or *. and a domain of one owner"))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// notHost reports characters that cannot be in the name of a host.
+// notHost reports whether a character cannot be in the name of a host.
 func notHost(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '.' && r != '_'
 }
