@@ -102,16 +102,23 @@ type Config struct {
 	ProxyURL configopaque.String `mapstructure:"proxy_url"`
 }
 
-// Settings of the platform APIs.
 type (
-	OAuth2Config        = api.OAuth2Config
+	// OAuth2Config configures how the bearer token is obtained.
+	OAuth2Config = api.OAuth2Config
+	// NotificationsConfig is of the API of that name.
 	NotificationsConfig = api.NotificationsConfig
-	EventHubConfig      = api.EventHubConfig
-	SessionConfig       = api.SessionConfig
-	URLFromConfig       = api.URLFromConfig
-	ExchangeConfig      = api.ExchangeConfig
-	KeepAliveConfig     = api.KeepAliveConfig
-	PreflightConfig     = api.PreflightConfig
+	// EventHubConfig is of the API of that name.
+	EventHubConfig = api.EventHubConfig
+	// SessionConfig configures the session of a custom platform.
+	SessionConfig = api.SessionConfig
+	// URLFromConfig configures the request for the address of the socket.
+	URLFromConfig = api.URLFromConfig
+	// ExchangeConfig is a handshake frame and its reply.
+	ExchangeConfig = api.ExchangeConfig
+	// KeepAliveConfig configures keep-alive frames.
+	KeepAliveConfig = api.KeepAliveConfig
+	// PreflightConfig configures the request before the upgrade.
+	PreflightConfig = api.PreflightConfig
 )
 
 // HeartbeatConfig is for a socket that only looks open.

@@ -21,27 +21,37 @@ func TestAllowedHosts(t *testing.T) {
 		allowed, refused []string
 	}{
 		"the domain of the endpoint": {
-			"custom", "realtime_events", Config{Endpoint: "wss://gateway.example.co.uk"},
+			"custom",
+			"realtime_events",
+			Config{Endpoint: "wss://gateway.example.co.uk"},
 			[]string{"wss://gateway.example.co.uk", "wss://GATEWAY.example.co.uk:444", "wss://sockets.example.co.uk", "https://example.co.uk.", "wss://a.b.example.co.uk"},
 			[]string{"wss://example.com", "wss://other.co.uk", "wss://example.co.uk.evil.net", "wss://notexample.co.uk", "wss://127.0.0.1", "ws://localhost", "ws://gateway.example.co.uk"},
 		},
 		"a vendor's shared domain": {
-			"custom", "realtime_events", Config{Endpoint: "wss://participant.connect.us-east-1.amazonaws.com"},
+			"custom",
+			"realtime_events",
+			Config{Endpoint: "wss://participant.connect.us-east-1.amazonaws.com"},
 			[]string{"wss://r5x.transport.connect.us-east-1.amazonaws.com"},
 			[]string{"wss://x.execute-api.us-east-1.amazonaws.com", "wss://bucket.s3.amazonaws.com", "wss://participant.connect.eu-west-2.amazonaws.com"},
 		},
 		"loopback": {
-			"custom", "realtime_events", Config{Endpoint: "ws://127.0.0.1:8080"},
+			"custom",
+			"realtime_events",
+			Config{Endpoint: "ws://127.0.0.1:8080"},
 			[]string{"ws://127.0.0.1:9090", "ws://localhost:1", "ws://[::1]:1"},
 			[]string{"wss://10.0.0.1", "wss://example.com"},
 		},
 		"an address and a name of a cluster are themselves alone": {
-			"custom", "realtime_events", Config{Endpoint: "wss://gateway.telephony.svc.cluster.local"},
+			"custom",
+			"realtime_events",
+			Config{Endpoint: "wss://gateway.telephony.svc.cluster.local"},
 			[]string{"wss://gateway.telephony.svc.cluster.local"},
 			[]string{"wss://other.telephony.svc.cluster.local", "wss://cluster.local"},
 		},
 		"an explicit list": {
-			"custom", "realtime_events", Config{
+			"custom",
+			"realtime_events",
+			Config{
 				Endpoint:     "wss://10.0.0.1",
 				AllowedHosts: []string{"Sockets.example.com", "*.example.net", "10.0.0.3"},
 			},
@@ -49,17 +59,23 @@ func TestAllowedHosts(t *testing.T) {
 			[]string{"wss://10.0.0.2", "wss://example.com", "wss://a.sockets.example.com", "wss://example.net"},
 		},
 		"genesys: the streaming host of the region": {
-			"genesys_cloud", "notifications", Config{Region: "eu-central-1"},
+			"genesys_cloud",
+			"notifications",
+			Config{Region: "eu-central-1"},
 			[]string{"wss://streaming.mypurecloud.de/channels/1"},
 			[]string{"wss://api.mypurecloud.de", "wss://streaming.mypurecloud.com", "wss://streaming.mypurecloud.de.evil.net", "ws://streaming.mypurecloud.de"},
 		},
 		"genesys: a list": {
-			"genesys_cloud", "notifications", Config{Region: "us-west-2", AllowedHosts: []string{"streaming2.usw2.pure.cloud"}},
+			"genesys_cloud",
+			"notifications",
+			Config{Region: "us-west-2", AllowedHosts: []string{"streaming2.usw2.pure.cloud"}},
 			[]string{"wss://streaming2.usw2.pure.cloud"},
 			[]string{"wss://streaming.euw2.pure.cloud"},
 		},
 		"nice: the vendor's domains": {
-			"nice_cxone", "event_hub", Config{EventHub: EventHubConfig{DiscoveryURL: NICEDiscovery}},
+			"nice_cxone",
+			"event_hub",
+			Config{EventHub: EventHubConfig{DiscoveryURL: NICEDiscovery}},
 			[]string{"https://cxone.niceincontact.com/token", "wss://event-hub-de-na1.niceincontact.com", "https://na1.nice-incontact.com"},
 			[]string{"https://niceincontact.com.evil.net", "https://evil.net", "http://cxone.niceincontact.com"},
 		},

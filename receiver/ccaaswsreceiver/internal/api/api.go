@@ -43,8 +43,10 @@ type API interface {
 // all returns the APIs. The first is the default.
 func all() []API {
 	return []API{
-		genesysRealtime(), genesysNotifications{},
-		niceRealtime(), niceEventHub{},
+		genesysRealtime(),
+		genesysNotifications{},
+		niceRealtime(),
+		niceEventHub{},
 		custom{},
 	}
 }
