@@ -22,6 +22,7 @@ const module = "github.com/otelcol-ccaas/otelcol-ccaas/"
 // internal package of a component is a pure core.
 var impure = map[string]string{
 	"extension/dashboardextension/internal/store": "embeds Prometheus's storage, which decodes OTLP",
+	"receiver/ccaaswsreceiver/internal/api":       "configures platform APIs; configuration is a Collector package",
 }
 
 // cores are pure cores that are no internal package of a component.

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
@@ -226,6 +227,36 @@ func TestWindowsThatWaitSurviveAKill(t *testing.T) {
 		require.NotEmpty(t, found)
 		assert.InDelta(t, 1, field(t, found[0].Fields, wsevent.FieldMessagesSent), 0)
 		assert.False(t, killed.holds(windowsKey), "and off it once they are taken")
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
+// reportingHost is a host that records the component's status.
+type reportingHost struct {
+	host
+	events []componentstatus.Status
+}
+
+func (h *reportingHost) Report(event *componentstatus.Event) {
+	h.events = append(h.events, event.Status())
+}
+
+func TestCheckpoint_FailureIsReportedAsStatus(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		reporting := &reportingHost{host: host{d}}
+		p, err := newProcessor(processortest.NewNopSettings(metadata.Type), onDisk(), consumertest.NewNop())
+		require.NoError(t, err)
+		require.NoError(t, p.Start(t.Context(), reporting))
+		d.setFull(true)
+		time.Sleep(25 * time.Second)
+		synctest.Wait()
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, reporting.events)
+		d.setFull(false)
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, reporting.events)
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
 }
