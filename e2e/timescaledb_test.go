@@ -29,8 +29,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/timescaledbexporter"
+	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 )
 
 // postgres is a running server that speaks the protocol of PostgreSQL.

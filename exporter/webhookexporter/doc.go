@@ -8,6 +8,6 @@
 //
 // This package is the plumbing around exporterhelper, which queues and retries, and
 // confighttp, which makes the client. What an answer means stands in
-// internal/verdict, what is sent in internal/payload, and what becomes of records that
+// internal/httpstatus, what is sent in internal/payload, and what becomes of records that
 // nobody takes in internal/deadletter.
 package webhookexporter

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert/alertlog"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -55,24 +55,12 @@ func messageOf(resource pcommon.Resource, record plog.LogRecord) *message {
 	if m.err != nil {
 		m.Content.Body = []byte(record.Body().AsString()) // for the dead letter
 	} else {
-		m.Body = bodyOf(record.Body())
+		m.Body = alertlog.Body(record.Body())
 		m.Attributes = record.Attributes().AsRaw()
 		m.Resource = resource.Attributes().AsRaw()
 	}
 	m.ID = idOf(m, resource, record)
 	return m
-}
-
-// bodyOf is the body for formats that look into it. A text that is a JSON object
-// is taken for one, for that is what some ways make of an object.
-func bodyOf(body pcommon.Value) any {
-	if body.Type() == pcommon.ValueTypeStr && strings.HasPrefix(body.Str(), "{") {
-		var object map[string]any
-		if json.Unmarshal([]byte(body.Str()), &object) == nil {
-			return object
-		}
-	}
-	return body.AsRaw()
 }
 
 // severityOf is the severity in one of OpenTelemetry's six words.

@@ -22,12 +22,12 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
-	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/verdict"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/httpstatus"
 )
 
 // answer is what came of a request.
 type answer struct {
-	verdict verdict.Verdict
+	verdict httpstatus.Result
 	status  int // 0: there was no answer
 	pause   time.Duration
 	err     error // nil: delivered
@@ -41,29 +41,29 @@ func (e *webhookExporter) post(ctx context.Context, id string, now time.Time, co
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.target.String(), bytes.NewReader(content.Body))
 	if err != nil {
-		return answer{verdict: verdict.Refused, err: e.failed(err)}
+		return answer{verdict: httpstatus.Refused, err: e.failed(err)}
 	}
 	request.Header.Set("Content-Type", content.ContentType)
 	request.Header.Set("User-Agent", e.userAgent)
 	if err = e.sign(request.Header, id, now, content.Body); err != nil {
-		return answer{verdict: verdict.Refused, err: err}
+		return answer{verdict: httpstatus.Refused, err: err}
 	}
 	response, err := e.client.Do(request)
 	if err != nil {
-		return answer{verdict: verdict.Retry, err: e.failed(err)}
+		return answer{verdict: httpstatus.Retry, err: e.failed(err)}
 	}
 	defer response.Body.Close()
-	a := answer{verdict: verdict.Of(response.StatusCode), status: response.StatusCode}
-	if a.verdict != verdict.Delivered || e.success == nil {
+	a := answer{verdict: httpstatus.Classify(response.StatusCode), status: response.StatusCode}
+	if a.verdict != httpstatus.Delivered || e.success == nil {
 		// The status is the result; a body that arrives slowly must not hold the request.
 		defer time.AfterFunc(bodyTime, cancel).Stop()
 	}
 	body := readBody(response.Body)
 	said := excerpt(body)
-	if a.verdict == verdict.Delivered {
+	if a.verdict == httpstatus.Delivered {
 		switch {
 		case e.success != nil && !e.success.Match(body):
-			a.verdict, a.body = verdict.Refused, true
+			a.verdict, a.body = httpstatus.Refused, true
 			a.err = fmt.Errorf("POST to %s: %d %s%s (the body does not match success_body)", e.target.Host, response.StatusCode, http.StatusText(response.StatusCode), said)
 		case e.success == nil && reportsError(body):
 			e.telemetry.WebhookErrorBodies.Add(ctx, 1)
@@ -72,7 +72,7 @@ func (e *webhookExporter) post(ctx context.Context, id string, now time.Time, co
 		}
 		return a
 	}
-	a.pause = verdict.RetryAfter(response.Header.Get("Retry-After"), now)
+	a.pause = httpstatus.RetryAfter(response.Header.Get("Retry-After"), now)
 	a.err = fmt.Errorf("POST to %s: %d %s%s%s", e.target.Host, response.StatusCode, http.StatusText(response.StatusCode), said, hint(response))
 	return a
 }
@@ -165,15 +165,15 @@ func excerpt(body []byte) string {
 
 // hint says what may mend it, where the answer tells.
 func hint(response *http.Response) string {
-	switch verdict.Of(response.StatusCode) {
-	case verdict.Redirected:
+	switch httpstatus.Classify(response.StatusCode) {
+	case httpstatus.Redirected:
 		if to, err := response.Location(); err == nil {
 			return fmt.Sprintf(" (redirects to %s are not followed; if the receiver has moved there, change endpoint)", to.Host)
 		}
 		return " (redirects are not followed; change endpoint)"
-	case verdict.Gone:
+	case httpstatus.Gone:
 		return " (the receiver wants nothing more)"
-	case verdict.Refused:
+	case httpstatus.Refused:
 		switch response.StatusCode {
 		case http.StatusUnauthorized, http.StatusForbidden:
 			return " (look at auth, headers and secret)"
@@ -188,13 +188,13 @@ func hint(response *http.Response) string {
 func (a *answer) failure() failure {
 	f := failure{err: a.err, status: a.status, pause: a.pause}
 	switch a.verdict {
-	case verdict.Retry:
+	case httpstatus.Retry:
 		f.again = true
-	case verdict.Redirected:
+	case httpstatus.Redirected:
 		f.reason, f.config = reasonRedirect, true
-	case verdict.Gone:
+	case httpstatus.Gone:
 		f.reason, f.config = reasonGone, true
-	case verdict.Refused:
+	case httpstatus.Refused:
 		f.reason = reasonRefused
 		if a.body || a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
 			f.auth, f.again, f.config = true, true, true

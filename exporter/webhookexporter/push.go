@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/verdict"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/httpstatus"
 )
 
 // push delivers the records of a request, each in a POST of its own. Records of one
@@ -249,7 +249,7 @@ func (e *webhookExporter) attempt(ctx context.Context, m *message) failure {
 	e.refusal.note(f, now)
 	e.count(ctx, answer, time.Since(now))
 	e.status.note(f, now)
-	if answer.verdict == verdict.Gone && e.gone.CompareAndSwap(false, true) {
+	if answer.verdict == httpstatus.Gone && e.gone.CompareAndSwap(false, true) {
 		e.logger.Error("The receiver wants nothing more. No more requests are made to it; records become dead letters until the collector is restarted", zap.Error(answer.err))
 	}
 	return f

@@ -193,7 +193,7 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 		if err != nil {
 			return nil, err
 		}
-		shared = r.ordered(decoder)
+		shared = r.warnUnused(number, decoder, r.ordered(decoder))
 		if pieces, err = r.config.decoder(&r.api); err != nil {
 			return nil, err
 		}

@@ -1,26 +1,31 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Package baseline keeps a quantile of the values of one series over a rolling lookback.
+//
+// Values are added to a DDSketch per hour, whose quantiles have a bounded relative error.
+// A closed hour is kept in the encoding of the sketch. When an hour begins, the sketch of
+// the lookback is merged anew from its hours, which removes what is older.
 package baseline
 
 import (
-	"math"
+	"errors"
 	"time"
 
 	"github.com/DataDog/sketches-go/ddsketch"
 )
 
-// Season says which hours of the lookback are like the present one.
+// Season is the number of hours between two hours that are compared with each other.
 type Season int
 
-// Seasons, as the hours between two that are alike. Without one all hours are.
+// Seasons. Without one all hours of the lookback count.
 const (
 	NoSeason   Season = 0
 	HourOfDay  Season = 24
 	HourOfWeek Season = 7 * 24
 )
 
-// Config is what a rule says about its baseline.
+// Config is the baseline of a rule.
 type Config struct {
 	Quantile   float64
 	Lookback   time.Duration // at least this much counts, and up to an hour more
@@ -28,71 +33,68 @@ type Config struct {
 	Season     Season
 }
 
-// Baseline is what was usual for one series. Times are unix ms, and never run
-// backwards.
+// Baseline is the baseline of one series. Times are unix ms and do not decrease.
 type Baseline struct {
 	config *Config
 	closed []Hour // in order
-	open   hour
-	// total holds the open hour and the closed ones that are like it.
-	total hour
-	// earlier says that total holds values of before the open hour.
+	open   openHour
+	// total holds the open hour and the closed ones of its season.
+	total *ddsketch.DDSketchWithExactSummaryStatistics
+	// earlier reports whether total holds values from before the open hour.
 	earlier bool
 }
 
-// Level is where the baseline stands.
+// Level is the baseline at a point in time.
 type Level struct {
 	Value float64
-	// History is how much of the lookback is known: the hours with values, the oldest
-	// of them from its first value on, and the present one.
+	// History is the part of the lookback that is known: the hours with values, the oldest
+	// of them from its first value on, and the open one.
 	History time.Duration
-	// Ready is false while the baseline is still being learned.
+	// Ready is false while the baseline is being learned.
 	Ready bool
 }
 
 const msPerHour = int64(time.Hour / time.Millisecond)
 
-// hour is an hour that values enter, or the sum of several.
-type hour struct {
-	index    int64 // hours since 1970
-	first    int64 // end of the first window, unix ms
-	count    int64
-	min, max float64
-	sketch   *ddsketch.DDSketch
+// openHour is the hour to which values are added.
+type openHour struct {
+	index  int64 // hours since 1970
+	first  int64 // end of its first window, unix ms; 0: it has no values
+	sketch *ddsketch.DDSketchWithExactSummaryStatistics
 }
 
-// New makes a baseline that knows nothing.
+// New returns a baseline without values.
 func New(config *Config) *Baseline { return &Baseline{config: config} }
 
-func newHour(index int64, quantile float64) hour {
-	return hour{index: index, min: math.Inf(1), max: math.Inf(-1), sketch: newSketch(quantile)}
-}
-
-// At is the baseline for a window that ends at end. The window itself is not in
-// it: Add it afterwards.
+// At returns the baseline for a window that ends at end. The window itself is not
+// part of it: Add it afterwards.
 func (b *Baseline) At(end int64) Level {
 	b.advance(end)
 	level := Level{History: b.history(end)}
-	if b.total.count == 0 {
+	value, err := b.total.GetValueAtQuantile(b.config.Quantile)
+	if err != nil { // it has no values
 		return level
 	}
-	level.Value = b.total.quantile(b.config.Quantile)
+	level.Value = value
 	level.Ready = level.History >= b.config.MinHistory && (b.config.Season == NoSeason || b.earlier)
 	return level
 }
 
-// Add takes the value of a window that ends at end.
+// Add adds the value of a window that ends at end.
 func (b *Baseline) Add(end int64, value float64) {
 	b.advance(end)
-	b.open.add(end, value)
-	b.total.add(end, value)
+	if b.open.sketch.IsEmpty() {
+		b.open.first = end
+	}
+	_ = b.open.sketch.Add(value) // fails only beyond what Sane accepts
+	_ = b.total.Add(value)
 }
 
-// history is what is known at end: closed hours as wholes but for the oldest, and
+// history returns how much is known at end: closed hours in full but for the oldest, and
 // the open one up to end.
 func (b *Baseline) history(end int64) time.Duration {
 	if len(b.closed) == 0 {
-		if b.open.count == 0 {
+		if b.open.sketch.IsEmpty() {
 			return 0
 		}
 		return time.Duration(end-b.open.first) * time.Millisecond
@@ -108,56 +110,70 @@ func (b *Baseline) advance(end int64) {
 	if b.open.sketch != nil && index <= b.open.index {
 		return
 	}
-	if b.open.count > 0 {
-		b.closed = append(b.closed, b.open.close())
+	if open := b.Open(); open != nil {
+		b.closed = append(b.closed, *open)
 	}
-	b.open = newHour(index, b.config.Quantile)
-	b.forget(b.firstCounting())
-	b.sum()
+	b.begin(index)
 }
 
-// firstCounting is the oldest hour of the lookback.
-func (b *Baseline) firstCounting() int64 { return b.open.index - int64(b.config.Lookback/time.Hour) }
-
-// indexOf is the hour of a window: that of its last millisecond.
-func indexOf(end int64) int64 { return (end - 1) / msPerHour }
-
-// forget drops the closed hours before first.
-func (b *Baseline) forget(first int64) {
+// begin opens an hour: it drops the hours that have left the lookback, and merges the
+// others into the total.
+func (b *Baseline) begin(index int64) {
+	b.open = openHour{index: index, sketch: newSketch(b.config.Quantile)}
 	n := 0
-	for n < len(b.closed) && b.closed[n].Index < first {
+	for n < len(b.closed) && b.closed[n].Index < index-int64(b.config.Lookback/time.Hour) {
 		n++
 	}
-	b.closed = append([]Hour(nil), b.closed[n:]...) // lets go of the array's front
-}
-
-// sum puts the total together from the closed hours; the open one is empty.
-func (b *Baseline) sum() {
-	b.total = newHour(b.open.index, b.config.Quantile)
-	b.earlier = false
+	b.closed = append([]Hour(nil), b.closed[n:]...) // releases the front of the array
+	b.total, b.earlier = newSketch(b.config.Quantile), false
 	for i := range b.closed {
-		closed := &b.closed[i]
-		if season := int64(b.config.Season); season == 0 || (b.open.index-closed.Index)%season == 0 {
-			b.total.merge(closed)
+		if season := int64(b.config.Season); season == 0 || (index-b.closed[i].Index)%season == 0 {
+			b.closed[i].mergeInto(b.total)
 			b.earlier = true
 		}
 	}
 }
 
-func (h *hour) add(end int64, value float64) {
-	_ = h.sketch.Add(value) // fails only beyond what Sane lets through
-	if h.count == 0 {
-		h.first = end
+// indexOf returns the hour of a window: that of its last millisecond.
+func indexOf(end int64) int64 { return (end - 1) / msPerHour }
+
+// Open returns the open hour, to be saved; nil when it has no values.
+func (b *Baseline) Open() *Hour {
+	if b.open.sketch == nil || b.open.sketch.IsEmpty() {
+		return nil
 	}
-	h.count++
-	h.min, h.max = min(h.min, value), max(h.max, value)
+	open := Hour{Index: b.open.index, First: b.open.first}
+	b.open.sketch.Encode(&open.Sketch, true)
+	return &open
 }
 
-// quantile is within the sketch's error, and never outside of what was seen.
-func (h *hour) quantile(q float64) float64 {
-	value, err := h.sketch.GetValueAtQuantile(q)
-	if err != nil { // there is at least one value, and q was validated
-		return h.max
+// Closed returns the closed hours, in order. The caller must not change them.
+func (b *Baseline) Closed() []Hour { return b.closed }
+
+// Restore returns a baseline that continues after saved hours, which are in order. Hours
+// that are not valid are left out, and returned as an error beside the baseline.
+func Restore(config *Config, hours []Hour) (*Baseline, error) {
+	b := New(config)
+	var damage []error
+	last := int64(-1)
+	for _, saved := range hours {
+		if err := saved.validate(); err != nil {
+			damage = append(damage, err)
+			continue
+		}
+		if saved.Index <= last {
+			continue // it was saved as open and as closed: the first is complete
+		}
+		last = saved.Index
+		b.closed = append(b.closed, saved)
 	}
-	return min(max(value, h.min), h.max)
+	if n := len(b.closed); n > 0 { // further values of the last hour may follow
+		open := b.closed[n-1]
+		b.closed = b.closed[:n-1]
+		b.begin(open.Index)
+		b.open.first = open.First
+		open.mergeInto(b.open.sketch)
+		open.mergeInto(b.total)
+	}
+	return b, errors.Join(damage...)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/DataDog/sketches-go/ddsketch"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -237,19 +238,33 @@ func throughJSON(t testing.TB, b *Baseline) *Baseline {
 	return restored
 }
 
-func TestARestoreLeavesOutWhatIsNoHour(t *testing.T) {
+func TestRestore_LeavesOutInvalidHours(t *testing.T) {
 	t.Parallel()
 	b := New(&week)
 	b.Add(epoch+1, 5)
+	b.Add(epoch+2, 6)
 	good := *b.Open()
+	encoded := func(change func(*ddsketch.DDSketch)) []byte {
+		sketch := newSketch(0.95)
+		good.mergeInto(sketch)
+		change(sketch.DDSketch)
+		var out []byte
+		sketch.Encode(&out, true)
+		return out
+	}
 	for name, spoil := range map[string]func(*Hour){
-		"count":  func(h *Hour) { h.Count = 2 },
-		"order":  func(h *Hour) { h.Min = 6 },
-		"nan":    func(h *Hour) { h.Max = math.NaN() },
-		"first":  func(h *Hour) { h.First += hourMs },
-		"bins":   func(h *Hour) { h.Bins = h.Bins[:len(h.Bins)-1] },
-		"longer": func(h *Hour) { h.Bins = append(slices.Clone(h.Bins), 0) },
-		"none":   func(h *Hour) { h.Bins = nil },
+		"count": func(h *Hour) { h.Sketch = encoded(func(s *ddsketch.DDSketch) { _ = s.Add(5.5) }) },
+		"index": func(h *Hour) {
+			h.Sketch = encoded(func(s *ddsketch.DDSketch) {
+				s.GetPositiveValueStore().AddWithCount(indexMapping.Index(5), -1)
+				s.GetPositiveValueStore().AddWithCount(math.MaxInt32, 1)
+			})
+		},
+		"first":   func(h *Hour) { h.First += hourMs },
+		"cut":     func(h *Hour) { h.Sketch = h.Sketch[:len(h.Sketch)-1] },
+		"longer":  func(h *Hour) { h.Sketch = append(slices.Clone(h.Sketch), 0) },
+		"none":    func(h *Hour) { h.Sketch = nil },
+		"nothing": func(h *Hour) { *h = Hour{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -261,6 +276,32 @@ func TestARestoreLeavesOutWhatIsNoHour(t *testing.T) {
 			require.ErrorContains(t, err, "hour ")
 			assert.InDelta(t, 7, restored.At(epoch+hourMs+2).Value, 0, "the good one is used")
 		})
+	}
+}
+
+// An hour of the first version is read as what it held, and what is not one is an error.
+func TestHour_FirstVersion(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"hour":1,"first":3600001,"count":1,"min":0,"max":0,"bins":"AQAA"}`:         "",
+		`{"hour":1,"first":3600001,"count":2,"min":0,"max":1,"bins":"AQEAAQA="}`:     "",
+		`{"hour":1,"first":3600001,"count":2,"min":0,"max":0,"bins":"AQAA"}`:         "contradict",
+		`{"hour":1,"first":3600001,"count":1,"min":1,"max":0,"bins":"AQAA"}`:         "cannot be greater",
+		`{"hour":1,"first":3600001,"count":1,"min":0,"max":0,"bins":"AQA="}`:         "EOF",
+		`{"hour":1,"first":3600001,"count":1,"min":0,"max":0,"bins":"AQAAAA=="}`:     "too long",
+		`{"hour":1,"first":3600001,"count":0,"min":0,"max":0,"bins":"AAAA"}`:         "hour 1: bins",
+		`{"hour":1,"first":3600001,"count":1,"min":0,"max":0,"bins":"AP///////w8A"}`: "EOF",
+	} {
+		var hour Hour
+		err := json.Unmarshal([]byte(text), &hour)
+		if err == nil {
+			err = hour.validate()
+		}
+		if want == "" {
+			require.NoError(t, err, text)
+		} else {
+			require.ErrorContains(t, err, want, text)
+		}
 	}
 }
 
@@ -278,7 +319,7 @@ func TestASketchIsBounded(t *testing.T) {
 			}
 			b.Add(epoch+i*30, sign*math.Exp((random.Float64()-0.5)*1_300))
 		}
-		assert.Less(t, len(b.Open().Bins), 4*maxBins*2)
+		assert.Less(t, len(b.Open().Sketch), 4*maxBins*2+40)
 	}
 }
 

@@ -4,138 +4,153 @@
 package baseline
 
 import (
+	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 
 	"github.com/DataDog/sketches-go/ddsketch"
+	"github.com/DataDog/sketches-go/ddsketch/mapping"
+	"github.com/DataDog/sketches-go/ddsketch/stat"
 	"github.com/DataDog/sketches-go/ddsketch/store"
 )
 
+const (
+	// accuracy is the relative error of a sketch: less than the 0.5 % that are
+	// documented, which leaves room for the difference of neighbouring ranks.
+	accuracy = 0.004
+	// maxBins bounds a sketch. 2048 bins span a factor of ten million between the
+	// largest and the smallest value; beyond it, the values on the far side of the
+	// quantile share a bin.
+	maxBins = 2048
+	// largest is the largest value that is accepted: any percentage of it is finite.
+	largest = 1e290
+)
+
+// The mapping is a handful of constants; its error concerns the accuracy alone.
+var indexMapping, _ = mapping.NewLogarithmicMapping(accuracy)
+
+// Sane reports whether a value can be added to a baseline.
+func Sane(value float64) bool { return math.Abs(value) <= largest } // NaN is not
+
+func newSketch(quantile float64) *ddsketch.DDSketchWithExactSummaryStatistics {
+	high, low := store.Store(store.NewCollapsingLowestDenseStore(maxBins)), store.Store(store.NewCollapsingHighestDenseStore(maxBins))
+	if quantile < 0.5 {
+		high, low = store.NewCollapsingHighestDenseStore(maxBins), store.NewCollapsingLowestDenseStore(maxBins)
+	}
+	return withStatistics(ddsketch.NewDDSketch(indexMapping, high, low), stat.NewSummaryStatistics())
+}
+
+func withStatistics(sketch *ddsketch.DDSketch, statistics *stat.SummaryStatistics) *ddsketch.DDSketchWithExactSummaryStatistics {
+	exact, err := ddsketch.NewDDSketchWithExactSummaryStatisticsFromData(sketch, statistics)
+	if err != nil { // one is empty and the other is not
+		panic(err)
+	}
+	return exact
+}
+
 // Hour is an hour of values in the form in which it is kept and saved.
 type Hour struct {
-	Index int64   `json:"hour"`  // since 1970
-	First int64   `json:"first"` // end of its first window, unix ms
+	Index  int64  `json:"hour"`   // since 1970
+	First  int64  `json:"first"`  // end of its first window, unix ms
+	Sketch []byte `json:"sketch"` // as sketches-go encodes it, without its mapping
+}
+
+// mergeInto adds a valid hour to a sketch.
+func (h *Hour) mergeInto(sketch *ddsketch.DDSketchWithExactSummaryStatistics) {
+	_ = sketch.DecodeAndMergeWith(h.Sketch)
+}
+
+// validate checks an hour that was read from the storage. The decoder of sketches-go
+// ignores errors within a store, so the counts have to agree; its dense stores overflow at
+// extreme indexes, so sparse ones decode.
+func (h *Hour) validate() error {
+	sketch, err := ddsketch.DecodeDDSketchWithExactSummaryStatistics(h.Sketch, store.SparseStoreConstructor, indexMapping)
+	if err != nil {
+		return fmt.Errorf("hour %d: sketch: %w", h.Index, err)
+	}
+	least, errLeast := sketch.GetMinValue()
+	most, errMost := sketch.GetMaxValue()
+	switch count := sketch.GetCount(); {
+	case errLeast != nil, errMost != nil, !Sane(least), !Sane(most), least > most,
+		!(count >= 1 && count <= math.MaxInt32), count != sketch.DDSketch.GetCount(),
+		!indexable(sketch.GetPositiveValueStore()), !indexable(sketch.GetNegativeValueStore()):
+		return fmt.Errorf("hour %d: sketch: its numbers contradict each other", h.Index)
+	case h.Index < 0, indexOf(h.First) != h.Index:
+		return fmt.Errorf("hour %d: first: %d is not within the hour", h.Index, h.First)
+	}
+	return nil
+}
+
+// indexable reports whether the bins are those of values that Sane accepts.
+func indexable(bins store.Store) bool {
+	ok := true
+	bins.ForEach(func(index int, count float64) bool {
+		ok = count > 0 && index <= indexMapping.Index(largest) && index >= indexMapping.Index(indexMapping.MinIndexableValue())
+		return !ok
+	})
+	return ok
+}
+
+// UnmarshalJSON reads an hour, also one of the first version of the state.
+func (h *Hour) UnmarshalJSON(text []byte) error {
+	type current Hour
+	var saved struct {
+		current
+		firstVersion
+	}
+	if err := json.Unmarshal(text, &saved); err != nil {
+		return err
+	}
+	*h = Hour(saved.current)
+	if saved.Bins == nil {
+		return nil
+	}
+	sketch, err := saved.decode()
+	if err != nil {
+		return fmt.Errorf("hour %d: %w", h.Index, err)
+	}
+	sketch.Encode(&h.Sketch, true)
+	return nil
+}
+
+// firstVersion is how an hour was saved before its sketch was encoded by sketches-go. Bins
+// are the number of zeros, then the positive and the negative bins, each as their number
+// and, for each, the difference from the index before and the count; all as varints.
+type firstVersion struct {
 	Count int64   `json:"count"`
 	Min   float64 `json:"min"`
 	Max   float64 `json:"max"`
-	// Bins are those of the sketch: how many zeros, then the positive and the negative
-	// bins, each as their number and, for each, the step from the index before and the
-	// count; all as varints.
-	Bins []byte `json:"bins"`
+	Bins  []byte  `json:"bins"`
 }
 
-func (h *hour) close() Hour {
-	bins := binary.AppendUvarint(nil, uint64(h.sketch.GetZeroCount()))
-	bins = appendStore(bins, h.sketch.GetPositiveValueStore())
-	bins = appendStore(bins, h.sketch.GetNegativeValueStore())
-	return Hour{Index: h.index, First: h.first, Count: h.count, Min: h.min, Max: h.max, Bins: bins}
-}
-
-func appendStore(to []byte, from store.Store) []byte {
-	n := uint64(0)
-	from.ForEach(func(int, float64) bool { n++; return false })
-	to = binary.AppendUvarint(to, n)
-	before := 0
-	from.ForEach(func(index int, count float64) bool {
-		to = binary.AppendVarint(to, int64(index-before))
-		to = binary.AppendUvarint(to, uint64(count))
-		before = index
-		return false
-	})
-	return to
-}
-
-// merge adds a closed hour, which is a valid one.
-func (h *hour) merge(closed *Hour) {
-	_ = readBins(closed.Bins, h.sketch)
-	h.count += closed.Count
-	if h.first == 0 {
-		h.first = closed.First
-	}
-	h.min, h.max = min(h.min, closed.Min), max(h.max, closed.Max)
-}
-
-// maxIndex is beyond the index of any value that is let in.
-const maxIndex = 200_000
-
-// readBins adds what close wrote to a sketch.
-func readBins(bins []byte, to *ddsketch.DDSketch) error {
-	r := reader{rest: bins}
-	if zeros := r.uint(); zeros > 0 && !r.failed {
-		if err := to.AddWithCount(0, float64(zeros)); err != nil {
-			return err
-		}
-	}
-	for _, bins := range []store.Store{to.GetPositiveValueStore(), to.GetNegativeValueStore()} {
-		index := int64(0)
-		for range r.length() {
-			index += r.int()
-			count := r.uint()
-			if r.failed || index < -maxIndex || index > maxIndex || count > math.MaxInt32 {
-				return errors.New("bins: do not hold what they should")
+func (v *firstVersion) decode() (*ddsketch.DDSketchWithExactSummaryStatistics, error) {
+	sketch := ddsketch.NewDDSketchFromStoreProvider(indexMapping, store.SparseStoreConstructor)
+	from := bytes.NewReader(v.Bins)
+	zeros, err := binary.ReadUvarint(from)
+	errs := []error{err, sketch.AddWithCount(0, float64(zeros))}
+	for _, bins := range []store.Store{sketch.GetPositiveValueStore(), sketch.GetNegativeValueStore()} {
+		n, err := binary.ReadUvarint(from)
+		for index := int64(0); n > 0 && err == nil; n-- {
+			var step int64
+			var count uint64
+			if step, err = binary.ReadVarint(from); err == nil {
+				count, err = binary.ReadUvarint(from)
 			}
+			index += step
 			bins.AddWithCount(int(index), float64(count))
 		}
+		errs = append(errs, err)
 	}
-	if r.failed || len(r.rest) > 0 {
-		return errors.New("bins: are cut off, or too long")
+	statistics, err := stat.NewSummaryStatisticsFromData(float64(v.Count), sketch.GetSum(), v.Min, v.Max)
+	if err = errors.Join(append(errs, err)...); err != nil {
+		return nil, fmt.Errorf("bins: %w", err)
 	}
-	return nil
-}
-
-// validate checks an hour that comes from outside.
-func (h *Hour) validate() error {
-	check := newSketch(1)
-	if err := readBins(h.Bins, check); err != nil {
-		return fmt.Errorf("hour %d: %w", h.Index, err)
+	if _, err = from.ReadByte(); !errors.Is(err, io.EOF) || sketch.IsEmpty() {
+		return nil, errors.New("bins: too long, or empty")
 	}
-	if h.Count <= 0 || int64(check.GetCount()) != h.Count || h.Index < 0 || indexOf(h.First) != h.Index ||
-		!Sane(h.Min) || !Sane(h.Max) || h.Min > h.Max {
-		return fmt.Errorf("hour %d: its numbers contradict each other", h.Index)
-	}
-	return nil
-}
-
-// reader reads varints. The first failure stays, and what is read behind it is
-// zero.
-type reader struct {
-	rest   []byte
-	failed bool
-}
-
-func (r *reader) int() int64 {
-	n, size := binary.Varint(r.rest)
-	if !r.step(size) {
-		return 0
-	}
-	return n
-}
-
-func (r *reader) uint() uint64 {
-	n, size := binary.Uvarint(r.rest)
-	if !r.step(size) {
-		return 0
-	}
-	return n
-}
-
-// length is how many things follow, each of which takes at least a byte.
-func (r *reader) length() int {
-	n := r.uint()
-	if n > uint64(len(r.rest)) {
-		r.failed = true
-		return 0
-	}
-	return int(n)
-}
-
-func (r *reader) step(size int) bool {
-	if size <= 0 {
-		r.failed = true
-		return false
-	}
-	r.rest = r.rest[size:]
-	return true
+	return ddsketch.NewDDSketchWithExactSummaryStatisticsFromData(sketch, statistics)
 }

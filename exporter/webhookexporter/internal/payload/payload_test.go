@@ -80,7 +80,7 @@ func TestWhatAlertmanagerCannotTake(t *testing.T) {
 	noAlert := anAlert("firing", nil)
 	noAlert.AlertID = ""
 	for says, message := range map[string]*Message{
-		"no alert: format alertmanager takes": noAlert,
+		"no alert: a record with an alert_id": noAlert,
 		"no alert: ":                          {AlertID: "a", Body: "text"},
 		"body has no metric":                  anAlert("firing", func(body map[string]any) { delete(body, "metric") }),
 		`status: "acknowledged"`:              anAlert("acknowledged", nil),

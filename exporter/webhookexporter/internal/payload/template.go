@@ -13,7 +13,9 @@ import (
 	"strings"
 	"text/template"
 	"time"
-	"unicode"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 // Template makes the payload by a Go template, whose output must be JSON.
@@ -49,11 +51,11 @@ type view struct {
 // Summary is an alert in a line.
 func (v view) Summary() string {
 	body, _ := v.Body.(map[string]any)
-	rule := text(body[keyRule])
+	rule := promalert.Text(body[wsevent.KeyAlertMetric])
 	if rule == "" {
 		rule = v.Event
 	}
-	return Summary(rule, body)
+	return promalert.Summary(rule, body)
 }
 
 // Render implements Format.
@@ -88,14 +90,14 @@ func functions() template.FuncMap {
 	return template.FuncMap{
 		"toJSON":   toJSON,
 		"json":     toJSON,
-		"plain":    plain,
+		"plain":    promalert.Plain,
 		"slack":    slack,
-		"html":     func(value any) string { return html.EscapeString(plain(value)) },
-		"urlquery": func(value any) string { return url.QueryEscape(plain(value)) },
+		"html":     func(value any) string { return html.EscapeString(promalert.Plain(value)) },
+		"urlquery": func(value any) string { return url.QueryEscape(promalert.Plain(value)) },
 		"choose":   choose,
 		"rfc3339":  rfc3339,
 		"truncate": truncate,
-		"text":     text,
+		"text":     promalert.Text,
 		"upper":    strings.ToUpper,
 		"lower":    strings.ToLower,
 	}
@@ -112,24 +114,10 @@ func toJSON(value any) (string, error) {
 	return strings.TrimSuffix(out.String(), "\n"), nil
 }
 
-// plain is a value as text without control and formatting characters, so that it is
-// shown as it is: each is replaced by U+FFFD, but for tabs and line feeds.
-func plain(value any) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return r
-		}
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.ToValidUTF8(text(value), string(unicode.ReplacementChar)))
-}
-
 // slack is a value as text in Slack's mrkdwn: it links and mentions nothing, and has
 // one line.
 func slack(value any) string {
-	return slackEscapes.Replace(plain(value))
+	return slackEscapes.Replace(promalert.Plain(value))
 }
 
 // slackEscapes are those that Slack requires. It has none for *, _ and ~, which change
@@ -143,7 +131,7 @@ func choose(value any, cases ...string) (string, error) {
 		return "", fmt.Errorf("choose: %d words after the value: must be pairs, then one for all else", len(cases))
 	}
 	for i := 0; i+1 < len(cases); i += 2 {
-		if text(value) == cases[i] {
+		if promalert.Text(value) == cases[i] {
 			return cases[i+1], nil
 		}
 	}
@@ -154,7 +142,7 @@ func choose(value any, cases ...string) (string, error) {
 func rfc3339(value any) (string, error) {
 	at, isTime := value.(time.Time)
 	if !isTime {
-		if at, isTime = millis(value); !isTime {
+		if at, isTime = promalert.Millis(value); !isTime {
 			return "", fmt.Errorf("rfc3339: %v: no time in ms", value)
 		}
 	}
@@ -163,7 +151,7 @@ func rfc3339(value any) (string, error) {
 
 // truncate cuts a text to a number of characters.
 func truncate(length int, value any) string {
-	t := text(value)
+	t := promalert.Text(value)
 	count := 0
 	for i := range t {
 		if count == max(0, length) {

@@ -32,6 +32,7 @@ type Decoder struct {
 	cause   string
 
 	mapping *mapping // nil: paths alone say it all
+	usage   usage
 
 	location   *time.Location // of times without a zone; nil: UTC
 	omitValues bool           // no value of a frame stands in a Violation's Detail
@@ -199,6 +200,7 @@ func (d *Decoder) finish(raw []byte) {
 		return
 	}
 	d.event.Raw = raw
+	d.usage.count(&d.event, d.given)
 	d.sink.Event(&d.event)
 }
 

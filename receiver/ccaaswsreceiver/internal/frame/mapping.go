@@ -42,6 +42,8 @@ type rule struct {
 	is      Type
 	reopens bool
 	where   []condition // all must hold
+	key     string      // in the configuration
+	matched int64       // events
 }
 
 // condition is on the value in a slot.
@@ -86,8 +88,8 @@ func (t *tree) addTypes(types Types) error {
 		}
 	}
 	for is, name := range append(eventTypes(), Reopen) {
-		for _, where := range types[name] {
-			one := rule{is: Type(is)} //nolint:gosec // there are five
+		for index, where := range types[name] {
+			one := rule{is: Type(is), key: ruleKey(name, index)} //nolint:gosec // there are five
 			if name == Reopen {
 				one.is, one.reopens = ConnectionOpen, true
 			}
@@ -292,6 +294,7 @@ func (m *mapping) resolve(d *Decoder) bool {
 		if at := slices.IndexFunc(m.rules, func(r rule) bool { return m.holds(r.where) }); at >= 0 {
 			d.event.Type, d.event.Reopens = m.rules[at].is, m.rules[at].reopens
 			d.given |= typeField.bit()
+			m.rules[at].matched++
 		} else if slices.ContainsFunc(m.types, func(slot int) bool { return m.slots[slot].given }) {
 			return false
 		}
