@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"go.opentelemetry.io/collector/config/configopaque"
 )
 
 // Whatever stands in a template, it is refused, or gives JSON of a bounded size.
@@ -20,7 +21,7 @@ func FuzzTemplate(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		format, err := NewTemplate(text, JSON, map[string]string{"key": "value"})
+		format, err := NewTemplate(TemplateConfig{Body: text, ContentType: JSON, Variables: map[string]configopaque.String{"key": "value"}})
 		if err != nil {
 			return
 		}

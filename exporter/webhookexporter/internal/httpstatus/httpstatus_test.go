@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package verdict
+package httpstatus
 
 import (
 	"math"
@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestOf(t *testing.T) {
+func TestClassify(t *testing.T) {
 	t.Parallel()
-	special := map[int]Verdict{408: Retry, 410: Gone, 425: Retry, 429: Retry}
+	special := map[int]Outcome{408: Retry, 410: Gone, 425: Retry, 429: Retry}
 	for status := 100; status < 700; status++ {
 		want, isSpecial := special[status]
 		if !isSpecial {
@@ -29,7 +29,7 @@ func TestOf(t *testing.T) {
 				want = Refused
 			}
 		}
-		assert.Equal(t, want, Of(status), status)
+		assert.Equal(t, want, Classify(status), status)
 	}
 }
 
@@ -50,11 +50,11 @@ func TestRetryAfter(t *testing.T) {
 		"1e3":                  0,
 		"-5":                   0,
 		"soon":                 0,
-		"86400":                longest,
+		"86400":                maxRetryAfter,
 		"18446744073709551615": 0,
 		now.Add(time.Minute).Format(http.TimeFormat): time.Minute,
 		now.Add(-time.Hour).Format(http.TimeFormat):  0,
-		now.AddDate(1, 0, 0).Format(http.TimeFormat): longest,
+		now.AddDate(1, 0, 0).Format(http.TimeFormat): maxRetryAfter,
 	} {
 		assert.Equal(t, want, RetryAfter(header, now), header)
 	}
@@ -65,7 +65,7 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Add("Wed, 25 Nov 2026 12:00:00 GMT", int64(math.MaxInt64))
 	f.Fuzz(func(t *testing.T, header string, now int64) {
 		wait := RetryAfter(header, time.Unix(now, 0))
-		if wait < 0 || wait > longest {
+		if wait < 0 || wait > maxRetryAfter {
 			t.Errorf("%q: %v", header, wait)
 		}
 	})
