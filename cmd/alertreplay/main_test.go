@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 const rules = `
@@ -51,7 +52,7 @@ func window(i, dropped int64) wsevent.Window {
 func otlp(t *testing.T, w wsevent.Window) string {
 	t.Helper()
 	logs := plog.NewLogs()
-	w.Encode(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty())
+	wslog.EncodeWindow(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty(), &w)
 	text, err := (&plog.JSONMarshaler{}).MarshalLogs(logs)
 	require.NoError(t, err)
 	return string(text)
@@ -60,7 +61,7 @@ func otlp(t *testing.T, w wsevent.Window) string {
 func bareBody(t *testing.T, w wsevent.Window) string {
 	t.Helper()
 	record := plog.NewLogRecord()
-	w.Encode(record)
+	wslog.EncodeWindow(record, &w)
 	text, err := json.Marshal(record.Body().AsRaw())
 	require.NoError(t, err)
 	return string(text)

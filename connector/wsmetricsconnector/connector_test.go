@@ -22,6 +22,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 func aWindow() wsevent.Window {
@@ -49,7 +50,7 @@ func aWindow() wsevent.Window {
 
 func record(window wsevent.Window) plog.Logs {
 	logs := plog.NewLogs()
-	window.Encode(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty())
+	wslog.EncodeWindow(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty(), &window)
 	return logs
 }
 
@@ -231,13 +232,13 @@ func BenchmarkBuild(b *testing.B) {
 	const n = 1_000
 	logs := plog.NewLogs()
 	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
-	windows := make([]wsevent.Record, n)
+	windows := make([]wslog.Record, n)
 	for i := range windows {
 		window := aWindow()
 		record := records.AppendEmpty()
-		window.Encode(record)
+		wslog.EncodeWindow(record, &window)
 		var err error
-		windows[i], err = wsevent.DecodeRecord(record)
+		windows[i], err = wslog.DecodeRecord(record)
 		require.NoError(b, err)
 	}
 	b.ReportAllocs()

@@ -13,8 +13,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/deadletter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/deadletter"
 )
 
 // deadLetters keeps records that were given up: in the file, and in the log where no file is

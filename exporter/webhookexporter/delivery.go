@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/httpstatus"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/httpstatus"
 )
 
 // push delivers the records of a request, each in a POST of its own: those of one episode in

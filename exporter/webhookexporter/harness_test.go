@@ -29,6 +29,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/metadatatest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 const (
@@ -237,7 +238,7 @@ func (b *running) total(name string) (sum int64) {
 func alerts(states ...[2]string) plog.Logs {
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()
-	acme.Put(resource.Resource().Attributes())
+	wslog.PutTags(resource.Resource().Attributes(), acme)
 	records := resource.ScopeLogs().AppendEmpty().LogRecords()
 	for i, one := range states {
 		alert(records.AppendEmpty(), one[0], one[1], int64(i))

@@ -175,9 +175,9 @@ func TestDeliver_PermanentFailureIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]struct {
 		response reply
-		reason string
-		says   []string
-		status []componentstatus.Status
+		reason   string
+		says     []string
+		status   []componentstatus.Status
 	}{
 		"400": {says(400), "refused", []string{"400 Bad Request"}, nil},
 		"404": {says(404), "refused", []string{"404", "check endpoint"}, flagged},

@@ -25,13 +25,13 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/httpstatus"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/httpstatus"
 )
 
 // response is the result of a request.
 type response struct {
-	outcome httpstatus.Outcome
+	outcome httpstatus.Result
 	status  int           // 0: there was no response
 	delay   time.Duration // that the receiver requested
 	err     error         // nil: delivered

@@ -6,9 +6,7 @@ package dashboardextension
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -17,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/httpguard"
 )
 
 // Config is the configuration of the extension; see the README.
@@ -121,21 +120,7 @@ func (c *Config) checkEndpoint(refuse func(key string, value any, rule string)) 
 }
 
 // onLoopback is whether only this machine reaches the endpoint.
-func (c *Config) onLoopback() bool {
-	if strings.HasPrefix(string(c.ServerConfig.NetAddr.Transport), "unix") {
-		return true
-	}
-	host, _, err := net.SplitHostPort(c.ServerConfig.NetAddr.Endpoint)
-	if err != nil {
-		return false
-	}
-	return isLoopback(host)
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
+func (c *Config) onLoopback() bool { return httpguard.OnLoopback(c.ServerConfig.NetAddr) }
 
 func (s *StoreConfig) check(refuse func(key string, value any, rule string)) {
 	if s.Directory == "" {

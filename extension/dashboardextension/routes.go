@@ -5,15 +5,14 @@ package dashboardextension
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/rs/cors"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/page"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/httpguard"
 )
 
 // readable is what is passed on of the Prometheus API: what reads, and nothing that
@@ -80,7 +79,7 @@ func (d *dashboard) crossSite() func(*http.Request) bool {
 		allowed = cors.New(cors.Options{AllowedOrigins: c.AllowedOrigins})
 	}
 	return func(r *http.Request) bool {
-		if r.Header.Get("Sec-Fetch-Site") != "cross-site" || !strings.HasPrefix(r.URL.Path, "/api/") {
+		if !httpguard.CrossSite(r) || !strings.HasPrefix(r.URL.Path, "/api/") {
 			return false
 		}
 		return allowed == nil || r.Header.Get("Origin") == "" || !allowed.OriginAllowed(r)
@@ -91,17 +90,10 @@ func (d *dashboard) crossSite() func(*http.Request) bool {
 // loopback's names, and allowed_hosts. Off loopback our names are not known unless
 // allowed_hosts says them; then it holds, but for /healthz, which probes ask by address.
 func (d *dashboard) allowsHost(r *http.Request) bool {
-	if !d.config.onLoopback() && (len(d.config.AllowedHosts) == 0 || r.URL.Path == "/healthz") {
+	if !d.config.onLoopback() && r.URL.Path == "/healthz" {
 		return true
 	}
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host = r.Host
-	}
-	host = strings.ToLower(strings.Trim(host, "[]"))
-	return isLoopback(host) || slices.ContainsFunc(d.config.AllowedHosts, func(allowed string) bool {
-		return strings.EqualFold(allowed, host)
-	})
+	return httpguard.Hosts{Loopback: d.config.onLoopback(), Allowed: d.config.AllowedHosts}.Allow(r)
 }
 
 // description is what the page has to know.

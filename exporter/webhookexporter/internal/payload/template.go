@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 // Template renders the payload by a Go template, whose output must be JSON.
@@ -54,7 +55,7 @@ type view struct {
 // Summary returns an alert in one line.
 func (v view) Summary() string {
 	body, _ := v.Body.(map[string]any)
-	rule := promalert.Text(body["metric"])
+	rule := promalert.Text(body[wsevent.KeyAlertMetric])
 	if rule == "" {
 		rule = v.Event
 	}

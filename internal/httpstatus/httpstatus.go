@@ -10,27 +10,27 @@ import (
 	"time"
 )
 
-// Outcome is the result of a request, as own telemetry reports it.
-type Outcome string
+// Result is the result of a request, as own telemetry reports it.
+type Result string
 
-// Outcomes.
+// Results.
 const (
 	// Delivered: the receiver has acknowledged the record.
-	Delivered Outcome = "delivered"
+	Delivered Result = "delivered"
 	// Retry: the receiver cannot accept the record at present.
-	Retry Outcome = "retry"
+	Retry Result = "retry"
 	// Redirected: the receiver is elsewhere. A redirect is not followed, because it could
 	// lead a signed alert to any host; a person has to change the endpoint.
-	Redirected Outcome = "redirected"
+	Redirected Result = "redirected"
 	// Refused: the receiver does not accept the record, now or later.
-	Refused Outcome = "refused"
+	Refused Result = "refused"
 	// Gone: the receiver accepts nothing any more (Standard Webhooks: 410).
-	Gone Outcome = "gone"
+	Gone Result = "gone"
 )
 
-// Classify returns the outcome of a status. All of 5xx is retried: a receiver that fails on an
+// Classify returns the result of a status. All of 5xx is retried: a receiver that fails on an
 // alert is expected to be repaired, and the alert must not be lost meanwhile.
-func Classify(status int) Outcome {
+func Classify(status int) Result {
 	switch {
 	case status >= 200 && status <= 299:
 		return Delivered

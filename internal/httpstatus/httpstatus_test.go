@@ -14,7 +14,7 @@ import (
 
 func TestClassify(t *testing.T) {
 	t.Parallel()
-	special := map[int]Outcome{408: Retry, 410: Gone, 425: Retry, 429: Retry}
+	special := map[int]Result{408: Retry, 410: Gone, 425: Retry, 429: Retry}
 	for status := 100; status < 700; status++ {
 		want, isSpecial := special[status]
 		if !isSpecial {

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package wsevent
+package wslog
 
 import (
 	"testing"
@@ -15,7 +15,7 @@ import (
 func FuzzDecodeRecord(f *testing.F) {
 	logs := plog.NewLogs()
 	window := aWindow()
-	window.Encode(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty())
+	EncodeWindow(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty(), &window)
 	text, err := (&plog.JSONMarshaler{}).MarshalLogs(logs)
 	require.NoError(f, err)
 	f.Add(text)
