@@ -9,10 +9,11 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/exporter/exportertest"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 )
 
 // BenchmarkPush is what an alert costs us, signed, in each format, without queue and
@@ -21,9 +22,9 @@ func BenchmarkPush(b *testing.B) {
 	for _, format := range []string{payload.FormatNative, payload.FormatAlertmanager, payload.FormatTemplate} {
 		b.Run(format, func(b *testing.B) {
 			config := createDefaultConfig().(*Config)
-			config.ClientConfig.Endpoint, config.Secret, config.Payload.Format = "https://alerts.example.com", secret, format
+			config.ClientConfig.Endpoint, config.Secret, config.Format = "https://alerts.example.com", secret, format
 			if format == payload.FormatTemplate {
-				config.Payload.Template.Body = `{"text": {{ toJSON .Summary }}, "details": {{ toJSON .Body }}}`
+				config.Template.Body = `{"text": {{ toJSON .Summary }}, "details": {{ toJSON .Body }}}`
 			}
 			made, err := newExporter(b.Context(), exportertest.NewNopSettings(component.MustNewType("webhook")), config)
 			if err != nil {

@@ -34,8 +34,12 @@ type Config struct {
 	Secret configopaque.String `mapstructure:"secret"`
 	// Secrets sign as well, for the rotation of a secret.
 	Secrets []configopaque.String `mapstructure:"secrets"`
-	// Payload selects the format of the payload.
-	Payload payload.Config `mapstructure:",squash"`
+	// Format is native, alertmanager or template.
+	Format string `mapstructure:"format"`
+	// Alertmanager configures the format of that name.
+	Alertmanager AlertmanagerConfig `mapstructure:"alertmanager"`
+	// Template configures the format of that name.
+	Template TemplateConfig `mapstructure:"template"`
 	// Concurrency is the number of concurrent requests.
 	Concurrency int `mapstructure:"concurrency"`
 	// DeadLetter configures where records are kept that are given up.
@@ -50,6 +54,23 @@ type Config struct {
 	RetryConfig configretry.BackOffConfig `mapstructure:"retry_on_failure"`
 	// QueueConfig configures the queue.
 	QueueConfig configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
+}
+
+// AlertmanagerConfig configures the format alertmanager.
+type AlertmanagerConfig struct {
+	// ExpireAfter is the time after which a firing alert ends that is not repeated.
+	ExpireAfter time.Duration `mapstructure:"expire_after"`
+}
+
+// TemplateConfig configures the format template.
+type TemplateConfig struct {
+	// Body is a Go template whose output is JSON.
+	Body string `mapstructure:"body"`
+	// ContentType is that of the output.
+	ContentType string `mapstructure:"content_type"`
+	// Variables are available to the template, such as a key that the receiver requires in
+	// the body.
+	Variables map[string]configopaque.String `mapstructure:"variables"`
 }
 
 // DeadLetterConfig configures the dead-letter file.
@@ -68,7 +89,7 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmar
 // Validate returns all invalid settings, each with its YAML key. The types of
 // retry_on_failure and sending_queue validate themselves.
 func (c *Config) Validate() error {
-	format, err := payload.New(c.Payload)
+	format, err := payload.New(c.payload())
 	errs := []error{c.validateNumbers(), c.validateQueue(), err}
 	if _, err := c.endpoint(format); err != nil {
 		errs = append(errs, fmt.Errorf("endpoint: %w", err))
@@ -88,8 +109,8 @@ func (c *Config) validateNumbers() error {
 	if c.RetryConfig.Enabled && c.RetryConfig.InitialInterval < 10*time.Millisecond {
 		refuse("retry_on_failure::initial_interval", c.RetryConfig.InitialInterval, "must be at least 10ms")
 	}
-	if c.Payload.Alertmanager.ExpireAfter < time.Minute {
-		refuse("alertmanager::expire_after", c.Payload.Alertmanager.ExpireAfter, "must be at least 1m")
+	if c.Alertmanager.ExpireAfter < time.Minute {
+		refuse("alertmanager::expire_after", c.Alertmanager.ExpireAfter, "must be at least 1m")
 	}
 	if c.Concurrency < 1 || c.Concurrency > 100 {
 		refuse("concurrency", c.Concurrency, "must be 1 to 100")
@@ -146,6 +167,18 @@ func checkSecret(secret string) error {
 		return fmt.Errorf("is a key of %d bytes: must be 24 to 64 (Standard Webhooks)", len(key))
 	}
 	return nil
+}
+
+// payload returns the configuration of the payload's format.
+func (c *Config) payload() payload.Config {
+	variables := map[string]string{}
+	for name, value := range c.Template.Variables {
+		variables[name] = string(value)
+	}
+	return payload.Config{
+		Format: c.Format, ExpireAfter: c.Alertmanager.ExpireAfter,
+		Template: payload.TemplateConfig{Body: c.Template.Body, ContentType: c.Template.ContentType, Variables: variables},
+	}
 }
 
 // signers returns a signer for each secret.

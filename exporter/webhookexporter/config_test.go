@@ -49,13 +49,13 @@ func TestConfig(t *testing.T) {
 	config = load(t, "everything")
 	require.NoError(t, confmap.Validate(config))
 	assert.Equal(t, []configopaque.String{otherSecret}, config.Secrets)
-	assert.Equal(t, payload.FormatTemplate, config.Payload.Format)
-	assert.Equal(t, payload.TemplateConfig{
+	assert.Equal(t, payload.FormatTemplate, config.Format)
+	assert.Equal(t, TemplateConfig{
 		Body: `{"text": {{ toJSON .Summary }}}`, ContentType: "application/cloudevents+json",
 		Variables: map[string]configopaque.String{"key": "hush"},
-	}, config.Payload.Template)
+	}, config.Template)
 	assert.Equal(t, DeadLetterConfig{Path: "/var/lib/otelcol-ccaas/dead.jsonl", MaxMegabytes: 5}, config.DeadLetter)
-	assert.Equal(t, 48*time.Hour, config.Payload.Alertmanager.ExpireAfter)
+	assert.Equal(t, 48*time.Hour, config.Alertmanager.ExpireAfter)
 	assert.Equal(t, 3, config.Concurrency)
 	assert.Equal(t, int64(50), config.QueueConfig.Get().QueueSize)
 	assert.NotContains(t, fmt.Sprintf("%+v", config), "hush")
@@ -74,7 +74,7 @@ func TestConfig_Endpoint(t *testing.T) {
 	} {
 		config := load(t, name)
 		require.NoError(t, confmap.Validate(config))
-		format, err := payload.New(config.Payload)
+		format, err := payload.New(config.payload())
 		require.NoError(t, err)
 		endpoint, err := config.endpoint(format)
 		require.NoError(t, err)
@@ -120,8 +120,8 @@ func TestConfig_Invalid(t *testing.T) {
 func TestWarningsOfInput(t *testing.T) {
 	t.Parallel()
 	config := createDefaultConfig().(*Config)
-	config.Payload.Format = payload.FormatTemplate
-	config.Payload.Template.Body = `{"id": {{ toJSON .Body.alertId }}, "q": {{ toJSON .Body.labels.queue }}, "o": {{ toJSON .Body.something }}, "t": {{ toJSON .Body.tenant_id }}}`
+	config.Format = payload.FormatTemplate
+	config.Template.Body = `{"id": {{ toJSON .Body.alertId }}, "q": {{ toJSON .Body.labels.queue }}, "o": {{ toJSON .Body.something }}, "t": {{ toJSON .Body.tenant_id }}}`
 	warnings := config.WarningsOfInput([]string{"alert", "batch"})
 	require.Len(t, warnings, 2)
 	assert.Equal(t, "template::body: .Body.alertId: an alert's body has no such key, and its value is null; did you mean .Body.alert_id?", warnings[0])
@@ -129,8 +129,8 @@ func TestWarningsOfInput(t *testing.T) {
 	for _, types := range [][]string{nil, {"otlp"}, {"batch"}, {"alert", "ccaas_ws"}, {"alert", "forward"}, {"alert", "transform"}} {
 		assert.Empty(t, config.WarningsOfInput(types), "other records may have other keys")
 	}
-	config.Payload.Template.Body = `{{ toJSON .Nothing }}`
+	config.Template.Body = `{{ toJSON .Nothing }}`
 	assert.Empty(t, config.WarningsOfInput([]string{"alert"}), "Validate returns an error")
-	config.Payload.Format, config.Payload.Template.Body = payload.FormatNative, ""
+	config.Format, config.Template.Body = payload.FormatNative, ""
 	assert.Empty(t, config.WarningsOfInput([]string{"alert"}))
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/config/configauth"
@@ -17,6 +16,8 @@ import (
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 )
 
 // example delivers a firing and a resolved alert as a shipped configuration says, and
@@ -53,7 +54,7 @@ func example(t *testing.T, name string, change func(*Config)) (firing, resolved 
 func TestPagerDuty(t *testing.T) {
 	t.Parallel()
 	firing, resolved := example(t, "webhook-pagerduty.yaml", func(c *Config) {
-		c.Payload.Template.Variables = map[string]configopaque.String{"routing_key": "0123456789abcdef0123456789abcdef"}
+		c.Template.Variables = map[string]configopaque.String{"routing_key": "0123456789abcdef0123456789abcdef"}
 	})
 	details := firing["payload"].(map[string]any)["custom_details"]
 	delete(firing["payload"].(map[string]any), "custom_details")
@@ -126,7 +127,7 @@ func TestATemplateThatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := startExporter(t, always(200), func(c *Config) {
-			c.Payload.Format, c.Payload.Template.Body = payload.FormatTemplate, `{"text": {{ .Body.text }}}`
+			c.Format, c.Template.Body = payload.FormatTemplate, `{"text": {{ .Body.text }}}`
 		})
 		logs := plog.NewLogs()
 		records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
@@ -145,7 +146,7 @@ func TestAlertmanagerIsAskedAtItsPath(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := startExporter(t, always(200), func(c *Config) {
-			c.Payload.Format, c.ClientConfig.Endpoint = payload.FormatAlertmanager, "https://alertmanager.example.com/prefix/"
+			c.Format, c.ClientConfig.Endpoint = payload.FormatAlertmanager, "https://alertmanager.example.com/prefix/"
 		})
 		b.send(alerts([2]string{"a", "firing"}))
 		b.send(texts("no alert"))

@@ -67,7 +67,7 @@ func newExporter(ctx context.Context, set exporter.Settings, config *Config) (_ 
 		status:    new(statusReporter),
 		userAgent: fmt.Sprintf("%s/%s (%s/%s)", set.BuildInfo.Command, set.BuildInfo.Version, runtime.GOOS, runtime.GOARCH),
 	}
-	if e.format, err = payload.New(config.Payload); err != nil {
+	if e.format, err = payload.New(config.payload()); err != nil {
 		return nil, err
 	}
 	if e.endpoint, err = config.endpoint(e.format); err != nil {
@@ -120,7 +120,7 @@ func (e *webhookExporter) open(ctx context.Context, host component.Host) (err er
 		return err
 	}
 	e.status.host = host
-	if len(e.signers) == 0 && e.config.Payload.Format == payload.FormatNative {
+	if len(e.signers) == 0 && e.config.Format == payload.FormatNative {
 		e.logger.Warn("Requests are not signed, since no secret is configured; a receiver cannot verify who sent an alert")
 	}
 	return e.openEpisodes(ctx, host)

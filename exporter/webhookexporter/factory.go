@@ -42,7 +42,9 @@ func createDefaultConfig() component.Config {
 
 	return &Config{
 		ClientConfig: client,
-		Payload:      payload.NewDefaultConfig(),
+		Format:       payload.FormatNative,
+		Alertmanager: AlertmanagerConfig{ExpireAfter: 24 * time.Hour},
+		Template:     TemplateConfig{ContentType: payload.JSON},
 		Concurrency:  8,
 		AuthRetry:    10 * time.Minute,
 		DeadLetter:   DeadLetterConfig{MaxMegabytes: 20},

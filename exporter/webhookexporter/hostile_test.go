@@ -38,13 +38,13 @@ var hostile = wsevent.Tags{
 func TestHostileDimensions(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*Config){
-		"alertmanager": func(c *Config) { c.Payload.Format = payload.FormatAlertmanager },
+		"alertmanager": func(c *Config) { c.Format = payload.FormatAlertmanager },
 		"slack":        shipped(t, "webhook-slack.yaml"),
 		"pagerduty":    shipped(t, "webhook-pagerduty.yaml"),
 		"servicenow":   shipped(t, "webhook-servicenow.yaml"),
 		"functions": func(c *Config) {
-			c.Payload.Format = payload.FormatTemplate
-			c.Payload.Template.Body = `{"plain":{{json (plain .Body.tenant_id)}},"slack":{{json (slack .Body.tenant_id)}},"html":{{json (html .Body.region)}},` +
+			c.Format = payload.FormatTemplate
+			c.Template.Body = `{"plain":{{json (plain .Body.tenant_id)}},"slack":{{json (slack .Body.tenant_id)}},"html":{{json (html .Body.region)}},` +
 				`"urlquery":{{json (urlquery .Body.region)}},"json":{{json .Body.region}},"absent":{{json (slack .Body.nothing)}},"number":{{json (slack .Body.value)}}}`
 		},
 	} {
@@ -92,6 +92,6 @@ func shipped(t *testing.T, name string) func(*Config) {
 		c.QueueConfig.Get().StorageID = nil
 		c.ClientConfig.Endpoint = "https://alerts.example.com/hook"
 		c.ClientConfig.Auth = configoptional.None[configauth.Config]()
-		c.Payload.Template.Variables = map[string]configopaque.String{"routing_key": "key"}
+		c.Template.Variables = map[string]configopaque.String{"routing_key": "key"}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"go.opentelemetry.io/collector/config/configopaque"
 )
 
 // Whatever stands in a template, it is refused, or gives JSON of a bounded size.
@@ -21,7 +20,7 @@ func FuzzTemplate(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		format, err := NewTemplate(TemplateConfig{Body: text, ContentType: JSON, Variables: map[string]configopaque.String{"key": "value"}})
+		format, err := NewTemplate(TemplateConfig{Body: text, ContentType: JSON, Variables: map[string]string{"key": "value"}})
 		if err != nil {
 			return
 		}

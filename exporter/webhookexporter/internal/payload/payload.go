@@ -9,8 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"go.opentelemetry.io/collector/config/configopaque"
 )
 
 // Formats.
@@ -22,36 +20,18 @@ const (
 
 // Config selects a format.
 type Config struct {
-	// Format is native, alertmanager or template.
-	Format       string             `mapstructure:"format"`
-	Alertmanager AlertmanagerConfig `mapstructure:"alertmanager"`
-	Template     TemplateConfig     `mapstructure:"template"`
+	Format string // one of the above
+	// ExpireAfter is the time after which a firing alert ends that is not repeated, for
+	// FormatAlertmanager.
+	ExpireAfter time.Duration
+	Template    TemplateConfig // for FormatTemplate
 }
 
-// AlertmanagerConfig configures the format alertmanager.
-type AlertmanagerConfig struct {
-	// ExpireAfter is the time after which a firing alert ends that is not repeated.
-	ExpireAfter time.Duration `mapstructure:"expire_after"`
-}
-
-// TemplateConfig configures the format template.
+// TemplateConfig is a Go template whose output is JSON.
 type TemplateConfig struct {
-	// Body is a Go template whose output is JSON.
-	Body string `mapstructure:"body"`
-	// ContentType is that of the output.
-	ContentType string `mapstructure:"content_type"`
-	// Variables are available to the template, such as a key that the receiver requires in
-	// the body.
-	Variables map[string]configopaque.String `mapstructure:"variables"`
-}
-
-// NewDefaultConfig returns the configuration of the format native.
-func NewDefaultConfig() Config {
-	return Config{
-		Format:       FormatNative,
-		Alertmanager: AlertmanagerConfig{ExpireAfter: 24 * time.Hour},
-		Template:     TemplateConfig{ContentType: JSON},
-	}
+	Body        string
+	ContentType string
+	Variables   map[string]string // such as a key that the receiver requires in the body
 }
 
 // New returns the format of a configuration.
@@ -63,7 +43,7 @@ func New(c Config) (Format, error) {
 	case FormatNative:
 		return Native{}, nil
 	case FormatAlertmanager:
-		return Alertmanager{ExpireAfter: c.Alertmanager.ExpireAfter}, nil
+		return Alertmanager{ExpireAfter: c.ExpireAfter}, nil
 	case FormatTemplate:
 		if c.Template.Body == "" {
 			return nil, errors.New("template::body: missing, while format is template")

@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/config/configopaque"
 )
 
 var now = time.Date(2024, 5, 13, 18, 3, 40, 0, time.UTC)
@@ -113,7 +112,7 @@ func TestTemplate(t *testing.T) {
 		`{{ if eq .Event "alert.firing" }}"trigger"{{ else }}"resolve"{{ end }}`:  `"trigger"`,
 		`{{ toJSON (upper .AlertID) }}`:                                           `"A"`,
 	} {
-		format, err := NewTemplate(TemplateConfig{Body: body, ContentType: JSON, Variables: map[string]configopaque.String{"key": `a "quoted" <key>`}})
+		format, err := NewTemplate(TemplateConfig{Body: body, ContentType: JSON, Variables: map[string]string{"key": `a "quoted" <key>`}})
 		require.NoError(t, err, body)
 		got, err := format.Render(anAlert("firing", nil), now)
 		require.NoError(t, err, body)
@@ -132,7 +131,7 @@ func TestATemplateThatGoesWrong(t *testing.T) {
 		`{{ range $i, $_ := .Body }}{{ range $j, $_ := $.Body }}{{ $.Variables.large }}{{ end }}{{ end }}`: "more than 1 MiB",
 		`{{ define "loop" }}{{ template "loop" }}{{ end }}{{ template "loop" }}`:                           "exceeded maximum template depth",
 	} {
-		format, err := NewTemplate(TemplateConfig{Body: body, ContentType: JSON, Variables: map[string]configopaque.String{"large": configopaque.String(strings.Repeat("x", 10_000))}})
+		format, err := NewTemplate(TemplateConfig{Body: body, ContentType: JSON, Variables: map[string]string{"large": strings.Repeat("x", 10_000)}})
 		require.NoError(t, err, body)
 		_, err = format.Render(anAlert("firing", nil), now)
 		require.ErrorContains(t, err, says, body)

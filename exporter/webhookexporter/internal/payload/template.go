@@ -37,11 +37,7 @@ func NewTemplate(c TemplateConfig) (*Template, error) {
 	if err := checkFields(parsed); err != nil {
 		return nil, err
 	}
-	variables := map[string]string{}
-	for name, value := range c.Variables {
-		variables[name] = string(value)
-	}
-	return &Template{template: parsed, contentType: c.ContentType, variables: variables}, nil
+	return &Template{template: parsed, contentType: c.ContentType, variables: c.Variables}, nil
 }
 
 // view is the data of a template.
