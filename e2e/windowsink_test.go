@@ -22,7 +22,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
+	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
@@ -90,7 +90,7 @@ func (s *windowSink) take(logs plog.Logs) error {
 
 func (s *windowSink) note(r wslog.Record) {
 	series := sim.Series{TenantID: r.Tags.TenantID, Region: r.Tags.Region, ChannelType: r.Tags.ChannelType}
-	w := toldWindow{start: r.Start, end: r.End, since: r.Since, counts: countsIn(r.Fields), totals: countsIn(r.Totals)}
+	w := toldWindow{start: int64(r.Start), end: int64(r.End), since: int64(r.Since), counts: countsIn(r.Fields), totals: countsIn(r.Totals)}
 	w.counts.PayloadBytes, _ = wslog.Int(r.Fields, wsevent.FieldPayloadBytesTotal)
 	w.totals.PayloadBytes, _ = wslog.Int(r.Totals, wsevent.TotalPayloadBytes)
 	w.active, _ = wslog.Int(r.Fields, wsevent.FieldActiveConnections)

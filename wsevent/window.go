@@ -3,7 +3,10 @@
 
 package wsevent
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // ThroughputMetric is the EventName of a window record, and the value of
 // "metric" in its body.
@@ -124,18 +127,27 @@ func (c *Counts) DropsKnown() bool {
 // payload bytes can: it grows by more than one at a time.
 func (c *Counts) Saturated() bool { return c.PayloadBytes == math.MaxInt64 }
 
+// UnixMilli is a point in time, in milliseconds since the Unix epoch.
+type UnixMilli int64
+
+// Time returns t as a time.Time.
+func (t UnixMilli) Time() time.Time { return time.UnixMilli(int64(t)) }
+
+// Add returns t + d, cut to milliseconds.
+func (t UnixMilli) Add(d time.Duration) UnixMilli { return t + UnixMilli(d.Milliseconds()) }
+
 // Window is one finished window of one series: [Start, End), event time.
 type Window struct {
 	Tags              Tags
-	Start, End        int64 // unix ms
-	Step              int64 // ms from the start of a window to that of the next
+	Start, End        UnixMilli
+	Step              time.Duration // from the start of a window to that of the next; whole ms
 	ActiveConnections int64
 	Counts            Counts
 	ClockSkew         float64 // ms, positive: the platform is ahead
 	ClockSkewKnown    bool
 	Complete          bool
 
-	Since  int64 // unix ms: where Totals begin
+	Since  UnixMilli // where Totals begin
 	Totals Counts
 }
 

@@ -44,7 +44,7 @@ var midnight = time.Date(2024, 5, 13, 0, 0, 0, 0, time.UTC).UnixMilli()
 func window(i, dropped int64) wsevent.Window {
 	return wsevent.Window{
 		Tags:  wsevent.Tags{TenantID: "acme_corp", Region: "eu-west-1", ChannelType: "webmessaging"},
-		Start: midnight + i*9_000 - 10_000, End: midnight + i*9_000, ActiveConnections: 100,
+		Start: wsevent.UnixMilli(midnight + i*9_000 - 10_000), End: wsevent.UnixMilli(midnight + i*9_000), ActiveConnections: 100,
 		Counts: wsevent.Counts{ConnectionsDropped: dropped, ConnectionsClosed: dropped, MessagesSent: 50}, Complete: true,
 	}
 }

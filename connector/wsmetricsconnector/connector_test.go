@@ -7,6 +7,7 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/golden"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/pdatatest/pmetrictest"
@@ -30,7 +31,7 @@ func aWindow() wsevent.Window {
 		Tags:              wsevent.Tags{TenantID: "acme_corp", Region: "us-east-1", ChannelType: "webmessaging"},
 		Start:             1_715_623_400_000,
 		End:               1_715_623_410_000,
-		Step:              9_000,
+		Step:              9 * time.Second,
 		ActiveConnections: 142,
 		Counts: wsevent.Counts{
 			MessagesSent: 200, MessagesReceived: 185, MessagesUnsized: 12, PayloadBytes: 1_048_576,
@@ -186,7 +187,7 @@ func TestMetrics_GeometryIsPerStream(t *testing.T) {
 	t.Parallel()
 	logs := plog.NewLogs()
 	next := aWindow()
-	next.Start, next.End = next.Start+next.Step, next.End+next.Step
+	next.Start, next.End = next.Start.Add(next.Step), next.End.Add(next.Step)
 	for _, window := range []wsevent.Window{aWindow(), next} {
 		for _, channelType := range []string{"voice", "webmessaging", "callback"} {
 			window.Tags.ChannelType = channelType

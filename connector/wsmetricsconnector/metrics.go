@@ -118,7 +118,7 @@ func windowSize(window wslog.Record, point pmetric.NumberDataPoint) bool {
 }
 
 func windowStep(window wslog.Record, point pmetric.NumberDataPoint) bool {
-	point.SetDoubleValue(float64(window.Step) / 1000)
+	point.SetDoubleValue(window.Step.Seconds())
 	return window.Step > 0
 }
 
@@ -177,7 +177,7 @@ func (d *definition) fill(metric pmetric.Metric, windows []wslog.Record) {
 // streamWindow is a window of a stream, whatever the channel type.
 type streamWindow struct {
 	tags wsevent.Tags
-	end  int64
+	end  wsevent.UnixMilli
 }
 
 // onePerStream keeps one of the windows that a stream's series have at the same time.
@@ -203,7 +203,7 @@ func putStream(tags wsevent.Tags, attributes pcommon.Map) {
 
 // nanoseconds are of unix ms, and never before 1970: a platform whose clock was
 // just reset may stamp an event so that its window begins there.
-func nanoseconds(ms int64) pcommon.Timestamp { return pcommon.Timestamp(max(0, ms) * 1e6) }
+func nanoseconds(ms wsevent.UnixMilli) pcommon.Timestamp { return pcommon.Timestamp(max(0, ms) * 1e6) }
 
 func points(metric pmetric.Metric) pmetric.NumberDataPointSlice {
 	if metric.Type() == pmetric.MetricTypeSum {

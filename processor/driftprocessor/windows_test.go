@@ -67,7 +67,7 @@ func TestTheSkewReachesTheWindows(t *testing.T) {
 // Events of a platform that is 90 s behind land in the windows of when they came.
 func TestCorrectedEventsLandInTheRightWindows(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		begin := time.Now().UnixMilli()
+		begin := wsevent.UnixMilli(time.Now().UnixMilli())
 		correcting := func(c *Config) { c.Correct = true }
 		records := windowsBehind(t, correcting, func(time.Duration) time.Duration { return -90 * time.Second })
 		full := 0
@@ -100,8 +100,8 @@ func TestAStepEmitsNoWindowTwice(t *testing.T) {
 				seen, sent := map[int64]bool{}, 0.0
 				for _, record := range records {
 					if record.Tags.ChannelType == acme.ChannelType {
-						assert.False(t, seen[record.Start], "window %v", time.UnixMilli(record.Start))
-						seen[record.Start] = true
+						assert.False(t, seen[int64(record.Start)], "window %v", record.Start.Time())
+						seen[int64(record.Start)] = true
 						total, _ := wslog.Number(record.Totals, "messages_sent")
 						sent = max(sent, total)
 					}

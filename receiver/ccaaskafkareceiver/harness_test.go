@@ -96,13 +96,13 @@ func (w *windows) note(r wslog.Record, said string) {
 	if w.told[r.Tags] == nil {
 		w.told[r.Tags] = map[int64]string{}
 	}
-	if before, again := w.told[r.Tags][r.Start]; again && before != said {
+	if before, again := w.told[r.Tags][int64(r.Start)]; again && before != said {
 		w.errors = append(w.errors, fmt.Sprintf("%s\nthen\n%s", before, said))
 	}
 	if complete, _ := r.Fields.Get(wsevent.FieldComplete); !complete.Bool() {
 		w.errors = append(w.errors, "incomplete: "+said)
 	}
-	w.told[r.Tags][r.Start] = said
+	w.told[r.Tags][int64(r.Start)] = said
 	if r.End >= w.last[r.Tags].End {
 		w.last[r.Tags] = r
 	}

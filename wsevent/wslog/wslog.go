@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -70,9 +71,9 @@ func EncodeWindow(record plog.LogRecord, w *wsevent.Window) {
 	PutTags(body.PutEmptyMap(wsevent.KeyTags), w.Tags)
 	putFields(body.PutEmptyMap(wsevent.KeyFields), w)
 	putTotals(body.PutEmptyMap(wsevent.KeyTotals), w)
-	body.PutInt(wsevent.KeyTimestamp, w.Start)
-	body.PutInt(wsevent.KeyWindowEnd, w.End)
-	body.PutInt(wsevent.KeyStep, w.Step)
+	body.PutInt(wsevent.KeyTimestamp, int64(w.Start))
+	body.PutInt(wsevent.KeyWindowEnd, int64(w.End))
+	body.PutInt(wsevent.KeyStep, w.Step.Milliseconds())
 }
 
 func putFields(fields pcommon.Map, w *wsevent.Window) {
@@ -92,7 +93,7 @@ func putFields(fields pcommon.Map, w *wsevent.Window) {
 
 func putTotals(totals pcommon.Map, w *wsevent.Window) {
 	totals.EnsureCapacity(11)
-	totals.PutInt(wsevent.TotalSince, w.Since)
+	totals.PutInt(wsevent.TotalSince, int64(w.Since))
 	putKnown(totals, wsevent.TotalPayloadBytes, w.Totals.PayloadBytes, w.Totals.PayloadKnown())
 	putCounts(totals, &w.Totals, w.Totals.DropsKnown())
 }
@@ -122,9 +123,9 @@ func putKnown(into pcommon.Map, key string, n int64, known bool) {
 // from Fields or Totals.
 type Record struct {
 	Tags       wsevent.Tags
-	Start, End int64 // unix ms
-	Step       int64 // ms; 0 where the sender gives none
-	Since      int64 // unix ms; Start where the sender gives none
+	Start, End wsevent.UnixMilli
+	Step       time.Duration     // 0 where the sender gives none
+	Since      wsevent.UnixMilli // Start where the sender gives none
 	Fields     pcommon.Map
 	Totals     pcommon.Map
 }
@@ -161,12 +162,12 @@ func DecodeRecord(record plog.LogRecord) (Record, error) {
 	if end <= start {
 		return Record{}, fmt.Errorf("window record: window_end %d is not after timestamp %d", end, start)
 	}
-	decoded.Start, decoded.End, decoded.Since = start, end, start
+	decoded.Start, decoded.End, decoded.Since = wsevent.UnixMilli(start), wsevent.UnixMilli(end), wsevent.UnixMilli(start)
 	if step, ok := Int(body, wsevent.KeyStep); ok && step > 0 && step <= end-start {
-		decoded.Step = step
+		decoded.Step = time.Duration(step) * time.Millisecond
 	}
 	if since, ok := Int(decoded.Totals, wsevent.TotalSince); ok {
-		decoded.Since = since
+		decoded.Since = wsevent.UnixMilli(since)
 	}
 	return decoded, nil
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,7 +23,7 @@ func aWindow() wsevent.Window {
 		Tags:              wsevent.Tags{TenantID: "acme_corp", Region: "us-east-1", ChannelType: "webmessaging"},
 		Start:             1_715_623_400_000,
 		End:               1_715_623_410_000,
-		Step:              9_000,
+		Step:              9 * time.Second,
 		ActiveConnections: 200,
 		Counts: wsevent.Counts{
 			MessagesSent: 1, MessagesReceived: 2, MessagesUnsized: 1, PayloadBytes: 3, ConnectionsOpened: 4, ConnectionsClosed: 5,
@@ -116,7 +117,7 @@ func TestWindow_UnknownValueIsNull(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			decoded, err := DecodeRecord(encoded(wsevent.Window{End: 10_000, Step: 9_000, ActiveConnections: 2, Totals: test.totals}))
+			decoded, err := DecodeRecord(encoded(wsevent.Window{End: 10_000, Step: 9 * time.Second, ActiveConnections: 2, Totals: test.totals}))
 			require.NoError(t, err)
 			for _, key := range append(payload, append(drops, wsevent.FieldMessagesSent, wsevent.FieldMessagesUnsized)...) {
 				value, present := decoded.Fields.Get(key)
@@ -137,10 +138,10 @@ func TestDecodeRecord_StepOutOfRangeIsAbsent(t *testing.T) {
 	t.Parallel()
 	for step, want := range map[int64]int64{9_000: 9_000, 10_000: 10_000, 0: 0, -1: 0, 10_001: 0} {
 		window := aWindow()
-		window.Step = step
+		window.Step = time.Duration(step) * time.Millisecond
 		decoded, err := DecodeRecord(encoded(window))
 		require.NoError(t, err)
-		assert.Equal(t, want, decoded.Step)
+		assert.Equal(t, want, decoded.Step.Milliseconds())
 	}
 }
 
