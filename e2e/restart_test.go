@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
+	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 )
 
 // kill ends a process as a power cut would.
@@ -72,5 +72,5 @@ func TestAKilledCollectorGoesOn(t *testing.T) {
 		require.Len(t, resets, 1)
 		assert.Zero(t, resets[0].value, "%s ran backwards", name)
 	}
-	assert.Contains(t, p.collector.output.String(), "Went on from the saved state")
+	assert.Contains(t, p.collector.output.String(), "Resumed from saved state")
 }
