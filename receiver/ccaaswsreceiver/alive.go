@@ -65,7 +65,7 @@ func (a *alive) end() {
 // lives puts a sign of life into each stream.
 func (c *connection) lives(at time.Time, since time.Duration) {
 	for _, one := range c.streams.carried(at) {
-		c.outbox.stream(wsevent.StreamAlive, one, at, func(record plog.LogRecord) {
+		c.batcher.stream(wsevent.StreamAlive, one, at, func(record plog.LogRecord) {
 			record.Attributes().PutInt(wsevent.StreamConnection, int64(c.number))
 			record.Attributes().PutInt(wsevent.AliveInterval, since.Milliseconds())
 		})

@@ -104,28 +104,24 @@ func (c *connection) DeliveredTo(now time.Time) time.Time {
 	// A frame is read, then filled into a batch, then delivered: in that order it
 	// cannot be missed.
 	read := c.session.ReadTo(now)
-	if delivered := c.outbox.deliveredTo(now); delivered.Before(read) {
+	if delivered := c.batcher.deliveredTo(now); delivered.Before(read) {
 		return delivered
 	}
 	return read
 }
 
-// tick shows how the connection is, and counts what was read since the last one. It
-// does not wait for a frame that is being read: connections with common state wait
-// for each other within a frame, for as long as downstream refuses, and that has to
-// be shown meanwhile.
+// tick updates the status and the metrics. It does not wait for a frame that is decoded:
+// connections of one conversation tracker wait for each other within a frame, for as long
+// as downstream refuses, and the status has to show that.
 func (c *connection) tick(now time.Time) {
 	c.delivery.refusal.remind(now, c.logger)
 	c.status.set(c.number, downstreamTrouble, c.delivery.refusal.trouble(now))
 	c.checkHealth(now)
-	if !c.outbox.mutex.TryLock() {
-		return // the next tick counts it
-	}
-	read := c.outbox.blocked(now)
-	warn, soFar := c.outbox.unmatched.due(now), c.outbox.unmatched
-	c.outbox.mutex.Unlock()
-	c.delivery.count(context.Background(), &read)
-	if warn {
-		c.warnUnmatched(now, &soFar)
+	ctx := context.Background()
+	c.telemetry.CcaasWsBackpressureTime.Add(ctx, c.batcher.blocked.take(now).Seconds())
+	read, warning := c.batcher.uncounted(now)
+	c.delivery.count(ctx, &read)
+	if warning != nil {
+		c.warnUnmatched(now, warning)
 	}
 }

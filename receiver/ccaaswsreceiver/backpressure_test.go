@@ -25,8 +25,8 @@ import (
 func TestDeliveredTo_FilledThenCarried(t *testing.T) {
 	t.Parallel()
 	var during, after []time.Duration
-	var o *outbox
-	carrying(t, usual, time.Second, func(_ *testing.T, made *outbox) {
+	var o *batcher
+	batching(t, usual, time.Second, func(_ *testing.T, made *batcher) {
 		o = made
 		began := time.Now()
 		to := func() time.Duration { return o.deliveredTo(time.Now()).Sub(began) }
@@ -49,25 +49,21 @@ func TestDeliveredTo_FilledThenCarried(t *testing.T) {
 	assert.Equal(t, []time.Duration{1550 * time.Millisecond, 4150 * time.Millisecond}, after)
 }
 
-func TestBackpressureIsCountedWhileItLasts(t *testing.T) {
+func TestBatcher_BlockedTimeCountedWhileItLasts(t *testing.T) {
 	t.Parallel()
-	var counted atomic.Int64
-	soFar := func() time.Duration { return time.Duration(counted.Load()) }
-	carrying(t, usual, time.Minute, func(t *testing.T, o *outbox) {
-		o.countBlock = func(blocked time.Duration) { counted.Add(int64(blocked)) }
+	batching(t, usual, time.Minute, func(t *testing.T, o *batcher) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			o.frame(messages(0, 11), time.Now(), 1)
 		}()
 		time.Sleep(20 * time.Second)
-		countBlocked(o)
-		assert.Equal(t, 20*time.Second, soFar(), "it goes on")
+		assert.Equal(t, 20*time.Second, o.blocked.take(time.Now()), "while it lasts")
 		time.Sleep(20 * time.Second)
-		countBlocked(o)
-		assert.Equal(t, 40*time.Second, soFar())
+		assert.Equal(t, 20*time.Second, o.blocked.take(time.Now()))
 		<-done
-		assert.Equal(t, time.Minute, soFar(), "nothing is counted twice")
+		assert.Equal(t, 20*time.Second, o.blocked.take(time.Now()), "nothing is counted twice")
+		assert.Zero(t, o.blocked.take(time.Now()))
 	})
 }
 
@@ -120,7 +116,7 @@ func TestStatusWhileDownstreamRefuses(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			conn.delivery.deliver(ctx, &batch{logs: threeRecords(), size: 3, began: time.Now()})
+			conn.delivery.deliver(ctx, &batch{logs: threeRecords(), size: 3, arrival: time.Now()})
 		}()
 		for range 10 {
 			time.Sleep(time.Second)
@@ -200,14 +196,8 @@ func sumOf(t *testing.T, b *bench, name string) int64 {
 	return all
 }
 
-func countBlocked(o *outbox) {
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
-	o.blocked(time.Now())
-}
-
 // Connections with common state wait for each other within a frame: one of them then
-// holds the lock of its outbox until downstream takes a batch of another.
+// owns its batch until downstream accepts a batch of another.
 func TestRefusalShowsWhileAFrameIsHeldUp(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configFor("ws://127.0.0.1:1"))
@@ -215,11 +205,11 @@ func TestRefusalShowsWhileAFrameIsHeldUp(t *testing.T) {
 	conn, err := b.connection(0, newStatus(func(event *componentstatus.Event) { events = append(events, event) }), plainDecode)
 	require.NoError(t, err)
 	began := time.Now()
-	conn.outbox.mutex.Lock()
+	o := conn.batcher.acquire(began)
 	conn.delivery.refusal.begin(began)
 	conn.delivery.refusal.refused(began, errRefused, conn.logger)
 	conn.tick(began.Add(16 * time.Second))
-	conn.outbox.mutex.Unlock()
+	o.release()
 	require.NotEmpty(t, events)
 	require.ErrorContains(t, events[len(events)-1].Err(), "not reading: downstream refuses events")
 }

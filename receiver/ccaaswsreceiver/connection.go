@@ -26,7 +26,7 @@ type connection struct {
 	number    int
 	source    string
 	session   *wsclient.Session
-	outbox    *outbox
+	batcher   *batcher
 	delivery  *delivery
 	streams   *streams
 	status    *status
@@ -35,10 +35,9 @@ type connection struct {
 
 	heard  time.Time // the last sign of life; before the first, when we began
 	alive  alive
-	down   wsclient.Cause  // why there is no socket; empty: there is, or was no attempt yet
-	warned map[string]bool // reasons of violations that the log has told of
-	newest time.Time       // since when the newest socket is up
-	hasty  time.Time       // the last log line of sockets that are replaced too often
+	down   wsclient.Cause // why there is no socket; empty: there is, or was no attempt yet
+	newest time.Time      // since when the newest socket is up
+	hasty  time.Time      // the last log line of sockets that are replaced too often
 	pace   wsclient.Backoff
 
 	healthMutex sync.Mutex // the session reports, and the monitor looks
@@ -64,7 +63,7 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 		c.gapped(streams, at, c.down)
 	}
 	for _, one := range streams {
-		c.outbox.stream(wsevent.StreamConnected, one, at, func(record plog.LogRecord) {
+		c.batcher.stream(wsevent.StreamConnected, one, at, func(record plog.LogRecord) {
 			record.Attributes().PutInt(wsevent.StreamConnection, int64(c.number))
 			record.Attributes().PutDouble(wsevent.StreamRoundTrip, float64(roundTrip)/float64(time.Millisecond))
 			if c.alive.interval > 0 {
@@ -81,7 +80,7 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 func (c *connection) gapped(streams []stream, at time.Time, why wsclient.Cause) {
 	c.telemetry.CcaasWsGapTime.Add(context.Background(), at.Sub(c.heard).Seconds())
 	for _, one := range streams {
-		c.outbox.stream(wsevent.StreamGap, one, at, func(record plog.LogRecord) {
+		c.batcher.stream(wsevent.StreamGap, one, at, func(record plog.LogRecord) {
 			record.Attributes().PutInt(wsevent.GapStart, c.heard.UnixMilli())
 			record.Attributes().PutInt(wsevent.GapEnd, at.UnixMilli())
 			record.Attributes().PutStr(wsevent.StreamCause, string(why))
@@ -171,7 +170,7 @@ func (c *connection) Disconnected(end *wsclient.End, wait time.Duration) {
 		c.heard = end.At
 	}
 	for _, one := range streams {
-		c.outbox.stream(wsevent.StreamDisconnected, one, end.At, func(record plog.LogRecord) {
+		c.batcher.stream(wsevent.StreamDisconnected, one, end.At, func(record plog.LogRecord) {
 			record.Attributes().PutStr(wsevent.StreamCause, string(end.Cause))
 			record.Attributes().PutInt(wsevent.StreamConnection, int64(c.number))
 			if end.Code != 0 {
@@ -232,10 +231,13 @@ func (c *connection) logHaste(why wsclient.Cause, now time.Time) {
 		zap.String("cause", string(why)), zap.Duration("age", age), zap.Duration("max_interval", c.pace.Max))
 }
 
-// Text takes a frame.
-func (c *connection) Text(text []byte, at time.Time, socket int) { c.outbox.frame(text, at, socket) }
+// Text handles a frame.
+func (c *connection) Text(text []byte, at time.Time, socket int) {
+	c.logViolations(c.batcher.frame(text, at, socket))
+}
 
-// Violation takes what cannot be a frame.
+// Violation handles a frame that is not valid text. Of one that is too large only the
+// beginning is known, which may have the dimensions.
 func (c *connection) Violation(reason string, piece []byte, at time.Time) {
 	violation := jsonevent.Violation{Reason: reason, Raw: piece}
 	if reason == wsevent.ViolationFrameTooLarge {
@@ -243,23 +245,15 @@ func (c *connection) Violation(reason string, piece []byte, at time.Time) {
 		c.pieces.Decode(piece, (*beginning)(&violation))
 		c.mutex.Unlock()
 	}
-	c.outbox.violation(&violation, at)
+	c.logViolations(c.batcher.violation(&violation, at))
 }
 
-// saw is told of the streams of events, while one is put into the outbox.
-func (c *connection) saw(tenant, region string) {
-	c.streams.see(stream{tenant: tenant, region: region}, c.outbox.filled.now.AsTime())
-}
-
-// violated is told of violations. The log tells of the first of each reason, the
-// records of all.
-func (c *connection) violated(v *jsonevent.Violation) {
-	if c.warned[v.Reason] {
-		return
+// logViolations logs the first violation of each reason. All are records.
+func (c *connection) logViolations(found []jsonevent.Violation) {
+	for i := range found {
+		c.logger.Warn("Received a frame that is not a valid event; each is a protocol.violation record, further ones of this reason are not logged",
+			zap.String("reason", found[i].Reason), zap.String("detail", found[i].Detail))
 	}
-	c.warned[v.Reason] = true
-	c.logger.Warn("The platform sends what is no event; each piece is a protocol.violation record, further ones of this reason are not logged",
-		zap.String("reason", v.Reason), zap.String("detail", v.Detail))
 }
 
 // beginning reads the dimensions that the beginning of a frame still shows.

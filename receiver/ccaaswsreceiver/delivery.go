@@ -55,7 +55,7 @@ func (d *delivery) deliver(ctx context.Context, b *batch) {
 		err := d.offer(ctx, b)
 		switch {
 		case err == nil:
-			d.telemetry.CcaasWsDeliveryLatency.Record(ctx, time.Since(b.began).Seconds())
+			d.telemetry.CcaasWsDeliveryLatency.Record(ctx, time.Since(b.arrival).Seconds())
 			delivered = true
 			return
 		case consumererror.IsPermanent(err):

@@ -107,11 +107,11 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 			conn.idle = func() bool { return up.Idle(conn.number) }
 		}
 		r.running.Go(func() {
-			conn.outbox.carry(wsevent.ContextWithDelivery(delivering, conn), conn.delivery.deliver)
+			conn.batcher.run(wsevent.ContextWithDelivery(delivering, conn), conn.delivery.deliver)
 			conn.tick(time.Now()) //nolint:contextcheck // what was read after the last one is of no call
 		})
 		r.running.Go(func() {
-			defer conn.outbox.close()
+			defer conn.batcher.close()
 			conn.session.Run(connecting)
 		})
 	}
@@ -190,7 +190,6 @@ func (r *wsReceiver) connection(number int, shown *status, newDecode func(*jsone
 		heard:     time.Now(),
 		health:    newHealth(time.Now()),
 		alive:     alive{interval: r.config.AliveInterval},
-		warned:    map[string]bool{},
 	}
 	redactor, err := r.config.redactor(profile)
 	if err != nil {
@@ -209,12 +208,10 @@ func (r *wsReceiver) connection(number int, shown *status, newDecode func(*jsone
 		limits:          jsonevent.Limits{Dimension: r.config.MaxDimensionLength, ID: r.config.MaxIDLength},
 		payloadSize:     r.config.PayloadSize,
 		maxPayloadSize:  r.config.MaxPayloadSize,
-	}, conn.saw)
+	})
 	conn.streams = newStreams(stream{tenant: into.set.tenant, region: into.set.region})
-	conn.outbox = newOutbox(r.config.Batch, r.warnUnused(number, decoder, newDecode(decoder)), newDuplicates(r.config.Deduplication), into, conn.violated)
-	conn.outbox.countBlock = func(blocked time.Duration) {
-		r.telemetry.CcaasWsBackpressureTime.Add(context.Background(), blocked.Seconds())
-	}
+	decode := r.warnUnused(number, decoder, newDecode(decoder))
+	conn.batcher = newBatcher(r.config.Batch, decode, newDeduplicator(r.config.Deduplication), into, conn.streams)
 	return conn, nil
 }
 

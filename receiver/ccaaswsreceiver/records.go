@@ -59,12 +59,9 @@ type records struct {
 	arena  arena
 	series seriesTable
 	now    pcommon.Timestamp // of arrival
-
-	// opened is told of the dimensions of the events of a batch, once for each.
-	opened func(tenant, region string)
 }
 
-func newRecords(set recordSettings, opened func(tenant, region string)) *records {
+func newRecords(set recordSettings) *records {
 	if set.tenant == "" {
 		set.tenant = wsevent.Unknown
 	}
@@ -76,7 +73,6 @@ func newRecords(set recordSettings, opened func(tenant, region string)) *records
 		tenant:  []byte(set.tenant),
 		region:  []byte(set.region),
 		unknown: []byte(wsevent.Unknown),
-		opened:  opened,
 		reasons: newCloseReasons(set.abnormalReasons),
 		hasher:  privacy.NewHasher(set.userKey),
 	}
@@ -111,16 +107,16 @@ func (r *records) bytes() int {
 // arriving sets the time of arrival of the records that follow.
 func (r *records) arriving(at time.Time) { r.now = pcommon.NewTimestampFromTime(at) }
 
-// event adds the record of an event, and returns the scope that it is the last of.
-// An event with an identifier that is not valid is rejected: it adds nothing, and
-// returns a violation, which is good until the next event.
-func (r *records) event(e *jsonevent.Event) (*scope, *jsonevent.Violation) {
+// event adds the record of an event, and returns its scope, whose last record it is, and
+// whether it is the first event of its series in the batch. An event with an invalid
+// identifier adds nothing and returns a violation, which is valid until the next event.
+func (r *records) event(e *jsonevent.Event) (to *scope, first bool, rejected *jsonevent.Violation) {
 	if len(e.ChannelID) > r.set.limits.ID || len(e.UserID) > r.set.limits.ID || len(e.ID) > r.set.limits.ID {
-		return nil, r.reject(e)
+		return nil, false, r.reject(e)
 	}
 	s := r.seriesOf(e.TenantID, e.Region, e.ChannelType)
 	if s == nil {
-		return nil, r.reject(e)
+		return nil, false, r.reject(e)
 	}
 	switch {
 	case r.set.payloadSize == api.SizeOfObject && e.Type.Message():
@@ -132,11 +128,8 @@ func (r *records) event(e *jsonevent.Event) (*scope, *jsonevent.Violation) {
 		e.PayloadSize, e.HasPayloadSize = 0, false
 		e.FieldErrors |= jsonevent.PayloadSizeError
 	}
-	if !s.carries {
-		s.carries = true
-		r.opened(s.tenant, s.region)
-	}
-	to := s.scope(unnamed(e), e.Clock)
+	first, s.hasEvents = !s.hasEvents, true
+	to = s.scope(unnamed(e), e.Clock)
 	record := r.add(to)
 	record.SetEventName(eventName(e.Type))
 	record.SetTimestamp(pcommon.Timestamp(e.Time)) //nolint:gosec // the decoder lets no negative time pass
@@ -149,7 +142,7 @@ func (r *records) event(e *jsonevent.Event) (*scope, *jsonevent.Violation) {
 		}
 	}
 	r.attributes(record.Attributes(), e)
-	return to, nil
+	return to, first, nil
 }
 
 // reject makes a violation of an event.

@@ -25,12 +25,12 @@ type series struct {
 	tenant, region, channelType string
 	salt                        uint64 // the tenant's part of its events' identities
 
-	resource plog.ResourceLogs // of the present batch, where size > 0
-	number   int               // index of the resource in the batch
-	size     int               // records in this batch
-	carries  bool
-	scopes   [int(allDefaulted+1) * clocks]*scope // by the dimensions that the events did not name, and the clock of their times
-	open     []*scope                             // those of the present batch
+	resource  plog.ResourceLogs // of the present batch, where size > 0
+	number    int               // index of the resource in the batch
+	size      int               // records in this batch
+	hasEvents bool
+	scopes    [int(allDefaulted+1) * clocks]*scope // by the dimensions that the events did not name, and the clock of their times
+	open      []*scope                             // those of the present batch
 }
 
 // defaulted is the set of dimensions that an event did not name.
@@ -75,7 +75,7 @@ func (s *series) close() {
 		one.records, one.likely, one.size = plog.LogRecordSlice{}, one.size, 0
 	}
 	s.open = s.open[:0]
-	s.resource, s.size, s.carries = plog.ResourceLogs{}, 0, false
+	s.resource, s.size, s.hasEvents = plog.ResourceLogs{}, 0, false
 }
 
 // seriesTable knows the sets of dimensions that were seen, so that finding one

@@ -38,9 +38,9 @@ func newStreams(configured stream) *streams {
 	return &streams{configured: configured, seen: map[stream]time.Time{}}
 }
 
-// see notes a stream. Past either bound it takes the place of those not seen for the
-// longest time.
-func (s *streams) see(one stream, at time.Time) {
+// observe adds a stream, or updates its time. Beyond either bound it evicts those not
+// seen for the longest time.
+func (s *streams) observe(one stream, at time.Time) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if _, known := s.seen[one]; !known {

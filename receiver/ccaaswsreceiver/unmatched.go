@@ -24,8 +24,8 @@ const (
 	maxKeys, maxKeyDepth, maxKeyLength = 60, 5, 64
 )
 
-// unmatched counts the frames of a connection up to its first event. It is used by
-// the goroutine that holds the lock of the outbox.
+// unmatched counts the frames of a connection up to its first event. It belongs to
+// the owner of the batch.
 type unmatched struct {
 	matched bool      // there was an event
 	since   time.Time // arrival of the first frame; zero: there was none

@@ -35,27 +35,27 @@ func messages(first, n int) []byte {
 	return []byte("[" + strings.Join(all, ",") + "]")
 }
 
-// carried is a batch, and when it came to the door.
-type carried struct {
+// delivered is a batch and the time of its delivery.
+type delivered struct {
 	ids   []string // of events; the names of other records
 	after time.Duration
 	read  tally
 }
 
-// carrying runs an outbox in fake time. Every batch takes the courier as long as
-// delay says, and all of them are given once the work is done.
-func carrying(t *testing.T, limits BatchConfig, delay time.Duration, work func(*testing.T, *outbox)) []carried {
+// batching runs a batcher in fake time. The sender takes delay for each batch. It returns
+// the batches after the work is done.
+func batching(t *testing.T, limits BatchConfig, delay time.Duration, work func(*testing.T, *batcher)) []delivered {
 	t.Helper()
-	var batches []carried
+	var batches []delivered
 	synctest.Test(t, func(t *testing.T) {
 		decoder, err := jsonevent.NewDecoder(jsonevent.DefaultFields())
 		require.NoError(t, err)
-		o := newOutbox(limits, func(text []byte, _ time.Time, to jsonevent.Sink) { decoder.Decode(text, to) }, nil, recordsFor(nil), func(*jsonevent.Violation) {})
+		o := newBatcher(limits, plainDecode(decoder), nil, recordsFor(nil), newStreams(stream{}))
 		began := time.Now()
-		var courier sync.WaitGroup
-		courier.Go(func() {
-			o.carry(t.Context(), func(_ context.Context, b *batch) {
-				one := carried{after: time.Since(began), read: b.read}
+		var sender sync.WaitGroup
+		sender.Go(func() {
+			o.run(t.Context(), func(_ context.Context, b *batch) {
+				one := delivered{after: time.Since(began), read: b.read}
 				for _, record := range recordsOf(b.logs) {
 					if id := record.text(wsevent.EventID); id != "" {
 						one.ids = append(one.ids, id)
@@ -70,7 +70,7 @@ func carrying(t *testing.T, limits BatchConfig, delay time.Duration, work func(*
 		})
 		work(t, o)
 		o.close()
-		courier.Wait()
+		sender.Wait()
 	})
 	return batches
 }
@@ -85,9 +85,9 @@ func ids(first, n int) []string {
 
 var usual = BatchConfig{MaxEvents: 4, Timeout: 100 * time.Millisecond}
 
-func TestBatchIsDueThoughNoFrameComes(t *testing.T) {
+func TestBatcher_TimeoutWithoutFrames(t *testing.T) {
 	t.Parallel()
-	batches := carrying(t, usual, 0, func(_ *testing.T, o *outbox) {
+	batches := batching(t, usual, 0, func(_ *testing.T, o *batcher) {
 		time.Sleep(time.Second)
 		o.frame(messages(1, 1), time.Now(), 1)
 		time.Sleep(60 * time.Millisecond)
@@ -103,54 +103,66 @@ func TestBatchIsDueThoughNoFrameComes(t *testing.T) {
 	assert.Equal(t, int64(2), batches[0].read.events)
 }
 
-func TestBatchIsFullInMidFrame(t *testing.T) {
+func TestBatcher_FullWithinFrame(t *testing.T) {
 	t.Parallel()
-	batches := carrying(t, usual, 0, func(_ *testing.T, o *outbox) { o.frame(messages(0, 10), time.Now(), 1) })
+	batches := batching(t, usual, 0, func(_ *testing.T, o *batcher) { o.frame(messages(0, 10), time.Now(), 1) })
 	require.Len(t, batches, 3)
 	assert.Equal(t, [][]string{ids(0, 4), ids(4, 4), ids(8, 2)}, [][]string{batches[0].ids, batches[1].ids, batches[2].ids})
 }
 
-func TestReadingStandsStillAndTellsIt(t *testing.T) {
+func TestBatcher_BlocksAndRecordsBackpressure(t *testing.T) {
 	t.Parallel()
 	var waited, counted time.Duration
-	batches := carrying(t, usual, time.Second, func(_ *testing.T, o *outbox) {
-		o.countBlock = func(blocked time.Duration) { counted += blocked }
+	batches := batching(t, usual, time.Second, func(_ *testing.T, o *batcher) {
 		began := time.Now()
 		o.frame(messages(0, 11), time.Now(), 1)
 		waited = time.Since(began)
+		counted = o.blocked.take(time.Now())
 	})
-	assert.Equal(t, time.Second, waited, "one batch is on its way, one is full, and there is no third")
+	assert.Equal(t, time.Second, waited, "one batch is delivered, one is full, and there is no third")
 	var all []string
 	for _, batch := range batches {
 		assert.LessOrEqual(t, len(batch.ids), usual.MaxEvents)
 		all = append(all, batch.ids...)
 	}
-	assert.Equal(t, append(append(ids(0, 8), wsevent.StreamBackpressure), ids(8, 3)...), all, "nothing lost, in order, told once")
+	assert.Equal(t, append(append(ids(0, 8), wsevent.StreamBackpressure), ids(8, 3)...), all, "nothing lost, in order, one record")
 	assert.Equal(t, time.Second, counted)
 }
 
-func TestBackpressureDoesNotFeedItself(t *testing.T) {
+// The record of a wait does not need a batch of its own, which would be waited for.
+func TestBatcher_BackpressureDoesNotFeedItself(t *testing.T) {
 	t.Parallel()
-	batches := carrying(t, BatchConfig{MaxEvents: 1, Timeout: time.Millisecond}, time.Second, func(_ *testing.T, o *outbox) {
+	batches := batching(t, BatchConfig{MaxEvents: 1, Timeout: time.Millisecond}, time.Second, func(_ *testing.T, o *batcher) {
 		o.frame(messages(0, 20), time.Now(), 1)
 	})
-	assert.LessOrEqual(t, len(batches), 20)
-}
-
-func TestShortWaitsAreNotTold(t *testing.T) {
-	t.Parallel()
-	batches := carrying(t, usual, tellBackpressure-time.Millisecond, func(_ *testing.T, o *outbox) {
-		o.frame(messages(0, 40), time.Now(), 1)
-	})
-	for _, batch := range batches {
-		assert.NotContains(t, batch.ids, wsevent.StreamBackpressure)
+	require.Len(t, batches, 20)
+	for i, batch := range batches {
+		want := ids(i, 1)
+		if i >= 2 { // after a batch that is delivered, and one that is full
+			want = append(want, wsevent.StreamBackpressure)
+		}
+		assert.ElementsMatch(t, want, batch.ids)
 	}
 }
 
-func TestLargeEventsFillABatch(t *testing.T) {
+func TestBatcher_ShortWaitsHaveNoRecord(t *testing.T) {
+	t.Parallel()
+	var blocked time.Duration
+	batches := batching(t, usual, minBackpressure-time.Millisecond, func(_ *testing.T, o *batcher) {
+		o.frame(messages(0, 40), time.Now(), 1)
+		blocked = o.blocked.take(time.Now())
+	})
+	require.Len(t, batches, 10)
+	assert.Equal(t, 8*(minBackpressure-time.Millisecond), blocked, "it waited")
+	for i, batch := range batches {
+		assert.Equal(t, ids(4*i, 4), batch.ids)
+	}
+}
+
+func TestBatcher_BytesFillABatch(t *testing.T) {
 	t.Parallel()
 	large := []byte(`{"type":"message.send","timestamp":1715623400123,"channelId":"c-1","id":"1","text":"` + strings.Repeat("x", 1<<20) + `"}`)
-	batches := carrying(t, BatchConfig{MaxEvents: 1000, Timeout: time.Second}, 0, func(_ *testing.T, o *outbox) {
+	batches := batching(t, BatchConfig{MaxEvents: 1000, Timeout: time.Second}, 0, func(_ *testing.T, o *batcher) {
 		for range 10 {
 			o.frame(bytes.Clone(large), time.Now(), 1)
 		}
@@ -159,9 +171,9 @@ func TestLargeEventsFillABatch(t *testing.T) {
 	assert.Len(t, batches[0].ids, 4)
 }
 
-func TestGoodNeighboursOfABadFrame(t *testing.T) {
+func TestBatcher_ValidEventsBesideViolations(t *testing.T) {
 	t.Parallel()
-	batches := carrying(t, usual, 0, func(_ *testing.T, o *outbox) {
+	batches := batching(t, usual, 0, func(_ *testing.T, o *batcher) {
 		o.frame([]byte("["+message(1)+`,{"type":"connection.teleport"},`+message(2)+"]"), time.Now(), 1)
 		o.frame([]byte("hello"), time.Now(), 1)
 	})

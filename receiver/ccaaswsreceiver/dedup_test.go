@@ -21,23 +21,23 @@ import (
 
 // sifted runs frames through an outbox that knows duplicates, in fake time, and
 // gives the bodies that come out, and what was counted. Every batch takes the
-// courier as long as delay says.
-func sifted(t *testing.T, limits BatchConfig, delay time.Duration, put func(*outbox)) (bodies []string, events, duplicates int64) {
+// sender as long as delay says.
+func sifted(t *testing.T, limits BatchConfig, delay time.Duration, put func(*batcher)) (bodies []string, events, duplicates int64) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		decoder, err := jsonevent.NewDecoder(jsonevent.DefaultFields())
 		require.NoError(t, err)
-		known := newDuplicates(DeduplicationConfig{Window: 2 * time.Minute, MaxEvents: 100_000})
+		known := newDeduplicator(DeduplicationConfig{Window: 2 * time.Minute, MaxEvents: 100_000})
 		var decoding sync.Mutex // as the connections of one tracker of conversations have it
 		decode := func(text []byte, _ time.Time, to jsonevent.Sink) {
 			decoding.Lock()
 			defer decoding.Unlock()
 			decoder.Decode(text, to)
 		}
-		o := newOutbox(limits, decode, known, recordsFor(nil), func(*jsonevent.Violation) {})
-		var courier sync.WaitGroup
-		courier.Go(func() {
-			o.carry(t.Context(), func(_ context.Context, b *batch) {
+		o := newBatcher(limits, decode, known, recordsFor(nil), newStreams(stream{}))
+		var sender sync.WaitGroup
+		sender.Go(func() {
+			o.run(t.Context(), func(_ context.Context, b *batch) {
 				assert.Equal(t, b.size, b.logs.LogRecordCount())
 				for _, resource := range b.logs.ResourceLogs().All() {
 					assert.Positive(t, resource.ScopeLogs().Len(), "no empty resource")
@@ -56,7 +56,7 @@ func sifted(t *testing.T, limits BatchConfig, delay time.Duration, put func(*out
 		})
 		put(o)
 		o.close()
-		courier.Wait()
+		sender.Wait()
 	})
 	return bodies, events, duplicates
 }
@@ -79,7 +79,7 @@ func TestEventsThatComeAgain(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	first := map[[2]int]string{}
 	var put, want []string
-	bodies, events, duplicates := sifted(t, large, 0, func(o *outbox) {
+	bodies, events, duplicates := sifted(t, large, 0, func(o *batcher) {
 		for range 2000 {
 			text := []byte("")
 			for range 1 + random.IntN(8) {
@@ -108,7 +108,7 @@ func TestTwoSocketsWhileReadingStandsStill(t *testing.T) {
 	t.Parallel()
 	var put [2][]string
 	var readers sync.WaitGroup
-	bodies, _, duplicates := sifted(t, usual, time.Millisecond, func(o *outbox) {
+	bodies, _, duplicates := sifted(t, usual, time.Millisecond, func(o *batcher) {
 		for socket := range put {
 			random := rand.New(rand.NewPCG(1, uint64(socket)))
 			readers.Go(func() {
@@ -136,7 +136,7 @@ func TestTwoSocketsWhileReadingStandsStill(t *testing.T) {
 func TestEventsWithoutAnID(t *testing.T) {
 	t.Parallel()
 	const event = `{"type":"message.send","timestamp":1715623400123,"channelId":"c"}`
-	bodies, _, duplicates := sifted(t, large, 0, func(o *outbox) {
+	bodies, _, duplicates := sifted(t, large, 0, func(o *batcher) {
 		for socket, times := range []int{3, 2, 1} {
 			for range times {
 				o.frame([]byte(event), time.Now(), 7+socket%2)
@@ -151,7 +151,7 @@ func TestEventsWithoutAnID(t *testing.T) {
 func TestEventsAreForgotten(t *testing.T) {
 	t.Parallel()
 	event := []byte(same(1, 1, 'a'))
-	bodies, _, _ := sifted(t, large, 0, func(o *outbox) {
+	bodies, _, _ := sifted(t, large, 0, func(o *batcher) {
 		for range 10 {
 			o.frame(event, time.Now(), 1)
 			time.Sleep(time.Minute)
