@@ -26,6 +26,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // evaluation is a collector that takes metrics and sends alerts to a sink.
@@ -127,7 +128,7 @@ func (a *evaluation) send(t *testing.T, end int64, rate, connections float64) {
 		point.SetStartTimestamp(pcommon.Timestamp((end - 60_000) * 1e6))
 		point.SetTimestamp(pcommon.Timestamp(end * 1e6))
 		point.SetDoubleValue(value)
-		wsevent.Tags{TenantID: "acme_corp", Region: "eu-west-1", ChannelType: "voice"}.Put(point.Attributes())
+		wslog.PutTags(point.Attributes(), wsevent.Tags{TenantID: "acme_corp", Region: "eu-west-1", ChannelType: "voice"})
 	}
 	content, err := pmetricotlp.NewExportRequestFromMetrics(metrics).MarshalProto()
 	require.NoError(t, err)

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
+	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 )
 
 // The quick start is killed at random moments under load, every second time within

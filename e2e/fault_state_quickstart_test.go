@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
+	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 )
 
 // faultQuickstart is a collector with the quick start's configuration and what a

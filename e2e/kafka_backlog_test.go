@@ -18,8 +18,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
+	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // pastEvent is an event as a receiver has read it.
@@ -63,7 +64,7 @@ func resources(events []pastEvent) plog.Logs {
 		if !ok {
 			resource := logs.ResourceLogs().AppendEmpty()
 			tags := wsevent.Tags{TenantID: event.series.TenantID, Region: event.series.Region, ChannelType: event.series.ChannelType}
-			tags.Put(resource.Resource().Attributes())
+			wslog.PutTags(resource.Resource().Attributes(), tags)
 			to = resource.ScopeLogs().AppendEmpty().LogRecords()
 			records[event.series] = to
 		}

@@ -18,7 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
+	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 )
 
 // Every example in config/ delivers exactly what its platform tells, and no log

@@ -22,8 +22,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
+	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // toldWindow is what a window record says.
@@ -76,7 +77,7 @@ func (s *windowSink) take(logs plog.Logs) error {
 	for _, resource := range logs.ResourceLogs().All() {
 		for _, scope := range resource.ScopeLogs().All() {
 			for _, record := range scope.LogRecords().All() {
-				decoded, err := wsevent.DecodeRecord(record)
+				decoded, err := wslog.DecodeRecord(record)
 				if err != nil {
 					return err
 				}
@@ -87,12 +88,12 @@ func (s *windowSink) take(logs plog.Logs) error {
 	return nil
 }
 
-func (s *windowSink) note(r wsevent.Record) {
+func (s *windowSink) note(r wslog.Record) {
 	series := sim.Series{TenantID: r.Tags.TenantID, Region: r.Tags.Region, ChannelType: r.Tags.ChannelType}
-	w := toldWindow{start: r.Start, end: r.End, since: r.Since, counts: countsIn(r.Fields), totals: countsIn(r.Totals)}
-	w.counts.PayloadBytes, _ = wsevent.Int(r.Fields, wsevent.FieldPayloadBytesTotal)
-	w.totals.PayloadBytes, _ = wsevent.Int(r.Totals, wsevent.TotalPayloadBytes)
-	w.active, _ = wsevent.Int(r.Fields, wsevent.FieldActiveConnections)
+	w := toldWindow{start: int64(r.Start), end: int64(r.End), since: int64(r.Since), counts: countsIn(r.Fields), totals: countsIn(r.Totals)}
+	w.counts.PayloadBytes, _ = wslog.Int(r.Fields, wsevent.FieldPayloadBytesTotal)
+	w.totals.PayloadBytes, _ = wslog.Int(r.Totals, wsevent.TotalPayloadBytes)
+	w.active, _ = wslog.Int(r.Fields, wsevent.FieldActiveConnections)
 	if complete, ok := r.Fields.Get(wsevent.FieldComplete); ok {
 		w.complete = complete.Bool()
 	}
@@ -114,7 +115,7 @@ func countsIn(m pcommon.Map) (c wsevent.Counts) {
 		wsevent.FieldConnectionsOpened: &c.ConnectionsOpened, wsevent.FieldConnectionsClosed: &c.ConnectionsClosed,
 		wsevent.FieldConnectionsDropped: &c.ConnectionsDropped, wsevent.FieldLateEvents: &c.LateEvents,
 	} {
-		*n, _ = wsevent.Int(m, key)
+		*n, _ = wslog.Int(m, key)
 	}
 	return c
 }

@@ -34,6 +34,15 @@ const (
 // configuration, and is the channel type of records about the stream itself.
 const Unknown = "unknown"
 
+// StreamKey returns the partition key of a stream: all its records, those about the
+// stream itself included, have the same key.
+func StreamKey(tenantID, region string) []byte {
+	key := make([]byte, 0, len(tenantID)+1+len(region))
+	key = append(key, tenantID...)
+	key = append(key, '/')
+	return append(key, region...)
+}
+
 // Overflow marks the set of dimensions that collects everything past max_series, where
 // it stands alone in the place of the three dimensions, or past max_series_per_tenant,
 // where it stands beside TenantID (OpenTelemetry metrics SDK specification, cardinality

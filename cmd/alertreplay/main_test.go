@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 const rules = `
@@ -43,7 +44,7 @@ var midnight = time.Date(2024, 5, 13, 0, 0, 0, 0, time.UTC).UnixMilli()
 func window(i, dropped int64) wsevent.Window {
 	return wsevent.Window{
 		Tags:  wsevent.Tags{TenantID: "acme_corp", Region: "eu-west-1", ChannelType: "webmessaging"},
-		Start: midnight + i*9_000 - 10_000, End: midnight + i*9_000, ActiveConnections: 100,
+		Start: wsevent.UnixMilli(midnight + i*9_000 - 10_000), End: wsevent.UnixMilli(midnight + i*9_000), ActiveConnections: 100,
 		Counts: wsevent.Counts{ConnectionsDropped: dropped, ConnectionsClosed: dropped, MessagesSent: 50}, Complete: true,
 	}
 }
@@ -51,7 +52,7 @@ func window(i, dropped int64) wsevent.Window {
 func otlp(t *testing.T, w wsevent.Window) string {
 	t.Helper()
 	logs := plog.NewLogs()
-	w.Encode(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty())
+	wslog.EncodeWindow(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty(), &w)
 	text, err := (&plog.JSONMarshaler{}).MarshalLogs(logs)
 	require.NoError(t, err)
 	return string(text)
@@ -60,7 +61,7 @@ func otlp(t *testing.T, w wsevent.Window) string {
 func bareBody(t *testing.T, w wsevent.Window) string {
 	t.Helper()
 	record := plog.NewLogRecord()
-	w.Encode(record)
+	wslog.EncodeWindow(record, &w)
 	text, err := json.Marshal(record.Body().AsRaw())
 	require.NoError(t, err)
 	return string(text)

@@ -26,6 +26,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // maxLine bounds a line of the recording.
@@ -115,7 +116,7 @@ func bare(text []byte) (plog.Logs, error) {
 	if err := record.Body().FromRaw(body); err != nil {
 		return plog.Logs{}, err
 	}
-	_, err := wsevent.DecodeRecord(record)
+	_, err := wslog.DecodeRecord(record)
 	return logs, err
 }
 

@@ -48,7 +48,7 @@ func TestShippedRules(t *testing.T) {
 	var lines strings.Builder
 	for i := range int64(ordinary+len(troubles)) * hour {
 		w := window(i, 0)
-		w.Since = midnight
+		w.Since = wsevent.UnixMilli(midnight)
 		if at := i/hour - ordinary; at >= 0 {
 			trouble := troubles[at]
 			if n := i%hour - hour/2; n >= 0 && n < trouble.windows {

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // BenchmarkConsume is a window of each series on its way through the connector, with
@@ -34,7 +35,7 @@ func benchmarkConsume(b *testing.B, series int) {
 		for i := range series {
 			point := points.AppendEmpty()
 			point.SetDoubleValue(0.1)
-			wsevent.Tags{TenantID: strconv.Itoa(i), Region: "eu-west-1", ChannelType: "voice"}.Put(point.Attributes())
+			wslog.PutTags(point.Attributes(), wsevent.Tags{TenantID: strconv.Itoa(i), Region: "eu-west-1", ChannelType: "voice"})
 		}
 	}
 	end := start() - 30*day

@@ -31,6 +31,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // configured reads a configuration as people write it, and validates it.
@@ -213,7 +214,7 @@ func windowOf(tags wsevent.Tags, end int64, values map[string]float64) pmetric.M
 		point.SetDoubleValue(values[name])
 		point.SetStartTimestamp(pcommon.Timestamp((end - 10_000) * 1e6))
 		point.SetTimestamp(pcommon.Timestamp(end * 1e6))
-		tags.Put(point.Attributes())
+		wslog.PutTags(point.Attributes(), tags)
 	}
 	return metrics
 }

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector/internal/metadata"
-	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // metricsConnector is stateless and safe for concurrent use.
@@ -57,14 +57,14 @@ func (c *metricsConnector) ConsumeLogs(ctx context.Context, logs plog.Logs) erro
 	return nil
 }
 
-func (c *metricsConnector) windows(ctx context.Context, logs plog.Logs) (windows []wsevent.Record) {
+func (c *metricsConnector) windows(ctx context.Context, logs plog.Logs) (windows []wslog.Record) {
 	for _, resource := range logs.ResourceLogs().All() {
 		for _, scope := range resource.ScopeLogs().All() {
 			for _, record := range scope.LogRecords().All() {
-				if !wsevent.IsWindow(record) {
+				if !wslog.IsWindow(record) {
 					continue
 				}
-				window, err := wsevent.DecodeRecord(record)
+				window, err := wslog.DecodeRecord(record)
 				if err != nil {
 					c.telemetry.WsMetricsBadRecords.Add(ctx, 1)
 					c.logger.Error("A window record cannot be read and gives no metrics; does another version send it?",

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/golden"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/pdatatest/pmetrictest"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 func aWindow() wsevent.Window {
@@ -29,7 +31,7 @@ func aWindow() wsevent.Window {
 		Tags:              wsevent.Tags{TenantID: "acme_corp", Region: "us-east-1", ChannelType: "webmessaging"},
 		Start:             1_715_623_400_000,
 		End:               1_715_623_410_000,
-		Step:              9_000,
+		Step:              9 * time.Second,
 		ActiveConnections: 142,
 		Counts: wsevent.Counts{
 			MessagesSent: 200, MessagesReceived: 185, MessagesUnsized: 12, PayloadBytes: 1_048_576,
@@ -49,7 +51,7 @@ func aWindow() wsevent.Window {
 
 func record(window wsevent.Window) plog.Logs {
 	logs := plog.NewLogs()
-	window.Encode(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty())
+	wslog.EncodeWindow(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty(), &window)
 	return logs
 }
 
@@ -185,7 +187,7 @@ func TestMetrics_GeometryIsPerStream(t *testing.T) {
 	t.Parallel()
 	logs := plog.NewLogs()
 	next := aWindow()
-	next.Start, next.End = next.Start+next.Step, next.End+next.Step
+	next.Start, next.End = next.Start.Add(next.Step), next.End.Add(next.Step)
 	for _, window := range []wsevent.Window{aWindow(), next} {
 		for _, channelType := range []string{"voice", "webmessaging", "callback"} {
 			window.Tags.ChannelType = channelType
@@ -231,13 +233,13 @@ func BenchmarkBuild(b *testing.B) {
 	const n = 1_000
 	logs := plog.NewLogs()
 	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
-	windows := make([]wsevent.Record, n)
+	windows := make([]wslog.Record, n)
 	for i := range windows {
 		window := aWindow()
 		record := records.AppendEmpty()
-		window.Encode(record)
+		wslog.EncodeWindow(record, &window)
 		var err error
-		windows[i], err = wsevent.DecodeRecord(record)
+		windows[i], err = wslog.DecodeRecord(record)
 		require.NoError(b, err)
 	}
 	b.ReportAllocs()

@@ -32,6 +32,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 const (
@@ -46,9 +47,9 @@ func estate(at time.Time) plog.Logs {
 	logs := plog.NewLogs()
 	for i := range sets {
 		resource := logs.ResourceLogs().AppendEmpty()
-		wsevent.Tags{
+		wslog.PutTags(resource.Resource().Attributes(), wsevent.Tags{
 			TenantID: fmt.Sprint("tenant-", i/channelTypes), Region: "eu-west-1", ChannelType: fmt.Sprint("type-", i%channelTypes),
-		}.Put(resource.Resource().Attributes())
+		})
 		records := resource.ScopeLogs().AppendEmpty().LogRecords()
 		for _, name := range []string{wsevent.ConnectionOpen, wsevent.MessageSend, wsevent.ConnectionClose, wsevent.ClockSkew} {
 			record := records.AppendEmpty()

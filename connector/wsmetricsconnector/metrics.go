@@ -9,13 +9,14 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // definition is one metric and where its value stands in a window record.
 type definition struct {
 	name, unit, description string
 	// read puts the value on a data point; false when the window does not say it.
-	read func(wsevent.Record, pmetric.NumberDataPoint) bool
+	read func(wslog.Record, pmetric.NumberDataPoint) bool
 	// runs makes it a cumulative monotonic sum, otherwise it is a gauge.
 	runs bool
 	// perStream makes it a value of the stream: one point for all channel types.
@@ -52,38 +53,38 @@ var definitions = []definition{
 	sum("ws.late_events", "{event}", "Events that came too late for a window; the other sums hold them.", wsevent.FieldLateEvents),
 }
 
-func gauge(name, unit, description string, read func(wsevent.Record, pmetric.NumberDataPoint) bool) definition {
+func gauge(name, unit, description string, read func(wslog.Record, pmetric.NumberDataPoint) bool) definition {
 	return definition{name: name, unit: unit, description: description, read: read}
 }
 
-func streamGauge(name, unit, description string, read func(wsevent.Record, pmetric.NumberDataPoint) bool) definition {
+func streamGauge(name, unit, description string, read func(wslog.Record, pmetric.NumberDataPoint) bool) definition {
 	return definition{name: name, unit: unit, description: description, read: read, perStream: true}
 }
 
 func sum(name, unit, description, total string) definition {
-	read := func(window wsevent.Record, point pmetric.NumberDataPoint) bool {
+	read := func(window wslog.Record, point pmetric.NumberDataPoint) bool {
 		return putInt(window.Totals, total, point)
 	}
 	return definition{name: name, unit: unit, description: description, read: read, runs: true}
 }
 
-func whole(field string) func(wsevent.Record, pmetric.NumberDataPoint) bool {
-	return func(window wsevent.Record, point pmetric.NumberDataPoint) bool {
+func whole(field string) func(wslog.Record, pmetric.NumberDataPoint) bool {
+	return func(window wslog.Record, point pmetric.NumberDataPoint) bool {
 		return putInt(window.Fields, field, point)
 	}
 }
 
 func putInt(from pcommon.Map, key string, point pmetric.NumberDataPoint) bool {
-	value, ok := wsevent.Int(from, key)
+	value, ok := wslog.Int(from, key)
 	if ok {
 		point.SetIntValue(value)
 	}
 	return ok
 }
 
-func fraction(field string) func(wsevent.Record, pmetric.NumberDataPoint) bool {
-	return func(window wsevent.Record, point pmetric.NumberDataPoint) bool {
-		value, ok := wsevent.Number(window.Fields, field)
+func fraction(field string) func(wslog.Record, pmetric.NumberDataPoint) bool {
+	return func(window wslog.Record, point pmetric.NumberDataPoint) bool {
+		value, ok := wslog.Number(window.Fields, field)
 		if ok {
 			point.SetDoubleValue(value)
 		}
@@ -91,15 +92,15 @@ func fraction(field string) func(wsevent.Record, pmetric.NumberDataPoint) bool {
 	}
 }
 
-func payloadThroughput(window wsevent.Record, point pmetric.NumberDataPoint) bool {
-	bytes, ok := wsevent.Number(window.Fields, wsevent.FieldPayloadBytesTotal)
+func payloadThroughput(window wslog.Record, point pmetric.NumberDataPoint) bool {
+	bytes, ok := wslog.Number(window.Fields, wsevent.FieldPayloadBytesTotal)
 	if ok {
 		point.SetDoubleValue(bytes * 1000 / float64(window.End-window.Start))
 	}
 	return ok
 }
 
-func complete(window wsevent.Record, point pmetric.NumberDataPoint) bool {
+func complete(window wslog.Record, point pmetric.NumberDataPoint) bool {
 	value, ok := window.Fields.Get(wsevent.FieldComplete)
 	if !ok || value.Type() != pcommon.ValueTypeBool {
 		return false
@@ -111,19 +112,19 @@ func complete(window wsevent.Record, point pmetric.NumberDataPoint) bool {
 	return true
 }
 
-func windowSize(window wsevent.Record, point pmetric.NumberDataPoint) bool {
+func windowSize(window wslog.Record, point pmetric.NumberDataPoint) bool {
 	point.SetDoubleValue(float64(window.End-window.Start) / 1000)
 	return true
 }
 
-func windowStep(window wsevent.Record, point pmetric.NumberDataPoint) bool {
-	point.SetDoubleValue(float64(window.Step) / 1000)
+func windowStep(window wslog.Record, point pmetric.NumberDataPoint) bool {
+	point.SetDoubleValue(window.Step.Seconds())
 	return window.Step > 0
 }
 
 // build turns windows into metrics: one metric for each definition that any of
 // the windows has a value for, under one resource and scope.
-func build(windows []wsevent.Record) pmetric.Metrics {
+func build(windows []wslog.Record) pmetric.Metrics {
 	metrics := pmetric.NewMetrics()
 	scope := metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty()
 	scope.Scope().SetName(metadata.ScopeName)
@@ -141,7 +142,7 @@ func build(windows []wsevent.Record) pmetric.Metrics {
 	return metrics
 }
 
-func (d *definition) fill(metric pmetric.Metric, windows []wsevent.Record) {
+func (d *definition) fill(metric pmetric.Metric, windows []wslog.Record) {
 	metric.SetName(d.name)
 	metric.SetUnit(d.unit)
 	metric.SetDescription(d.description)
@@ -167,7 +168,7 @@ func (d *definition) fill(metric pmetric.Metric, windows []wsevent.Record) {
 		if d.perStream {
 			putStream(window.Tags, point.Attributes())
 		} else {
-			window.Tags.Put(point.Attributes())
+			wslog.PutTags(point.Attributes(), window.Tags)
 		}
 		point.MoveTo(slice.AppendEmpty())
 	}
@@ -176,13 +177,13 @@ func (d *definition) fill(metric pmetric.Metric, windows []wsevent.Record) {
 // streamWindow is a window of a stream, whatever the channel type.
 type streamWindow struct {
 	tags wsevent.Tags
-	end  int64
+	end  wsevent.UnixMilli
 }
 
 // onePerStream keeps one of the windows that a stream's series have at the same time.
-func onePerStream(windows []wsevent.Record) []wsevent.Record {
+func onePerStream(windows []wslog.Record) []wslog.Record {
 	seen := make(map[streamWindow]struct{}, len(windows))
-	kept := make([]wsevent.Record, 0, len(windows))
+	kept := make([]wslog.Record, 0, len(windows))
 	for _, window := range windows {
 		key := streamWindow{tags: window.Tags, end: window.End}
 		key.tags.ChannelType = ""
@@ -196,13 +197,13 @@ func onePerStream(windows []wsevent.Record) []wsevent.Record {
 
 // putStream writes the tags of a stream: all but the channel type.
 func putStream(tags wsevent.Tags, attributes pcommon.Map) {
-	tags.Put(attributes)
+	wslog.PutTags(attributes, tags)
 	attributes.Remove(wsevent.ChannelType)
 }
 
 // nanoseconds are of unix ms, and never before 1970: a platform whose clock was
 // just reset may stamp an event so that its window begins there.
-func nanoseconds(ms int64) pcommon.Timestamp { return pcommon.Timestamp(max(0, ms) * 1e6) }
+func nanoseconds(ms wsevent.UnixMilli) pcommon.Timestamp { return pcommon.Timestamp(max(0, ms) * 1e6) }
 
 func points(metric pmetric.Metric) pmetric.NumberDataPointSlice {
 	if metric.Type() == pmetric.MetricTypeSum {

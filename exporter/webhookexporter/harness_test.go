@@ -28,6 +28,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/metadatatest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 const (
@@ -234,7 +235,7 @@ func (b *bench) total(name string) (sum int64) {
 func episode(told ...[2]string) plog.Logs {
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()
-	acme.Put(resource.Resource().Attributes())
+	wslog.PutTags(resource.Resource().Attributes(), acme)
 	records := resource.ScopeLogs().AppendEmpty().LogRecords()
 	for i, one := range told {
 		alert(records.AppendEmpty(), one[0], one[1], int64(i))

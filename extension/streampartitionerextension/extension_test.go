@@ -18,13 +18,14 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/streampartitionerextension/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 func message(t *testing.T, tags ...wsevent.Tags) *kgo.Record {
 	t.Helper()
 	logs := plog.NewLogs()
 	for _, tags := range tags {
-		tags.Put(logs.ResourceLogs().AppendEmpty().Resource().Attributes())
+		wslog.PutTags(logs.ResourceLogs().AppendEmpty().Resource().Attributes(), tags)
 	}
 	value, err := (&plog.ProtoMarshaler{}).MarshalLogs(logs)
 	require.NoError(t, err)

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 // Alert is an alert; its JSON is that of Alertmanager's API.
@@ -30,27 +32,10 @@ type Alert struct {
 
 // AnnotationID is the annotation that holds the alert's id, the same for all records
 // of an episode.
-const AnnotationID = "alert_id"
-
-// Keys of an alert's body that are mapped to a label, an annotation or a time.
-const (
-	keyRule        = "metric"
-	keyLevel       = "alert_type"
-	keyStatus      = "status"
-	keyContext     = "context"
-	keyValue       = "value"
-	keyThreshold   = "threshold"
-	keyBaseline    = "baseline"
-	keyWindowStart = "window_start"
-	keyWindowEnd   = "window_end"
-	keyRunbook     = "runbook_url"
-	keyReason      = "reason"
-	keyAnnotations = "annotations"
-	keyLabels      = "labels"
-)
+const AnnotationID = wsevent.AlertID
 
 // dimensions are keys of the body that are labels.
-var dimensions = []string{"tenant_id", "region", "channel_type"}
+var dimensions = []string{wsevent.TenantID, wsevent.Region, wsevent.ChannelType}
 
 // New maps an alert. A firing alert ends expireAfter after now: Alertmanager resolves
 // an alert that is not repeated, and the alert connector repeats after hours. A resolved
@@ -60,9 +45,9 @@ func New(id string, body any, now time.Time, expireAfter time.Duration) (Alert, 
 	if !isObject || id == "" {
 		return Alert{}, errors.New("no alert: a record with an alert_id and an object as body is required")
 	}
-	rule := Text(object[keyRule])
+	rule := Text(object[wsevent.KeyAlertMetric])
 	if rule == "" {
-		return Alert{}, fmt.Errorf("alert %s: body has no %s, which is its alertname", id, keyRule)
+		return Alert{}, fmt.Errorf("alert %s: body has no %s, which is its alertname", id, wsevent.KeyAlertMetric)
 	}
 	start, end, err := span(object, now, expireAfter)
 	if err != nil {
@@ -75,27 +60,27 @@ func New(id string, body any, now time.Time, expireAfter time.Duration) (Alert, 
 // and keeps the earliest start, so the start of the first firing record stays that of
 // the whole episode.
 func span(body map[string]any, now time.Time, expireAfter time.Duration) (start, end time.Time, err error) {
-	windowStart, ok := Millis(body[keyWindowStart])
+	windowStart, ok := Millis(body[wsevent.KeyWindowStart])
 	if !ok {
-		return start, end, fmt.Errorf("%s: %v: no time in ms", keyWindowStart, body[keyWindowStart])
+		return start, end, fmt.Errorf("%s: %v: no time in ms", wsevent.KeyWindowStart, body[wsevent.KeyWindowStart])
 	}
-	windowEnd, ok := Millis(body[keyWindowEnd])
+	windowEnd, ok := Millis(body[wsevent.KeyAlertWindowEnd])
 	if !ok {
-		return start, end, fmt.Errorf("%s: %v: no time in ms", keyWindowEnd, body[keyWindowEnd])
+		return start, end, fmt.Errorf("%s: %v: no time in ms", wsevent.KeyAlertWindowEnd, body[wsevent.KeyAlertWindowEnd])
 	}
-	switch status := Text(body[keyStatus]); status {
-	case "firing":
+	switch status := Text(body[wsevent.KeyStatus]); status {
+	case wsevent.StatusFiring:
 		return windowEnd, later(now, windowEnd).Add(expireAfter), nil
-	case "resolved":
+	case wsevent.StatusResolved:
 		return windowStart, windowEnd, nil
 	default:
-		return start, end, fmt.Errorf("%s: %q: must be firing or resolved", keyStatus, status)
+		return start, end, fmt.Errorf("%s: %q: must be firing or resolved", wsevent.KeyStatus, status)
 	}
 }
 
 func labels(rule string, body map[string]any) map[string]string {
 	all := map[string]string{}
-	for _, extra := range entries(body[keyLabels]) {
+	for _, extra := range entries(body[wsevent.KeyLabels]) {
 		all[labelName(extra[0])] = extra[1]
 	}
 	for _, key := range dimensions {
@@ -103,7 +88,7 @@ func labels(rule string, body map[string]any) map[string]string {
 			all[key] = value
 		}
 	}
-	if level := Text(body[keyLevel]); level != "" {
+	if level := Text(body[wsevent.KeyAlertType]); level != "" {
 		all["severity"] = level
 	}
 	all["alertname"] = rule
@@ -112,12 +97,17 @@ func labels(rule string, body map[string]any) map[string]string {
 
 func annotations(rule, id string, body map[string]any) map[string]string {
 	all := map[string]string{}
-	for _, extra := range entries(body[keyAnnotations]) {
+	for _, extra := range entries(body[wsevent.KeyAnnotations]) {
 		all[labelName(extra[0])] = extra[1]
 	}
 	all[AnnotationID] = id
 	for key, from := range map[string]string{
-		"description": keyContext, keyValue: keyValue, keyThreshold: keyThreshold, keyBaseline: keyBaseline, keyRunbook: keyRunbook, keyReason: keyReason,
+		"description":             wsevent.KeyContext,
+		wsevent.KeyAlertValue:     wsevent.KeyAlertValue,
+		wsevent.KeyAlertThreshold: wsevent.KeyAlertThreshold,
+		wsevent.KeyBaseline:       wsevent.KeyBaseline,
+		wsevent.KeyRunbookURL:     wsevent.KeyRunbookURL,
+		wsevent.KeyReason:         wsevent.KeyReason,
 	} {
 		if value := Plain(body[from]); value != "" {
 			all[key] = value
@@ -131,10 +121,10 @@ func annotations(rule, id string, body map[string]any) map[string]string {
 func Summary(rule string, body map[string]any) string {
 	var line strings.Builder
 	line.WriteString(rule)
-	if value := Text(body[keyValue]); value != "" {
+	if value := Text(body[wsevent.KeyAlertValue]); value != "" {
 		line.WriteString(" is " + value)
 	}
-	if threshold := Text(body[keyThreshold]); threshold != "" {
+	if threshold := Text(body[wsevent.KeyAlertThreshold]); threshold != "" {
 		line.WriteString(" (threshold " + threshold + ")")
 	}
 	separator := " for "

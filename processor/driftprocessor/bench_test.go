@@ -17,6 +17,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // manyEvents is a batch as the receiver makes it, of a platform that is ahead.
@@ -25,7 +26,7 @@ func manyEvents(streams, each int, ahead time.Duration) plog.Logs {
 	for s := range streams {
 		resource := logs.ResourceLogs().AppendEmpty()
 		tags := wsevent.Tags{TenantID: fmt.Sprintf("tenant-%d", s), Region: "us-east-1", ChannelType: "webmessaging"}
-		tags.Put(resource.Resource().Attributes())
+		wslog.PutTags(resource.Resource().Attributes(), tags)
 		resource.Resource().Attributes().PutStr(wsevent.Platform, "genesys_cloud")
 		records := resource.ScopeLogs().AppendEmpty().LogRecords()
 		records.EnsureCapacity(each)

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // mark is what is to be done to the events of one resource of a batch.
@@ -79,7 +80,7 @@ func (s *stream) measure(records plog.LogRecordSlice, now pcommon.Timestamp, ela
 
 // hear takes what a record says about the stream's connection.
 func (s *stream) hear(record plog.LogRecord, elapsed time.Duration) {
-	if trip, ok := wsevent.Number(record.Attributes(), wsevent.StreamRoundTrip); ok {
+	if trip, ok := wslog.Number(record.Attributes(), wsevent.StreamRoundTrip); ok {
 		s.estimator.RoundTrip(time.Duration(trip*float64(time.Millisecond)), elapsed)
 	}
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor/internal/metadatatest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 var acme = wsevent.Tags{TenantID: "acme_corp", Region: "us-east-1", ChannelType: "webmessaging"}
@@ -36,7 +37,7 @@ var acme = wsevent.Tags{TenantID: "acme_corp", Region: "us-east-1", ChannelType:
 func event(ahead time.Duration) plog.Logs {
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()
-	acme.Put(resource.Resource().Attributes())
+	wslog.PutTags(resource.Resource().Attributes(), acme)
 	resource.Resource().Attributes().PutStr(wsevent.Platform, "genesys_cloud")
 	record := resource.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
 	record.SetEventName(wsevent.MessageSend)
@@ -158,7 +159,7 @@ func text(record plog.LogRecord, name string) string {
 
 func number(t *testing.T, record plog.LogRecord, name string) float64 {
 	t.Helper()
-	value, ok := wsevent.Number(record.Attributes(), name)
+	value, ok := wslog.Number(record.Attributes(), name)
 	require.True(t, ok, name)
 	return value
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor/internal/skew"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // news are the clock records of one look, and what is known downstream once they
@@ -70,7 +71,7 @@ func addResource(logs plog.Logs, s *stream) plog.LogRecordSlice {
 	if s.platform != "" {
 		attributes.PutStr(wsevent.Platform, s.platform)
 	}
-	wsevent.Tags{TenantID: s.key.tenant, Region: s.key.region, ChannelType: wsevent.Unknown}.Put(attributes)
+	wslog.PutTags(attributes, wsevent.Tags{TenantID: s.key.tenant, Region: s.key.region, ChannelType: wsevent.Unknown})
 	scope := resource.ScopeLogs().AppendEmpty()
 	scope.Scope().SetName(metadata.ScopeName)
 	return scope.LogRecords()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor/internal/skew"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // streamIdle is how long a stream without events is remembered.
@@ -88,7 +89,7 @@ func newStreams(config *Config) streams {
 
 // of finds the stream of a resource; nil when it is one too many.
 func (s *streams) of(resource pcommon.Map, now time.Duration) *stream {
-	tags := wsevent.TagsOf(resource)
+	tags := wslog.TagsOf(resource)
 	key := streamKey{tags.TenantID, tags.Region}
 	if found := s.byKey[key]; found != nil || len(s.all) >= s.config.MaxStreams {
 		return found

@@ -17,11 +17,12 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // windowsBehind runs a clock through this processor and the windows behind it, and
 // gives the window records.
-func windowsBehind(t *testing.T, change func(*Config), clock func(since time.Duration) time.Duration) []wsevent.Record {
+func windowsBehind(t *testing.T, change func(*Config), clock func(since time.Duration) time.Duration) []wslog.Record {
 	t.Helper()
 	sink := new(consumertest.LogsSink)
 	factory := wswindowprocessor.NewFactory()
@@ -40,11 +41,11 @@ func windowsBehind(t *testing.T, change func(*Config), clock func(since time.Dur
 	require.NoError(t, b.Shutdown(t.Context()))
 	require.NoError(t, windows.Shutdown(t.Context()))
 
-	var records []wsevent.Record
+	var records []wslog.Record
 	for _, logs := range sink.AllLogs() {
 		for _, resource := range logs.ResourceLogs().All() {
-			if record := resource.ScopeLogs().At(0).LogRecords().At(0); wsevent.IsWindow(record) {
-				decoded, err := wsevent.DecodeRecord(record)
+			if record := resource.ScopeLogs().At(0).LogRecords().At(0); wslog.IsWindow(record) {
+				decoded, err := wslog.DecodeRecord(record)
 				require.NoError(t, err)
 				records = append(records, decoded)
 			}
@@ -57,7 +58,7 @@ func TestTheSkewReachesTheWindows(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		records := windowsBehind(t, nil, func(time.Duration) time.Duration { return 350 * time.Millisecond })
 		require.NotEmpty(t, records)
-		skew, known := wsevent.Number(records[len(records)-2].Fields, wsevent.FieldClockSkew)
+		skew, known := wslog.Number(records[len(records)-2].Fields, wsevent.FieldClockSkew)
 		assert.True(t, known)
 		assert.InDelta(t, 350, skew, 1)
 	})
@@ -66,12 +67,12 @@ func TestTheSkewReachesTheWindows(t *testing.T) {
 // Events of a platform that is 90 s behind land in the windows of when they came.
 func TestCorrectedEventsLandInTheRightWindows(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		begin := time.Now().UnixMilli()
+		begin := wsevent.UnixMilli(time.Now().UnixMilli())
 		correcting := func(c *Config) { c.Correct = true }
 		records := windowsBehind(t, correcting, func(time.Duration) time.Duration { return -90 * time.Second })
 		full := 0
 		for _, record := range records {
-			rate, _ := wsevent.Number(record.Fields, "messages_per_second")
+			rate, _ := wslog.Number(record.Fields, "messages_per_second")
 			if record.Start > begin+20_000 && rate > 0 {
 				full++
 				if record.End < begin+110_000 {
@@ -99,9 +100,9 @@ func TestAStepEmitsNoWindowTwice(t *testing.T) {
 				seen, sent := map[int64]bool{}, 0.0
 				for _, record := range records {
 					if record.Tags.ChannelType == acme.ChannelType {
-						assert.False(t, seen[record.Start], "window %v", time.UnixMilli(record.Start))
-						seen[record.Start] = true
-						total, _ := wsevent.Number(record.Totals, "messages_sent")
+						assert.False(t, seen[int64(record.Start)], "window %v", record.Start.Time())
+						seen[int64(record.Start)] = true
+						total, _ := wslog.Number(record.Totals, "messages_sent")
 						sent = max(sent, total)
 					}
 				}

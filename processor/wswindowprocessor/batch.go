@@ -10,6 +10,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // batch is what the windows need of a plog.Logs. It is read before the records
@@ -45,7 +46,7 @@ func (b *batch) read(logs plog.Logs, now pcommon.Timestamp) {
 
 // group makes the latest events those of a resource and a scope.
 func (b *batch) group(resource, scope pcommon.Map) {
-	tags := wsevent.TagsOf(resource)
+	tags := wslog.TagsOf(resource)
 	b.groups = append(b.groups, window.Group{Tags: tags, Defaulted: defaulted(&tags, scope)})
 	b.ends = append(b.ends, len(b.events))
 }
@@ -86,7 +87,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 	switch kind {
 	case window.MessageSend, window.MessageReceive:
 		event.Channel = channel(attributes)
-		size, known := wsevent.Int(attributes, wsevent.PayloadSize)
+		size, known := wslog.Int(attributes, wsevent.PayloadSize)
 		event.Bytes, event.Unknown = max(0, size), !known || size < 0
 	case window.ConnectionOpen:
 		event.Channel = channel(attributes)
@@ -96,7 +97,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		event.Unknown = !known || abnormal.Type() != pcommon.ValueTypeBool
 		event.Abnormal = !event.Unknown && abnormal.Bool()
 	case window.Connected, window.Disconnected:
-		number, _ := wsevent.Int(attributes, wsevent.StreamConnection)
+		number, _ := wslog.Int(attributes, wsevent.StreamConnection)
 		event.Socket = uint16(number) //nolint:gosec // a receiver has at most 100
 		event.Every = aliveInterval(attributes)
 		event.Shutdown = isShutdown(attributes)
@@ -105,18 +106,18 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 			return
 		}
 		event.Socket = window.AnySocket
-		if number, ok := wsevent.Int(attributes, wsevent.StreamConnection); ok {
+		if number, ok := wslog.Int(attributes, wsevent.StreamConnection); ok {
 			event.Socket = uint16(number) //nolint:gosec // a receiver has at most 100
 		}
 	case window.Gap:
-		start, hasStart := wsevent.Int(attributes, wsevent.GapStart)
-		end, hasEnd := wsevent.Int(attributes, wsevent.GapEnd)
+		start, hasStart := wslog.Int(attributes, wsevent.GapStart)
+		end, hasEnd := wslog.Int(attributes, wsevent.GapEnd)
 		if !hasStart || !hasEnd {
 			return
 		}
 		event.Time, event.GapEnd = start, end
 	case window.Skew:
-		if event.Skew, ok = wsevent.Number(attributes, wsevent.ClockSkewOffset); !ok {
+		if event.Skew, ok = wslog.Number(attributes, wsevent.ClockSkewOffset); !ok {
 			return
 		}
 	}
@@ -169,7 +170,7 @@ const maxAliveInterval = 86_400_000
 
 // aliveInterval is how much time a sign of life speaks for, in ms; 0 where there are none.
 func aliveInterval(attributes pcommon.Map) int64 {
-	interval, _ := wsevent.Int(attributes, wsevent.AliveInterval)
+	interval, _ := wslog.Int(attributes, wsevent.AliveInterval)
 	return min(max(interval, 0), maxAliveInterval)
 }
 

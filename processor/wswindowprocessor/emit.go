@@ -14,6 +14,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 const (
@@ -80,7 +81,7 @@ func (s *shard) saving(ctx context.Context) context.Context {
 // while there is more to read.
 func (s *shard) look(now time.Time) {
 	if s.partition != nil {
-		now = s.partition.ReadTo()
+		now = s.partition.CaughtUpTo()
 	}
 	if now.IsZero() {
 		return
@@ -180,12 +181,12 @@ func encode(windows []wsevent.Window, now time.Time) plog.Logs {
 	observed := pcommon.NewTimestampFromTime(now)
 	for i := range windows {
 		resource := resources.AppendEmpty()
-		windows[i].Tags.Put(resource.Resource().Attributes())
+		wslog.PutTags(resource.Resource().Attributes(), windows[i].Tags)
 		scope := resource.ScopeLogs().AppendEmpty()
 		scope.Scope().SetName(metadata.ScopeName)
 		record := scope.LogRecords().AppendEmpty()
 		record.SetObservedTimestamp(observed)
-		windows[i].Encode(record)
+		wslog.EncodeWindow(record, &windows[i])
 	}
 	return logs
 }

@@ -17,7 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
-	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/partition"
 )
 
 // Where events come in partitions, each partition has a shard, whose state is kept
@@ -32,12 +32,12 @@ import (
 // partitions are the shards of the partitions that are here.
 type partitions struct {
 	mutex  sync.RWMutex
-	shards map[wsevent.Partition]*shard
+	shards map[partition.Partition]*shard
 	gone   window.Stats // of shards that are here no more
 }
 
 // consumePartition counts a batch of a partition, as ConsumeLogs does.
-func (p *windowProcessor) consumePartition(ctx context.Context, from wsevent.Batch, logs plog.Logs) error {
+func (p *windowProcessor) consumePartition(ctx context.Context, from partition.Batch, logs plog.Logs) error {
 	s, err := p.shardOf(ctx, from)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (p *windowProcessor) consumePartition(ctx context.Context, from wsevent.Bat
 }
 
 // shardOf gives the shard of a partition. With the first batch it is restored.
-func (p *windowProcessor) shardOf(ctx context.Context, from wsevent.Batch) (*shard, error) {
+func (p *windowProcessor) shardOf(ctx context.Context, from partition.Batch) (*shard, error) {
 	p.partitions.mutex.RLock()
 	s, ok := p.partitions.shards[from.Partition]
 	p.partitions.mutex.RUnlock()
@@ -76,7 +76,7 @@ func (p *windowProcessor) shardOf(ctx context.Context, from wsevent.Batch) (*sha
 	return s, nil
 }
 
-func (p *windowProcessor) restorePartition(ctx context.Context, from wsevent.Batch) (*shard, error) {
+func (p *windowProcessor) restorePartition(ctx context.Context, from partition.Batch) (*shard, error) {
 	config := p.config.window()
 	config.Saved = true
 	s := p.newShard(config, p.logger.With(zap.Stringer("partition", from.Partition)))
@@ -87,12 +87,12 @@ func (p *windowProcessor) restorePartition(ctx context.Context, from wsevent.Bat
 	if err != nil {
 		return nil, err
 	}
-	if err := from.Partition.Attend(func(ctx context.Context) { p.leave(ctx, from.Partition) }); err != nil {
+	if err := from.Partition.Own(func(ctx context.Context) { p.leave(ctx, from.Partition) }); err != nil {
 		return nil, err
 	}
 	switch {
 	case found.savedAt == 0:
-	case from.Partition.Hole():
+	case from.Partition.DataLoss():
 		s.engine.Resume(found.savedAt, time.Now().UnixMilli())
 	default:
 		s.engine.Continue(found.savedAt)
@@ -107,7 +107,7 @@ func (p *windowProcessor) restorePartition(ctx context.Context, from wsevent.Bat
 // leave gives a partition up: what is counted is saved, what is saved may leave,
 // and then the shard is forgotten. Where it cannot be saved, whoever has the
 // partition next counts it anew.
-func (p *windowProcessor) leave(ctx context.Context, partition wsevent.Partition) {
+func (p *windowProcessor) leave(ctx context.Context, partition partition.Partition) {
 	p.partitions.mutex.RLock()
 	s, ok := p.partitions.shards[partition]
 	p.partitions.mutex.RUnlock()
@@ -155,7 +155,7 @@ func (p *partitions) stats() window.Stats {
 // partitionClient lets the state of a partition be kept as that of a storage is.
 // What it saves, it saves together with a position.
 type partitionClient struct {
-	wsevent.Partition
+	partition.Partition
 	position int64
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/partition"
 )
 
 // logged is what outlives the owners of a partition.
@@ -54,7 +55,7 @@ func (l *logged) claim() *owned {
 
 func (*owned) String() string { return "events/3" }
 
-func (o *owned) Attend(leave func(context.Context)) error {
+func (o *owned) Own(leave func(context.Context)) error {
 	if o.leave != nil {
 		return errors.New("attended already")
 	}
@@ -86,7 +87,7 @@ func (o *owned) Save(_ context.Context, position int64, operations ...*storage.O
 	return nil
 }
 
-func (o *owned) ReadTo() time.Time {
+func (o *owned) CaughtUpTo() time.Time {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
 	if o.readTo.IsZero() {
@@ -95,7 +96,7 @@ func (o *owned) ReadTo() time.Time {
 	return o.readTo
 }
 
-func (o *owned) Hole() bool { return o.hole }
+func (o *owned) DataLoss() bool { return o.hole }
 
 // catchUp lets the partition be read to its end from now on.
 func (o *owned) catchUp() *owned {
@@ -120,7 +121,7 @@ func (o *owned) offer(t *testing.T, p *windowProcessor, next int64, batches ...p
 	t.Helper()
 	for _, logs := range batches {
 		next++
-		ctx := wsevent.ContextWithBatch(t.Context(), wsevent.Batch{Partition: o, Next: next, At: time.Now()})
+		ctx := partition.NewContext(t.Context(), partition.Batch{Partition: o, Next: next, At: time.Now()})
 		require.NoError(t, p.ConsumeLogs(ctx, logs))
 	}
 }
@@ -128,7 +129,7 @@ func (o *owned) offer(t *testing.T, p *windowProcessor, next int64, batches ...p
 // open says that the partition is here.
 func (o *owned) open(t *testing.T, p *windowProcessor) {
 	t.Helper()
-	ctx := wsevent.ContextWithBatch(t.Context(), wsevent.Batch{Partition: o, Next: o.of.position})
+	ctx := partition.NewContext(t.Context(), partition.Batch{Partition: o, Next: o.of.position})
 	require.NoError(t, p.ConsumeLogs(ctx, plog.NewLogs()))
 }
 
@@ -307,16 +308,16 @@ func BenchmarkConsumePartition(b *testing.B) {
 	p, err := newProcessor(processortest.NewNopSettings(metadata.Type), createDefaultConfig().(*Config), consumertest.NewNop())
 	require.NoError(b, err)
 	require.NoError(b, p.Start(b.Context(), componenttest.NewNopHost()))
-	partition, logs, next := new(logged).claim(), manyEvents(1_000), int64(0)
+	owner, logs, next := new(logged).claim(), manyEvents(1_000), int64(0)
 	b.ReportAllocs()
 	for b.Loop() {
 		next++
-		ctx := wsevent.ContextWithBatch(b.Context(), wsevent.Batch{Partition: partition, Next: next, At: time.Now()})
+		ctx := partition.NewContext(b.Context(), partition.Batch{Partition: owner, Next: next, At: time.Now()})
 		if err := p.ConsumeLogs(ctx, logs); err != nil {
 			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1_000, "ns/event")
-	partition.leave(b.Context())
+	owner.leave(b.Context())
 	require.NoError(b, p.Shutdown(b.Context()))
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/partition"
 )
 
 // windowProcessor lets event records pass, and adds window records.
@@ -51,7 +52,7 @@ func newProcessor(set processor.Settings, config *Config, next consumer.Logs) (*
 		logger:     set.Logger,
 		telemetry:  telemetry,
 		batches:    sync.Pool{New: func() any { return new(batch) }},
-		partitions: partitions{shards: map[wsevent.Partition]*shard{}},
+		partitions: partitions{shards: map[partition.Partition]*shard{}},
 	}
 	p.own = p.newShard(config.window(), set.Logger)
 	return p, nil
@@ -94,7 +95,7 @@ func (p *windowProcessor) Shutdown(ctx context.Context) error {
 // ConsumeLogs counts a batch once it is accepted downstream, so that one that
 // is refused and offered again is counted once.
 func (p *windowProcessor) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	if from, ok := wsevent.BatchFrom(ctx); ok {
+	if from, ok := partition.FromContext(ctx); ok {
 		return p.consumePartition(ctx, from, logs)
 	}
 	if err := p.own.room(); err != nil {

@@ -26,6 +26,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 var acme = wsevent.Tags{TenantID: "acme_corp", Region: "us-east-1", ChannelType: "webmessaging"}
@@ -34,7 +35,7 @@ var acme = wsevent.Tags{TenantID: "acme_corp", Region: "us-east-1", ChannelType:
 func event(name, channel string) plog.Logs {
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()
-	acme.Put(resource.Resource().Attributes())
+	wslog.PutTags(resource.Resource().Attributes(), acme)
 	record := resource.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
 	record.SetEventName(name)
 	record.SetTimestamp(pcommon.NewTimestampFromTime(time.Now()))
@@ -55,20 +56,20 @@ func start(t *testing.T, config *Config, next consumer.Logs) processor.Logs {
 }
 
 // windows are the window records among what arrived.
-func windows(t *testing.T, sink *consumertest.LogsSink) []wsevent.Record {
+func windows(t *testing.T, sink *consumertest.LogsSink) []wslog.Record {
 	t.Helper()
-	var found []wsevent.Record
+	var found []wslog.Record
 	for _, logs := range sink.AllLogs() {
 		for _, resource := range logs.ResourceLogs().All() {
 			for _, scope := range resource.ScopeLogs().All() {
 				for _, record := range scope.LogRecords().All() {
-					if !wsevent.IsWindow(record) {
+					if !wslog.IsWindow(record) {
 						continue
 					}
 					assert.Equal(t, metadata.ScopeName, scope.Scope().Name())
-					decoded, err := wsevent.DecodeRecord(record)
+					decoded, err := wslog.DecodeRecord(record)
 					require.NoError(t, err)
-					assert.Equal(t, decoded.Tags, wsevent.TagsOf(resource.Resource().Attributes()))
+					assert.Equal(t, decoded.Tags, wslog.TagsOf(resource.Resource().Attributes()))
 					assert.Equal(t, pcommon.Timestamp(decoded.End*1e6), record.Timestamp())
 					found = append(found, decoded)
 				}
@@ -80,7 +81,7 @@ func windows(t *testing.T, sink *consumertest.LogsSink) []wsevent.Record {
 
 func field(t *testing.T, from pcommon.Map, key string) float64 {
 	t.Helper()
-	value, ok := wsevent.Number(from, key)
+	value, ok := wslog.Number(from, key)
 	require.True(t, ok, key)
 	return value
 }
@@ -105,8 +106,8 @@ func TestEventsPassAndTheirWindowFollows(t *testing.T) {
 		synctest.Wait()
 		found := windows(t, sink)
 		require.Len(t, found, 1)
-		assert.LessOrEqual(t, found[0].Start, begin.UnixMilli())
-		assert.Greater(t, found[0].End, begin.UnixMilli())
+		assert.LessOrEqual(t, int64(found[0].Start), begin.UnixMilli())
+		assert.Greater(t, int64(found[0].End), begin.UnixMilli())
 		assert.InDelta(t, 1, field(t, found[0].Fields, wsevent.FieldActiveConnections), 0)
 		assert.InDelta(t, 0.2, field(t, found[0].Fields, wsevent.FieldMessagesPerSecond), 1e-9)
 		assert.InDelta(t, 1024, field(t, found[0].Fields, wsevent.FieldPayloadBytesTotal), 0)
@@ -130,7 +131,7 @@ func (m *moody) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 }
 
 func isWindows(logs plog.Logs) bool {
-	return wsevent.IsWindow(logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0))
+	return wslog.IsWindow(logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0))
 }
 
 func TestABatchThatIsOfferedAgainCountsOnce(t *testing.T) {
@@ -312,7 +313,7 @@ func TestWithoutSignsOfLifeNothingIsTold(t *testing.T) {
 func manyEvents(n int) plog.Logs {
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()
-	acme.Put(resource.Resource().Attributes())
+	wslog.PutTags(resource.Resource().Attributes(), acme)
 	records := resource.ScopeLogs().AppendEmpty().LogRecords()
 	records.EnsureCapacity(n)
 	for i := range n {

@@ -68,7 +68,7 @@ func (s *shard) tellRestored(found restored, now time.Time) {
 	}
 	stats := s.stats()
 	told := "Went on from the saved state; windows of the time in between are incomplete"
-	if s.partition != nil && !s.partition.Hole() {
+	if s.partition != nil && !s.partition.DataLoss() {
 		told = "Went on from the state of the partition"
 	}
 	s.logger.Info(told,

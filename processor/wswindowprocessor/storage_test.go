@@ -27,6 +27,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // disk is a storage extension and its only client. It can be copied, which is
@@ -136,7 +137,7 @@ func consume(t *testing.T, p *windowProcessor, batches ...plog.Logs) {
 }
 
 // last is the latest window that arrived.
-func last(t *testing.T, sink *consumertest.LogsSink) wsevent.Record {
+func last(t *testing.T, sink *consumertest.LogsSink) wslog.Record {
 	t.Helper()
 	found := windows(t, sink)
 	require.NotEmpty(t, found)

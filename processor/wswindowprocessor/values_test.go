@@ -22,6 +22,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 func attributesOf(logs plog.Logs) pcommon.Map {
@@ -86,7 +87,7 @@ func TestWindow_SaturatedSumIsLoggedOnce(t *testing.T) {
 		found := windows(t, sink)
 		require.GreaterOrEqual(t, len(found), 3)
 		for _, w := range found {
-			total, known := wsevent.Int(w.Totals, wsevent.TotalPayloadBytes)
+			total, known := wslog.Int(w.Totals, wsevent.TotalPayloadBytes)
 			assert.True(t, known)
 			assert.Equal(t, int64(math.MaxInt64), total)
 		}

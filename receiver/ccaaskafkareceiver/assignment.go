@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/pieces"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/progress"
-	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/partition"
 )
 
 // Keys of the state topic that are the receiver's own. Those of the one who keeps
@@ -57,13 +57,13 @@ type assignment struct {
 	leave    func(context.Context)
 }
 
-var _ wsevent.Partition = (*assignment)(nil)
+var _ partition.Partition = (*assignment)(nil)
 
 // String names the partition.
 func (a *assignment) String() string { return fmt.Sprintf("%s/%d", a.topic, a.number) }
 
 // Attend lets one consumer keep the partition's state.
-func (a *assignment) Attend(leave func(context.Context)) error {
+func (a *assignment) Own(leave func(context.Context)) error {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	if a.leave != nil {
@@ -133,14 +133,14 @@ func (a *assignment) commit(ctx context.Context, records []pieces.Record) error 
 }
 
 // ReadTo is how far the partition has been read, in time.
-func (a *assignment) ReadTo() time.Time {
+func (a *assignment) CaughtUpTo() time.Time {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	return a.progress.ReadTo()
 }
 
 // Hole says that messages behind the saved position are gone.
-func (a *assignment) Hole() bool { return a.hole }
+func (a *assignment) DataLoss() bool { return a.hole }
 
 func (a *assignment) passed(position int64) {
 	a.mutex.Lock()

@@ -19,7 +19,7 @@ import (
 )
 
 // prepare finds out about the topic, and makes the state's topic.
-func (p *partition) prepare(ctx context.Context, client *kgo.Client) (partitions int, id kadm.TopicID, err error) {
+func (p *partitionReader) prepare(ctx context.Context, client *kgo.Client) (partitions int, id kadm.TopicID, err error) {
 	config, admin := p.receiver.config, kadm.NewClient(client)
 	topics, err := admin.ListTopics(ctx, config.Topic, config.stateTopic())
 	if err != nil {
@@ -71,7 +71,7 @@ func stateTopicConfig() map[string]*string {
 // The first transaction under the partition's transactional id makes the brokers
 // refuse whatever an earlier owner still sends, and ends what it had begun. The
 // transaction holds a mark; what stands before the mark is the state.
-func (p *partition) claim(ctx context.Context, a *assignment) error {
+func (p *partitionReader) claim(ctx context.Context, a *assignment) error {
 	mark := make([]byte, 16)
 	_, _ = rand.Read(mark) // it never fails
 	if err := a.commit(ctx, []pieces.Record{{Key: []byte(ownerPiece), Value: mark}}); err != nil {
@@ -116,7 +116,7 @@ func (a *assignment) fetch(ctx context.Context) (kgo.Fetches, error) {
 
 // position finds out where reading begins: where the state says, or else where the
 // configuration does.
-func (p *partition) position(ctx context.Context, a *assignment) (position, end int64, err error) {
+func (p *partitionReader) position(ctx context.Context, a *assignment) (position, end int64, err error) {
 	admin := kadm.NewClient(a.client)
 	start, err := p.offset(ctx, admin.ListStartOffsets)
 	if err != nil {
@@ -147,7 +147,7 @@ func (p *partition) position(ctx context.Context, a *assignment) (position, end 
 	return position, end, nil
 }
 
-func (p *partition) offset(ctx context.Context, list func(context.Context, ...string) (kadm.ListedOffsets, error)) (int64, error) {
+func (p *partitionReader) offset(ctx context.Context, list func(context.Context, ...string) (kadm.ListedOffsets, error)) (int64, error) {
 	listed, err := list(ctx, p.receiver.config.Topic)
 	if err != nil {
 		return 0, err

@@ -15,18 +15,19 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // decoder makes records of messages. A message that is none is left out, counted
 // and told; its neighbours go on.
 type decoder struct {
-	partition   *partition
+	partition   *partitionReader
 	unmarshaler plog.Unmarshaler
 	place       func(key []byte) int // the partition of a stream
 	warned      struct{ undecodable, misplaced bool }
 }
 
-func newDecoder(p *partition, partitions int) *decoder {
+func newDecoder(p *partitionReader, partitions int) *decoder {
 	d := &decoder{partition: p, unmarshaler: &plog.ProtoUnmarshaler{}}
 	if p.receiver.config.Encoding == otlpJSON {
 		d.unmarshaler = &plog.JSONUnmarshaler{}
@@ -88,7 +89,7 @@ func (d *decoder) refuse(ctx context.Context, message *kgo.Record, err error) {
 // counted in parts, each with totals of its own.
 func (d *decoder) check(ctx context.Context, message *kgo.Record, logs plog.Logs) {
 	for _, resource := range logs.ResourceLogs().All() {
-		tags := wsevent.TagsOf(resource.Resource().Attributes())
+		tags := wslog.TagsOf(resource.Resource().Attributes())
 		place := d.place(wsevent.StreamKey(tags.TenantID, tags.Region))
 		if int32(place) == message.Partition { //nolint:gosec // Kafka's own number
 			continue

@@ -24,6 +24,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadatatest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // decoding makes a decoder of a partition, and what it tells.
@@ -37,14 +38,14 @@ func decoding(t testing.TB, encoding string, number int32, partitions int) (*dec
 	r, err := newReceiver(set, config, consumertest.NewNop())
 	require.NoError(t, err)
 	core, logs := observer.New(zap.InfoLevel)
-	return newDecoder(&partition{receiver: r, number: number, logger: zap.New(core)}, partitions), telemetry, logs
+	return newDecoder(&partitionReader{receiver: r, number: number, logger: zap.New(core)}, partitions), telemetry, logs
 }
 
 func sample(t testing.TB, tenant string) plog.Logs {
 	t.Helper()
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()
-	wsevent.Tags{TenantID: tenant, Region: "us-east-1", ChannelType: "voice"}.Put(resource.Resource().Attributes())
+	wslog.PutTags(resource.Resource().Attributes(), wsevent.Tags{TenantID: tenant, Region: "us-east-1", ChannelType: "voice"})
 	resource.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().SetEventName(wsevent.MessageSend)
 	return logs
 }

@@ -5,7 +5,7 @@
 
 // Package ccaaskafkareceiver reads event records from the partitions of a Kafka
 // topic. Behind it stands the ws_window processor, which keeps the state of its
-// windows with the partition (see wsevent.Partition).
+// windows with the partition (see partition.Partition).
 //
 // The collectors of a group share the partitions out. A collector that gets one
 // claims it by the transactional id of the partition, which shuts out whoever had

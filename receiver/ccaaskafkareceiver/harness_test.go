@@ -28,6 +28,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // patience is how long a test waits for what must come.
@@ -61,13 +62,13 @@ func configFor(cluster *kfake.Cluster) *Config {
 type windows struct {
 	mutex  sync.Mutex
 	told   map[wsevent.Tags]map[int64]string // by start: everything that was said
-	last   map[wsevent.Tags]wsevent.Record
+	last   map[wsevent.Tags]wslog.Record
 	count  int
 	errors []string
 }
 
 func newWindows() *windows {
-	return &windows{told: map[wsevent.Tags]map[int64]string{}, last: map[wsevent.Tags]wsevent.Record{}}
+	return &windows{told: map[wsevent.Tags]map[int64]string{}, last: map[wsevent.Tags]wslog.Record{}}
 }
 
 func (*windows) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
@@ -79,7 +80,7 @@ func (w *windows) ConsumeLogs(_ context.Context, logs plog.Logs) error {
 	for _, resource := range logs.ResourceLogs().All() {
 		for _, scope := range resource.ScopeLogs().All() {
 			for _, record := range scope.LogRecords().All() {
-				decoded, err := wsevent.DecodeRecord(record)
+				decoded, err := wslog.DecodeRecord(record)
 				if err != nil {
 					return err
 				}
@@ -90,18 +91,18 @@ func (w *windows) ConsumeLogs(_ context.Context, logs plog.Logs) error {
 	return nil
 }
 
-func (w *windows) note(r wsevent.Record, said string) {
+func (w *windows) note(r wslog.Record, said string) {
 	w.count++
 	if w.told[r.Tags] == nil {
 		w.told[r.Tags] = map[int64]string{}
 	}
-	if before, again := w.told[r.Tags][r.Start]; again && before != said {
+	if before, again := w.told[r.Tags][int64(r.Start)]; again && before != said {
 		w.errors = append(w.errors, fmt.Sprintf("%s\nthen\n%s", before, said))
 	}
 	if complete, _ := r.Fields.Get(wsevent.FieldComplete); !complete.Bool() {
 		w.errors = append(w.errors, "incomplete: "+said)
 	}
-	w.told[r.Tags][r.Start] = said
+	w.told[r.Tags][int64(r.Start)] = said
 	if r.End >= w.last[r.Tags].End {
 		w.last[r.Tags] = r
 	}
@@ -112,7 +113,7 @@ func (w *windows) total(key string) (sum int64) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	for _, r := range w.last {
-		n, _ := wsevent.Int(r.Totals, key)
+		n, _ := wslog.Int(r.Totals, key)
 		sum += n
 	}
 	return sum
@@ -222,7 +223,7 @@ func (m *member) readsToTheEnd(t testing.TB) {
 	m.reads(t, all...)
 	eventually(t, func() error {
 		for _, a := range m.here() {
-			if a.ReadTo().Before(now) {
+			if a.CaughtUpTo().Before(now) {
 				return fmt.Errorf("%s is not read to its end", a)
 			}
 		}

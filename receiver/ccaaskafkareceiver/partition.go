@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/partition"
 )
 
 // Why a partition ends here.
@@ -24,9 +24,9 @@ var (
 	errTaken   = errors.New("the partition was taken away")
 )
 
-// partition is a partition that the group has assigned to this collector. It has a
+// partitionReader reads a partition that the group has assigned to this collector. It has a
 // client of its own, so that what befalls it is nothing to its neighbours.
-type partition struct {
+type partitionReader struct {
 	receiver *kafkaReceiver
 	number   int32
 	logger   *zap.Logger
@@ -37,7 +37,7 @@ type partition struct {
 
 // run reads the partition until it is taken away. Whatever goes wrong, it is begun
 // anew from the last checkpoint, as another collector would.
-func (p *partition) run(ctx context.Context) {
+func (p *partitionReader) run(ctx context.Context) {
 	defer close(p.done)
 	waits := backoff.NewExponentialBackOff()
 	waits.MaxInterval = time.Minute
@@ -61,7 +61,7 @@ func (p *partition) run(ctx context.Context) {
 
 // serve claims the partition, lets its windows go on, and reads it. It returns why
 // it ended.
-func (p *partition) serve(parent context.Context) error {
+func (p *partitionReader) serve(parent context.Context) error {
 	begun := time.Now()
 	client, err := p.receiver.partitionClient(p.number)
 	if err != nil {
@@ -104,14 +104,14 @@ func (p *partition) serve(parent context.Context) error {
 
 // part closes the client. Its topics are taken out first: what it learns of them while
 // it closes could begin to fetch again, with nobody left to end that.
-func (p *partition) part(client *kgo.Client) {
+func (p *partitionReader) part(client *kgo.Client) {
 	client.PurgeTopicsFromClient(p.receiver.config.Topic, p.receiver.config.stateTopic())
 	client.Close()
 }
 
 // open tells downstream that the partition is here, by a batch without records.
-func (p *partition) open(ctx context.Context, a *assignment, position int64) error {
-	ctx = wsevent.ContextWithBatch(ctx, wsevent.Batch{Partition: a, Next: position})
+func (p *partitionReader) open(ctx context.Context, a *assignment, position int64) error {
+	ctx = partition.NewContext(ctx, partition.Batch{Partition: a, Next: position})
 	if err := p.receiver.next.ConsumeLogs(ctx, plog.NewLogs()); err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ const leaveTimeout = 10 * time.Second
 
 // release lets downstream give the partition up. It may save what it has where the
 // partition is given away in peace, and has time for it.
-func (p *partition) release(ctx context.Context, a *assignment) {
+func (p *partitionReader) release(ctx context.Context, a *assignment) {
 	a.mutex.Lock()
 	leave := a.leave
 	a.mutex.Unlock()
@@ -145,7 +145,7 @@ func (p *partition) release(ctx context.Context, a *assignment) {
 }
 
 // read takes what the partition holds downstream.
-func (p *partition) read(ctx context.Context, a *assignment, decoder *decoder) error {
+func (p *partitionReader) read(ctx context.Context, a *assignment, decoder *decoder) error {
 	for {
 		fetches := a.client.PollFetches(ctx)
 		if ctx.Err() != nil {
@@ -161,8 +161,8 @@ func (p *partition) read(ctx context.Context, a *assignment, decoder *decoder) e
 			}
 			next := fetched.Records[len(fetched.Records)-1].Offset + 1
 			logs, written := decoder.decode(ctx, fetched.Records)
-			batch := wsevent.Batch{Partition: a, Next: next, At: arrival(time.Now(), a.ReadTo(), written)}
-			if err = p.receiver.deliver(wsevent.ContextWithBatch(ctx, batch), p.logger, logs); err == nil {
+			batch := partition.Batch{Partition: a, Next: next, At: arrival(time.Now(), a.CaughtUpTo(), written)}
+			if err = p.receiver.deliver(partition.NewContext(ctx, batch), p.logger, logs); err == nil {
 				a.passed(next)
 			}
 		})
@@ -186,7 +186,7 @@ func arrival(now, readTo, written time.Time) time.Time {
 }
 
 // lost says that messages were lost for the windows.
-func (p *partition) lost(ctx context.Context, a *assignment, n int64, why string) {
+func (p *partitionReader) lost(ctx context.Context, a *assignment, n int64, why string) {
 	a.hole = true
 	p.receiver.telemetry.CcaasKafkaLostMessages.Add(ctx, n)
 	p.logger.Error("Messages are missing in the windows, which are incomplete therefore", zap.Int64("messages", n), zap.String("reason", why))

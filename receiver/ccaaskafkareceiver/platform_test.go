@@ -18,6 +18,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/streampartitionerextension"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // platform writes events to Kafka as an ingest collector does.
@@ -63,7 +64,7 @@ func (p *platform) message(t testing.TB, tenant, channel string) []byte {
 	t.Helper()
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()
-	wsevent.Tags{TenantID: tenant, Region: "us-east-1", ChannelType: "voice"}.Put(resource.Resource().Attributes())
+	wslog.PutTags(resource.Resource().Attributes(), wsevent.Tags{TenantID: tenant, Region: "us-east-1", ChannelType: "voice"})
 	record := resource.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
 	record.SetEventName(wsevent.MessageSend)
 	record.SetTimestamp(pcommon.Timestamp(p.clock * 1e6))

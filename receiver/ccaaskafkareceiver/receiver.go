@@ -36,7 +36,7 @@ type kafkaReceiver struct {
 	running sync.WaitGroup
 
 	mutex      sync.Mutex
-	partitions map[int32]*partition
+	partitions map[int32]*partitionReader
 }
 
 func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*kafkaReceiver, error) {
@@ -55,7 +55,7 @@ func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*ka
 	}
 	return &kafkaReceiver{
 		config: config, next: next, set: set, telemetry: telemetry, report: report,
-		partitions: map[int32]*partition{},
+		partitions: map[int32]*partitionReader{},
 	}, nil
 }
 
@@ -130,7 +130,7 @@ func (r *kafkaReceiver) assign(ctx context.Context, numbers []int32) {
 		if _, ok := r.partitions[number]; ok {
 			continue
 		}
-		p := &partition{
+		p := &partitionReader{
 			receiver: r,
 			number:   number,
 			logger:   r.set.Logger.With(zap.String("topic", r.config.Topic), zap.Int32("partition", number)),
@@ -147,7 +147,7 @@ func (r *kafkaReceiver) assign(ctx context.Context, numbers []int32) {
 // take ends partitions, and waits until they have.
 func (r *kafkaReceiver) take(numbers []int32, why error) {
 	r.mutex.Lock()
-	var ending []*partition
+	var ending []*partitionReader
 	for _, number := range numbers {
 		if p, ok := r.partitions[number]; ok {
 			delete(r.partitions, number)

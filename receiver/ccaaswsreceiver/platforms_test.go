@@ -23,8 +23,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/cmd/ccaassim/sim"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadatatest"
+	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 // Template makes the payload by a Go template, whose output must be JSON.
@@ -50,7 +51,7 @@ type view struct {
 // Summary is an alert in a line.
 func (v view) Summary() string {
 	body, _ := v.Body.(map[string]any)
-	rule := promalert.Text(body["metric"])
+	rule := promalert.Text(body[wsevent.KeyAlertMetric])
 	if rule == "" {
 		rule = v.Event
 	}

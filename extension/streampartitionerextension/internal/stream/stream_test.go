@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // message encodes resources with these attributes.
@@ -95,7 +96,7 @@ func FuzzKey(f *testing.F) {
 		}
 		require.Positive(t, logs.ResourceLogs().Len())
 		for _, resource := range logs.ResourceLogs().All() {
-			tags := wsevent.TagsOf(resource.Resource().Attributes())
+			tags := wslog.TagsOf(resource.Resource().Attributes())
 			if tags.Overflow {
 				continue
 			}

@@ -79,7 +79,7 @@ func run(random *rand.Rand, config Config, arrivals []arrival, size int, late in
 	}
 	e.Advance(now + 400_000)
 	end := arrivals[len(arrivals)-1].now + 20_000
-	return slices.DeleteFunc(inOrder(e.Drain()), func(w wsevent.Window) bool { return w.End > end }), e
+	return slices.DeleteFunc(inOrder(e.Drain()), func(w wsevent.Window) bool { return int64(w.End) > end }), e
 }
 
 // What is observed is what counts: neither where batches end, nor how their resources

@@ -62,7 +62,7 @@ func TestTheWorkedExample(t *testing.T) {
 	tell := func() {
 		for _, w := range e.Drain() {
 			told = append(told, fmt.Sprintf("%s – %s|%s|%d|%d|%d|%d|%d|%d|%d|%g %%",
-				time.UnixMilli(w.Start).UTC().Format("15:04:05"), time.UnixMilli(w.End).UTC().Format("15:04:05"),
+				w.Start.Time().UTC().Format("15:04:05"), w.End.Time().UTC().Format("15:04:05"),
 				time.UnixMilli(now).UTC().Format("15:04:05.0"),
 				w.ActiveConnections, w.Counts.MessagesSent, w.Counts.MessagesReceived, w.Counts.ConnectionsOpened,
 				w.Counts.ConnectionsClosed, w.Counts.ConnectionsDropped, w.Counts.LateEvents, w.DropRatePercent()))

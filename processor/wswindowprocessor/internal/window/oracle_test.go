@@ -168,12 +168,12 @@ func (o *oracle) check(t *testing.T, windows []wsevent.Window) {
 		require.False(t, emitted[name], "%s is emitted once", name)
 		emitted[name] = true
 
-		known, future, late := o.known(w.Tags, w.End)
-		want := count(known, w.Start, w.End)
+		known, future, late := o.known(w.Tags, int64(w.End))
+		want := count(known, int64(w.Start), int64(w.End))
 		want.LateEvents = w.Counts.LateEvents // told in the next window; the totals hold them to account
 		require.Equal(t, want, w.Counts, name)
-		require.Equal(t, active(known, w.Start, w.End), w.ActiveConnections, name)
-		totals, ahead := count(known, -always, w.End), count(future, -always, always)
+		require.Equal(t, active(known, int64(w.Start), int64(w.End)), w.ActiveConnections, name)
+		totals, ahead := count(known, -always, int64(w.End)), count(future, -always, always)
 		totals.Add(&ahead)
 		totals.LateEvents = late
 		require.Equal(t, totals, w.Totals, name)

@@ -22,7 +22,7 @@ func incomplete(windows []wsevent.Window, tenant string) (starts []int64, all in
 		}
 		all++
 		if !w.Complete {
-			starts = append(starts, (w.Start-base)/1_000)
+			starts = append(starts, (int64(w.Start)-base)/1_000)
 		}
 	}
 	return starts, all
@@ -96,7 +96,7 @@ func TestOutage_OfASocketWithASilentTenant(t *testing.T) {
 	}
 	for _, w := range windows {
 		if w.Tags == silent {
-			start := (w.Start - base) / 1_000
+			start := (int64(w.Start) - base) / 1_000
 			assert.Equal(t, start >= 10 && start < 30 || start >= 70, w.Complete, "%d", start)
 			assert.False(t, start >= 40 && start < 60, "nothing is said of the outage: %d", start)
 		}
@@ -154,7 +154,7 @@ func TestOutage_OfTheGrid(t *testing.T) {
 		live(e, acme, at(MessageSend, ms, 1))
 	}
 	for _, w := range e.Drain() {
-		assert.Equal(t, w.Start >= base+10_000, w.Complete, "%d", w.Start-base)
+		assert.Equal(t, int64(w.Start) >= base+10_000, w.Complete, "%d", int64(w.Start)-base)
 	}
 }
 

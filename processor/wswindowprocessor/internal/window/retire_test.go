@@ -62,7 +62,7 @@ func TestSeries_RetiredSeriesReturnsWithNewTotals(t *testing.T) {
 			after := totalsOf(t, e, acme)
 			assert.Equal(t, int64(1), after.Totals.MessagesSent)
 			assert.Greater(t, after.Since, before.End, "the totals begin anew")
-			assert.LessOrEqual(t, after.Since, base+70*minute+1_000)
+			assert.LessOrEqual(t, int64(after.Since), base+70*minute+1_000)
 			assert.Equal(t, int64(1), e.Stats().RetiredSeries)
 			assert.Equal(t, 1, e.Stats().Series)
 		})

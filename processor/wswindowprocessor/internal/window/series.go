@@ -5,6 +5,7 @@ package window
 
 import (
 	"math/bits"
+	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
@@ -175,15 +176,15 @@ func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) w
 	s.from, s.reported, s.unshown = k+1, true, false
 	return wsevent.Window{
 		Tags:              s.tags,
-		Start:             g.start(k),
-		End:               g.end(k),
-		Step:              g.step,
+		Start:             wsevent.UnixMilli(g.start(k)),
+		End:               wsevent.UnixMilli(g.end(k)),
+		Step:              time.Duration(g.step) * time.Millisecond,
 		ActiveConnections: s.active,
 		Counts:            counts,
 		ClockSkew:         s.stream.skew,
 		ClockSkewKnown:    s.stream.skewKnown,
 		Complete:          complete,
-		Since:             s.since,
+		Since:             wsevent.UnixMilli(s.since),
 		Totals:            s.totals,
 	}
 }

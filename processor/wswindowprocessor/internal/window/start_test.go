@@ -54,7 +54,7 @@ func TestStart_LateEventsAheadOfLiveOnesMakeNoWindows(t *testing.T) {
 				assert.Equal(t, int64(1), last.Totals.MessagesReceived/20, "the live ones are counted")
 				assert.Equal(t, int64(len(past)), last.Totals.MessagesSent+last.Totals.ConnectionsOpened, "the late ones are in the totals")
 				for _, w := range live {
-					assert.GreaterOrEqual(t, w.Start, base-lookBack)
+					assert.GreaterOrEqual(t, int64(w.Start), base-lookBack)
 				}
 			})
 		}
@@ -68,7 +68,7 @@ func TestStart_LateEventsAreCountedAsLate(t *testing.T) {
 	live(e, acme, at(MessageReceive, 1_500, 9), at(MessageReceive, 12_000, 9))
 	windows := e.Drain()
 	require.Len(t, windows, 1)
-	assert.Equal(t, base, windows[0].Start)
+	assert.Equal(t, base, int64(windows[0].Start))
 	assert.Equal(t, int64(3), windows[0].Counts.LateEvents)
 	assert.Zero(t, windows[0].Counts.MessagesSent)
 	assert.Equal(t, int64(3), windows[0].Totals.MessagesSent)
@@ -91,7 +91,7 @@ func TestStart_ReplayIsEmittedInItsOwnTime(t *testing.T) {
 			windows := e.Drain()
 			require.GreaterOrEqual(t, len(windows), 60)
 			for i := range 60 {
-				assert.Equal(t, base+int64(i)*10_000, windows[i].Start)
+				assert.Equal(t, base+int64(i)*10_000, int64(windows[i].Start))
 				assert.Equal(t, int64(10), windows[i].Counts.MessagesSent)
 			}
 			assert.Zero(t, e.Stats().LateEvents)
@@ -108,7 +108,7 @@ func TestStart_SparseReplay(t *testing.T) {
 	e.Advance(base + 10*hour + 60_000)
 	windows := e.Drain()
 	require.NotEmpty(t, windows)
-	assert.Equal(t, base, windows[0].Start)
+	assert.Equal(t, base, int64(windows[0].Start))
 	assert.Equal(t, int64(1), windows[0].Counts.ConnectionsOpened)
 	last := windows[len(windows)-1]
 	assert.Equal(t, int64(1), last.Totals.MessagesSent)
@@ -250,7 +250,7 @@ func TestRestart_EveryStreamOfASocketIsUpAgain(t *testing.T) {
 	complete := map[string][]int64{}
 	for _, w := range e.Drain() {
 		if w.Complete {
-			complete[w.Tags.TenantID] = append(complete[w.Tags.TenantID], (w.Start-base)/1_000)
+			complete[w.Tags.TenantID] = append(complete[w.Tags.TenantID], (int64(w.Start)-base)/1_000)
 		}
 	}
 	assert.NotEmpty(t, complete["second"])
@@ -308,7 +308,7 @@ func TestDelivered_WindowsWaitForWhatIsRead(t *testing.T) {
 		blocked(e, 15_000, 5_000, 80_000)
 		var backpressure int64
 		for _, w := range e.Drain() {
-			assert.Equal(t, w.End <= base+15_000, w.Complete, "%d", (w.Start-base)/1_000)
+			assert.Equal(t, int64(w.End) <= base+15_000, w.Complete, "%d", (int64(w.Start)-base)/1_000)
 			backpressure += w.Counts.BackpressureEvents
 		}
 		assert.Equal(t, int64(1), backpressure, "counted while it lasts")
@@ -371,6 +371,6 @@ func TestStart_ReplayWithoutIdleTimeout(t *testing.T) {
 	observe(e, acme, late(-3*hour, 30), base)
 	windows := e.Drain()
 	require.NotEmpty(t, windows)
-	assert.Equal(t, base-3*hour, windows[0].Start)
+	assert.Equal(t, base-3*hour, int64(windows[0].Start))
 	assert.Equal(t, int64(10), windows[0].Counts.MessagesSent)
 }

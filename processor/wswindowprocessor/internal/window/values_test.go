@@ -6,6 +6,7 @@ package window
 import (
 	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -76,7 +77,7 @@ func TestWindow_StepIsThatOfTheGrid(t *testing.T) {
 	e.Advance(base + 30_000)
 	windows := e.Drain()
 	require.NotEmpty(t, windows)
-	assert.Equal(t, int64(9_000), windows[0].Step)
+	assert.Equal(t, 9*time.Second, windows[0].Step)
 }
 
 func TestState_UnknownCountsSurvive(t *testing.T) {
