@@ -6,6 +6,7 @@ package ccaaswsreceiver
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -48,10 +49,12 @@ type tally struct {
 // sender and remains the owner of the next.
 type batcher struct {
 	limits BatchConfig
-	open   chan *openBatch // has the batch that is filled while it has no owner
-	full   chan *batch     // from a writer to the sender
-	ready  chan struct{}   // the batch is full or due: the sender is to take it
-	closed chan struct{}   // nothing more is written
+	mutex  sync.Mutex // held by the owner
+	open   openBatch
+	full   chan *batch   // from a writer to the sender
+	ready  chan struct{} // the sender is to check the batch that is filled
+	wanted atomic.Bool   // the sender waits for the owner's release
+	closed chan struct{} // nothing more is written
 
 	dedup   *deduplicator // nil: off
 	blocked blockedTime   // of writers
@@ -85,11 +88,11 @@ type openBatch struct {
 func newBatcher(limits BatchConfig, decode api.Decode, dedup *deduplicator, into *records, streams *streams) *batcher {
 	b := &batcher{
 		limits: limits, dedup: dedup,
-		open: make(chan *openBatch, 1), full: make(chan *batch), ready: make(chan struct{}, 1), closed: make(chan struct{}),
+		full: make(chan *batch), ready: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 	timer := time.AfterFunc(time.Hour, b.signal)
 	timer.Stop() // until there is a record
-	b.open <- &openBatch{
+	b.open = openBatch{
 		batcher: b, decode: decode, records: into, streams: streams, created: time.Now(), timer: timer, reported: map[string]bool{},
 	}
 	return b
@@ -145,21 +148,11 @@ func (b *batcher) next() *batch {
 		case one := <-b.full:
 			return one
 		case <-b.ready:
-			select {
-			case one := <-b.full:
+			if one := b.takeReady(); one != nil {
 				return one
-			case o := <-b.open:
-				var one *batch
-				if o.isFull() || o.isDue() {
-					one = o.take()
-				}
-				o.release()
-				if one != nil {
-					return one
-				}
 			}
 		case <-b.closed:
-			o := <-b.open
+			o := b.lock()
 			defer o.release()
 			if o.records.count == 0 {
 				return nil
@@ -167,6 +160,22 @@ func (b *batcher) next() *batch {
 			return o.take()
 		}
 	}
+}
+
+// takeReady returns the batch that is filled if it is full or due. While a writer owns
+// it, it returns nil, and the writer signals the sender at its release.
+func (b *batcher) takeReady() *batch {
+	b.wanted.Store(true)
+	if !b.mutex.TryLock() {
+		return nil
+	}
+	b.wanted.Store(false)
+	o := &b.open
+	defer o.release()
+	if o.isFull() || o.isDue() {
+		return o.take()
+	}
+	return nil
 }
 
 // signal makes the sender check the batch that is filled.
@@ -184,27 +193,38 @@ func (b *batcher) deliveredTo(now time.Time) time.Time { return b.pending.first(
 // uncounted returns what was read and not counted yet, without waiting for a writer.
 // Where no event was read for a time that is worth a warning, it returns the frames.
 func (b *batcher) uncounted(now time.Time) (read tally, warning *unmatched) {
-	select {
-	case o := <-b.open:
-		defer o.release()
-		read, o.read = o.read, tally{}
-		if o.unmatched.due(now) {
-			soFar := o.unmatched
-			warning = &soFar
-		}
-	default: // the next call returns it
+	if !b.mutex.TryLock() {
+		return tally{}, nil // the next call returns it
+	}
+	o := &b.open
+	defer o.release()
+	read, o.read = o.read, tally{}
+	if o.unmatched.due(now) {
+		soFar := o.unmatched
+		warning = &soFar
 	}
 	return read, warning
 }
 
 func (b *batcher) acquire(at time.Time) *openBatch {
-	o := <-b.open
+	o := b.lock()
 	o.at = at
 	o.records.arriving(at)
 	return o
 }
 
-func (o *openBatch) release() { o.open <- o }
+func (b *batcher) lock() *openBatch {
+	b.mutex.Lock()
+	return &b.open
+}
+
+func (o *openBatch) release() {
+	o.mutex.Unlock()
+	if o.wanted.Load() {
+		o.wanted.Store(false)
+		o.signal()
+	}
+}
 
 func (o *openBatch) isFull() bool {
 	return o.records.count >= o.limits.MaxEvents || o.records.bytes() >= maxBatchBytes

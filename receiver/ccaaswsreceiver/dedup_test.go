@@ -19,45 +19,43 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
-// sifted runs frames through an outbox that knows duplicates, in fake time, and
-// gives the bodies that come out, and what was counted. Every batch takes the
-// sender as long as delay says.
-func sifted(t *testing.T, limits BatchConfig, delay time.Duration, put func(*batcher)) (bodies []string, events, duplicates int64) {
+// deduplicated runs frames through a batcher with deduplication in fake time. It returns
+// the bodies of the delivered records, and what was counted.
+func deduplicated(t *testing.T, limits BatchConfig, write func(*batcher)) (bodies []string, events, duplicates int64) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		decoder, err := jsonevent.NewDecoder(jsonevent.DefaultFields())
-		require.NoError(t, err)
-		known := newDeduplicator(DeduplicationConfig{Window: 2 * time.Minute, MaxEvents: 100_000})
-		var decoding sync.Mutex // as the connections of one tracker of conversations have it
-		decode := func(text []byte, _ time.Time, to jsonevent.Sink) {
-			decoding.Lock()
-			defer decoding.Unlock()
-			decoder.Decode(text, to)
-		}
-		o := newBatcher(limits, decode, known, recordsFor(nil), newStreams(stream{}))
-		var sender sync.WaitGroup
-		sender.Go(func() {
-			o.run(t.Context(), func(_ context.Context, b *batch) {
-				assert.Equal(t, b.size, b.logs.LogRecordCount())
-				for _, resource := range b.logs.ResourceLogs().All() {
-					assert.Positive(t, resource.ScopeLogs().Len(), "no empty resource")
-					for _, scope := range resource.ScopeLogs().All() {
-						assert.Positive(t, scope.LogRecords().Len(), "no empty scope")
-					}
+	synctest.Test(t, func(t *testing.T) { bodies, events, duplicates = deduplicate(t, limits, 0, write) })
+	return bodies, events, duplicates
+}
+
+// deduplicate is the same in real time. The sender takes delay for each batch.
+func deduplicate(t *testing.T, limits BatchConfig, delay time.Duration, write func(*batcher)) (bodies []string, events, duplicates int64) {
+	t.Helper()
+	decoder, err := jsonevent.NewDecoder(jsonevent.DefaultFields())
+	require.NoError(t, err)
+	dedup := newDeduplicator(DeduplicationConfig{Window: 2 * time.Minute, MaxEvents: 100_000})
+	b := newBatcher(limits, plainDecode(decoder), dedup, recordsFor(nil), newStreams(stream{}))
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		b.run(t.Context(), func(_ context.Context, one *batch) {
+			assert.Equal(t, one.size, one.logs.LogRecordCount())
+			for _, resource := range one.logs.ResourceLogs().All() {
+				assert.Positive(t, resource.ScopeLogs().Len(), "no empty resource")
+				for _, scope := range resource.ScopeLogs().All() {
+					assert.Positive(t, scope.LogRecords().Len(), "no empty scope")
 				}
-				for _, record := range recordsOf(b.logs) {
-					bodies = append(bodies, record.Body().Str())
-				}
-				events += b.read.events
-				duplicates += b.read.duplicates
-				assert.Empty(t, b.read.violations)
-				time.Sleep(delay)
-			})
+			}
+			for _, record := range recordsOf(one.logs) {
+				bodies = append(bodies, record.Body().Str())
+			}
+			events += one.read.events
+			duplicates += one.read.duplicates
+			assert.Empty(t, one.read.violations)
+			time.Sleep(delay)
 		})
-		put(o)
-		o.close()
-		sender.Wait()
 	})
+	write(b)
+	b.close()
+	sender.Wait()
 	return bodies, events, duplicates
 }
 
@@ -73,13 +71,13 @@ func same(tenant, id int, channelType rune) string {
 	return fmt.Sprintf(`{"type":"message.send","timestamp":1715623400123,%s"channelId":"c","channelType":"%c","tenantId":"t%d","id":"%d"}`, region, channelType, tenant, id)
 }
 
-// Which events were put is the oracle: each comes out once, as it came first.
-func TestEventsThatComeAgain(t *testing.T) {
+// A map is the oracle: each event is delivered once, as it was first received.
+func TestDedup_AgainstMap(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	first := map[[2]int]string{}
 	var put, want []string
-	bodies, events, duplicates := sifted(t, large, 0, func(o *batcher) {
+	bodies, events, duplicates := deduplicated(t, large, func(o *batcher) {
 		for range 2000 {
 			text := []byte("")
 			for range 1 + random.IntN(8) {
@@ -102,17 +100,17 @@ func TestEventsThatComeAgain(t *testing.T) {
 	assert.Greater(t, duplicates, int64(1000))
 }
 
-// While a batch cannot be handed over, the reader of one socket stands still in the
-// middle of a frame. What comes on the other socket must not get in between.
-func TestTwoSocketsWhileReadingStandsStill(t *testing.T) {
+// A reader that is blocked in the middle of a frame owns the batch and the decoder: the
+// reader of the other socket waits.
+func TestBatcher_TwoSocketsUnderBackpressure(t *testing.T) {
 	t.Parallel()
 	var put [2][]string
 	var readers sync.WaitGroup
-	bodies, _, duplicates := sifted(t, usual, time.Millisecond, func(o *batcher) {
+	bodies, _, duplicates := deduplicate(t, usual, time.Millisecond, func(o *batcher) {
 		for socket := range put {
 			random := rand.New(rand.NewPCG(1, uint64(socket)))
 			readers.Go(func() {
-				for n := range 500 {
+				for n := range 100 {
 					text := []byte("[")
 					for i := range 1 + random.IntN(9) {
 						event := same(socket, 10*n+i, 'a'+rune(random.IntN(3)))
@@ -131,12 +129,11 @@ func TestTwoSocketsWhileReadingStandsStill(t *testing.T) {
 	assert.Zero(t, duplicates)
 }
 
-// Two of one socket that have no id may have all else in common and be two; what
-// two sockets tell is one.
-func TestEventsWithoutAnID(t *testing.T) {
+// Events without an id of one socket are distinct, those of two sockets are duplicates.
+func TestDedup_EventsWithoutID(t *testing.T) {
 	t.Parallel()
 	const event = `{"type":"message.send","timestamp":1715623400123,"channelId":"c"}`
-	bodies, _, duplicates := sifted(t, large, 0, func(o *batcher) {
+	bodies, _, duplicates := deduplicated(t, large, func(o *batcher) {
 		for socket, times := range []int{3, 2, 1} {
 			for range times {
 				o.frame([]byte(event), time.Now(), 7+socket%2)
@@ -147,11 +144,11 @@ func TestEventsWithoutAnID(t *testing.T) {
 	assert.Equal(t, int64(2), duplicates)
 }
 
-// The window is of our own time.
-func TestEventsAreForgotten(t *testing.T) {
+// The window is in arrival time.
+func TestDedup_WindowExpires(t *testing.T) {
 	t.Parallel()
 	event := []byte(same(1, 1, 'a'))
-	bodies, _, _ := sifted(t, large, 0, func(o *batcher) {
+	bodies, _, _ := deduplicated(t, large, func(o *batcher) {
 		for range 10 {
 			o.frame(event, time.Now(), 1)
 			time.Sleep(time.Minute)

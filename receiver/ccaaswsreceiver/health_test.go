@@ -146,7 +146,7 @@ func TestRotationsInHasteAreLogged(t *testing.T) {
 	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)
 	require.NoError(t, err)
 	conn.session = wsclient.New(wsclient.Settings{}, conn)
-	conn.pace = wsclient.Backoff{Max: time.Minute}
+	conn.backoff = wsclient.Backoff{Max: time.Minute}
 	at := healthStart
 	conn.Connected(at, time.Millisecond)
 	hasty := func() int { return b.logs.FilterMessageSnippet("replaced more often").Len() }

@@ -26,6 +26,8 @@ import (
 )
 
 const (
+	// tickInterval is the time between two updates of metrics and status.
+	tickInterval = time.Second
 	// requestTimeout bounds a request and an upgrade.
 	requestTimeout = 30 * time.Second
 	// flushTimeout bounds what the last batches may take at shutdown.
@@ -102,7 +104,7 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 	delivering, r.giveUp = context.WithCancel(context.WithoutCancel(ctx)) // and the couriers outlive the sessions
 	for _, conn := range connections {
 		settings := up.session(conn.number)
-		conn.session, conn.pace = wsclient.New(settings, conn), settings.Backoff
+		conn.session, conn.backoff = wsclient.New(settings, conn), settings.Backoff
 		if up.Idle != nil {
 			conn.idle = func() bool { return up.Idle(conn.number) }
 		}
@@ -187,9 +189,10 @@ func (r *wsReceiver) connection(number int, shown *status, newDecode func(*jsone
 		status:    shown,
 		telemetry: r.telemetry,
 		logger:    r.set.Logger.With(zap.Int("connection", number)),
-		heard:     time.Now(),
 		health:    newHealth(time.Now()),
-		alive:     alive{interval: r.config.AliveInterval},
+		heartbeat: heartbeat{interval: r.config.AliveInterval},
+
+		lastActivity: time.Now(),
 	}
 	redactor, err := r.config.redactor(profile)
 	if err != nil {

@@ -490,16 +490,16 @@ func TestRecordAllocations(t *testing.T) { // not parallel: AllocsPerRun
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	s := newStreams(stream{tenant: "acme_corp", region: "unknown"})
-	assert.Equal(t, []stream{{"acme_corp", "unknown"}}, s.carried(arrival))
+	assert.Equal(t, []stream{{"acme_corp", "unknown"}}, s.current(arrival))
 	s.observe(stream{"globex", "us-east-1"}, arrival)
 	s.observe(stream{"globex", "eu-west-1"}, arrival.Add(23*time.Hour))
-	assert.Equal(t, []stream{{"globex", "eu-west-1"}, {"globex", "us-east-1"}}, s.carried(arrival.Add(24*time.Hour)))
-	assert.Equal(t, []stream{{"globex", "eu-west-1"}}, s.carried(arrival.Add(25*time.Hour)), "forgotten after a day")
+	assert.Equal(t, []stream{{"globex", "eu-west-1"}, {"globex", "us-east-1"}}, s.current(arrival.Add(24*time.Hour)))
+	assert.Equal(t, []stream{{"globex", "eu-west-1"}}, s.current(arrival.Add(25*time.Hour)), "forgotten after a day")
 
 	for i := range maxStreams + 10 {
 		s.observe(stream{"tenant", strconv.Itoa(i)}, arrival.Add(24*time.Hour+time.Duration(i)))
 	}
-	carried := s.carried(arrival.Add(25 * time.Hour))
+	carried := s.current(arrival.Add(25 * time.Hour))
 	assert.Len(t, carried, maxStreams)
 	assert.NotContains(t, carried, stream{"globex", "eu-west-1"}, "the one not seen for longest makes room")
 	assert.Contains(t, carried, stream{"tenant", strconv.Itoa(maxStreams + 9)})
@@ -508,7 +508,7 @@ func TestStreams(t *testing.T) {
 		s.observe(stream{strings.Repeat("t", 1020) + fmt.Sprintf("%04d", i), "r"}, arrival.Add(25*time.Hour+time.Duration(i)))
 		assert.LessOrEqual(t, s.bytes, maxStreamBytes)
 	}
-	assert.InDelta(t, maxStreamBytes/1025, len(s.carried(arrival.Add(26*time.Hour))), 1)
-	s.carried(arrival.Add(72 * time.Hour))
+	assert.InDelta(t, maxStreamBytes/1025, len(s.current(arrival.Add(26*time.Hour))), 1)
+	s.current(arrival.Add(72 * time.Hour))
 	assert.Zero(t, s.bytes)
 }

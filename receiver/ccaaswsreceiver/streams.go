@@ -72,7 +72,7 @@ func (s *streams) forget(one stream) {
 func (s stream) bytes() int { return len(s.tenant) + len(s.region) }
 
 // carried gives the streams in a steady order.
-func (s *streams) carried(now time.Time) []stream {
+func (s *streams) current(now time.Time) []stream {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for one, seen := range s.seen {

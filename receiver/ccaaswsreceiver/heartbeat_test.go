@@ -21,15 +21,15 @@ func TestEachSignSpeaksForTheTimeSinceTheOneBefore(t *testing.T) {
 		type sign struct{ at, since time.Duration }
 		var signs []sign
 		began := time.Now()
-		a := alive{interval: 10 * time.Second}
-		a.begin(began, func(now time.Time) time.Time { return now }, func(at time.Time, since time.Duration) {
+		a := heartbeat{interval: 10 * time.Second}
+		a.start(began, func(now time.Time) time.Time { return now }, func(at time.Time, since time.Duration) {
 			signs = append(signs, sign{at.Sub(began), since})
 			if len(signs) == 2 {
 				time.Sleep(35 * time.Second) // the outbox is full
 			}
 		})
 		time.Sleep(61 * time.Second)
-		a.end()
+		a.stop()
 		time.Sleep(time.Minute)
 		assert.Equal(t, []sign{
 			{10 * time.Second, 10 * time.Second},
@@ -37,7 +37,7 @@ func TestEachSignSpeaksForTheTimeSinceTheOneBefore(t *testing.T) {
 			{55 * time.Second, 35 * time.Second},
 			{60 * time.Second, 10 * time.Second},
 		}, signs)
-		a.end() // once more is nothing
+		a.stop() // once more is nothing
 	})
 }
 

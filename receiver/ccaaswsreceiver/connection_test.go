@@ -130,8 +130,8 @@ func TestStatusWhileDownstreamRefuses(t *testing.T) {
 		assert.Equal(t, componentstatus.StatusRecoverableError, b.host.last())
 		assert.Len(t, b.host.statuses, 1, "one state is reported once")
 		require.ErrorContains(t, b.host.statuses[0].Err(), "not reading: downstream refuses events since 2000-01-01T00:00:00Z, last error: downstream is full")
-		assert.Equal(t, 1, b.logs.FilterMessageSnippet("refuses events").Len())
-		assert.Equal(t, 3, b.logs.FilterMessageSnippet("still does not take").Len(), "each minute")
+		assert.Equal(t, 1, b.logs.FilterMessageSnippet("Downstream refuses events").Len())
+		assert.Equal(t, 3, b.logs.FilterMessageSnippet("still refuses").Len(), "each minute")
 		next.ok.Store(true)
 		<-done
 		look(time.Now())
