@@ -301,8 +301,8 @@ func (c *connection) logChurn(cause wsclient.Cause, now time.Time) {
 		return
 	}
 	c.churnLogged = now
-	c.logger.Warn("Sockets are replaced more often than once in reconnect.max_interval; "+
-		"check the lifetime of the token and of the address, rotation.max_age, and the frames that request a new socket",
+	c.logger.Warn("Sockets are replaced more often than once in reconnect::max_interval; "+
+		"check the lifetime of the token and of the address, rotation::max_age, and the frames that request a new socket",
 		zap.String("cause", string(cause)), zap.Duration("age", age), zap.Duration("max_interval", c.backoff.Max))
 }
 

@@ -41,7 +41,7 @@ func TestHealth_SocketsThatDoNotLast(t *testing.T) {
 			require.NoError(t, h.trouble(at))
 			continue
 		}
-		require.ErrorContains(t, trouble, `no socket has lasted for 10s since 2026-04-01T12:00:00Z`)
+		require.ErrorContains(t, trouble, `no socket has been up for 10s since 2026-04-01T12:00:00Z`)
 		require.ErrorContains(t, trouble, `code 4401 ("Unauthorized"), which refuses the token`)
 		require.EqualError(t, between, trouble.Error(), "also between attempts, in the same words")
 		reported = trouble

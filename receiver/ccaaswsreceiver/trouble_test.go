@@ -231,7 +231,7 @@ func TestTLSAndProxy(t *testing.T) {
 	config := configFor(server.URL())
 	b := run(t, config)
 	require.Eventually(t, func() bool { return b.host.last() == componentstatus.StatusRecoverableError }, patience, time.Millisecond)
-	require.ErrorContains(t, b.host.statuses[0].Err(), "tls.ca_file")
+	require.ErrorContains(t, b.host.statuses[0].Err(), "tls::ca_file")
 
 	config = configFor(server.URL())
 	config.TLS.CAPem = configopaque.String(server.Certificate())

@@ -66,9 +66,9 @@ func (h *Hub) Prepare(ctx context.Context, access wsclient.Access, _ bool) (*wsc
 	tenant, user := orElse(h.Tenant, who.TenantID), orElse(h.User, who.user())
 	switch {
 	case tenant == "":
-		return nil, wsclient.NewFailure(wsclient.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a tenant; set event_hub.tenant_id"))
+		return nil, wsclient.NewFailure(wsclient.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a tenant; set event_hub::tenant_id"))
 	case user == "":
-		return nil, wsclient.NewFailure(wsclient.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a user; set event_hub.user_id"))
+		return nil, wsclient.NewFailure(wsclient.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a user; set event_hub::user_id"))
 	}
 	at, failure := h.find(ctx, access, tenant)
 	if failure != nil {
