@@ -19,8 +19,8 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/configcheck"
 )
 
-// Run executes the command line of the distribution.
-func Run(set otelcol.CollectorSettings) error {
+// Run executes the command line of the distribution: the Collector's commands and others.
+func Run(set otelcol.CollectorSettings, others ...*cobra.Command) error {
 	record := newRecord()
 	log := &currentLogger{}
 	resolver := &set.ConfigProviderSettings.ResolverSettings
@@ -31,6 +31,7 @@ func Run(set otelcol.CollectorSettings) error {
 	check := configcheck.Watch(&set)
 
 	command := otelcol.NewCommand(set)
+	command.AddCommand(others...)
 	explainValidate(command, check)
 	start := command.RunE
 	command.RunE = func(command *cobra.Command, args []string) error {
