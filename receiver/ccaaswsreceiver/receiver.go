@@ -94,7 +94,7 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 
 	connections := make([]*connection, up.Sessions)
 	for number := range connections {
-		if connections[number], err = r.connection(number, reporter, up.NewDecode); err != nil { //nolint:contextcheck // it outlives the call
+		if connections[number], err = r.connection(number, reporter, up.NewDecode); err != nil {
 			return err
 		}
 	}
