@@ -366,10 +366,10 @@ func (d defaulted) putNames(to pcommon.Slice) {
 
 // seriesOf returns the series of three dimensions, of which any may be absent.
 func (r *records) seriesOf(tenant, region, channelType []byte) *series {
-	return r.series.find(orElse(tenant, r.tenant), orElse(region, r.region), orElse(channelType, r.unknown))
+	return r.series.find(nonEmpty(tenant, r.tenant), nonEmpty(region, r.region), nonEmpty(channelType, r.unknown))
 }
 
-func orElse(value, otherwise []byte) []byte {
+func nonEmpty(value, otherwise []byte) []byte {
 	if len(value) == 0 {
 		return otherwise
 	}
