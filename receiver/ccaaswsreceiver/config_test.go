@@ -167,7 +167,7 @@ func TestBadConfig(t *testing.T) {
 		"no_client":            {"oauth2::client_id: missing"},
 		"no_secret":            {"oauth2::client_secret: missing"},
 		"no_client_id":         {"oauth2::client_id: missing"},
-		"in_the_clear":         {"endpoint: ws://gateway.example.com: would send the token in the clear; use wss, or say tls::insecure: true"},
+		"in_the_clear":         {"endpoint: ws://gateway.example.com: would send the token in the clear; use wss, or set tls::insecure: true"},
 		"token_in_the_clear":   {"oauth2::token_url: http://login.example.com", "in the clear"},
 		"password_in_endpoint": {"endpoint: has a user name"},
 		"strange_scheme":       {"endpoint: ftp://gateway.example.com: must be wss"},

@@ -35,7 +35,7 @@ func people() []string {
 	}
 }
 
-// numbered gives a frame its own ids and time.
+// numbered returns a frame its own ids and time.
 func numbered(template string, n int) string {
 	return strings.NewReplacer("%N", strconv.Itoa(n), "%M", fmt.Sprintf("%03d", n%1000)).Replace(template)
 }

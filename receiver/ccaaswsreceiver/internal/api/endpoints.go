@@ -154,7 +154,7 @@ func (c *Config) address(text string) (*url.URL, error) {
 		if loopback(address.Hostname()) || c.Insecure {
 			return address, nil
 		}
-		return nil, fmt.Errorf("%s://%s: would send the token in the clear; use wss, or say tls::insecure: true", address.Scheme, address.Host)
+		return nil, fmt.Errorf("%s://%s: would send the token in the clear; use wss, or set tls::insecure: true", address.Scheme, address.Host)
 	default:
 		return nil, fmt.Errorf("%.32s://%s: must be wss, ws, https or http", address.Scheme, address.Host)
 	}
@@ -174,7 +174,7 @@ func loopback(host string) bool {
 	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || ip != nil && ip.IsLoopback()
 }
 
-// placeholder finds hosts of examples that nobody has filled in.
+// placeholder matches hosts of examples that were not replaced.
 var placeholder = regexp.MustCompile(`(?i)[<>{}\[\]$ ]|(^|[.-])your[-_]|^(change-?me|todo|xxx+)([.-]|$)`)
 
 // maxHost is the length of the longest name of DNS, with a port.

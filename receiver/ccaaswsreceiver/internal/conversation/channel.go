@@ -137,7 +137,7 @@ func (d *diff) items(all []json.RawMessage) (messages []item) {
 	return messages
 }
 
-// ended is whether what has a state and a time of its connection has ended, by itself
+// ended reports whether what has a state and a time of its connection has ended, by itself
 // or with the participant. The participant's end may be that of a session before.
 func (p *participant) ended(state, since text) bool {
 	switch {

@@ -94,7 +94,7 @@ type communication struct {
 	Messages         []json.RawMessage `json:"messages"`
 }
 
-// isMessage is whether it is a message, and no communication.
+// isMessage reports whether it is a message, and no communication.
 func (c *communication) isMessage() bool {
 	return c.State == "" && c.Messages == nil && c.ConnectedTime == "" && c.DisconnectedTime == ""
 }
@@ -164,11 +164,11 @@ func (t *text) UnmarshalJSON(value []byte) error {
 	return nil
 }
 
-// ended is whether a state is one after which nothing follows. A parked
+// ended reports whether a state is one after which nothing follows. A parked
 // communication is not: it is open and idle.
 func ended(state text) bool { return state == "disconnected" || state == "terminated" }
 
-// connected is whether a state is one that only what was connected has.
+// connected reports whether a state is one that only what was connected has.
 func connected(state text) bool { return state == "connected" || state == "parked" }
 
 // topicMedium returns the channel type of a topic's conversations, where the topic

@@ -68,8 +68,8 @@ func parseOther(text []byte, location *time.Location) (int64, error) {
 	return parseISO8601(text, location)
 }
 
-// epoch reads a number as a time. How many digits stand before the decimal point
-// tells the unit, because all four units have held since 1973 and will until 5138:
+// epoch reads a number as a time. The number of digits before the decimal point
+// selects the unit, unambiguously from 1973 to 5138:
 //
 //	below 1e11  seconds
 //	below 1e14  milliseconds

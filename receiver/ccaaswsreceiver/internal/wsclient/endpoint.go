@@ -122,7 +122,7 @@ func (u *DiscoveredEndpoint) Prepare(ctx context.Context, access Access, _ bool)
 	}
 	route := &Route{Header: headersOf(u.Upgrade, access), Private: true}
 	if route.Socket, err = SocketURL(text, u.Check); err != nil {
-		return nil, permanent(BadAnswer, fmt.Errorf("%s: what stands at %s: %w", call.name(), u.Path, err))
+		return nil, permanent(BadAnswer, fmt.Errorf("%s: the value at %s: %w", call.name(), u.Path, err))
 	}
 	if u.Expires != "" {
 		if route.Expires, err = timeAt(body, u.Expires); err != nil {
@@ -187,14 +187,14 @@ func textAt(document []byte, path string) (string, error) {
 			index, err := strconv.Atoi(strings.TrimSuffix(digits, "]"))
 			var list []json.RawMessage
 			if err != nil || json.Unmarshal(value, &list) != nil || index < 0 || index >= len(list) {
-				return "", fmt.Errorf("nothing stands at %q of the answer", path)
+				return "", fmt.Errorf("the response has no value at %q", path)
 			}
 			value = list[index]
 			continue
 		}
 		var object map[string]json.RawMessage
 		if json.Unmarshal(value, &object) != nil || object[step] == nil {
-			return "", fmt.Errorf("nothing stands at %q of the answer", path)
+			return "", fmt.Errorf("the response has no value at %q", path)
 		}
 		value = object[step]
 	}
@@ -206,5 +206,5 @@ func textAt(document []byte, path string) (string, error) {
 	if json.Unmarshal(value, &number) == nil && number != "" {
 		return number.String(), nil
 	}
-	return "", fmt.Errorf("what stands at %q of the answer is neither text nor a number", path)
+	return "", fmt.Errorf("the value at %q of the response is neither text nor a number", path)
 }

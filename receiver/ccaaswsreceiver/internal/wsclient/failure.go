@@ -132,7 +132,7 @@ func transportFailure(what string, err error) *Failure {
 }
 
 // statusFailure is the failure of a response with another status than expected.
-// withToken is whether the request has a token of oauth2, or requests one.
+// withToken reports whether the request has a token of oauth2, or requests one.
 func statusFailure(what string, response *http.Response, withToken bool, now time.Time) *Failure {
 	failure := &Failure{}
 	var hint string
