@@ -227,7 +227,7 @@ func TestDefaultsOfTheAPIs(t *testing.T) {
 	assert.Equal(t, []map[string][]string{{"content|json.Type": {"MESSAGE"}, "content|json.ParticipantRole": {"AGENT", "SYSTEM"}}}, config.Types["message.send"])
 }
 
-func TestScopesAreSplitAtBlanks(t *testing.T) {
+func TestScopes_SplitAtBlanks(t *testing.T) {
 	t.Parallel()
 	for _, given := range []any{"a:b c:d", []any{"a:b c:d"}, []any{" a:b", "c:d "}} {
 		config := createDefaultConfig().(*Config)
@@ -237,7 +237,7 @@ func TestScopesAreSplitAtBlanks(t *testing.T) {
 	}
 }
 
-func TestHostsAndPorts(t *testing.T) {
+func TestEndpoint_HostsAndPorts(t *testing.T) {
 	t.Parallel()
 	for endpoint, says := range map[string]string{
 		"wss://gateway.example.com:65535":      "",

@@ -67,7 +67,7 @@ func TestBatcher_BlockedTimeCountedWhileItLasts(t *testing.T) {
 	})
 }
 
-func TestFramesWithoutRecordsAreCounted(t *testing.T) {
+func TestConnection_FramesWithoutRecordsAreCounted(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configFor("ws://127.0.0.1:1"))
 	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), func(*jsonevent.Decoder) api.Decode {
@@ -99,7 +99,7 @@ func (r *refuser) ConsumeLogs(ctx context.Context, _ plog.Logs) error {
 	return errRefused
 }
 
-func TestStatusWhileDownstreamRefuses(t *testing.T) {
+func TestStatus_DownstreamRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, configFor("ws://127.0.0.1:1"))
@@ -147,7 +147,7 @@ type instant time.Time
 func (instant) Source() string                    { return "ccaas_ws/0" }
 func (i instant) DeliveredTo(time.Time) time.Time { return time.Time(i) }
 
-func TestUnreadSocketIsAGapFromTheBlockOn(t *testing.T) {
+func TestConnection_UnreadDataIsGap(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, nil)
 	config := configFor(server.URL())
@@ -198,7 +198,7 @@ func sumOf(t *testing.T, b *bench, name string) int64 {
 
 // Connections with common state wait for each other within a frame: one of them then
 // owns its batch until downstream accepts a batch of another.
-func TestRefusalShowsWhileAFrameIsHeldUp(t *testing.T) {
+func TestStatus_RefusalWhileFrameIsBlocked(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configFor("ws://127.0.0.1:1"))
 	var events []*componentstatus.Event

@@ -140,7 +140,7 @@ func TestHealth_ShowsBetweenAttempts(t *testing.T) {
 	require.Len(t, events, 3)
 }
 
-func TestRotationsInHasteAreLogged(t *testing.T) {
+func TestRotation_FrequentRotationsAreLogged(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configFor("ws://127.0.0.1:1"))
 	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)

@@ -15,7 +15,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-func TestEachSignSpeaksForTheTimeSinceTheOneBefore(t *testing.T) {
+func TestHeartbeat_IntervalIsTimeSinceLastRecord(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		type sign struct{ at, since time.Duration }
@@ -41,7 +41,7 @@ func TestEachSignSpeaksForTheTimeSinceTheOneBefore(t *testing.T) {
 	})
 }
 
-func TestSignsOfLifeInEveryStream(t *testing.T) {
+func TestHeartbeat_EveryStream(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, nil)
 	config := configFor(server.URL())
@@ -82,7 +82,7 @@ func TestSignsOfLifeInEveryStream(t *testing.T) {
 	}
 }
 
-func TestNoSignsOfLifeUnlessAskedFor(t *testing.T) {
+func TestHeartbeat_OffByDefault(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, nil)
 	b := run(t, configFor(server.URL()))
@@ -92,7 +92,7 @@ func TestNoSignsOfLifeUnlessAskedFor(t *testing.T) {
 }
 
 // Whoever stands still with a full outbox can be stopped.
-func TestAFullOutboxDoesNotHoldUpSignsAtShutdown(t *testing.T) {
+func TestShutdown_HeartbeatWhileBatchIsFull(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, nil)
 	config := configFor(server.URL())

@@ -141,8 +141,8 @@ func privateConfigs(t testing.TB) map[string]struct {
 	}
 }
 
-// TestPersonalDataStaysOut sends frames that are full of people, whole and broken.
-func TestPersonalDataStaysOut(t *testing.T) {
+// TestPrivacy_PersonalDataIsRedacted sends frames that are full of people, whole and broken.
+func TestPrivacy_PersonalDataIsRedacted(t *testing.T) {
 	t.Parallel()
 	for name, test := range privateConfigs(t) {
 		for _, raw := range []string{"", rawNone, rawFull} {
@@ -199,8 +199,8 @@ func TestPersonalDataStaysOut(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotPersonalStays is that a redacted body still says what it is for.
-func TestWhatIsNotPersonalStays(t *testing.T) {
+// TestRedact_NonPersonalValuesAreKept is that a redacted body still says what it is for.
+func TestRedact_NonPersonalValuesAreKept(t *testing.T) {
 	t.Parallel()
 	all := privateConfigs(t)
 	frames := strings.NewReplacer("%N", "107", "%M", "107", "%", "Anneliese Vogelsang")
@@ -219,9 +219,9 @@ func TestWhatIsNotPersonalStays(t *testing.T) {
 	}
 }
 
-// TestWhatIsKnownAndDroppedIsRedacted is that a field which the receiver reads shows
+// TestRedact_IdentityOfRejectedValues is that a field which the receiver reads shows
 // no more of anybody than another where its value is not the field's.
-func TestWhatIsKnownAndDroppedIsRedacted(t *testing.T) {
+func TestRedact_IdentityOfRejectedValues(t *testing.T) {
 	t.Parallel()
 	const event = `"type":"message.send","timestamp":1775044800107,"channelId":"c-107","userId":"u-17","region":"us-east-1","tenantId":"acme_corp","channelType":"voice",` +
 		`"payloadSize":512,"id":"e-%N","code":4001}`
@@ -331,9 +331,9 @@ func TestRedactedBodiesAreJSON(t *testing.T) {
 	}
 }
 
-// TestShippedConfigurationsKeepNoContent is that where records of a shipped
+// TestPrivacy_ShippedConfigurationsHaveNoContent is that where records of a shipped
 // configuration leave the process, their bodies are redacted or empty.
-func TestShippedConfigurationsKeepNoContent(t *testing.T) {
+func TestPrivacy_ShippedConfigurationsHaveNoContent(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join("..", "..", "config", "*.yaml"))
 	require.NoError(t, err)

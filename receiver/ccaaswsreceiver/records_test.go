@@ -255,7 +255,7 @@ func TestViolationRecord(t *testing.T) {
 	assert.Greater(t, all[4].Body().Bytes().Len(), 4000)
 }
 
-func TestOneResourceForEachSetOfDimensions(t *testing.T) {
+func TestRecords_OneResourcePerSeries(t *testing.T) {
 	t.Parallel()
 	r := recordsFor(nil)
 	var opened []string
@@ -365,7 +365,7 @@ func TestRecords_DimensionsNotNamedByTheEvent(t *testing.T) {
 	}
 }
 
-func TestBatchesShareNothing(t *testing.T) {
+func TestRecords_BatchesShareNothing(t *testing.T) {
 	t.Parallel()
 	r := recordsFor(nil)
 	var batches [][]taken
@@ -383,7 +383,7 @@ func TestBatchesShareNothing(t *testing.T) {
 	}
 }
 
-func TestSeriesTableIsBounded(t *testing.T) {
+func TestSeriesTable_IsBounded(t *testing.T) {
 	t.Parallel()
 	r := recordsFor(nil)
 	for n := range 20 {
@@ -404,9 +404,9 @@ func TestSeriesTableIsBounded(t *testing.T) {
 	assert.Zero(t, r.series.bytes)
 }
 
-// TestHugeIdentifiersAreNotKept is that of an identifier of 900 KB no more is kept than
+// TestRecords_HugeIdentifiersAreNotKept is that of an identifier of 900 KB no more is kept than
 // the beginning of the violation that it makes, wherever it stands.
-func TestHugeIdentifiersAreNotKept(t *testing.T) {
+func TestRecords_HugeIdentifiersAreNotKept(t *testing.T) {
 	t.Parallel()
 	for _, raw := range []string{rawFull, rawNone} {
 		r := recordsFor(func(set *recordSettings) { set.raw = raw })
@@ -439,9 +439,9 @@ func (s sinkOf) Event(e *jsonevent.Event)       { s(e) }
 func (sinkOf) Ignored()                         {}
 func (sinkOf) Violation(v *jsonevent.Violation) { panic(v.Reason) }
 
-// TestDimensionsThatBecomeMarkupOrControl are refused where programs that show them
+// TestRecords_InvalidDimensions are refused where programs that show them
 // would take them for something else, in every dimension, however they are written.
-func TestDimensionsThatBecomeMarkupOrControl(t *testing.T) {
+func TestRecords_InvalidDimensions(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		`acme\u0000corp`: wsevent.ViolationInvalidCharacter, `acme\r\nX-Evil: 1`: wsevent.ViolationInvalidCharacter, `acme\u007f`: wsevent.ViolationInvalidCharacter,

@@ -39,7 +39,7 @@ func jwt(claims string) string {
 	return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + "."
 }
 
-func TestWhereTheHubIs(t *testing.T) {
+func TestHub_Address(t *testing.T) {
 	t.Parallel()
 	const configuration = "/.well-known/cxone-configuration?tenantId=11ee"
 	h := hubAt(t, nil)
@@ -150,7 +150,7 @@ func (f transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
 }
 
-func TestWhatIsMissingIsTold(t *testing.T) {
+func TestDecode_MissingFields(t *testing.T) {
 	t.Parallel()
 	h := hubAt(t, map[string]string{
 		"/.well-known/openid-configuration":           `{}`,

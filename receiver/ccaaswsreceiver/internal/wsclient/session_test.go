@@ -85,7 +85,7 @@ func websocketAccept(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-func TestFailuresOfConfiguration(t *testing.T) {
+func TestFailure_Configuration(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		platform *fake
@@ -199,7 +199,7 @@ func oauthErrorWith(status int, code string) http.HandlerFunc {
 	}
 }
 
-func TestPassingFailures(t *testing.T) {
+func TestFailure_Retryable(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		platform *fake
@@ -224,7 +224,7 @@ func TestPassingFailures(t *testing.T) {
 	}
 }
 
-func TestHeadersWithoutEnd(t *testing.T) {
+func TestDial_HeadersWithoutEnd(t *testing.T) {
 	t.Parallel()
 	f := &fake{upgrade: func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, _ := http.NewResponseController(w).Hijack()
@@ -265,7 +265,7 @@ func TestRetryAfterOfEveryStep(t *testing.T) {
 	}
 }
 
-func TestRefusedTokenIsRenewedOnce(t *testing.T) {
+func TestTokens_RefusedTokenIsRenewedOnce(t *testing.T) {
 	t.Parallel()
 	n := 0
 	f := &fake{token: func(w http.ResponseWriter, _ *http.Request) {
@@ -315,7 +315,7 @@ func TestSilence(t *testing.T) {
 	assert.Equal(t, 35*time.Second, end.At.Sub(end.LastActivity))
 }
 
-func TestOurOwnSlownessIsNoSilence(t *testing.T) {
+func TestSession_OwnBlockIsNotSilence(t *testing.T) {
 	t.Parallel()
 	f := &fake{socket: func(conn *websocket.Conn) {
 		_ = conn.WriteMessage(websocket.TextMessage, []byte("one"))
@@ -328,7 +328,7 @@ func TestOurOwnSlownessIsNoSilence(t *testing.T) {
 	assert.Len(t, to.connected, 1)
 }
 
-func TestHowSocketsEnd(t *testing.T) {
+func TestSession_CausesOfEnd(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		socket func(*websocket.Conn)
@@ -424,7 +424,7 @@ func gist(texts []string) []string {
 	return all
 }
 
-func TestStopInEveryState(t *testing.T) {
+func TestSession_StopInEveryState(t *testing.T) {
 	t.Parallel()
 	hang := func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -449,7 +449,7 @@ func TestStopInEveryState(t *testing.T) {
 	}
 }
 
-func TestGoodbye(t *testing.T) {
+func TestSession_CloseFrame(t *testing.T) {
 	t.Parallel()
 	var heard error
 	f := &fake{socket: func(conn *websocket.Conn) {
@@ -467,7 +467,7 @@ func TestGoodbye(t *testing.T) {
 	assert.Equal(t, Shutdown, to.ends[0].Cause)
 }
 
-func TestStoppedBeforeItBegan(t *testing.T) {
+func TestSession_StoppedBeforeRun(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
