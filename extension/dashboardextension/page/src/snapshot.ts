@@ -1,39 +1,39 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the panels show, worked out of the answers. Nothing here asks or draws.
+// What the panels show, derived from the results of the queries. Nothing here fetches or draws.
 
-import type { Answer, Series } from './api';
+import type { Result, Series } from './api';
 import type { Name } from './queries';
 import { windowsIn, type Grid, type Schedule } from './time';
 import type { Choice } from './url';
 
-/** Picture is everything that was known at one poll. */
-export interface Picture {
+/** Snapshot is the result of one poll. */
+export interface Snapshot {
   choice: Choice;
   grid: Grid;
   schedule: Schedule;
-  /** when it was asked for, by the server's clock */
+  /** when it was polled, by the server's clock */
   taken: number;
-  answers: Record<Name, Answer>;
+  results: Record<Name, Result>;
 }
 
 export type Values = (number | null)[];
 
-/** errorOf is why a question was not answered. */
-export function errorOf(picture: Picture, ...names: Name[]): string | undefined {
+/** errorOf is why a query failed. */
+export function errorOf(snapshot: Snapshot, ...names: Name[]): string | undefined {
   for (const name of names) {
-    const answer = picture.answers[name];
-    if ('error' in answer) return answer.error;
+    const result = snapshot.results[name];
+    if ('error' in result) return result.error;
   }
   return undefined;
 }
 
-/** seriesOf is the lines of an answer, of one kind where it has several. */
-export function seriesOf(picture: Picture, name: Name, kind?: string): Series[] {
-  const answer = picture.answers[name];
-  if ('error' in answer) return [];
-  return kind === undefined ? answer.series : answer.series.filter((series) => series.labels['kind'] === kind);
+/** seriesOf is the lines of a result, of one kind where it has several. */
+export function seriesOf(snapshot: Snapshot, name: Name, kind?: string): Series[] {
+  const result = snapshot.results[name];
+  if ('error' in result) return [];
+  return kind === undefined ? result.series : result.series.filter((series) => series.labels['kind'] === kind);
 }
 
 function onGrid(series: Series, grid: Grid): Values {
@@ -41,37 +41,37 @@ function onGrid(series: Series, grid: Grid): Values {
 }
 
 /** valuesOf is a line at the points of the grid, null where there is none. */
-export function valuesOf(picture: Picture, name: Name, kind?: string): Values {
-  const [series] = seriesOf(picture, name, kind);
-  return series ? onGrid(series, picture.grid) : picture.grid.points.map(() => null);
+export function valuesOf(snapshot: Snapshot, name: Name, kind?: string): Values {
+  const [series] = seriesOf(snapshot, name, kind);
+  return series ? onGrid(series, snapshot.grid) : snapshot.grid.points.map(() => null);
 }
 
 function only(series: Series | undefined): number | null {
   return series?.points.values().next().value ?? null;
 }
 
-/** numberOf is the value of an instant question. */
-export function numberOf(picture: Picture, name: Name, kind?: string): number | null {
-  return only(seriesOf(picture, name, kind)[0]);
+/** numberOf is the value of an instant query. */
+export function numberOf(snapshot: Snapshot, name: Name, kind?: string): number | null {
+  return only(seriesOf(snapshot, name, kind)[0]);
 }
 
-/** notReported is what stands where a number is absent though windows arrive: it is unknown, not 0. */
+/** notReported is shown where a number is absent though windows arrive: it is unknown, not 0. */
 export const notReported = 'not reported by this platform';
 
-/** windowsArrive tells whether any stream has a window in the range. */
-export function windowsArrive(picture: Picture): boolean {
-  return valuesOf(picture, 'health', 'present').some((value) => value !== null && value > 0);
+/** windowsArrive reports whether any stream has a window in the range. */
+export function windowsArrive(snapshot: Snapshot): boolean {
+  return valuesOf(snapshot, 'health', 'present').some((value) => value !== null && value > 0);
 }
 
-/** absenceOf says why there is no number for the newest window. */
-export function absenceOf(picture: Picture): string {
-  return (numberOf(picture, 'now', 'series') ?? 0) > 0 ? notReported : 'no window';
+/** absenceOf is why there is no number for the newest window. */
+export function absenceOf(snapshot: Snapshot): string {
+  return (numberOf(snapshot, 'now', 'series') ?? 0) > 0 ? notReported : 'no window';
 }
 
-/** coverageOf says how many series report a number, where some of them do not. */
-export function coverageOf(picture: Picture, name: string): string | undefined {
-  const all = numberOf(picture, 'now', 'series');
-  const some = numberOf(picture, 'now', name + '_series');
+/** coverageOf is how many series report a number, where some of them do not. */
+export function coverageOf(snapshot: Snapshot, name: string): string | undefined {
+  const all = numberOf(snapshot, 'now', 'series');
+  const some = numberOf(snapshot, 'now', name + '_series');
   if (all === null || some === null || some >= all) return undefined;
   return `${some} of ${all} series report`;
 }
@@ -82,21 +82,21 @@ export interface Line {
 }
 
 /** linesBy gives a line for each value of a label, in the order of their names. */
-export function linesBy(picture: Picture, name: Name, kind: string, label: string): Line[] {
-  return seriesOf(picture, name, kind)
-    .map((series) => ({ name: series.labels[label] ?? '', values: onGrid(series, picture.grid) }))
+export function linesBy(snapshot: Snapshot, name: Name, kind: string, label: string): Line[] {
+  return seriesOf(snapshot, name, kind)
+    .map((series) => ({ name: series.labels[label] ?? '', values: onGrid(series, snapshot.grid) }))
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** limits gives the lines of a kind of limit, each with what tells it from the others. */
-export function limits(picture: Picture, name: Name, kind: string): Line[] {
-  const all = seriesOf(picture, name, kind).slice(0, 4);
+/** limitsOf gives the lines of a kind of limit, each named by what distinguishes it from the others. */
+export function limitsOf(snapshot: Snapshot, name: Name, kind: string): Line[] {
+  const all = seriesOf(snapshot, name, kind).slice(0, 4);
   const several = (label: string) => new Set(all.map((series) => series.labels[label])).size > 1;
   return all.map((series) => {
     const { rule = '', severity = '' } = series.labels;
-    let told = several('severity') ? `${severity} ${kind}` : kind;
-    if (several('rule')) told += ' of ' + rule;
-    return { name: told, values: onGrid(series, picture.grid) };
+    let text = several('severity') ? `${severity} ${kind}` : kind;
+    if (several('rule')) text += ' of ' + rule;
+    return { name: text, values: onGrid(series, snapshot.grid) };
   });
 }
 
@@ -127,21 +127,21 @@ function runs<K>(grid: Grid, begin: number, kindOf: (index: number) => K | undef
 }
 
 /** beginOf is where the record begins: time before the first window ever is no gap. */
-function beginOf(picture: Picture): number {
-  const { grid } = picture;
-  const before = picture.answers.before;
+function beginOf(snapshot: Snapshot): number {
+  const { grid } = snapshot;
+  const before = snapshot.results.before;
   if ('error' in before || before.series.length > 0) return grid.from; // there was something before the range
-  const first = valuesOf(picture, 'health', 'present').findIndex((value) => value !== null);
+  const first = valuesOf(snapshot, 'health', 'present').findIndex((value) => value !== null);
   return first < 0 ? grid.from : grid.points[first]! - grid.step;
 }
 
-/** bandsOf is where what is shown is not the whole picture. */
-export function bandsOf(picture: Picture): Band[] {
-  if (errorOf(picture, 'health')) return [];
-  const present = valuesOf(picture, 'health', 'present');
-  const incomplete = valuesOf(picture, 'health', 'incomplete');
-  const stopped = valuesOf(picture, 'health', 'stopped');
-  return runs(picture.grid, beginOf(picture), (index) => {
+/** bandsOf is where the data shown are incomplete. */
+export function bandsOf(snapshot: Snapshot): Band[] {
+  if (errorOf(snapshot, 'health')) return [];
+  const present = valuesOf(snapshot, 'health', 'present');
+  const incomplete = valuesOf(snapshot, 'health', 'incomplete');
+  const stopped = valuesOf(snapshot, 'health', 'stopped');
+  return runs(snapshot.grid, beginOf(snapshot), (index) => {
     if (!present[index]) return 'none';
     return incomplete[index] || stopped[index] ? 'partial' : undefined;
   });
@@ -170,15 +170,15 @@ function streamKey(labels: Record<string, string>): string {
 }
 
 /** streamsOf gives the streams, those in trouble first. */
-export function streamsOf(picture: Picture): Stream[] {
-  const { grid, schedule } = picture;
-  const begin = beginOf(picture);
+export function streamsOf(snapshot: Snapshot): Stream[] {
+  const { grid, schedule } = snapshot;
+  const begin = beginOf(snapshot);
   const by = (name: Name, kind?: string) =>
-    new Map(seriesOf(picture, name, kind).map((series) => [streamKey(series.labels), series]));
+    new Map(seriesOf(snapshot, name, kind).map((series) => [streamKey(series.labels), series]));
   const rows = by('rows');
   const complete = by('streams', 'complete');
   const connections = by('streams', 'connections');
-  const streams = seriesOf(picture, 'streams', 'seen').map((series): Stream => {
+  const streams = seriesOf(snapshot, 'streams', 'seen').map((series): Stream => {
     const key = streamKey(series.labels);
     const row = rows.get(key);
     const seen = Math.round((only(series) ?? 0) * 1000);
@@ -216,7 +216,7 @@ export interface Episode {
   start: number;
   /** undefined while it fires */
   end: number | undefined;
-  /** the last that is known is that it fired, but nothing has been heard of it since */
+  /** by its last known state it fires, but there is no data since */
   lost: boolean;
 }
 
@@ -231,12 +231,12 @@ export function whereOf(labels: Record<string, string>): string {
 }
 
 /** episodesOf reads the firings out of the states of the rules, the latest first. */
-export function episodesOf(picture: Picture): Episode[] {
-  const { grid } = picture;
+export function episodesOf(snapshot: Snapshot): Episode[] {
+  const { grid } = snapshot;
   const keyOf = (labels: Record<string, string>) =>
     JSON.stringify([labels['rule'], labels['severity'], whereOf(labels)]);
-  const fired = new Map(seriesOf(picture, 'alerts').map((series) => [keyOf(series.labels), series]));
-  const firing = new Map(seriesOf(picture, 'firing').map((series) => [keyOf(series.labels), series]));
+  const fired = new Map(seriesOf(snapshot, 'alerts').map((series) => [keyOf(series.labels), series]));
+  const firing = new Map(seriesOf(snapshot, 'firing').map((series) => [keyOf(series.labels), series]));
   const episodes = [...new Map([...fired, ...firing])].flatMap(([key, { labels }]) => {
     const points = fired.get(key)?.points;
     const times = runs(grid, -Infinity, (index) => (points?.has(grid.points[index]!) ? 'fires' : undefined));
@@ -290,7 +290,7 @@ export function grouped(episodes: Episode[]): Group[] {
   return groups.sort((a, b) => Number(a.end !== undefined) - Number(b.end !== undefined) || b.start - a.start);
 }
 
-/** Condition is the state of the whole in one word, and in one sentence. */
+/** Condition is the state of all streams together. */
 export interface Condition {
   state: 'live' | 'trouble' | 'stale' | 'empty' | 'fixed';
   /** end of the newest window that any stream has */
@@ -298,29 +298,29 @@ export interface Condition {
   streams: Record<StreamState, number>;
 }
 
-/** conditionOf tells whether what is shown can be trusted. */
-export function conditionOf(picture: Picture): Condition {
+/** conditionOf is whether the data shown can be trusted. */
+export function conditionOf(snapshot: Snapshot): Condition {
   const streams: Record<StreamState, number> = { complete: 0, incomplete: 0, stopped: 0, quiet: 0 };
   let seen: number | undefined;
-  for (const stream of streamsOf(picture)) {
+  for (const stream of streamsOf(snapshot)) {
     streams[stream.state]++;
     seen = Math.max(seen ?? 0, stream.seen);
   }
-  const number = numberOf(picture, 'streams', 'number') ?? 0;
-  const told = streams.complete + streams.incomplete + streams.stopped + streams.quiet;
-  streams.complete += Math.max(0, number - told); // those that are not told of were heard of most recently
+  const number = numberOf(snapshot, 'streams', 'number') ?? 0;
+  const listed = streams.complete + streams.incomplete + streams.stopped + streams.quiet;
+  streams.complete += Math.max(0, number - listed); // those that are not listed have the most recent windows
   let state: Condition['state'] = 'live';
-  if (!picture.grid.live) state = 'fixed';
+  if (!snapshot.grid.live) state = 'fixed';
   else if (seen === undefined) state = 'empty';
-  else if (seen <= picture.grid.newest - picture.schedule.step) state = 'stale';
+  else if (seen <= snapshot.grid.newest - snapshot.schedule.step) state = 'stale';
   else if (streams.incomplete + streams.stopped > 0) state = 'trouble';
   return { state, seen, streams };
 }
 
 /** increase is how much a running total has grown in the range. */
-export function totalOf(picture: Picture, counter: string): { running: number | null; added: number | null } {
+export function totalOf(snapshot: Snapshot, counter: string): { running: number | null; added: number | null } {
   const value = (name: 'running' | 'before') =>
-    only(seriesOf(picture, name).find((series) => series.labels['counter'] === counter));
+    only(seriesOf(snapshot, name).find((series) => series.labels['counter'] === counter));
   const running = value('running');
   return { running, added: running === null ? null : Math.max(0, running - (value('before') ?? 0)) };
 }
@@ -335,14 +335,14 @@ export interface Busy {
   drops: number | null;
 }
 
-export function busiestOf(picture: Picture): Busy[] {
+export function busiestOf(snapshot: Snapshot): Busy[] {
   const key = (labels: Record<string, string>) =>
     JSON.stringify([labels['region'] ?? '', labels['tenant_id'] ?? '', labels['channel_type'] ?? '']);
   const by = (kind: string) =>
-    new Map(seriesOf(picture, 'busiest', kind).map((series) => [key(series.labels), only(series)]));
+    new Map(seriesOf(snapshot, 'busiest', kind).map((series) => [key(series.labels), only(series)]));
   const messages = by('messages');
   const drops = by('drops');
-  return seriesOf(picture, 'busiest', 'connections')
+  return seriesOf(snapshot, 'busiest', 'connections')
     .map((series) => ({
       region: series.labels['region'] ?? '',
       tenant: series.labels['tenant_id'] ?? '',

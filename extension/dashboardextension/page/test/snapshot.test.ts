@@ -4,14 +4,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import type { Answer, Series } from '../src/api';
+import type { Result, Series } from '../src/api';
 import {
   absenceOf,
   coverageOf,
   windowsArrive,
   bandsOf,
-  conditionOf, episodesOf, grouped, streamsOf, totalOf, valuesOf, type Picture } from '../src/picture';
-import { questions, type Name } from '../src/queries';
+  conditionOf, episodesOf, grouped, streamsOf, totalOf, valuesOf, type Snapshot } from '../src/snapshot';
+import { queries, type Name } from '../src/queries';
 import { endOf, gridOf } from '../src/time';
 import { parse } from '../src/url';
 
@@ -29,19 +29,19 @@ function at(labels: Record<string, string>, value: number): Series {
   return { labels, points: new Map([[grid.newest, value]]) };
 }
 
-function picture(answers: Partial<Record<Name, Series[] | string>>): Picture {
-  const all = {} as Record<Name, Answer>;
-  for (const name of Object.keys(questions(parse(''), grid, schedule)) as Name[]) {
-    const answer = answers[name] ?? [];
-    all[name] = typeof answer === 'string' ? { error: answer } : { series: answer };
+function snapshot(results: Partial<Record<Name, Series[] | string>>): Snapshot {
+  const all = {} as Record<Name, Result>;
+  for (const name of Object.keys(queries(parse(''), grid, schedule)) as Name[]) {
+    const result = results[name] ?? [];
+    all[name] = typeof result === 'string' ? { error: result } : { series: result };
   }
-  return { choice: parse(''), grid, schedule, taken: now, answers: all };
+  return { choice: parse(''), grid, schedule, taken: now, results: all };
 }
 
 const full = points.map(() => 1);
 
 test('a point without a sample is a gap', () => {
-  const values = valuesOf(picture({ connections: [line({}, [5, null, 7])] }), 'connections');
+  const values = valuesOf(snapshot({ connections: [line({}, [5, null, 7])] }), 'connections');
   assert.deepEqual(values, [5, null, 7, ...points.slice(3).map(() => null)]);
 });
 
@@ -50,7 +50,7 @@ test('time without windows, and with some missing, is shaded, and calm is not', 
   const incomplete = full.map((_, i) => (i === 5 ? 1 : null));
   const stopped = full.map((_, i) => (i === 6 ? 1 : null));
   const bands = bandsOf(
-    picture({
+    snapshot({
       health: [
         line({ kind: 'present' }, present),
         line({ kind: 'incomplete' }, incomplete),
@@ -62,8 +62,8 @@ test('time without windows, and with some missing, is shaded, and calm is not', 
     { from: points[1], to: points[3], kind: 'none' },
     { from: points[4], to: points[6], kind: 'partial' },
   ]);
-  assert.deepEqual(bandsOf(picture({ health: [line({ kind: 'present' }, full)] })), []);
-  assert.equal(bandsOf(picture({})).length, 1, 'nothing at all is one gap');
+  assert.deepEqual(bandsOf(snapshot({ health: [line({ kind: 'present' }, full)] })), []);
+  assert.equal(bandsOf(snapshot({})).length, 1, 'nothing at all is one gap');
 });
 
 test('time before the first window ever is no gap, unless there were windows before the range', () => {
@@ -73,8 +73,8 @@ test('time before the first window ever is no gap, unless there were windows bef
       full.map((v, i) => (i < 4 ? null : v)),
     ),
   ];
-  assert.deepEqual(bandsOf(picture({ health })), []);
-  assert.deepEqual(bandsOf(picture({ health, before: [at({ counter: 'messages_sent' }, 7)] })), [
+  assert.deepEqual(bandsOf(snapshot({ health })), []);
+  assert.deepEqual(bandsOf(snapshot({ health, before: [at({ counter: 'messages_sent' }, 7)] })), [
     { from: grid.from, to: points[3], kind: 'none' },
   ]);
 });
@@ -82,13 +82,13 @@ test('time before the first window ever is no gap, unless there were windows bef
 const acme = { region: 'eu', tenant_id: 'acme' };
 
 function stream(seenAgo: number, complete: number | null, connections: number): Partial<Record<Name, Series[]>> {
-  const answers = [
+  const lines = [
     at({ ...acme, kind: 'seen' }, (grid.newest - seenAgo) / 1000),
     at({ ...acme, kind: 'connections' }, connections),
     at({ kind: 'number' }, 1),
   ];
-  if (complete !== null) answers.push(at({ ...acme, kind: 'complete' }, complete));
-  return { streams: answers };
+  if (complete !== null) lines.push(at({ ...acme, kind: 'complete' }, complete));
+  return { streams: lines };
 }
 
 test('a stream is complete, incomplete, stopped or quiet', () => {
@@ -99,15 +99,15 @@ test('a stream is complete, incomplete, stopped or quiet', () => {
     [18_000, null, 0, 'quiet', 'stale'],
   ];
   for (const [ago, complete, connections, state, condition] of cases) {
-    const p = picture(stream(ago, complete, connections));
+    const p = snapshot(stream(ago, complete, connections));
     assert.equal(streamsOf(p)[0]!.state, state);
     assert.equal(conditionOf(p).state, condition);
   }
-  assert.equal(conditionOf(picture({})).state, 'empty');
+  assert.equal(conditionOf(snapshot({})).state, 'empty');
 });
 
 test('one stream that has stopped among others is trouble', () => {
-  const p = picture({
+  const p = snapshot({
     streams: [
       at({ region: 'eu', tenant_id: 'a', kind: 'seen' }, grid.newest / 1000),
       at({ region: 'eu', tenant_id: 'a', kind: 'complete' }, 1),
@@ -125,12 +125,12 @@ test('one stream that has stopped among others is trouble', () => {
   );
 });
 
-test('a strip has whole windows, some of them, and none', () => {
+test('a strip has complete windows, some of them, and none', () => {
   const row = line(
     acme,
     full.map((_, i) => (i === 1 ? 0 : i === 2 ? null : 1)),
   );
-  const p = picture({ ...stream(0, 1, 1), rows: [row] });
+  const p = snapshot({ ...stream(0, 1, 1), rows: [row] });
   assert.deepEqual(
     streamsOf(p)[0]!.runs.map((run) => run.kind),
     ['complete', 'partial', 'none', 'complete'],
@@ -139,7 +139,7 @@ test('a strip has whole windows, some of them, and none', () => {
 
 const rule = { rule: 'drop', severity: 'critical' };
 
-/** firing is a series that fires at the points for which is says so. */
+/** firing is a series that fires at some of the points. */
 function firing(labels: Record<string, string>, is: (index: number) => boolean): Series {
   return line(
     labels,
@@ -148,7 +148,7 @@ function firing(labels: Record<string, string>, is: (index: number) => boolean):
 }
 
 test('alerts fire from a first to a last window', () => {
-  const [episode] = episodesOf(picture({ alerts: [firing({ ...rule, ...acme }, (i) => i >= 2 && i <= 4)] }));
+  const [episode] = episodesOf(snapshot({ alerts: [firing({ ...rule, ...acme }, (i) => i >= 2 && i <= 4)] }));
   assert.deepEqual(episode, {
     rule: 'drop',
     severity: 'critical',
@@ -157,7 +157,7 @@ test('alerts fire from a first to a last window', () => {
     end: points[4],
     lost: false,
   });
-  const twice = episodesOf(picture({ alerts: [firing({ ...rule, ...acme }, (i) => i !== 4 && i < 8)] }));
+  const twice = episodesOf(snapshot({ alerts: [firing({ ...rule, ...acme }, (i) => i !== 4 && i < 8)] }));
   assert.deepEqual(
     twice.map((one) => [one.start, one.end]),
     [
@@ -167,26 +167,26 @@ test('alerts fire from a first to a last window', () => {
   );
 });
 
-test('an alert that nobody has resolved still fires, though nothing is heard of it', () => {
+test('an alert that nobody has resolved still fires, though there is no data of it', () => {
   const alerts = [firing({ ...rule, ...acme }, () => true)];
-  const still = episodesOf(picture({ alerts, firing: [at({ ...rule, ...acme }, 1)] }));
+  const still = episodesOf(snapshot({ alerts, firing: [at({ ...rule, ...acme }, 1)] }));
   assert.deepEqual([still[0]!.end, still[0]!.lost], [undefined, false]);
   const silent = [firing({ ...rule, ...acme }, (i) => i <= 4)];
-  const [lost] = episodesOf(picture({ alerts: silent, firing: [at({ ...rule, ...acme }, 1)] }));
+  const [lost] = episodesOf(snapshot({ alerts: silent, firing: [at({ ...rule, ...acme }, 1)] }));
   assert.deepEqual([lost!.end, lost!.lost], [undefined, true]);
-  const [before] = episodesOf(picture({ firing: [at({ ...rule, ...acme }, 1)] }));
+  const [before] = episodesOf(snapshot({ firing: [at({ ...rule, ...acme }, 1)] }));
   assert.deepEqual([before!.start, before!.end, before!.lost], [grid.from, undefined, true]);
-  const [ended] = episodesOf(picture({ alerts: silent }));
+  const [ended] = episodesOf(snapshot({ alerts: silent }));
   assert.deepEqual([ended!.end, ended!.lost], [points[4], false]);
 });
 
-test('firings of one rule at one time are told together, those that fire first', () => {
+test('firings of one rule at one time are grouped, those that fire first', () => {
   const a = { ...rule, region: 'eu', tenant_id: 'a' };
   const b = { ...rule, region: 'eu', tenant_id: 'b' };
   const over = (from: number, to: number) => full.map((_, i) => (i >= from && i <= to ? 1 : null));
   const groups = grouped(
     episodesOf(
-      picture({
+      snapshot({
         alerts: [line(a, over(1, 2)), line(b, over(2, 3)), line({ ...a, rule: 'skew' }, full)],
         firing: [at({ ...a, rule: 'skew' }, 1)],
       }),
@@ -203,21 +203,21 @@ test('firings of one rule at one time are told together, those that fire first',
   assert.equal(groups[1]!.end, points[3]);
 });
 
-test('what a total has grown by is its whole when it was not there before', () => {
+test('a total that is new has grown by its value', () => {
   const running = [at({ counter: 'messages_sent' }, 50)];
-  assert.deepEqual(totalOf(picture({ running }), 'messages_sent'), { running: 50, added: 50 });
+  assert.deepEqual(totalOf(snapshot({ running }), 'messages_sent'), { running: 50, added: 50 });
   const before = [at({ counter: 'messages_sent' }, 20)];
-  assert.deepEqual(totalOf(picture({ running, before }), 'messages_sent'), { running: 50, added: 30 });
-  assert.deepEqual(totalOf(picture({}), 'messages_sent'), { running: null, added: null });
+  assert.deepEqual(totalOf(snapshot({ running, before }), 'messages_sent'), { running: 50, added: 30 });
+  assert.deepEqual(totalOf(snapshot({}), 'messages_sent'), { running: null, added: null });
 });
 
-test('a number that is absent while windows arrive is not reported, and a partial sum says so', () => {
+test('a number that is absent while windows arrive is not reported, and a partial sum is marked', () => {
   const series = at({ kind: 'series' }, 3);
-  assert.equal(absenceOf(picture({})), 'no window');
-  assert.equal(absenceOf(picture({ now: [series] })), 'not reported by this platform');
-  assert.equal(coverageOf(picture({ now: [series, at({ kind: 'drops_series' }, 2)] }), 'drops'), '2 of 3 series report');
-  assert.equal(coverageOf(picture({ now: [series, at({ kind: 'drops_series' }, 3)] }), 'drops'), undefined);
-  assert.equal(coverageOf(picture({ now: [series] }), 'connections'), undefined);
-  assert.equal(windowsArrive(picture({})), false);
-  assert.equal(windowsArrive(picture({ health: [line({ kind: 'present' }, full)] })), true);
+  assert.equal(absenceOf(snapshot({})), 'no window');
+  assert.equal(absenceOf(snapshot({ now: [series] })), 'not reported by this platform');
+  assert.equal(coverageOf(snapshot({ now: [series, at({ kind: 'drops_series' }, 2)] }), 'drops'), '2 of 3 series report');
+  assert.equal(coverageOf(snapshot({ now: [series, at({ kind: 'drops_series' }, 3)] }), 'drops'), undefined);
+  assert.equal(coverageOf(snapshot({ now: [series] }), 'connections'), undefined);
+  assert.equal(windowsArrive(snapshot({})), false);
+  assert.equal(windowsArrive(snapshot({ health: [line({ kind: 'present' }, full)] })), true);
 });
