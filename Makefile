@@ -46,7 +46,7 @@ validate: build ## every configuration and every YAML block in a README is loade
 	$(GO) test -tags e2e -run '^TestValidate' -count=1 ./e2e/...
 
 .PHONY: e2e
-e2e: build packages bin/prometheus bin/promtool bin/alertmanager bin/kafka chromium ## the built binaries against real servers
+e2e: build packages bin/prometheus bin/promtool bin/alertmanager bin/kafka bin/timescaledb servers chromium ## the built binaries against real servers
 	$(GO) test -tags e2e -count=1 -timeout 30m -parallel 6 ./e2e/...
 
 bin/prometheus: go.mod go.sum
@@ -67,6 +67,22 @@ bin/kafka: e2e/testdata/kafka/pom.xml
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
 		rm -rf $@ && mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@ && touch $@; \
 	else echo "Java or Maven is not there: the tests with a real Kafka are skipped"; fi
+
+# TimescaleDB compiled to WASM. A machine without npm tests the rest.
+bin/timescaledb: e2e/testdata/timescaledb/package-lock.json
+	@if command -v npm >/dev/null; then \
+		rm -rf $@ && mkdir -p $@ && cp e2e/testdata/timescaledb/package*.json $@ && npm ci --silent --no-audit --no-fund --legacy-peer-deps --prefix $@ && touch $@; \
+	else echo "npm is not there: the tests with TimescaleDB are skipped"; fi
+
+# Servers that Debian has: TimescaleDB's PostgreSQL.
+SERVERS := postgresql
+.PHONY: servers
+servers:
+	@for package in $(SERVERS); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else echo "not installed:$$missing. The tests with these servers are skipped (on Debian: apt-get install$$missing)"; fi
 
 # The page is tested in a real browser.
 .PHONY: chromium

@@ -10,8 +10,9 @@ package main
 import (
 	"go.opentelemetry.io/collector/otelcol"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/timescaledbexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/reload"
 )
 
 // run is called by the generated main function.
-func run(params otelcol.CollectorSettings) error { return reload.Run(params) }
+func run(params otelcol.CollectorSettings) error { return reload.Run(params, timescaledbexporter.NewCommand()) }

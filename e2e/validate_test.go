@@ -235,6 +235,33 @@ service:
 	}
 }
 
+// What the Collector notices only at start is an error of validate: an extension that does not exist, a port,
+// a placeholder. With --strict a warning is an error, too.
+func TestValidateChecksWhatFailsAtStart(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../config/prometheus-otlp.yaml")
+	require.NoError(t, err)
+	for name, test := range map[string]struct{ old, replacement, want string }{
+		"extension":   {"storage: file_storage", "storage: filestorage", "sending_queue::storage: filestorage: no extension has this ID; did you mean file_storage?"},
+		"port":        {"localhost:9090", "localhost:99090", "metrics_endpoint: port 99090: must be at most 65535"},
+		"placeholder": {"localhost:9090", "<your-host>", "metrics_endpoint: <your-host>: is a placeholder, not a host"},
+		"nanoseconds": {"check_interval: 1s", "check_interval: 1", "processors::memory_limiter::check_interval: 1: has no unit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "config.yaml")
+			require.Contains(t, string(text), test.old)
+			require.NoError(t, os.WriteFile(path, []byte(strings.ReplaceAll(string(text), test.old, test.replacement)), 0o600))
+			command := exec.CommandContext(t.Context(), built(t, "otelcol-ccaas"), "validate", "--strict", "--config", path)
+			command.Env = append(os.Environ(), someSecrets...)
+			out, err := command.CombinedOutput()
+			require.Error(t, err)
+			assert.Contains(t, string(out), test.want)
+			assert.NotContains(t, string(out), "decoding failed")
+		})
+	}
+}
+
 // A directory that cannot be used is named by its absolute path and its key, without a stack trace.
 func TestStartNamesTheDirectory(t *testing.T) {
 	t.Parallel()

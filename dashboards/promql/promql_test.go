@@ -36,9 +36,9 @@ func TestExpand(t *testing.T) {
 		`<%per_series`:       "unclosed action",
 	} {
 		_, err := l.Expand(text)
-		assert.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, want)
 	}
-	assert.ErrorContains(t, l.Define(Macro{Name: "per_series", Expr: "x"}), `macro "per_series"`)
+	require.ErrorContains(t, l.Define(Macro{Name: "per_series", Expr: "x"}), `macro "per_series"`)
 }
 
 // Nothing of a rule depends on the step that ws_window has by default.
@@ -73,7 +73,7 @@ func TestPage_Queries(t *testing.T) {
 	assert.NotRegexp(t, `\b(9|18|20)s\b|9_000`, string(module))
 	parameters := map[string]string{
 		"range": "9s", "window": "9s", "span": "900s", "fine": "240s", "mean": "[9s]", "end": "[9s]", "all": "[900s:9s]",
-		"totals": "{x=~\"y\"}", "baseline": "b", "threshold": "t", "running": "r",
+		"totals": "{x=~\"y\"}", "baseline": "b", "threshold": "t", "judged": "j", "running": "r", "running_dropped": "r", "running_closed": "r", "of": "o",
 		"group": "region", "and_group": ",region", "limit": "ws_alert_baseline", "limit_matchers": `region=""`,
 	}
 	promql := parser.NewParser(parser.Options{})
@@ -84,6 +84,6 @@ func TestPage_Queries(t *testing.T) {
 			return parameters[field[4:len(field)-1]]
 		})
 		_, err := promql.ParseExpr(filled)
-		assert.NoError(t, err, filled)
+		require.NoError(t, err, filled)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 )
 
@@ -54,13 +55,31 @@ func UnknownKeys(raw map[string]any, config any) []UnknownKey {
 	return c.unknown
 }
 
-var durationType = reflect.TypeFor[time.Duration]()
+// Reference is a value that is the ID of another component.
+type Reference struct {
+	Path string // in confmap's form, a::b::c
+	ID   string
+}
+
+// References are the values of raw that config, a pointer to a struct, decodes into a
+// component.ID: storage, authenticator, encoding and the like.
+func References(raw map[string]any, config any) []Reference {
+	c := checker{}
+	c.walk(nil, raw, reflect.TypeOf(config))
+	return c.references
+}
+
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	idType       = reflect.TypeFor[component.ID]()
+)
 
 // checker collects the errors of one configuration.
 type checker struct {
 	errs        []error
 	findUnknown bool
 	unknown     []UnknownKey
+	references  []Reference
 }
 
 // walk follows the values of a configuration along the types that they decode into.
@@ -72,6 +91,12 @@ func (c *checker) walk(path []string, value any, into reflect.Type) {
 	if into == durationType {
 		if err := checkValue(value); err != nil {
 			c.errs = append(c.errs, fmt.Errorf("%s: %w", strings.Join(path, confmap.KeyDelimiter), err))
+		}
+		return
+	}
+	if into == idType {
+		if id, ok := value.(string); ok {
+			c.references = append(c.references, Reference{Path: strings.Join(path, confmap.KeyDelimiter), ID: id})
 		}
 		return
 	}

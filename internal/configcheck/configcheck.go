@@ -5,7 +5,6 @@ package configcheck
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -17,7 +16,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
-	"github.com/otelcol-ccaas/otelcol-ccaas/internal/spelling"
 )
 
 // Checker checks the configuration that a Collector reads.
@@ -49,13 +47,13 @@ type recorder struct {
 
 // Convert implements confmap.Converter.
 func (r *recorder) Convert(_ context.Context, conf *confmap.Conf) error {
-	whole := conf.ToStringMap()
+	settings := conf.ToStringMap()
 	r.checker.mutex.Lock()
-	r.checker.conf = whole
+	r.checker.conf = settings
 	r.checker.mutex.Unlock()
 	r.checker.unset.commit()
 	if r.logger != nil {
-		for _, warning := range plainText(whole) {
+		for _, warning := range plainText(settings) {
 			r.logger.Warn(warning)
 		}
 	}
@@ -66,26 +64,6 @@ func (c *Checker) latest() map[string]any {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	return c.conf
-}
-
-// unknownKeys is how confmap's decoder says that there are some.
-const unknownKeys = "has invalid keys"
-
-// Explain adds to an error about unknown keys the path of each, and the key that was
-// probably meant. Every other error is returned as it is.
-func (c *Checker) Explain(err error) error {
-	if err == nil || !strings.Contains(err.Error(), unknownKeys) || c.latest() == nil {
-		return err
-	}
-	factories, factoriesErr := c.set.Factories()
-	if factoriesErr != nil {
-		return err
-	}
-	hints := suggestions(c.latest(), defaultConfigs(factories))
-	if len(hints) == 0 {
-		return err
-	}
-	return fmt.Errorf("%w\n\n%s", err, strings.Join(hints, "\n"))
 }
 
 // Warnings are what is valid in the configuration that was read last, and probably not
@@ -99,15 +77,23 @@ func (c *Checker) Warnings() []string {
 		return warnings
 	}
 	for section, creators := range defaultConfigs(factories) {
-		components, _ := conf[section].(map[string]any)
-		for id, raw := range components {
-			kind, _, _ := strings.Cut(id, "/")
-			create, found := creators[strings.TrimSpace(kind)]
+		for _, id := range ids(conf, section) {
+			path := section + "::" + id
+			create, found := creators[typeOf(id)]
 			if !found {
 				continue
 			}
+			if !used(conf, section, id) {
+				where := "in no pipeline"
+				if section == "extensions" {
+					where = "not in service::extensions"
+				}
+				warnings = append(warnings, path+": is configured and "+where+", so it is not started")
+				continue
+			}
+			raw, _ := settingsOf(conf, section, id)
 			for _, warning := range componentWarnings(create(), raw, upstream(conf, section, id)) {
-				warnings = append(warnings, section+"::"+id+"::"+warning)
+				warnings = append(warnings, path+"::"+warning)
 			}
 		}
 	}
@@ -126,19 +112,22 @@ func (c *Checker) Unset() []string {
 }
 
 // componentWarnings are those of a component; types are those of the components that
-// its data passes before.
-func componentWarnings(config component.Config, raw any, types []string) []string {
-	warned, ofItself := config.(interface{ Warnings() []string })
-	input, ofInput := config.(interface{ WarningsOfInput(types []string) []string })
-	settings, isMap := raw.(map[string]any)
-	if !ofItself && !ofInput || !isMap || confmap.NewFromStringMap(settings).Unmarshal(config) != nil {
-		return nil
-	}
+// its data passes before. A duration without a unit is an error in components of the
+// distribution and nanoseconds in all others.
+func componentWarnings(config component.Config, raw map[string]any, types []string) []string {
 	var warnings []string
-	if ofItself {
-		warnings = warned.Warnings()
+	if err := confduration.Check(raw, config); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			warnings = append(warnings, line+"; this component reads it as nanoseconds")
+		}
 	}
-	if ofInput {
+	if confmap.NewFromStringMap(raw).Unmarshal(config) != nil {
+		return warnings
+	}
+	if warned, ok := config.(interface{ Warnings() []string }); ok {
+		warnings = append(warnings, warned.Warnings()...)
+	}
+	if input, ok := config.(interface{ WarningsOfInput(types []string) []string }); ok {
 		warnings = append(warnings, input.WarningsOfInput(types)...)
 	}
 	return warnings
@@ -155,15 +144,12 @@ func upstream(conf map[string]any, section, id string) []string {
 	var types []string
 	for _, raw := range pipelines {
 		pipeline, _ := raw.(map[string]any)
-		if exporters, _ := pipeline["exporters"].([]any); !slices.Contains(exporters, any(id)) {
+		if !slices.Contains(texts(pipeline["exporters"]), id) {
 			continue
 		}
 		for _, key := range []string{"receivers", "processors"} {
-			components, _ := pipeline[key].([]any)
-			for _, component := range components {
-				name, _ := component.(string)
-				kind, _, _ := strings.Cut(name, "/")
-				types = append(types, strings.TrimSpace(kind))
+			for _, name := range texts(pipeline[key]) {
+				types = append(types, typeOf(name))
 			}
 		}
 	}
@@ -190,15 +176,19 @@ func addSection[F component.Factory](all map[string]map[string]func() component.
 }
 
 // suggestions are a line for each unknown key of the components of a configuration.
-func suggestions(conf map[string]any, defaults map[string]map[string]func() component.Config) []string {
+func (c *Checker) suggestions() []string {
+	conf := c.latest()
+	factories, err := c.set.Factories()
+	if err != nil {
+		return nil
+	}
+	defaults := defaultConfigs(factories)
 	var lines []string
 	for _, section := range slices.Sorted(maps.Keys(defaults)) {
-		components, _ := conf[section].(map[string]any)
-		for _, id := range slices.Sorted(maps.Keys(components)) {
-			kind, _, _ := strings.Cut(id, "/")
-			raw, _ := components[id].(map[string]any)
-			create, found := defaults[section][strings.TrimSpace(kind)]
-			if raw == nil || !found {
+		for _, id := range ids(conf, section) {
+			raw, isMap := settingsOf(conf, section, id)
+			create, found := defaults[section][typeOf(id)]
+			if !isMap || !found {
 				continue
 			}
 			for _, unknown := range confduration.UnknownKeys(raw, create()) {
@@ -210,8 +200,8 @@ func suggestions(conf map[string]any, defaults map[string]map[string]func() comp
 }
 
 func meant(unknown confduration.UnknownKey) string {
-	if nearest, near := spelling.Nearest(unknown.Name, unknown.Known); near {
-		return "did you mean " + nearest + "?"
+	if near := didYouMean(unknown.Name, unknown.Known); near != "" {
+		return near
 	}
 	return "the keys here are " + strings.Join(unknown.Known, ", ")
 }

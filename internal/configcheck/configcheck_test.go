@@ -6,6 +6,7 @@ package configcheck
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -69,18 +70,42 @@ func checkerOf(t *testing.T, conf map[string]any) (*Checker, *observer.ObservedL
 	return checker, logs
 }
 
+// unmarshal returns the error that the Collector reports where settings do not decode.
+func unmarshal(t *testing.T, id string, raw map[string]any) error {
+	t.Helper()
+	type section struct {
+		Exporters decoded `mapstructure:"exporters"`
+	}
+	err := confmap.NewFromStringMap(map[string]any{"exporters": map[string]any{id: raw}}).Unmarshal(&section{Exporters: decoded{id: id}})
+	require.Error(t, err)
+	return fmt.Errorf("failed to get config: cannot unmarshal the configuration: %w", err)
+}
+
+type decoded struct{ id string }
+
+func (d *decoded) Unmarshal(conf *confmap.Conf) error {
+	sub, err := conf.Sub(d.id)
+	if err != nil {
+		return err
+	}
+	if err := sub.Unmarshal(&settings{}); err != nil {
+		return fmt.Errorf("error reading configuration for %q: %w", d.id, err)
+	}
+	return nil
+}
+
 func TestExplain_UnknownKeys(t *testing.T) {
 	t.Parallel()
-	checker, _ := checkerOf(t, map[string]any{"exporters": map[string]any{
-		"test/a": map[string]any{
-			"endpont": "x", "sending_queue": map[string]any{"enabled": true, "queue_sise": 1},
-			"rules": []any{map[string]any{"treshold": 1}}, "free": map[string]any{"anything": "a"}, "certificates": 1,
-		},
-		"test": nil,
-	}})
-	err := checker.Explain(errors.New("'x' has invalid keys: endpont"))
+	raw := map[string]any{
+		"endpont": "x", "sending_queue": map[string]any{"enabled": true, "queue_sise": 1},
+		"rules": []any{map[string]any{"treshold": 1}}, "free": map[string]any{"anything": "a"}, "certificates": 1,
+	}
+	checker, _ := checkerOf(t, map[string]any{"exporters": map[string]any{"test/a": raw, "test": nil}})
+	cause := unmarshal(t, "test/a", raw)
+	err := checker.Explain(cause)
+	require.ErrorIs(t, err, cause)
 	for _, want := range []string{
-		"has invalid keys",
+		"invalid configuration:\n",
 		"exporters::test/a::endpont: unknown key; did you mean endpoint?",
 		"exporters::test/a::sending_queue::queue_sise: unknown key; did you mean queue_size?",
 		"exporters::test/a::rules::0::treshold: unknown key; did you mean threshold?",
@@ -88,17 +113,96 @@ func TestExplain_UnknownKeys(t *testing.T) {
 	} {
 		require.ErrorContains(t, err, want)
 	}
-	assert.NotContains(t, err.Error(), "anything")
-	assert.NotContains(t, err.Error(), "enabled: unknown")
+	for _, not := range []string{"anything", "enabled: unknown", "has invalid keys", "decoding failed"} {
+		assert.NotContains(t, err.Error(), not)
+	}
 
 	other := errors.New("something else")
 	assert.Equal(t, other, checker.Explain(other))
 	assert.NoError(t, checker.Explain(nil))
 }
 
+func TestExplain_ValuesOfTheWrongType(t *testing.T) {
+	t.Parallel()
+	raw := map[string]any{"sending_queue": map[string]any{"enabled": true, "num_consumers": "one"}}
+	checker, _ := checkerOf(t, map[string]any{"exporters": map[string]any{"test/a": raw}})
+	require.EqualError(t, checker.Explain(unmarshal(t, "test/a", raw)),
+		"invalid configuration: exporters::test/a::sending_queue::num_consumers: expected type 'int', got unconvertible type 'string'")
+}
+
+func TestExplain_ComponentsThatAreNotKnown(t *testing.T) {
+	t.Parallel()
+	checker, _ := checkerOf(t, map[string]any{"exporters": map[string]any{"test/a": nil}, "connectors": map[string]any{"ws_metrics": nil}})
+	for text, want := range map[string]string{
+		`service::pipelines::logs: references exporter "tset/a" which is not configured`:    "; did you mean test/a?",
+		`service::pipelines::logs: references receiver "ws_metric" which is not configured`: "; did you mean ws_metrics?",
+		`service::pipelines::logs: references receiver "other" which is not configured`:     "",
+	} {
+		require.EqualError(t, checker.Explain(errors.New(text)), text+want)
+	}
+	unknown := fmt.Errorf("failed to get config: cannot unmarshal the configuration: %w",
+		errors.New(`unknown type: "drfit" for id: "drfit/a" (valid values: [batch drift])`))
+	assert.ErrorContains(t, checker.Explain(unknown), "did you mean drift?")
+}
+
+// inPipeline is a configuration with one exporter that the service starts.
+func inPipeline(raw map[string]any, extensions ...any) map[string]any {
+	return map[string]any{
+		"exporters":  map[string]any{"test/a": raw, "test/unused": map[string]any{"endpoint": "localhost:99999"}},
+		"extensions": map[string]any{"file_storage": nil, "other": nil},
+		"service":    map[string]any{"extensions": extensions, "pipelines": map[string]any{"logs": map[string]any{"exporters": []any{"test/a"}}}},
+	}
+}
+
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	queue := func(storage string) map[string]any {
+		return map[string]any{"sending_queue": map[string]any{"storage": storage}}
+	}
+	for name, test := range map[string]struct {
+		raw  map[string]any
+		want string // empty: no problem
+	}{
+		"extension":                  {raw: queue("file_storage")},
+		"extension, misspelt":        {raw: queue("filestorage"), want: "exporters::test/a::sending_queue::storage: filestorage: no extension has this ID; did you mean file_storage?"},
+		"extension, unlike others":   {raw: queue("redis"), want: "the extensions of the service are file_storage"},
+		"extension, not started":     {raw: queue("other"), want: "exporters::test/a::sending_queue::storage: other: is not in service::extensions, so it is not started"},
+		"host and port":              {raw: map[string]any{"endpoint": "localhost:65535"}},
+		"port":                       {raw: map[string]any{"endpoint": "localhost:65536"}, want: "exporters::test/a::endpoint: port 65536: must be at most 65535"},
+		"port of a URL":              {raw: map[string]any{"metrics_endpoint": "https://a.example.org:99999/v1"}, want: "metrics_endpoint: port 99999: must be at most 65535"},
+		"port of a broker":           {raw: map[string]any{"brokers": []any{"a:9092", "b:90920"}}, want: "brokers: port 90920: must be at most 65535"},
+		"placeholder":                {raw: map[string]any{"endpoint": "https://<your-host>/v1"}, want: "endpoint: <your-host>: is a placeholder, not a host"},
+		"placeholder, without a URL": {raw: map[string]any{"endpoint": "${HOST}:4317"}, want: "endpoint: ${HOST}: is a placeholder, not a host"},
+		"path with braces":           {raw: map[string]any{"endpoint": "https://a.example.org/{x}"}},
+		"IPv6":                       {raw: map[string]any{"endpoint": "[::1]:4317"}},
+		"unix socket":                {raw: map[string]any{"endpoint": "/run/a.sock"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			checker, _ := checkerOf(t, inPipeline(test.raw, "file_storage"))
+			if err := checker.Problems(); test.want == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, test.want)
+			}
+		})
+	}
+}
+
+func TestWarnings_DurationsAndUnusedComponents(t *testing.T) {
+	t.Parallel()
+	checker, _ := checkerOf(t, inPipeline(map[string]any{"timeout": 5}, "file_storage"))
+	assert.Equal(t, []string{
+		"exporters::test/a::timeout: 5: has no unit; write 5s for seconds (units: ns, us, ms, s, m, h); this component reads it as nanoseconds",
+		"exporters::test/unused: is configured and in no pipeline, so it is not started",
+	}, checker.Warnings())
+}
+
 func TestWarnings_OfComponents(t *testing.T) {
 	t.Parallel()
-	checker, _ := checkerOf(t, map[string]any{"exporters": map[string]any{"test/a": map[string]any{"endpoint": "odd"}, "test": map[string]any{"endpoint": "even"}}})
+	conf := inPipeline(map[string]any{"endpoint": "odd"})
+	delete(conf["exporters"].(map[string]any), "test/unused")
+	checker, _ := checkerOf(t, conf)
 	assert.Equal(t, []string{"exporters::test/a::endpoint: is odd"}, checker.Warnings())
 }
 
@@ -114,7 +218,10 @@ func TestWarnings_OfInput(t *testing.T) {
 			"broken": "x",
 		}},
 	})
-	assert.Equal(t, []string{"exporters::test/a::alert", "exporters::test/a::batch", "exporters::test/a::forward"}, checker.Warnings())
+	assert.Equal(t, []string{
+		"exporters::test/a::alert", "exporters::test/a::batch", "exporters::test/a::forward",
+		"exporters::test/b: is configured and in no pipeline, so it is not started",
+	}, checker.Warnings())
 }
 
 // anyProvider returns nothing for every URI.

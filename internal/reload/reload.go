@@ -5,6 +5,7 @@ package reload
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"sync"
@@ -18,8 +19,8 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/configcheck"
 )
 
-// Run executes the command line of the distribution.
-func Run(set otelcol.CollectorSettings) error {
+// Run executes the command line of the distribution: the Collector's commands and others.
+func Run(set otelcol.CollectorSettings, others ...*cobra.Command) error {
 	record := newRecord()
 	log := &currentLogger{}
 	resolver := &set.ConfigProviderSettings.ResolverSettings
@@ -30,6 +31,7 @@ func Run(set otelcol.CollectorSettings) error {
 	check := configcheck.Watch(&set)
 
 	command := otelcol.NewCommand(set)
+	command.AddCommand(others...)
 	explainValidate(command, check)
 	start := command.RunE
 	command.RunE = func(command *cobra.Command, args []string) error {
@@ -60,12 +62,14 @@ func Run(set otelcol.CollectorSettings) error {
 	return command.Execute()
 }
 
-// explainValidate makes the validate command suggest keys and print warnings.
+// explainValidate makes the validate command suggest keys, print warnings and check
+// what the Collector checks only at start.
 func explainValidate(root *cobra.Command, check *configcheck.Checker) {
 	for _, command := range root.Commands() {
 		if command.Name() != "validate" {
 			continue
 		}
+		strict := command.Flags().Bool("strict", false, "Exit with an error where there are warnings")
 		validate := command.RunE
 		command.RunE = func(command *cobra.Command, args []string) error {
 			if err := validate(command, args); err != nil {
@@ -74,8 +78,15 @@ func explainValidate(root *cobra.Command, check *configcheck.Checker) {
 				}
 				return check.Explain(err)
 			}
-			for _, warning := range check.Warnings() {
+			warnings := check.Warnings()
+			for _, warning := range warnings {
 				command.PrintErrln("Warning:", warning)
+			}
+			if err := check.Problems(); err != nil {
+				return err
+			}
+			if *strict && len(warnings) > 0 {
+				return fmt.Errorf("%d warnings, and --strict is set", len(warnings))
 			}
 			return nil
 		}

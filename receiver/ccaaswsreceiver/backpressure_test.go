@@ -17,7 +17,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -73,7 +74,9 @@ func TestBackpressureIsCountedWhileItLasts(t *testing.T) {
 func TestFramesWithoutRecordsAreCounted(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configFor("ws://127.0.0.1:1"))
-	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), func(_ []byte, _ time.Time, to frame.Sink) { to.Ignored() })
+	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), func(*jsonevent.Decoder) api.Decode {
+		return func(_ []byte, _ time.Time, to jsonevent.Sink) { to.Ignored() }
+	})
 	require.NoError(t, err)
 	conn.Text([]byte(`{"kind":"other"}`), time.Now(), 1)
 	conn.tick(time.Now())
@@ -209,7 +212,7 @@ func TestRefusalShowsWhileAFrameIsHeldUp(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configFor("ws://127.0.0.1:1"))
 	var events []*componentstatus.Event
-	conn, err := b.connection(0, newStatus(func(event *componentstatus.Event) { events = append(events, event) }), nil)
+	conn, err := b.connection(0, newStatus(func(event *componentstatus.Event) { events = append(events, event) }), plainDecode)
 	require.NoError(t, err)
 	began := time.Now()
 	conn.outbox.mutex.Lock()

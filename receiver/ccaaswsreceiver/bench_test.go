@@ -21,9 +21,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 )
 
 // benchEvent is an event of about 258 bytes, one of many tenants' and channels'.
@@ -35,22 +34,20 @@ func benchEvent(n int) []byte {
 
 func benchRecords(b *testing.B, raw string, share int) {
 	const perBatch = 1000
-	all := make([]frame.Event, perBatch)
+	all := make([]jsonevent.Event, perBatch)
 	for i := range all {
 		event := benchEvent(i * share)
 		keep := eventKeeper{}
-		decoder, err := frame.NewDecoder(frame.DefaultFields())
+		decoder, err := jsonevent.NewDecoder(jsonevent.DefaultFields())
 		require.NoError(b, err)
 		decoder.Decode(event, &keep)
 		all[i] = keep.event
 	}
 	config := createDefaultConfig().(*Config)
-	profile, _ := platform.Lookup(platform.Custom)
-	api, _ := profile.API(platform.RealtimeEvents)
-	redactor, err := config.redactor(&api)
+	redactor, err := config.redactor(apiOf(b, "custom", "realtime_events").Profile())
 	require.NoError(b, err)
 	r := newRecords(recordSettings{
-		platform: "genesys_cloud", raw: raw, redactor: redactor, userID: "plain", limits: frame.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
+		platform: "genesys_cloud", raw: raw, redactor: redactor, userID: "plain", limits: jsonevent.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
 	}, func(string, string) {})
 	r.arriving(time.Now())
 	b.ReportAllocs()
@@ -65,10 +62,10 @@ func benchRecords(b *testing.B, raw string, share int) {
 }
 
 // eventKeeper keeps the one event of a frame, whose slices alias it.
-type eventKeeper struct{ event frame.Event }
+type eventKeeper struct{ event jsonevent.Event }
 
-func (k *eventKeeper) Event(e *frame.Event) {
-	k.event = frame.Event{
+func (k *eventKeeper) Event(e *jsonevent.Event) {
+	k.event = jsonevent.Event{
 		Type: e.Type, Time: e.Time, HasPayloadSize: e.HasPayloadSize, PayloadSize: e.PayloadSize,
 		ChannelID: bytes.Clone(e.ChannelID), UserID: bytes.Clone(e.UserID), ID: bytes.Clone(e.ID), Raw: bytes.Clone(e.Raw),
 		TenantID: bytes.Clone(e.TenantID), Region: bytes.Clone(e.Region), ChannelType: bytes.Clone(e.ChannelType),
@@ -77,7 +74,7 @@ func (k *eventKeeper) Event(e *frame.Event) {
 
 func (*eventKeeper) Ignored() {}
 
-func (*eventKeeper) Violation(*frame.Violation) {}
+func (*eventKeeper) Violation(*jsonevent.Violation) {}
 
 // BenchmarkRecords is what the record of an event costs, from the decoded event.
 func BenchmarkRecords(b *testing.B) {

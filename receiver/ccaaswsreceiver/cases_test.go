@@ -13,9 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/lifecycle"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
 // decoded is a sink that keeps what an API's frames hold, in short.
@@ -25,24 +23,22 @@ type decoded struct {
 	violations []string
 }
 
-func (d *decoded) Event(e *frame.Event) {
+func (d *decoded) Event(e *jsonevent.Event) {
 	d.events = append(d.events, strings.Join(strings.Fields(fmt.Sprintf("%s %s %s %s", strings.TrimPrefix(eventName(e.Type), "connection."), e.ChannelID, e.ChannelType, e.ID)), " "))
 }
 func (d *decoded) Ignored() { d.ignored++ }
-func (d *decoded) Violation(v *frame.Violation) {
+func (d *decoded) Violation(v *jsonevent.Violation) {
 	d.violations = append(d.violations, v.Reason+" "+v.Detail)
 }
 
 // decodeFrames decodes frames as a receiver with a configuration does.
 func decodeFrames(t *testing.T, config *Config, frames ...string) *decoded {
 	t.Helper()
-	profile, ok := platform.Lookup(config.Platform)
-	require.True(t, ok)
-	api, ok := profile.API(config.API)
-	require.True(t, ok)
-	decoder, err := config.decoder(&api)
+	up, err := newBench(t, config).newUpstream(t.Context())
 	require.NoError(t, err)
-	decode, to := (&wsReceiver{config: config, api: api, channels: lifecycle.NewChannels()}).ordered(decoder), &decoded{}
+	decoder, err := config.decoder(apiOf(t, config.Platform, config.API).Profile())
+	require.NoError(t, err)
+	decode, to := up.NewDecode(decoder), &decoded{}
 	for _, one := range frames {
 		decode([]byte(one), time.Time{}, to)
 	}
@@ -51,7 +47,8 @@ func decodeFrames(t *testing.T, config *Config, frames ...string) *decoded {
 
 func eventHubConfig() *Config {
 	config := createDefaultConfig().(*Config)
-	config.Platform, config.API = platform.NICECXone, platform.EventHub
+	config.Platform, config.API = "nice_cxone", "event_hub"
+	config.OAuth2.ClientID, config.OAuth2.ClientSecret = clientID, secret
 	return config
 }
 

@@ -8,12 +8,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 // ws_window knows by this word that a receiver has ended.
 func TestCauseOfShutdownIsThatOfTheRecords(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, wsevent.CauseShutdown, string(session.Shutdown))
+	assert.Equal(t, wsevent.CauseShutdown, string(wsclient.Shutdown))
 }

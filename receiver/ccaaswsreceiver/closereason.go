@@ -6,7 +6,7 @@ package ccaaswsreceiver
 import (
 	"strings"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
 // closeReasons are the reasons of an abnormal close, in the one spelling in which
@@ -55,7 +55,7 @@ func (r closeReasons) has(reason []byte) bool {
 // abnormal is whether a connection was dropped: by its code, or where it has none,
 // by its reason. It is not known where the platform gives neither, or a reason that
 // means that it does not know.
-func (r closeReasons) abnormal(e *frame.Event) (abnormal, known bool) {
+func (r closeReasons) abnormal(e *jsonevent.Event) (abnormal, known bool) {
 	if e.HasCloseCode {
 		return e.CloseCode != 1000 && e.CloseCode != 1001, true
 	}

@@ -18,8 +18,9 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -91,55 +92,34 @@ type Config struct {
 	// UserIDKey is that of the hash.
 	UserIDKey configopaque.String `mapstructure:"user_id_key"`
 	// Fields says where in an event its facts are.
-	Fields frame.Fields `mapstructure:"fields"`
+	Fields jsonevent.Fields `mapstructure:"fields"`
 	// Types says what makes an object an event of a type, where the platform has
 	// other words for it.
-	Types frame.Types `mapstructure:"types"`
+	Types jsonevent.Types `mapstructure:"types"`
 	// TLS is for HTTP and for the sockets.
 	TLS configtls.ClientConfig `mapstructure:"tls"`
 	// ProxyURL is for HTTP and for the sockets; empty: as the environment says.
 	ProxyURL configopaque.String `mapstructure:"proxy_url"`
 }
 
-// OAuth2Config is for the bearer token.
-type OAuth2Config struct {
-	ClientID     string              `mapstructure:"client_id"`
-	ClientSecret configopaque.String `mapstructure:"client_secret"`
-	// GrantType is client_credentials or password.
-	GrantType string `mapstructure:"grant_type"`
-	// Username and Password are for the password grant: with NICE CXone the access
-	// key and its secret.
-	Username string              `mapstructure:"username"`
-	Password configopaque.String `mapstructure:"password"`
-	// TokenURL is the token endpoint; empty: the platform's.
-	TokenURL string   `mapstructure:"token_url"`
-	Scopes   []string `mapstructure:"scopes"`
-	// StrictScopes refuses a token that was granted more than Scopes.
-	StrictScopes bool `mapstructure:"strict_scopes"`
-}
-
-// NotificationsConfig is for the Notification Service of Genesys Cloud.
-type NotificationsConfig struct {
-	// Topics are what to subscribe to; none: those of the queues there are.
-	Topics []string `mapstructure:"topics"`
-	// RefreshInterval is how often to look for new queues.
-	RefreshInterval time.Duration `mapstructure:"refresh_interval"`
-}
-
-// EventHubConfig is for the digital event hub of NICE CXone.
-type EventHubConfig struct {
-	// TenantID and UserID are whose hub it is; empty: as the token says.
-	TenantID string `mapstructure:"tenant_id"`
-	UserID   string `mapstructure:"user_id"`
-	// DiscoveryURL is where the platform says where things are.
-	DiscoveryURL string `mapstructure:"discovery_url"`
-}
-
-// PreflightConfig is for the request before the upgrade.
-type PreflightConfig struct {
-	Enabled bool   `mapstructure:"enabled"`
-	Path    string `mapstructure:"path"`
-}
+type (
+	// OAuth2Config configures how the bearer token is obtained.
+	OAuth2Config = api.OAuth2Config
+	// NotificationsConfig is of the API of that name.
+	NotificationsConfig = api.NotificationsConfig
+	// EventHubConfig is of the API of that name.
+	EventHubConfig = api.EventHubConfig
+	// SessionConfig configures the session of a custom platform.
+	SessionConfig = api.SessionConfig
+	// URLFromConfig configures the request for the address of the socket.
+	URLFromConfig = api.URLFromConfig
+	// ExchangeConfig is a handshake frame and its reply.
+	ExchangeConfig = api.ExchangeConfig
+	// KeepAliveConfig configures keep-alive frames.
+	KeepAliveConfig = api.KeepAliveConfig
+	// PreflightConfig configures the request before the upgrade.
+	PreflightConfig = api.PreflightConfig
+)
 
 // HeartbeatConfig is for a socket that only looks open.
 type HeartbeatConfig struct {
@@ -201,32 +181,32 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	if err := confduration.Unmarshal(conf, c); err != nil {
 		return err
 	}
-	profile, _ := platform.Lookup(c.Platform)
-	api, known := profile.API(c.API)
-	if !known {
-		return nil // Validate says so
+	upstream, err := api.Lookup(c.Platform, c.API)
+	if err != nil {
+		return nil //nolint:nilerr // Validate reports it
 	}
+	profile := upstream.Profile()
 	c.OAuth2.Scopes = splitScopes(c.OAuth2.Scopes)
 	if !conf.IsSet("oauth2::scopes") {
-		c.OAuth2.Scopes = api.Scopes
+		c.OAuth2.Scopes = profile.Scopes
 	}
-	if err := c.resolveRaw(conf); err != nil {
+	if err := c.resolveRaw(conf, profile); err != nil {
 		return err
 	}
 	if !conf.IsSet("payload_size") {
-		c.PayloadSize = api.PayloadSize
+		c.PayloadSize = profile.PayloadSize
 	}
 	if !conf.IsSet("heartbeat::interval") {
-		c.Heartbeat.Interval = api.Heartbeat.Interval
+		c.Heartbeat.Interval = profile.Heartbeat.Interval
 	}
 	if !conf.IsSet("heartbeat::timeout") {
-		c.Heartbeat.Timeout = api.Heartbeat.Timeout
+		c.Heartbeat.Timeout = profile.Heartbeat.Timeout
 	}
 	if !conf.IsSet("reconnect::initial_interval") {
-		c.Reconnect.InitialInterval = api.Pace.Initial
+		c.Reconnect.InitialInterval = profile.Backoff.Initial
 	}
 	if !conf.IsSet("reconnect::max_interval") {
-		c.Reconnect.MaxInterval = max(api.Pace.Max, c.Reconnect.InitialInterval)
+		c.Reconnect.MaxInterval = max(profile.Backoff.Max, c.Reconnect.InitialInterval)
 	}
 	return nil
 }
@@ -242,22 +222,20 @@ func splitScopes(texts []string) []string {
 
 // Validate says everything that cannot be as it is, by key.
 func (c *Config) Validate() error {
-	profile, known := platform.Lookup(c.Platform)
-	if !known {
-		return fmt.Errorf("platform: %q: must be one of %s", c.Platform, strings.Join(platform.Names(), ", "))
+	upstream, err := api.Lookup(c.Platform, c.API)
+	if err != nil {
+		return err
 	}
-	api, known := profile.API(c.API)
-	if !known {
-		return fmt.Errorf("api: %q: must be %s with platform %q", c.API, strings.Join(profile.APIs(), " or "), c.Platform)
-	}
-	errs := []error{c.validateOAuth2(), c.validateSession(&api), c.validateAllowedHosts(), c.validatePayloadSize(&api), c.validatePrivacy()}
-	if _, err := c.target(&profile); err != nil {
+	profile := upstream.Profile()
+	settings := c.upstream(profile)
+	errs := []error{c.validateOAuth2(), upstream.Validate(settings), api.ValidateAllowedHosts(c.AllowedHosts), c.validatePayloadSize(profile), c.validatePrivacy()}
+	if _, err := upstream.Endpoints(settings); err != nil {
 		errs = append(errs, err)
 	}
 	if _, err := c.proxy(); err != nil {
 		errs = append(errs, err)
 	}
-	if _, err := c.decoder(&api); err != nil {
+	if _, err := c.decoder(profile); err != nil {
 		errs = append(errs, err)
 	}
 	errs = append(errs, c.validateNumbers()...)
@@ -265,29 +243,43 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// upstream returns the part of the configuration that depends on the API.
+func (c *Config) upstream(profile *api.Profile) *api.Config {
+	subprotocol := c.Subprotocol
+	if subprotocol == autoSubprotocol {
+		subprotocol = profile.Subprotocol
+	}
+	return &api.Config{
+		Region: c.Region, Endpoint: c.Endpoint, AllowedHosts: c.AllowedHosts, OAuth2: c.OAuth2, Subprotocol: subprotocol,
+		Preflight: c.Preflight, Notifications: c.Notifications, EventHub: c.EventHub, Session: c.Session,
+		Connections: c.Connections, Heartbeat: wsclient.Heartbeat(c.Heartbeat), Overlap: c.Rotation.Overlap,
+		Deduplication: c.Deduplication.Window, PayloadSize: c.PayloadSize, Insecure: c.TLS.Insecure,
+	}
+}
+
 // mapping returns where the fields of events are, and what makes an object one.
-func (c *Config) mapping(api *platform.API) (frame.Fields, frame.Types) {
+func (c *Config) mapping(profile *api.Profile) (jsonevent.Fields, jsonevent.Types) {
 	fields := c.Fields
 	fields.Text = "" // configured by itself
-	if len(c.Types) == 0 && fields == frame.DefaultFields() {
-		return api.Fields, api.Types
+	if len(c.Types) == 0 && fields == jsonevent.DefaultFields() {
+		return profile.Fields, profile.Types
 	}
 	return fields, c.Types
 }
 
 // decoder makes a decoder of frames whose objects are events.
-func (c *Config) decoder(api *platform.API) (*frame.Decoder, error) {
-	fields, types := c.mapping(api)
-	fields.Text = c.text(api)
+func (c *Config) decoder(profile *api.Profile) (*jsonevent.Decoder, error) {
+	fields, types := c.mapping(profile)
+	fields.Text = c.text(profile)
 	switch c.PayloadSize {
-	case platform.SizeOfEvent:
+	case api.SizeOfEvent:
 		fields.Text = ""
-	case platform.SizeOfText:
+	case api.SizeOfText:
 		fields.PayloadSize = ""
 	default:
 		fields.Text, fields.PayloadSize = "", ""
 	}
-	decoder, err := frame.NewMapped(fields, types)
+	decoder, err := jsonevent.NewMapped(fields, types)
 	if err != nil {
 		return nil, err
 	}
@@ -303,18 +295,16 @@ func (c *Config) decoder(api *platform.API) (*frame.Decoder, error) {
 }
 
 // text is where in an event the text is.
-func (c *Config) text(api *platform.API) string { return cmp.Or(c.Fields.Text, api.Fields.Text) }
+func (c *Config) text(profile *api.Profile) string { return cmp.Or(c.Fields.Text, profile.Fields.Text) }
 
-func (c *Config) validatePayloadSize(api *platform.API) error {
-	kinds := []string{platform.SizeOfEvent, platform.SizeOfText, platform.SizeOfObject, platform.SizeOfNone}
+func (c *Config) validatePayloadSize(profile *api.Profile) error {
+	kinds := []string{api.SizeOfEvent, api.SizeOfText, api.SizeOfObject, api.SizeOfNone}
 	switch {
 	case !slices.Contains(kinds, c.PayloadSize):
 		return fmt.Errorf("payload_size: %q: must be one of %s", c.PayloadSize, strings.Join(kinds, ", "))
-	case c.PayloadSize != platform.SizeOfText:
+	case c.PayloadSize != api.SizeOfText:
 		return nil
-	case c.API == platform.Notifications:
-		return errors.New(`payload_size: "text": must be event, object or none with api: notifications, which sends no text`)
-	case c.text(api) == "":
+	case c.text(profile) == "":
 		return errors.New(`payload_size: "text": needs fields.text, the path of the text`)
 	}
 	return nil
@@ -323,59 +313,57 @@ func (c *Config) validatePayloadSize(api *platform.API) error {
 func (c *Config) validateOAuth2() error {
 	o := &c.OAuth2
 	return errors.Join(
-		need(o.GrantType == clientCredentials || o.GrantType == passwordGrant, "oauth2.grant_type", o.GrantType, clientCredentials+" or "+passwordGrant),
-		need(o.GrantType != passwordGrant || o.Username != "", "oauth2.username", o.Username, "given with oauth2.grant_type: password"),
-		need(o.GrantType != passwordGrant || o.Password != "", "oauth2.password", "", "given with oauth2.grant_type: password"),
-		need(o.GrantType == passwordGrant || o.Username == "" && o.Password == "", "oauth2.username", "…", "left out unless oauth2.grant_type is password"),
-		need(!o.StrictScopes || len(o.Scopes) > 0, "oauth2.strict_scopes", o.StrictScopes, "false while oauth2.scopes is empty: there is nothing to compare with"),
+		api.Need(o.GrantType == clientCredentials || o.GrantType == passwordGrant, "oauth2.grant_type", o.GrantType, clientCredentials+" or "+passwordGrant),
+		api.Need(o.GrantType != passwordGrant || o.Username != "", "oauth2.username", o.Username, "given with oauth2.grant_type: password"),
+		api.Need(o.GrantType != passwordGrant || o.Password != "", "oauth2.password", "", "given with oauth2.grant_type: password"),
+		api.Need(o.GrantType == passwordGrant || o.Username == "" && o.Password == "", "oauth2.username", "…", "left out unless oauth2.grant_type is password"),
+		api.Need(!o.StrictScopes || len(o.Scopes) > 0, "oauth2.strict_scopes", o.StrictScopes, "false while oauth2.scopes is empty: there is nothing to compare with"),
 	)
 }
 
 func (c *Config) validateRotation() []error {
 	return slices.DeleteFunc([]error{
-		need(c.Rotation.Overlap >= 0 && c.Rotation.Overlap <= 10*time.Minute, "rotation.overlap", c.Rotation.Overlap, "0 to 10m"),
-		need(c.Rotation.MaxAge >= 0, "rotation.max_age", c.Rotation.MaxAge, "0 (as old as it gets) or more"),
-		need(c.Deduplication.Window >= 0 && c.Deduplication.Window <= time.Hour, "deduplication.window", c.Deduplication.Window, "0 (off) to 1h"),
-		need(c.Deduplication.Window > 0 || c.API != platform.EventHub, "deduplication.window", c.Deduplication.Window,
-			"more than 0 with api: event_hub, which tells of each message twice"),
-		need(c.Deduplication.MaxEvents >= 1000 && c.Deduplication.MaxEvents <= 10_000_000, "deduplication.max_events", c.Deduplication.MaxEvents, "1000 to 10000000"),
-		need(c.Limits.RequestsPerMinute >= 10, "limits.requests_per_minute", c.Limits.RequestsPerMinute, "10 or more"),
-		need(c.Limits.DialsPerMinute >= 1, "limits.dials_per_minute", c.Limits.DialsPerMinute, "1 or more"),
-		need(c.Notifications.RefreshInterval >= time.Second, "notifications.refresh_interval", c.Notifications.RefreshInterval, "1s or more"),
-		need(!slices.Contains(c.Notifications.Topics, ""), "notifications.topics", c.Notifications.Topics, "names, none empty"),
+		api.Need(c.Rotation.Overlap >= 0 && c.Rotation.Overlap <= 10*time.Minute, "rotation.overlap", c.Rotation.Overlap, "0 to 10m"),
+		api.Need(c.Rotation.MaxAge >= 0, "rotation.max_age", c.Rotation.MaxAge, "0 (as old as it gets) or more"),
+		api.Need(c.Deduplication.Window >= 0 && c.Deduplication.Window <= time.Hour, "deduplication.window", c.Deduplication.Window, "0 (off) to 1h"),
+		api.Need(c.Deduplication.MaxEvents >= 1000 && c.Deduplication.MaxEvents <= 10_000_000, "deduplication.max_events", c.Deduplication.MaxEvents, "1000 to 10000000"),
+		api.Need(c.Limits.RequestsPerMinute >= 10, "limits.requests_per_minute", c.Limits.RequestsPerMinute, "10 or more"),
+		api.Need(c.Limits.DialsPerMinute >= 1, "limits.dials_per_minute", c.Limits.DialsPerMinute, "1 or more"),
+		api.Need(c.Notifications.RefreshInterval >= time.Second, "notifications.refresh_interval", c.Notifications.RefreshInterval, "1s or more"),
+		api.Need(!slices.Contains(c.Notifications.Topics, ""), "notifications.topics", c.Notifications.Topics, "names, none empty"),
 	}, func(err error) bool { return err == nil })
 }
 
 func (c *Config) validateNumbers() []error {
 	return slices.DeleteFunc([]error{
-		need(!strings.ContainsFunc(c.Subprotocol, notToken) && c.Subprotocol != "", "subprotocol", c.Subprotocol, "auto, or a name of letters, digits and .-_+"),
-		need(!c.Preflight.Enabled || strings.HasPrefix(c.Preflight.Path, "/"), "preflight.path", c.Preflight.Path, "a path that begins with /"),
-		need(c.Connections >= 1 && c.Connections <= 100, "connections", c.Connections, "1 to 100"),
-		need(c.Heartbeat.Interval > 0, "heartbeat.interval", c.Heartbeat.Interval, "more than 0"),
-		need(c.Heartbeat.Timeout > c.Heartbeat.Interval, "heartbeat.timeout", c.Heartbeat.Timeout,
+		api.Need(!strings.ContainsFunc(c.Subprotocol, notToken) && c.Subprotocol != "", "subprotocol", c.Subprotocol, "auto, or a name of letters, digits and .-_+"),
+		api.Need(!c.Preflight.Enabled || strings.HasPrefix(c.Preflight.Path, "/"), "preflight.path", c.Preflight.Path, "a path that begins with /"),
+		api.Need(c.Connections >= 1 && c.Connections <= 100, "connections", c.Connections, "1 to 100"),
+		api.Need(c.Heartbeat.Interval > 0, "heartbeat.interval", c.Heartbeat.Interval, "more than 0"),
+		api.Need(c.Heartbeat.Timeout > c.Heartbeat.Interval, "heartbeat.timeout", c.Heartbeat.Timeout,
 			fmt.Sprintf("more than heartbeat.interval (%v), so that a ping can be answered", c.Heartbeat.Interval)),
-		need(c.MaxFrameSize >= 1<<10 && c.MaxFrameSize <= 64<<20, "max_frame_size", c.MaxFrameSize, "1024 to 67108864 bytes"),
-		need(c.MaxPayloadSize >= 1 && c.MaxPayloadSize <= 1<<50, "max_payload_size", c.MaxPayloadSize, "1 to 1125899906842624 bytes"),
-		need(c.MaxDimensionLength >= 16 && c.MaxDimensionLength <= 1024, "max_dimension_length", c.MaxDimensionLength, "16 to 1024 bytes"),
-		need(c.MaxIDLength >= 36 && c.MaxIDLength <= 4096, "max_id_length", c.MaxIDLength, "36 to 4096 bytes"),
+		api.Need(c.MaxFrameSize >= 1<<10 && c.MaxFrameSize <= 64<<20, "max_frame_size", c.MaxFrameSize, "1024 to 67108864 bytes"),
+		api.Need(c.MaxPayloadSize >= 1 && c.MaxPayloadSize <= 1<<50, "max_payload_size", c.MaxPayloadSize, "1 to 1125899906842624 bytes"),
+		api.Need(c.MaxDimensionLength >= 16 && c.MaxDimensionLength <= 1024, "max_dimension_length", c.MaxDimensionLength, "16 to 1024 bytes"),
+		api.Need(c.MaxIDLength >= 36 && c.MaxIDLength <= 4096, "max_id_length", c.MaxIDLength, "36 to 4096 bytes"),
 		c.validateDimension("tenant_id", c.TenantID),
 		c.validateDimension("region", c.Region),
-		need(c.Reconnect.InitialInterval > 0, "reconnect.initial_interval", c.Reconnect.InitialInterval, "more than 0"),
-		need(c.Reconnect.MaxInterval >= c.Reconnect.InitialInterval, "reconnect.max_interval", c.Reconnect.MaxInterval,
+		api.Need(c.Reconnect.InitialInterval > 0, "reconnect.initial_interval", c.Reconnect.InitialInterval, "more than 0"),
+		api.Need(c.Reconnect.MaxInterval >= c.Reconnect.InitialInterval, "reconnect.max_interval", c.Reconnect.MaxInterval,
 			fmt.Sprintf("at least reconnect.initial_interval (%v)", c.Reconnect.InitialInterval)),
-		need(c.Reconnect.Multiplier >= 1, "reconnect.multiplier", c.Reconnect.Multiplier, "at least 1"),
-		need(c.Reconnect.RandomizationFactor >= 0 && c.Reconnect.RandomizationFactor < 1, "reconnect.randomization_factor",
+		api.Need(c.Reconnect.Multiplier >= 1, "reconnect.multiplier", c.Reconnect.Multiplier, "at least 1"),
+		api.Need(c.Reconnect.RandomizationFactor >= 0 && c.Reconnect.RandomizationFactor < 1, "reconnect.randomization_factor",
 			c.Reconnect.RandomizationFactor, "0 or more, and less than 1"),
-		need(c.AliveInterval == 0 || c.AliveInterval >= 100*time.Millisecond && c.AliveInterval <= 10*time.Minute, "alive_interval", c.AliveInterval,
+		api.Need(c.AliveInterval == 0 || c.AliveInterval >= 100*time.Millisecond && c.AliveInterval <= 10*time.Minute, "alive_interval", c.AliveInterval,
 			"0 (none), or 100ms to 10m"),
-		need(c.Batch.MaxEvents >= 1 && c.Batch.MaxEvents <= 100_000, "batch.max_events", c.Batch.MaxEvents, "1 to 100000"),
-		need(c.Batch.Timeout > 0 && c.Batch.Timeout <= time.Minute, "batch.timeout", c.Batch.Timeout, "more than 0, at most 1m"),
+		api.Need(c.Batch.MaxEvents >= 1 && c.Batch.MaxEvents <= 100_000, "batch.max_events", c.Batch.MaxEvents, "1 to 100000"),
+		api.Need(c.Batch.Timeout > 0 && c.Batch.Timeout <= time.Minute, "batch.timeout", c.Batch.Timeout, "more than 0, at most 1m"),
 	}, func(err error) bool { return err == nil })
 }
 
 // validateDimension reports what events could not be named by, either.
 func (c *Config) validateDimension(key, value string) error {
-	limits := frame.Limits{Dimension: c.MaxDimensionLength}
+	limits := jsonevent.Limits{Dimension: c.MaxDimensionLength}
 	switch limits.DimensionFault([]byte(value)) {
 	case "":
 		return nil
@@ -384,17 +372,6 @@ func (c *Config) validateDimension(key, value string) error {
 	default:
 		return fmt.Errorf("%s: %q: must be UTF-8 without control characters, and without those that change the direction of writing", key, value)
 	}
-}
-
-// need is an error that names a key and its value, unless it is as it must be.
-func need(ok bool, key string, value any, want string) error {
-	if ok {
-		return nil
-	}
-	if text, isText := value.(string); isText {
-		value = fmt.Sprintf("%q", text)
-	}
-	return fmt.Errorf("%s: %v: must be %s", key, value, want)
 }
 
 // notToken tells characters that cannot be in a subprotocol (RFC 9110, token).

@@ -14,9 +14,9 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 )
 
 // load reads one of the configurations in testdata.
@@ -43,7 +43,7 @@ func TestGoodConfig(t *testing.T) {
 
 	config = load(t, "everything")
 	require.NoError(t, config.Validate())
-	fields := frame.DefaultFields()
+	fields := jsonevent.DefaultFields()
 	fields.ChannelID = "conversation.id"
 	security := createDefaultConfig().(*Config).TLS
 	security.MinVersion = "1.3"
@@ -87,7 +87,20 @@ func TestGoodConfig(t *testing.T) {
 	}, config)
 }
 
-func TestTarget(t *testing.T) {
+func apiOf(t testing.TB, platform, name string) api.API {
+	t.Helper()
+	found, err := api.Lookup(platform, name)
+	require.NoError(t, err)
+	return found
+}
+
+func endpoints(t testing.TB, config *Config) (*api.Endpoints, error) {
+	t.Helper()
+	found := apiOf(t, config.Platform, config.API)
+	return found.Endpoints(config.upstream(found.Profile()))
+}
+
+func TestEndpoints(t *testing.T) {
 	t.Parallel()
 	const stream, version = "/api/v2/analytics/events/realtime", "/api/v2/platform/version"
 	for name, want := range map[string][3]string{ // socket, pre-flight, token
@@ -107,27 +120,25 @@ func TestTarget(t *testing.T) {
 			t.Parallel()
 			config := load(t, name)
 			require.NoError(t, config.Validate())
-			profile, _ := platform.Lookup(config.Platform)
-			at, err := config.target(&profile)
+			at, err := endpoints(t, config)
 			require.NoError(t, err)
 			got := [3]string{"the platform says"}
-			if at.socket != nil {
-				got[0] = at.socket.String()
+			if at.Socket != nil {
+				got[0] = at.Socket.String()
 			}
-			if at.preflight != nil {
-				got[1] = at.preflight.String()
+			if at.Preflight != nil {
+				got[1] = at.Preflight.String()
 			}
-			if at.token != nil {
-				got[2] = at.token.String()
+			if at.Token != nil {
+				got[2] = at.Token.String()
 			}
 			assert.Equal(t, want, got)
 		})
 	}
 	config := configFor("https://gateway.example.com")
-	profile, _ := platform.Lookup(config.Platform)
-	at, err := config.target(&profile)
+	at, err := endpoints(t, config)
 	require.NoError(t, err)
-	assert.Equal(t, "https://gateway.example.com/oauth/token", at.token.String(), "the token is had where the endpoint is")
+	assert.Equal(t, "https://gateway.example.com/oauth/token", at.Token.String(), "the token is had where the endpoint is")
 }
 
 func TestBadConfig(t *testing.T) {
@@ -143,7 +154,7 @@ func TestBadConfig(t *testing.T) {
 		"strict_without":      {"oauth2.strict_scopes: true: must be false while oauth2.scopes is empty"},
 		"password_grant":      {`oauth2.username: "": must be given with oauth2.grant_type: password`, "oauth2.password"},
 		"event_hub_twice":     {"deduplication.window: 0s: must be more than 0 with api: event_hub"},
-		"no_path_in_answer":   {`session.url_from.path: "": must be where in the answer`},
+		"no_path_in_answer":   {`session.url_from.path: "": must be the path of the address in the response`},
 		"answer_in_the_clear": {"session.url_from.url: http://gateway.example.com: would send the token in the clear"},
 		"answer_nowhere":      {"session.url_from.url: not an address"},
 		"username_elsewhere":  {"oauth2.username", "must be left out unless oauth2.grant_type is password"},
@@ -270,13 +281,13 @@ func TestHostsAndPorts(t *testing.T) {
 		require.NotContains(t, err.Error(), "hush")
 	}
 	for _, endpoint := range []string{"ws://localhost.:8080/events", "ws://LOCALHOST:8080/events"} {
-		at, err := configFor(endpoint).endpoint()
+		at, err := endpoints(t, configFor(endpoint))
 		require.NoError(t, err)
-		assert.Equal(t, "ws://localhost:8080/events", at.String(), "no name server is asked")
+		assert.Equal(t, "ws://localhost:8080/events", at.Socket.String(), "no name server is asked")
 	}
-	at, err := configFor("ws://127.0.0.1.:8080/events").endpoint()
+	at, err := endpoints(t, configFor("ws://127.0.0.1.:8080/events"))
 	require.NoError(t, err)
-	assert.Equal(t, "ws://127.0.0.1:8080/events", at.String(), "an address is no name")
+	assert.Equal(t, "ws://127.0.0.1:8080/events", at.Socket.String(), "an address is no name")
 	config := configFor("ws://127.0.0.1:1")
 	config.ProxyURL = "http://someone:hush@proxy.example.com:312800"
 	require.ErrorContains(t, config.Validate(), `proxy_url: port "312800": must be 1 to 65535`)

@@ -14,9 +14,9 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -25,7 +25,7 @@ import (
 type connection struct {
 	number    int
 	source    string
-	session   *session.Session
+	session   *wsclient.Session
 	outbox    *outbox
 	delivery  *delivery
 	streams   *streams
@@ -35,21 +35,21 @@ type connection struct {
 
 	heard  time.Time // the last sign of life; before the first, when we began
 	alive  alive
-	down   session.Cause   // why there is no socket; empty: there is, or was no attempt yet
+	down   wsclient.Cause  // why there is no socket; empty: there is, or was no attempt yet
 	warned map[string]bool // reasons of violations that the log has told of
 	newest time.Time       // since when the newest socket is up
 	hasty  time.Time       // the last log line of sockets that are replaced too often
-	pace   session.Pace
+	pace   wsclient.Backoff
 
 	healthMutex sync.Mutex // the session reports, and the monitor looks
 	health      health
 	idle        func() bool // whether the session has nothing to connect for; nil: it always has
 
-	mutex  sync.Mutex     // two sockets may be read at once
-	pieces *frame.Decoder // of frames that are too large; the others are decoded in the outbox
+	mutex  sync.Mutex         // two sockets may be read at once
+	pieces *jsonevent.Decoder // of frames that are too large; the others are decoded in the outbox
 }
 
-var _ session.Handler = (*connection)(nil)
+var _ wsclient.Handler = (*connection)(nil)
 
 // Connected tells that the stream lives, and of the time in which it did not.
 func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
@@ -78,7 +78,7 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 }
 
 // gapped tells of the time from the last sign of life to now.
-func (c *connection) gapped(streams []stream, at time.Time, why session.Cause) {
+func (c *connection) gapped(streams []stream, at time.Time, why wsclient.Cause) {
 	c.telemetry.CcaasWsGapTime.Add(context.Background(), at.Sub(c.heard).Seconds())
 	for _, one := range streams {
 		c.outbox.stream(wsevent.StreamGap, one, at, func(record plog.LogRecord) {
@@ -98,7 +98,7 @@ func (c *connection) gap(now time.Time) time.Duration {
 
 // Failed tells of an attempt that came to nothing. The stream is told of it once
 // it lives again, by its gap.
-func (c *connection) Failed(failure *session.Failure, wait time.Duration) {
+func (c *connection) Failed(failure *wsclient.Failure, wait time.Duration) {
 	c.telemetry.CcaasWsConnectFailures.Add(context.Background(), 1, cause(failure.Cause))
 	if c.down == "" {
 		c.down = failure.Cause
@@ -108,7 +108,7 @@ func (c *connection) Failed(failure *session.Failure, wait time.Duration) {
 	if failure.RetryAfter > 0 {
 		fields = append(fields, zap.Duration("retry_after", failure.RetryAfter))
 	}
-	if failure.Lasting {
+	if failure.Permanent {
 		c.logger.Error("Cannot connect, and trying again will not mend it; trying again slowly", fields...)
 		return
 	}
@@ -117,7 +117,7 @@ func (c *connection) Failed(failure *session.Failure, wait time.Duration) {
 
 // Rotated tells that a new socket has taken over. The stream is told of nothing:
 // it has no gap.
-func (c *connection) Rotated(why session.Cause, at time.Time) {
+func (c *connection) Rotated(why wsclient.Cause, at time.Time) {
 	ctx := context.Background()
 	c.telemetry.CcaasWsConnections.Add(ctx, 1)
 	c.telemetry.CcaasWsRotations.Add(ctx, 1, cause(why))
@@ -129,7 +129,7 @@ func (c *connection) Rotated(why session.Cause, at time.Time) {
 }
 
 // NotRotated tells that the old socket has to do for longer.
-func (c *connection) NotRotated(why session.Cause, failure *session.Failure, wait time.Duration) {
+func (c *connection) NotRotated(why wsclient.Cause, failure *wsclient.Failure, wait time.Duration) {
 	c.telemetry.CcaasWsConnectFailures.Add(context.Background(), 1, cause(failure.Cause))
 	c.note(time.Now(), func(h *health) { h.notRotated(failure) })
 	c.logger.Warn("Cannot open a new socket beside the old one, which still works; trying again", zap.String("cause", string(why)),
@@ -138,14 +138,14 @@ func (c *connection) NotRotated(why session.Cause, failure *session.Failure, wai
 
 // Left tells that one of two sockets ended. Where that was not in good order, what
 // was on its way on it may be lost, and that is a gap.
-func (c *connection) Left(end *session.End) {
+func (c *connection) Replaced(end *wsclient.End) {
 	c.telemetry.CcaasWsConnections.Add(context.Background(), -1)
-	if end.Orderly() && end.Unread.IsZero() {
+	if end.Graceful() && end.Unread.IsZero() {
 		c.logger.Debug("The old socket is left", zap.String("cause", string(end.Cause)))
 		return
 	}
 	c.telemetry.CcaasWsDisconnects.Add(context.Background(), 1, cause(end.Cause))
-	c.heard = end.Heard
+	c.heard = end.LastActivity
 	if !end.Unread.IsZero() {
 		c.heard = end.Unread
 	}
@@ -155,14 +155,14 @@ func (c *connection) Left(end *session.End) {
 }
 
 // Disconnected tells that the stream is down.
-func (c *connection) Disconnected(end *session.End, wait time.Duration) {
+func (c *connection) Disconnected(end *wsclient.End, wait time.Duration) {
 	ctx := context.Background()
 	c.telemetry.CcaasWsConnections.Add(ctx, -1)
 	c.telemetry.CcaasWsDisconnects.Add(ctx, 1, cause(end.Cause))
 	c.alive.end()
 	c.down = end.Cause
-	if end.Heard.After(c.heard) {
-		c.heard = end.Heard
+	if end.LastActivity.After(c.heard) {
+		c.heard = end.LastActivity
 	}
 	streams := c.streams.carried(end.At)
 	if !end.Unread.IsZero() { // windows wait for what was sent since: the gap is to reach them before they go on
@@ -179,16 +179,16 @@ func (c *connection) Disconnected(end *session.End, wait time.Duration) {
 			}
 		})
 	}
-	if end.Cause != session.Shutdown {
+	if end.Cause != wsclient.Shutdown {
 		c.note(end.At, func(h *health) { h.disconnected(end) })
 	}
-	if end.Cause == session.Shutdown {
+	if end.Cause == wsclient.Shutdown {
 		c.logger.Info("Disconnected", zap.String("cause", string(end.Cause)))
 		return
 	}
 	fields := []zap.Field{
 		zap.String("cause", string(end.Cause)), zap.NamedError("detail", end.Err),
-		zap.Time("last_sign_of_life", end.Heard), zap.Duration("next_attempt_in", wait),
+		zap.Time("last_sign_of_life", end.LastActivity), zap.Duration("next_attempt_in", wait),
 	}
 	if end.RefusesToken() && end.WithToken {
 		c.logger.Warn("Disconnected: the platform refuses the token; connecting again with a new one", fields...)
@@ -221,7 +221,7 @@ const hasteReminder = 10 * time.Minute
 
 // logHaste logs that a socket was replaced by a rotation before it was as old as the
 // longest wait between two sockets of a reconnect.
-func (c *connection) logHaste(why session.Cause, now time.Time) {
+func (c *connection) logHaste(why wsclient.Cause, now time.Time) {
 	age := now.Sub(c.newest)
 	if age >= c.pace.Max || !c.hasty.IsZero() && now.Sub(c.hasty) < hasteReminder {
 		return
@@ -237,7 +237,7 @@ func (c *connection) Text(text []byte, at time.Time, socket int) { c.outbox.fram
 
 // Violation takes what cannot be a frame.
 func (c *connection) Violation(reason string, piece []byte, at time.Time) {
-	violation := frame.Violation{Reason: reason, Raw: piece}
+	violation := jsonevent.Violation{Reason: reason, Raw: piece}
 	if reason == wsevent.ViolationFrameTooLarge {
 		c.mutex.Lock()
 		c.pieces.Decode(piece, (*beginning)(&violation))
@@ -253,7 +253,7 @@ func (c *connection) saw(tenant, region string) {
 
 // violated is told of violations. The log tells of the first of each reason, the
 // records of all.
-func (c *connection) violated(v *frame.Violation) {
+func (c *connection) violated(v *jsonevent.Violation) {
 	if c.warned[v.Reason] {
 		return
 	}
@@ -263,21 +263,21 @@ func (c *connection) violated(v *frame.Violation) {
 }
 
 // beginning reads the dimensions that the beginning of a frame still shows.
-type beginning frame.Violation
+type beginning jsonevent.Violation
 
 // Event is a whole one in a larger frame.
-func (b *beginning) Event(e *frame.Event) { b.take(e.TenantID, e.Region, e.ChannelType) }
+func (b *beginning) Event(e *jsonevent.Event) { b.take(e.TenantID, e.Region, e.ChannelType) }
 
 // Ignored shows nothing.
 func (*beginning) Ignored() {}
 
 // Violation is the one that was cut.
-func (b *beginning) Violation(v *frame.Violation) { b.take(v.TenantID, v.Region, v.ChannelType) }
+func (b *beginning) Violation(v *jsonevent.Violation) { b.take(v.TenantID, v.Region, v.ChannelType) }
 
 func (b *beginning) take(tenant, region, channelType []byte) {
 	b.TenantID, b.Region, b.ChannelType = slices.Clone(tenant), slices.Clone(region), slices.Clone(channelType)
 }
 
-func cause(of session.Cause) metric.AddOption {
+func cause(of wsclient.Cause) metric.AddOption {
 	return metric.WithAttributes(attribute.String("cause", string(of)))
 }

@@ -8,5 +8,5 @@
 //
 // This package is the plumbing: configuration, lifecycle, records and their way
 // downstream. What a platform is stands in internal/platform, how a socket is kept
-// alive in internal/session, what a frame says in internal/frame.
+// alive in internal/wsclient, what a frame says in internal/jsonevent.
 package ccaaswsreceiver

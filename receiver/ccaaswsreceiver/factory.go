@@ -13,9 +13,9 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/receiver"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 )
 
 // NewFactory makes the factory of the ccaas_ws receiver.
@@ -28,23 +28,24 @@ func NewFactory() receiver.Factory {
 }
 
 func createDefaultConfig() component.Config {
+	platform, name := api.Default()
 	return &Config{
-		Platform: platform.GenesysCloud,
-		API:      platform.RealtimeEvents,
+		Platform: platform,
+		API:      name,
 		OAuth2: OAuth2Config{
 			GrantType: clientCredentials,
 			Scopes:    []string{"analytics:realtime:view", "digital:engagement:metrics:read"},
 		},
 		Subprotocol:   autoSubprotocol,
 		Notifications: NotificationsConfig{RefreshInterval: 15 * time.Minute},
-		EventHub:      EventHubConfig{DiscoveryURL: platform.NICEDiscovery},
+		EventHub:      EventHubConfig{DiscoveryURL: api.NICEDiscovery},
 		Session:       SessionConfig{URLFrom: URLFromConfig{Method: http.MethodPost}},
 		Preflight:     PreflightConfig{Enabled: true, Path: "/api/v2/platform/version"},
 		Connections:   1,
 		Heartbeat:     HeartbeatConfig{Interval: 15 * time.Second, Timeout: 35 * time.Second},
 		MaxFrameSize:  1 << 20,
 
-		PayloadSize:        platform.SizeOfEvent,
+		PayloadSize:        api.SizeOfEvent,
 		MaxPayloadSize:     1 << 30,
 		MaxDimensionLength: 128,
 		MaxIDLength:        512,
@@ -62,7 +63,7 @@ func createDefaultConfig() component.Config {
 		Raw:           rawFull,
 		IncludeRaw:    true,
 		UserID:        userPlain,
-		Fields:        frame.DefaultFields(),
+		Fields:        jsonevent.DefaultFields(),
 		TLS:           configtls.NewDefaultClientConfig(),
 	}
 }

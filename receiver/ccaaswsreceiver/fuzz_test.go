@@ -39,7 +39,9 @@ func FuzzConfig(f *testing.F) {
 		}
 		made, err := newReceiver(receivertest.NewNopSettings(metadata.Type), config, consumertest.NewNop())
 		require.NoError(t, err)
-		_, err = made.connection(0, newStatus(nil), nil)
+		up, err := made.newUpstream(t.Context())
+		require.NoError(t, err)
+		_, err = made.connection(0, newStatus(nil), up.NewDecode)
 		require.NoError(t, err)
 	})
 }

@@ -24,6 +24,8 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
 	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -212,6 +214,11 @@ func newBench(t testing.TB, config *Config) *bench {
 	require.NoError(t, err)
 	b.wsReceiver = made
 	return b
+}
+
+// plainDecode is the decode function of an API whose frames hold JSON events.
+func plainDecode(decoder *jsonevent.Decoder) api.Decode {
+	return func(text []byte, _ time.Time, to jsonevent.Sink) { decoder.Decode(text, to) }
 }
 
 // run starts a receiver for the length of a test, and sees to it that no secret

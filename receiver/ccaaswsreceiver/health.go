@@ -10,7 +10,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 const (
@@ -25,12 +25,12 @@ const (
 // platform closes at once is none, however often one comes up. Its zero value is
 // not ready; newHealth is. It is not safe for concurrent use.
 type health struct {
-	since    time.Time        // up to when a lasting socket was up; before the first, when the receiver started
-	up       time.Time        // since when a socket is up; zero: none is
-	short    int              // sockets since then that ended before they lasted
-	failure  *session.Failure // of the last attempt since then; nil: it succeeded, or there was none
-	reason   error            // of the last end or failure; nil: there was none
-	rotation *session.Failure // what only an administrator can fix, of the last attempt at a rotation
+	since    time.Time         // up to when a lasting socket was up; before the first, when the receiver started
+	up       time.Time         // since when a socket is up; zero: none is
+	short    int               // sockets since then that ended before they lasted
+	failure  *wsclient.Failure // of the last attempt since then; nil: it succeeded, or there was none
+	reason   error             // of the last end or failure; nil: there was none
+	rotation *wsclient.Failure // what only an administrator can fix, of the last attempt at a rotation
 }
 
 func newHealth(now time.Time) health { return health{since: now} }
@@ -42,18 +42,18 @@ func (h *health) connected(now time.Time) { h.up, h.failure, h.rotation = now, n
 func (h *health) rotated() { h.rotation = nil }
 
 // notRotated reports an attempt at a rotation that failed.
-func (h *health) notRotated(failure *session.Failure) {
+func (h *health) notRotated(failure *wsclient.Failure) {
 	h.rotation = nil
-	if failure.Lasting {
+	if failure.Permanent {
 		h.rotation = failure
 	}
 }
 
 // failed reports an attempt that failed while no socket is up.
-func (h *health) failed(failure *session.Failure) { h.failure, h.reason = failure, failure }
+func (h *health) failed(failure *wsclient.Failure) { h.failure, h.reason = failure, failure }
 
 // disconnected reports the end of the last socket.
-func (h *health) disconnected(end *session.End) {
+func (h *health) disconnected(end *wsclient.End) {
 	if h.lasts(end.At) {
 		h.since, h.short = end.At, 0
 	} else {
@@ -76,7 +76,7 @@ func (h *health) trouble(now time.Time) error {
 			return h.rotation
 		}
 		return nil
-	case h.failure != nil && h.failure.Lasting:
+	case h.failure != nil && h.failure.Permanent:
 		return h.failure
 	case now.Sub(h.since) < outageError:
 		return nil
@@ -94,11 +94,11 @@ func (h *health) trouble(now time.Time) error {
 
 // endReason is why a socket ended, for the status: the peer's close code and text
 // where it gave them.
-func endReason(end *session.End) error {
+func endReason(end *wsclient.End) error {
 	closed := (*websocket.CloseError)(nil)
 	switch {
 	case errors.As(end.Err, &closed) && end.Code != 0 && end.RefusesToken() && !end.WithToken:
-		return fmt.Errorf("the platform closed the last one with code %d (%.123q); %s", closed.Code, closed.Text, session.RefusalAdvice(false))
+		return fmt.Errorf("the platform closed the last one with code %d (%.123q); %s", closed.Code, closed.Text, wsclient.RefusalAdvice(false))
 	case errors.As(end.Err, &closed) && end.Code != 0 && end.RefusesToken():
 		return fmt.Errorf("the platform closed the last one with code %d (%.123q), which refuses the token: check oauth2, and what the client may do", closed.Code, closed.Text)
 	case errors.As(end.Err, &closed) && end.Code != 0:

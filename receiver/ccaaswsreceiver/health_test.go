@@ -13,17 +13,17 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componentstatus"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 var healthStart = time.Date(2026, time.April, 1, 12, 0, 0, 0, time.UTC)
 
-func closedWith(at time.Time, code int, text string) *session.End {
-	return &session.End{Cause: session.ClosedByPeer, Code: code, At: at, Heard: at, WithToken: true, Err: &websocket.CloseError{Code: code, Text: text}}
+func closedWith(at time.Time, code int, text string) *wsclient.End {
+	return &wsclient.End{Cause: wsclient.ClosedByPeer, Code: code, At: at, LastActivity: at, WithToken: true, Err: &websocket.CloseError{Code: code, Text: text}}
 }
 
-func passing(text string) *session.Failure {
-	return session.NewFailure(session.Unreachable, false, errors.New(text))
+func passing(text string) *wsclient.Failure {
+	return wsclient.NewFailure(wsclient.Unreachable, false, errors.New(text))
 }
 
 func TestHealth_SocketsThatDoNotLast(t *testing.T) {
@@ -81,13 +81,13 @@ func TestHealth_Unreachable(t *testing.T) {
 	require.NoError(t, h.trouble(at(40)), "the first socket after an outage is enough")
 	h.disconnected(closedWith(at(41), 1011, "broken"))
 	require.ErrorContains(t, h.trouble(at(41)), "broken", "unless it does not last")
-	h.failed(session.NewFailure(session.Unauthorized, true, errors.New("401")))
+	h.failed(wsclient.NewFailure(wsclient.Unauthorized, true, errors.New("401")))
 	require.EqualError(t, h.trouble(at(41)), "401")
 }
 
 func TestHealth_PermanentFailures(t *testing.T) {
 	t.Parallel()
-	permanent := session.NewFailure(session.Unauthorized, true, errors.New("401"))
+	permanent := wsclient.NewFailure(wsclient.Unauthorized, true, errors.New("401"))
 	h := newHealth(healthStart)
 	h.failed(permanent)
 	require.EqualError(t, h.trouble(healthStart), "401", "at once")
@@ -108,10 +108,10 @@ func TestHealth_ShowsBetweenAttempts(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configFor("ws://127.0.0.1:1"))
 	var events []*componentstatus.Event
-	conn, err := b.connection(0, newStatus(func(event *componentstatus.Event) { events = append(events, event) }), nil)
+	conn, err := b.connection(0, newStatus(func(event *componentstatus.Event) { events = append(events, event) }), plainDecode)
 	require.NoError(t, err)
 	began := time.Now()
-	conn.session = session.New(session.Settings{}, conn)
+	conn.session = wsclient.New(wsclient.Settings{}, conn)
 	conn.Connected(began, time.Millisecond)
 	conn.Disconnected(closedWith(began.Add(50*time.Millisecond), 4401, "Unauthorized"), time.Minute)
 	conn.tick(began.Add(29 * time.Second))
@@ -143,17 +143,17 @@ func TestHealth_ShowsBetweenAttempts(t *testing.T) {
 func TestRotationsInHasteAreLogged(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configFor("ws://127.0.0.1:1"))
-	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), nil)
+	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)
 	require.NoError(t, err)
-	conn.session = session.New(session.Settings{}, conn)
-	conn.pace = session.Pace{Max: time.Minute}
+	conn.session = wsclient.New(wsclient.Settings{}, conn)
+	conn.pace = wsclient.Backoff{Max: time.Minute}
 	at := healthStart
 	conn.Connected(at, time.Millisecond)
 	hasty := func() int { return b.logs.FilterMessageSnippet("replaced more often").Len() }
-	conn.Rotated(session.MaxAge, at.Add(time.Hour))
+	conn.Rotated(wsclient.MaxAge, at.Add(time.Hour))
 	assert.Equal(t, 0, hasty())
 	for second := range 60 {
-		conn.Rotated(session.TokenExpiry, at.Add(time.Hour+time.Duration(second+1)*time.Second))
+		conn.Rotated(wsclient.TokenExpiry, at.Add(time.Hour+time.Duration(second+1)*time.Second))
 	}
 	assert.Equal(t, 1, hasty(), "once in ten minutes")
 }

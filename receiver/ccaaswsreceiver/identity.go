@@ -11,8 +11,8 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/recent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/ttlset"
 )
 
 // spread mixes parts of a key; it is a large odd number.
@@ -33,7 +33,7 @@ type sighting struct {
 
 // sightingOf is that of the last event of a scope. An event without an id is known
 // by its type, channel and time.
-func sightingOf(e *frame.Event, of *scope, at time.Duration, socket int) sighting {
+func sightingOf(e *jsonevent.Event, of *scope, at time.Duration, socket int) sighting {
 	s := sighting{
 		at: at, odd: socket&1 == 1, named: len(e.ID) > 0,
 		series: int32(of.series.number), scope: uint8(of.number), record: int32(of.size - 1), //nolint:gosec // no more than a batch has
@@ -49,7 +49,7 @@ func sightingOf(e *frame.Event, of *scope, at time.Duration, socket int) sightin
 
 // duplicates knows the events of late by their own identity.
 type duplicates struct {
-	seen    *recent.Set
+	seen    *ttlset.Set
 	touched uint64 // keeps what touches memory from being left out
 }
 
@@ -58,7 +58,7 @@ func newDuplicates(set DeduplicationConfig) *duplicates {
 	if set.Window == 0 {
 		return nil
 	}
-	return &duplicates{seen: recent.New(set.Window, set.MaxEvents)}
+	return &duplicates{seen: ttlset.New(set.Window, set.MaxEvents)}
 }
 
 // together is how many events are looked up at once: so many waits for memory
@@ -75,7 +75,7 @@ func (d *duplicates) sift(b *batch) {
 		some := rest[:min(together, len(rest))]
 		rest = rest[len(some):]
 		for i := range some {
-			d.touched ^= d.seen.Touch(some[i].key)
+			d.touched ^= d.seen.Prefetch(some[i].key)
 		}
 		for i := range some {
 			if d.has(&some[i]) {
@@ -92,7 +92,7 @@ func (d *duplicates) sift(b *batch) {
 // type, channel and time in common and be two: without an id, only what another
 // socket has told makes an event a duplicate.
 func (d *duplicates) has(s *sighting) bool {
-	seen, sameSocket := d.seen.Seen(s.key, int64(s.at), !s.named && s.odd)
+	seen, sameSocket := d.seen.Add(s.key, int64(s.at), !s.named && s.odd)
 	return seen && (s.named || !sameSocket)
 }
 

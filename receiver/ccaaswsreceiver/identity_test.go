@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
 // sifted runs frames through an outbox that knows duplicates, in fake time, and
@@ -25,16 +25,16 @@ import (
 func sifted(t *testing.T, limits BatchConfig, delay time.Duration, put func(*outbox)) (bodies []string, events, duplicates int64) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		decoder, err := frame.NewDecoder(frame.DefaultFields())
+		decoder, err := jsonevent.NewDecoder(jsonevent.DefaultFields())
 		require.NoError(t, err)
 		known := newDuplicates(DeduplicationConfig{Window: 2 * time.Minute, MaxEvents: 100_000})
 		var decoding sync.Mutex // as the connections of one tracker of conversations have it
-		decode := func(text []byte, _ time.Time, to frame.Sink) {
+		decode := func(text []byte, _ time.Time, to jsonevent.Sink) {
 			decoding.Lock()
 			defer decoding.Unlock()
 			decoder.Decode(text, to)
 		}
-		o := newOutbox(limits, decode, known, recordsFor(nil), func(*frame.Violation) {})
+		o := newOutbox(limits, decode, known, recordsFor(nil), func(*jsonevent.Violation) {})
 		var courier sync.WaitGroup
 		courier.Go(func() {
 			o.carry(t.Context(), func(_ context.Context, b *batch) {

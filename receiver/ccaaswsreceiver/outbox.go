@@ -11,7 +11,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
 const (
@@ -49,9 +50,9 @@ type tally struct {
 // courier alone: the decoder is not to be used for another frame meanwhile.
 type outbox struct {
 	limits BatchConfig
-	decode decode
+	decode api.Decode
 	known  *duplicates
-	told   func(*frame.Violation) // of every violation, for the log
+	told   func(*jsonevent.Violation) // of every violation, for the log
 	born   time.Time
 
 	mutex    sync.Mutex
@@ -77,10 +78,7 @@ type outbox struct {
 	carriedFrom atomic.Int64 // of the batch that is being delivered; 0: there is none
 }
 
-// decode turns a frame into events.
-type decode func(text []byte, at time.Time, to frame.Sink)
-
-func newOutbox(limits BatchConfig, decode decode, known *duplicates, into *records, told func(*frame.Violation)) *outbox {
+func newOutbox(limits BatchConfig, decode api.Decode, known *duplicates, into *records, told func(*jsonevent.Violation)) *outbox {
 	o := &outbox{limits: limits, decode: decode, known: known, filled: into, told: told, born: time.Now()}
 	o.room = sync.NewCond(&o.mutex)
 	o.work = sync.NewCond(&o.mutex)
@@ -113,7 +111,7 @@ func (o *outbox) frame(text []byte, at time.Time, socket int) {
 }
 
 // violation puts a frame that cannot be decoded.
-func (o *outbox) violation(v *frame.Violation, at time.Time) {
+func (o *outbox) violation(v *jsonevent.Violation, at time.Time) {
 	o.begin(at)
 	defer o.mutex.Unlock()
 	(*sink)(o).Violation(v)
@@ -253,7 +251,7 @@ func (o *outbox) added() {
 type sink outbox
 
 // Event puts an event.
-func (s *sink) Event(e *frame.Event) {
+func (s *sink) Event(e *jsonevent.Event) {
 	o := (*outbox)(s)
 	o.makeRoom()
 	to, rejected := o.filled.event(e)
@@ -272,7 +270,7 @@ func (s *sink) Event(e *frame.Event) {
 	o.added()
 }
 
-func (t *tally) countFieldErrors(errors frame.FieldErrors) {
+func (t *tally) countFieldErrors(errors jsonevent.FieldErrors) {
 	if t.fieldErrors == nil {
 		t.fieldErrors = map[string]int64{}
 	}
@@ -285,7 +283,7 @@ func (t *tally) countFieldErrors(errors frame.FieldErrors) {
 func (s *sink) Ignored() { s.read.ignored++ }
 
 // Violation puts a violation.
-func (s *sink) Violation(v *frame.Violation) {
+func (s *sink) Violation(v *jsonevent.Violation) {
 	o := (*outbox)(s)
 	o.makeRoom()
 	if o.read.violations == nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -48,9 +48,9 @@ func carrying(t *testing.T, limits BatchConfig, delay time.Duration, work func(*
 	t.Helper()
 	var batches []carried
 	synctest.Test(t, func(t *testing.T) {
-		decoder, err := frame.NewDecoder(frame.DefaultFields())
+		decoder, err := jsonevent.NewDecoder(jsonevent.DefaultFields())
 		require.NoError(t, err)
-		o := newOutbox(limits, func(text []byte, _ time.Time, to frame.Sink) { decoder.Decode(text, to) }, nil, recordsFor(nil), func(*frame.Violation) {})
+		o := newOutbox(limits, func(text []byte, _ time.Time, to jsonevent.Sink) { decoder.Decode(text, to) }, nil, recordsFor(nil), func(*jsonevent.Violation) {})
 		began := time.Now()
 		var courier sync.WaitGroup
 		courier.Go(func() {

@@ -190,7 +190,7 @@ func TestRotationShowsInTelemetryAndNotInRecords(t *testing.T) {
 		_, err := b.telemetry.GetMetric("otelcol_ccaas_ws_" + name)
 		require.NoError(t, err)
 	}
-	assert.Equal(t, 1, b.logs.FilterMessageSnippet("may do more than it was asked for").Len(), "told once, over many tokens")
+	assert.Equal(t, 1, b.logs.FilterMessageSnippet("has more scopes than requested").Len(), "logged once, over many tokens")
 }
 
 func TestRejectedTopicsAreTold(t *testing.T) {
@@ -202,7 +202,7 @@ func TestRejectedTopicsAreTold(t *testing.T) {
 	b := run(t, config)
 	require.Eventually(t, func() bool { return b.host.last() == componentstatus.StatusRecoverableError }, patience, time.Millisecond)
 	require.ErrorContains(t, b.host.statuses[0].Err(), "rejects all 1 topics")
-	assert.Equal(t, 1, b.logs.FilterMessageSnippet("does not let us subscribe").Len(), "told once")
+	assert.Equal(t, 1, b.logs.FilterMessageSnippet("rejects the subscription").Len(), "logged once")
 	metadatatest.AssertEqualCcaasWsRejectedTopics(t, b.telemetry, []metricdata.DataPoint[int64]{{Value: 1}}, metricdatatest.IgnoreTimestamp())
 	metadatatest.AssertEqualCcaasWsTopics(t, b.telemetry, []metricdata.DataPoint[int64]{{Value: 1}}, metricdatatest.IgnoreTimestamp())
 }

@@ -10,7 +10,7 @@ import (
 
 	"go.opentelemetry.io/collector/confmap"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/privacy"
 )
 
@@ -33,7 +33,7 @@ const shortestUserIDKey = 16
 
 // resolveRaw settles how much is kept where it is asked for in the other words, or not
 // at all: all of it by the contract alone, which has no content of messages.
-func (c *Config) resolveRaw(conf *confmap.Conf) error {
+func (c *Config) resolveRaw(conf *confmap.Conf, profile *api.Profile) error {
 	old := conf.IsSet("include_raw")
 	named := rawNone
 	if c.IncludeRaw {
@@ -45,7 +45,7 @@ func (c *Config) resolveRaw(conf *confmap.Conf) error {
 	case conf.IsSet("raw"):
 	case old:
 		c.Raw = named
-	case c.Platform == platform.Custom || c.API != platform.RealtimeEvents || c.UserID != userPlain:
+	case profile.RedactByDefault || c.UserID != userPlain:
 		c.Raw = rawRedacted
 	}
 	return nil
@@ -57,19 +57,19 @@ func (c *Config) validatePrivacy() error {
 		err = fmt.Errorf("redact: %w", err)
 	}
 	return errors.Join(err,
-		need(slices.Contains([]string{rawFull, rawRedacted, rawNone}, c.Raw), "raw", c.Raw, "full, redacted or none"),
-		need(len(c.Redact) == 0 || c.Raw != rawFull, "redact", c.Redact, "left out with raw: full, which redacts nothing"),
-		need(slices.Contains([]string{userPlain, userHash, userNone}, c.UserID), "user_id", c.UserID, "plain, hash or none"),
-		need(c.UserID != userHash || len(c.UserIDKey) >= shortestUserIDKey, "user_id_key", "…",
+		api.Need(slices.Contains([]string{rawFull, rawRedacted, rawNone}, c.Raw), "raw", c.Raw, "full, redacted or none"),
+		api.Need(len(c.Redact) == 0 || c.Raw != rawFull, "redact", c.Redact, "left out with raw: full, which redacts nothing"),
+		api.Need(slices.Contains([]string{userPlain, userHash, userNone}, c.UserID), "user_id", c.UserID, "plain, hash or none"),
+		api.Need(c.UserID != userHash || len(c.UserIDKey) >= shortestUserIDKey, "user_id_key", "…",
 			fmt.Sprintf("at least %d bytes with user_id: hash", shortestUserIDKey)),
 	)
 }
 
 // redactor makes that of an API. What an event is known by is not redacted, because
 // its record has it anyway.
-func (c *Config) redactor(api *platform.API) (*privacy.Redactor, error) {
-	fields, _ := c.mapping(api)
-	set := privacy.Settings{Redact: append(slices.Clone(c.Redact), c.text(api)), Users: c.UserID != userPlain}
+func (c *Config) redactor(profile *api.Profile) (*privacy.Redactor, error) {
+	fields, _ := c.mapping(profile)
+	set := privacy.Settings{Redact: append(slices.Clone(c.Redact), c.text(profile)), Users: c.UserID != userPlain}
 	set.Keep = []string{fields.Type, fields.ChannelID, fields.TenantID, fields.Region, fields.ChannelType, fields.ID}
 	set.Numbers, set.Times = []string{fields.PayloadSize, fields.CloseCode}, []string{fields.Timestamp}
 	set.Keep, set.Numbers = append(set.Keep, fields.Snake(set.Keep)...), append(set.Numbers, fields.Snake(set.Numbers)...)

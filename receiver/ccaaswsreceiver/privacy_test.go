@@ -21,7 +21,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
@@ -82,9 +82,9 @@ func spoiled(frame string) []string {
 func said(t testing.TB, config *Config, frames ...string) (records []taken, everything string) {
 	t.Helper()
 	b := newBench(t, config)
-	way, err := b.way(t.Context())
+	up, err := b.newUpstream(t.Context())
 	require.NoError(t, err)
-	conn, err := b.connection(0, newStatus(nil), way.decode)
+	conn, err := b.connection(0, newStatus(nil), up.NewDecode)
 	require.NoError(t, err)
 	ended := make(chan struct{})
 	go func() {
@@ -310,7 +310,7 @@ func TestRawOfTheAPIs(t *testing.T) {
 func TestViolationsWithoutRaw(t *testing.T) {
 	t.Parallel()
 	r := recordsFor(func(set *recordSettings) { set.raw = rawNone })
-	r.violation(&frame.Violation{Reason: "not_json", Raw: []byte("abc")})
+	r.violation(&jsonevent.Violation{Reason: "not_json", Raw: []byte("abc")})
 	record := recordsOf(r.take())[0]
 	assert.Empty(t, record.Body().AsString())
 	assert.Equal(t, map[string]any{

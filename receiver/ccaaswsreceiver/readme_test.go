@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/confmap"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
 // TestReadme reads what the README shows, as a reader would use it.
@@ -37,10 +37,10 @@ func TestReadme(t *testing.T) {
 
 	shown := regexp.MustCompile("(?s)```json\n(.*?)```").FindSubmatch(text)
 	require.NotNil(t, shown)
-	decoder, err := frame.NewDecoder(frame.DefaultFields())
+	decoder, err := jsonevent.NewDecoder(jsonevent.DefaultFields())
 	require.NoError(t, err)
 	keeper := eventKeeper{}
 	decoder.Decode(shown[1], &keeper)
-	assert.Equal(t, frame.ConnectionClose, keeper.event.Type)
+	assert.Equal(t, jsonevent.ConnectionClose, keeper.event.Type)
 	assert.Equal(t, "e-9001", string(keeper.event.ID))
 }

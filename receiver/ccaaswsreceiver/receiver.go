@@ -5,11 +5,9 @@ package ccaaswsreceiver
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -20,12 +18,10 @@ import (
 	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.uber.org/zap"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/hubevent"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/lifecycle"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -44,16 +40,12 @@ const (
 // wsReceiver runs a session for each connection, and a courier for each session.
 type wsReceiver struct {
 	config    *Config
-	profile   platform.Profile
 	set       receiver.Settings
 	telemetry *metadata.TelemetryBuilder
 	next      consumer.Logs
 	report    *receiverhelper.ObsReport
 
-	channelsMutex sync.Mutex // held while a frame is decoded
-	channels      *lifecycle.Channels
-
-	api     platform.API
+	api     api.API
 	client  *http.Client
 	stop    context.CancelFunc // of the sessions
 	giveUp  context.CancelFunc // of the couriers
@@ -76,19 +68,13 @@ func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*ws
 	if err != nil {
 		return nil, err
 	}
-	profile, known := platform.Lookup(config.Platform)
-	if !known {
-		return nil, fmt.Errorf("platform: %q: unknown", config.Platform)
-	}
-	api, known := profile.API(config.API)
-	if !known {
-		return nil, fmt.Errorf("api: %q: unknown with platform %q", config.API, config.Platform)
+	upstreamAPI, err := api.Lookup(config.Platform, config.API)
+	if err != nil {
+		return nil, err
 	}
 	return &wsReceiver{
 		config:    config,
-		profile:   profile,
-		api:       api,
-		channels:  lifecycle.NewChannels(),
+		api:       upstreamAPI,
 		set:       set,
 		telemetry: telemetry,
 		next:      next,
@@ -98,15 +84,15 @@ func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*ws
 
 // Start begins to connect. That the platform is not there is no error of Start.
 func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
-	way, err := r.way(ctx)
+	up, err := r.newUpstream(ctx)
 	if err != nil {
 		return err
 	}
 	shown := newStatus(func(event *componentstatus.Event) { componentstatus.ReportStatus(host, event) })
 
-	connections := make([]*connection, way.sessions)
+	connections := make([]*connection, up.Sessions)
 	for number := range connections {
-		if connections[number], err = r.connection(number, shown, way.decode); err != nil { //nolint:contextcheck // it is of the receiver, not of the call
+		if connections[number], err = r.connection(number, shown, up.NewDecode); err != nil { //nolint:contextcheck // it is of the receiver, not of the call
 			return err
 		}
 	}
@@ -115,10 +101,10 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 	connecting, r.stop = context.WithCancel(context.WithoutCancel(ctx))   // the sessions outlive Start,
 	delivering, r.giveUp = context.WithCancel(context.WithoutCancel(ctx)) // and the couriers outlive the sessions
 	for _, conn := range connections {
-		settings := way.settings(conn.number)
-		conn.session, conn.pace = session.New(settings, conn), settings.Pace
-		if way.idle != nil {
-			conn.idle = func() bool { return way.idle(conn.number) }
+		settings := up.session(conn.number)
+		conn.session, conn.pace = wsclient.New(settings, conn), settings.Backoff
+		if up.Idle != nil {
+			conn.idle = func() bool { return up.Idle(conn.number) }
 		}
 		r.running.Go(func() {
 			conn.outbox.carry(wsevent.ContextWithDelivery(delivering, conn), conn.delivery.deliver)
@@ -130,8 +116,8 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 		})
 	}
 	r.monitoring.Go(func() { monitor(delivering, connections) })
-	if way.watch != nil {
-		r.running.Go(func() { way.watch(connecting) })
+	if up.Run != nil {
+		r.running.Go(func() { up.Run(connecting) })
 	}
 	return nil
 }
@@ -183,20 +169,15 @@ func (r *wsReceiver) Shutdown(ctx context.Context) error {
 }
 
 // connection makes one of the connections.
-func (r *wsReceiver) connection(number int, shown *status, shared decode) (*connection, error) {
-	pieces, err := frame.NewDecoder(frame.DefaultFields())
+func (r *wsReceiver) connection(number int, shown *status, newDecode func(*jsonevent.Decoder) api.Decode) (*connection, error) {
+	profile := r.api.Profile()
+	decoder, err := r.config.decoder(profile)
 	if err != nil {
 		return nil, err
 	}
-	if shared == nil {
-		decoder, err := r.config.decoder(&r.api)
-		if err != nil {
-			return nil, err
-		}
-		shared = r.warnUnused(number, decoder, r.ordered(decoder))
-		if pieces, err = r.config.decoder(&r.api); err != nil {
-			return nil, err
-		}
+	pieces, err := r.config.decoder(profile)
+	if err != nil {
+		return nil, err
 	}
 	conn := &connection{
 		number:    number,
@@ -211,50 +192,30 @@ func (r *wsReceiver) connection(number int, shown *status, shared decode) (*conn
 		alive:     alive{interval: r.config.AliveInterval},
 		warned:    map[string]bool{},
 	}
-	redactor, err := r.config.redactor(&r.api)
+	redactor, err := r.config.redactor(profile)
 	if err != nil {
 		return nil, err
 	}
 	into := newRecords(recordSettings{
-		platform:        r.profile.Name,
+		platform:        profile.Platform,
 		tenant:          r.config.TenantID,
-		region:          r.profile.Region(r.config.Region),
+		region:          profile.Region(r.config.Region),
 		raw:             r.config.Raw,
 		userID:          r.config.UserID,
 		userKey:         string(r.config.UserIDKey),
 		redactor:        redactor,
-		abnormalReasons: r.profile.AbnormalReasons,
+		abnormalReasons: profile.AbnormalReasons,
 		version:         r.set.BuildInfo.Version,
-		limits:          frame.Limits{Dimension: r.config.MaxDimensionLength, ID: r.config.MaxIDLength},
+		limits:          jsonevent.Limits{Dimension: r.config.MaxDimensionLength, ID: r.config.MaxIDLength},
 		payloadSize:     r.config.PayloadSize,
 		maxPayloadSize:  r.config.MaxPayloadSize,
 	}, conn.saw)
 	conn.streams = newStreams(stream{tenant: into.set.tenant, region: into.set.region})
-	conn.outbox = newOutbox(r.config.Batch, shared, newDuplicates(r.config.Deduplication), into, conn.violated)
+	conn.outbox = newOutbox(r.config.Batch, r.warnUnused(number, decoder, newDecode(decoder)), newDuplicates(r.config.Deduplication), into, conn.violated)
 	conn.outbox.countBlock = func(blocked time.Duration) {
 		r.telemetry.CcaasWsBackpressureTime.Add(context.Background(), blocked.Seconds())
 	}
 	return conn, nil
-}
-
-// ordered makes the decode of one connection. Where conditions make objects events,
-// several may hold for one change of a channel: what the connections know of their
-// channels is common to them.
-func (r *wsReceiver) ordered(decoder *frame.Decoder) decode {
-	if _, types := r.config.mapping(&r.api); len(types) == 0 {
-		return func(text []byte, _ time.Time, to frame.Sink) { decoder.Decode(text, to) }
-	}
-	order := &lifecycle.Sink{Channels: r.channels}
-	var first frame.Sink = order
-	if r.api.Name == platform.EventHub {
-		first = &hubevent.Sink{Next: order}
-	}
-	return func(text []byte, _ time.Time, to frame.Sink) {
-		r.channelsMutex.Lock()
-		defer r.channelsMutex.Unlock()
-		order.Next = to
-		decoder.Decode(text, first)
-	}
 }
 
 // delivery makes that of one of the connections.
@@ -262,26 +223,5 @@ func (r *wsReceiver) delivery(number int) *delivery {
 	return &delivery{
 		next: r.next, report: r.report, telemetry: r.telemetry,
 		logger: r.set.Logger.With(zap.Int("connection", number)),
-	}
-}
-
-// newClient is for all HTTP requests of a receiver.
-func newClient(proxy func(*http.Request) (*url.URL, error), security *tls.Config, perMinute int) *http.Client {
-	return &http.Client{
-		Transport: &session.Bounded{
-			Limiter: session.PerMinute(perMinute),
-			Next: &http.Transport{
-				Proxy:                  proxy,
-				TLSClientConfig:        security.Clone(),
-				ForceAttemptHTTP2:      true,
-				TLSHandshakeTimeout:    requestTimeout,
-				IdleConnTimeout:        requestTimeout,
-				MaxResponseHeaderBytes: 1 << 20,
-				OnProxyConnectResponse: session.ProxyAnswer,
-			},
-		},
-		Timeout: requestTimeout,
-		// A redirect would carry the token elsewhere.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

@@ -12,9 +12,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/platform"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/privacy"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
@@ -36,7 +36,7 @@ type recordSettings struct {
 	redactor        *privacy.Redactor
 	abnormalReasons []string
 	version         string // of the scope
-	limits          frame.Limits
+	limits          jsonevent.Limits
 	payloadSize     string // what it is, among platform's
 	maxPayloadSize  int64  // bytes
 }
@@ -51,7 +51,7 @@ type records struct {
 
 	reasons  closeReasons
 	hasher   *privacy.Hasher
-	rejected frame.Violation // of the last event that event rejected
+	rejected jsonevent.Violation // of the last event that event rejected
 
 	logs   plog.Logs
 	count  int
@@ -114,7 +114,7 @@ func (r *records) arriving(at time.Time) { r.now = pcommon.NewTimestampFromTime(
 // event adds the record of an event, and returns the scope that it is the last of.
 // An event with an identifier that is not valid is rejected: it adds nothing, and
 // returns a violation, which is good until the next event.
-func (r *records) event(e *frame.Event) (*scope, *frame.Violation) {
+func (r *records) event(e *jsonevent.Event) (*scope, *jsonevent.Violation) {
 	if len(e.ChannelID) > r.set.limits.ID || len(e.UserID) > r.set.limits.ID || len(e.ID) > r.set.limits.ID {
 		return nil, r.reject(e)
 	}
@@ -123,14 +123,14 @@ func (r *records) event(e *frame.Event) (*scope, *frame.Violation) {
 		return nil, r.reject(e)
 	}
 	switch {
-	case r.set.payloadSize == platform.SizeOfObject && e.Type.Message():
+	case r.set.payloadSize == api.SizeOfObject && e.Type.Message():
 		e.PayloadSize, e.HasPayloadSize = int64(len(e.Raw)), true
-	case r.set.payloadSize == platform.SizeOfNone || r.set.payloadSize == platform.SizeOfObject:
+	case r.set.payloadSize == api.SizeOfNone || r.set.payloadSize == api.SizeOfObject:
 		e.PayloadSize, e.HasPayloadSize = 0, false
 	}
 	if e.HasPayloadSize && (e.PayloadSize > r.set.maxPayloadSize || e.PayloadSize < 0) {
 		e.PayloadSize, e.HasPayloadSize = 0, false
-		e.FieldErrors |= frame.PayloadSizeError
+		e.FieldErrors |= jsonevent.PayloadSizeError
 	}
 	if !s.carries {
 		s.carries = true
@@ -153,12 +153,12 @@ func (r *records) event(e *frame.Event) (*scope, *frame.Violation) {
 }
 
 // reject makes a violation of an event.
-func (r *records) reject(e *frame.Event) *frame.Violation {
+func (r *records) reject(e *jsonevent.Event) *jsonevent.Violation {
 	reason, detail := r.set.limits.DimensionsFault(e)
 	if reason == "" {
 		reason, detail = r.set.limits.IDFault(e)
 	}
-	r.rejected = frame.Violation{
+	r.rejected = jsonevent.Violation{
 		Reason: reason, Detail: detail, TenantID: e.TenantID, Region: e.Region, ChannelType: e.ChannelType, Raw: e.Raw,
 	}
 	return &r.rejected
@@ -170,7 +170,7 @@ func (r *records) valid(tenant, region, channelType []byte) bool {
 }
 
 // unnamed returns the dimensions that an event does not name.
-func unnamed(e *frame.Event) defaulted {
+func unnamed(e *jsonevent.Event) defaulted {
 	not := noneDefaulted
 	if len(e.TenantID) == 0 {
 		not |= tenantDefaulted
@@ -184,8 +184,8 @@ func unnamed(e *frame.Event) defaulted {
 	return not
 }
 
-func (r *records) attributes(to pcommon.Map, e *frame.Event) {
-	closing := e.Type == frame.ConnectionClose
+func (r *records) attributes(to pcommon.Map, e *jsonevent.Event) {
+	closing := e.Type == jsonevent.ConnectionClose
 	n := 4
 	if closing {
 		n += 3
@@ -225,13 +225,13 @@ func (r *records) putID(to pcommon.Map, name string, value []byte) {
 	}
 }
 
-func eventName(t frame.Type) string {
+func eventName(t jsonevent.Type) string {
 	switch t {
-	case frame.ConnectionOpen:
+	case jsonevent.ConnectionOpen:
 		return wsevent.ConnectionOpen
-	case frame.ConnectionClose:
+	case jsonevent.ConnectionClose:
 		return wsevent.ConnectionClose
-	case frame.MessageSend:
+	case jsonevent.MessageSend:
 		return wsevent.MessageSend
 	default:
 		return wsevent.MessageReceive
@@ -239,8 +239,8 @@ func eventName(t frame.Type) string {
 }
 
 // violation adds the record of a piece of a frame that is no event.
-func (r *records) violation(v *frame.Violation) {
-	record := r.add(r.seriesOf(r.legible(v.TenantID), r.legible(v.Region), r.legible(v.ChannelType)).scope(noneDefaulted, frame.PlatformClock))
+func (r *records) violation(v *jsonevent.Violation) {
+	record := r.add(r.seriesOf(r.legible(v.TenantID), r.legible(v.Region), r.legible(v.ChannelType)).scope(noneDefaulted, jsonevent.PlatformClock))
 	record.SetEventName(wsevent.ProtocolViolation)
 	record.SetTimestamp(r.now)
 	record.Attributes().PutStr(wsevent.ViolationReason, v.Reason)
@@ -293,7 +293,7 @@ func (r *records) legible(value []byte) []byte {
 // stream adds a record about the stream itself, which is of a tenant and region
 // and of no channel type.
 func (r *records) stream(name, tenant, region string, at time.Time) plog.LogRecord {
-	record := r.add(r.seriesOf([]byte(tenant), []byte(region), nil).scope(noneDefaulted, frame.PlatformClock))
+	record := r.add(r.seriesOf([]byte(tenant), []byte(region), nil).scope(noneDefaulted, jsonevent.PlatformClock))
 	record.SetEventName(name)
 	record.SetTimestamp(pcommon.NewTimestampFromTime(at))
 	record.SetObservedTimestamp(pcommon.NewTimestampFromTime(at))
@@ -341,9 +341,9 @@ func (r *records) open(to *scope) {
 		to.unnamed.putNames(scope.Scope().Attributes().PutEmptySlice(wsevent.DimensionsDefaulted))
 	}
 	switch to.clock {
-	case frame.OtherClock:
+	case jsonevent.OtherClock:
 		scope.Scope().Attributes().PutStr(wsevent.ClockSource, wsevent.ClockOther)
-	case frame.ReceiverClock:
+	case jsonevent.ReceiverClock:
 		scope.Scope().Attributes().PutStr(wsevent.ClockSource, wsevent.ClockReceiver)
 	}
 	to.records = scope.LogRecords()

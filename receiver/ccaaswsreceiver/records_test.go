@@ -19,7 +19,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
@@ -30,7 +30,7 @@ func recordsFor(change func(*recordSettings)) *records {
 	set := recordSettings{
 		platform: "genesys_cloud", tenant: "acme_corp", region: "eu-west-1", raw: "full", userID: "plain", version: "1.2.3",
 		abnormalReasons: []string{"transport.failure", "error"},
-		limits:          frame.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
+		limits:          jsonevent.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
 	}
 	if change != nil {
 		change(&set)
@@ -43,15 +43,15 @@ func recordsFor(change func(*recordSettings)) *records {
 func TestPayloadSizeOfWhat(t *testing.T) {
 	t.Parallel()
 	raw := []byte(`{"payloadSize":512}`)
-	for size, want := range map[string]map[frame.Type]any{
-		"event":  {frame.MessageSend: int64(512), frame.ConnectionOpen: int64(512)},
-		"text":   {frame.MessageSend: int64(512), frame.ConnectionOpen: int64(512)}, // the decoder has measured
-		"object": {frame.MessageReceive: int64(len(raw)), frame.ConnectionClose: nil},
-		"none":   {frame.MessageSend: nil, frame.ConnectionOpen: nil},
+	for size, want := range map[string]map[jsonevent.Type]any{
+		"event":  {jsonevent.MessageSend: int64(512), jsonevent.ConnectionOpen: int64(512)},
+		"text":   {jsonevent.MessageSend: int64(512), jsonevent.ConnectionOpen: int64(512)}, // the decoder has measured
+		"object": {jsonevent.MessageReceive: int64(len(raw)), jsonevent.ConnectionClose: nil},
+		"none":   {jsonevent.MessageSend: nil, jsonevent.ConnectionOpen: nil},
 	} {
 		r := recordsFor(func(set *recordSettings) { set.payloadSize = size })
 		for kind, bytes := range want {
-			r.event(&frame.Event{Type: kind, PayloadSize: 512, HasPayloadSize: true, Raw: raw})
+			r.event(&jsonevent.Event{Type: kind, PayloadSize: 512, HasPayloadSize: true, Raw: raw})
 			assert.Equal(t, bytes, recordsOf(r.take())[0].Attributes().AsRaw()[wsevent.PayloadSize], "%s %d", size, kind)
 		}
 	}
@@ -61,8 +61,8 @@ func TestEventRecord(t *testing.T) {
 	t.Parallel()
 	r := recordsFor(nil)
 	raw := []byte(`{"type":"message.send"}`)
-	r.event(&frame.Event{
-		Type: frame.MessageSend, Time: 1715623400123456789, ChannelID: []byte("c-1"), UserID: []byte("u-1"), ID: []byte("e-1"),
+	r.event(&jsonevent.Event{
+		Type: jsonevent.MessageSend, Time: 1715623400123456789, ChannelID: []byte("c-1"), UserID: []byte("u-1"), ID: []byte("e-1"),
 		TenantID: []byte("globex"), Region: []byte("us-east-1"), ChannelType: []byte("voice"),
 		PayloadSize: 512, HasPayloadSize: true, Raw: raw,
 	})
@@ -90,7 +90,7 @@ func TestEventRecord(t *testing.T) {
 func TestBareEventRecord(t *testing.T) {
 	t.Parallel()
 	r := recordsFor(func(s *recordSettings) { s.raw, s.tenant, s.region = rawNone, "", "" })
-	r.event(&frame.Event{Type: frame.MessageReceive, ChannelID: []byte("c-1"), Raw: []byte(`{}`)})
+	r.event(&jsonevent.Event{Type: jsonevent.MessageReceive, ChannelID: []byte("c-1"), Raw: []byte(`{}`)})
 	record := recordsOf(r.take())[0]
 	assert.Equal(t, []string{"unknown", "unknown", "unknown"}, []string{record.tenant, record.region, record.channelType})
 	assert.Equal(t, pcommon.ValueTypeEmpty, record.Body().Type())
@@ -99,14 +99,14 @@ func TestBareEventRecord(t *testing.T) {
 
 func TestCloseAbnormal(t *testing.T) {
 	t.Parallel()
-	code := func(code int64, reason string) *frame.Event {
-		return &frame.Event{Type: frame.ConnectionClose, HasCloseCode: true, CloseCode: code, CloseReason: []byte(reason)}
+	code := func(code int64, reason string) *jsonevent.Event {
+		return &jsonevent.Event{Type: jsonevent.ConnectionClose, HasCloseCode: true, CloseCode: code, CloseReason: []byte(reason)}
 	}
-	reason := func(reason string) *frame.Event {
-		return &frame.Event{Type: frame.ConnectionClose, CloseReason: []byte(reason)}
+	reason := func(reason string) *jsonevent.Event {
+		return &jsonevent.Event{Type: jsonevent.ConnectionClose, CloseReason: []byte(reason)}
 	}
 	for _, test := range []struct {
-		event *frame.Event
+		event *jsonevent.Event
 		want  string // empty: unknown, and the attribute is absent
 	}{
 		{code(1000, ""), "false"},
@@ -154,12 +154,12 @@ func TestRecords_SizesOutOfRange(t *testing.T) {
 	t.Parallel()
 	for size, dropped := range map[int64]bool{0: false, 1 << 30: false, 1<<30 + 1: true, math.MaxInt64: true, -1: true} {
 		r := recordsFor(nil)
-		event := &frame.Event{PayloadSize: size, HasPayloadSize: true, UserID: []byte("u")}
+		event := &jsonevent.Event{PayloadSize: size, HasPayloadSize: true, UserID: []byte("u")}
 		_, rejected := r.event(event)
 		assert.Nil(t, rejected)
 		_, sized := recordsOf(r.take())[0].Attributes().Get(wsevent.PayloadSize)
 		assert.Equal(t, dropped, !sized, size)
-		assert.Equal(t, dropped, event.FieldErrors == frame.PayloadSizeError, size)
+		assert.Equal(t, dropped, event.FieldErrors == jsonevent.PayloadSizeError, size)
 	}
 }
 
@@ -167,27 +167,27 @@ func TestRecords_IdentifiersOutOfRange(t *testing.T) {
 	t.Parallel()
 	text := func(n int) []byte { return bytes.Repeat([]byte("x"), n) }
 	for name, test := range map[string]struct {
-		event *frame.Event
+		event *jsonevent.Event
 		want  string
 	}{
-		"longest":             {&frame.Event{TenantID: text(128), Region: text(128), ChannelType: text(128), ChannelID: text(512), UserID: text(512), ID: text(512)}, ""},
-		"tenant_id":           {&frame.Event{TenantID: text(129)}, "field_too_long tenant_id: 129 bytes, more than 128"},
-		"region":              {&frame.Event{Region: text(129)}, "field_too_long region: 129 bytes, more than 128"},
-		"channel_type":        {&frame.Event{ChannelType: text(900_000)}, "field_too_long channel_type: 900000 bytes, more than 128"},
-		"channel_id":          {&frame.Event{ChannelID: text(513)}, "field_too_long channel_id: 513 bytes, more than 512"},
-		"user_id":             {&frame.Event{UserID: text(513)}, "field_too_long user_id: 513 bytes, more than 512"},
-		"id":                  {&frame.Event{ID: text(513)}, "field_too_long id: 513 bytes, more than 512"},
-		"NUL":                 {&frame.Event{TenantID: []byte("a\x00b")}, "invalid_characters tenant_id: has a control"},
-		"CRLF":                {&frame.Event{Region: []byte("a\r\nb")}, "invalid_characters region: has a control"},
-		"DEL":                 {&frame.Event{ChannelType: []byte("a\x7f")}, "invalid_characters channel_type: has a control"},
-		"C1":                  {&frame.Event{TenantID: []byte("a\u0085b")}, "invalid_characters tenant_id"},
-		"override":            {&frame.Event{TenantID: []byte("a\u202eb")}, "invalid_characters tenant_id"},
-		"isolate":             {&frame.Event{TenantID: []byte("a\u2066b")}, "invalid_characters tenant_id"},
-		"mark":                {&frame.Event{TenantID: []byte("a\u200fb")}, "invalid_characters tenant_id"},
-		"Arabic letter mark":  {&frame.Event{TenantID: []byte("a\u061cb")}, "invalid_characters tenant_id"},
-		"not UTF-8":           {&frame.Event{TenantID: []byte("a\xffb")}, "invalid_utf8 tenant_id"},
-		"letters of any kind": {&frame.Event{TenantID: []byte("acmé 株式会社 شركة 😀")}, ""},
-		"in an id":            {&frame.Event{ChannelID: []byte("a\x00b\u202e")}, ""},
+		"longest":             {&jsonevent.Event{TenantID: text(128), Region: text(128), ChannelType: text(128), ChannelID: text(512), UserID: text(512), ID: text(512)}, ""},
+		"tenant_id":           {&jsonevent.Event{TenantID: text(129)}, "field_too_long tenant_id: 129 bytes, more than 128"},
+		"region":              {&jsonevent.Event{Region: text(129)}, "field_too_long region: 129 bytes, more than 128"},
+		"channel_type":        {&jsonevent.Event{ChannelType: text(900_000)}, "field_too_long channel_type: 900000 bytes, more than 128"},
+		"channel_id":          {&jsonevent.Event{ChannelID: text(513)}, "field_too_long channel_id: 513 bytes, more than 512"},
+		"user_id":             {&jsonevent.Event{UserID: text(513)}, "field_too_long user_id: 513 bytes, more than 512"},
+		"id":                  {&jsonevent.Event{ID: text(513)}, "field_too_long id: 513 bytes, more than 512"},
+		"NUL":                 {&jsonevent.Event{TenantID: []byte("a\x00b")}, "invalid_characters tenant_id: has a control"},
+		"CRLF":                {&jsonevent.Event{Region: []byte("a\r\nb")}, "invalid_characters region: has a control"},
+		"DEL":                 {&jsonevent.Event{ChannelType: []byte("a\x7f")}, "invalid_characters channel_type: has a control"},
+		"C1":                  {&jsonevent.Event{TenantID: []byte("a\u0085b")}, "invalid_characters tenant_id"},
+		"override":            {&jsonevent.Event{TenantID: []byte("a\u202eb")}, "invalid_characters tenant_id"},
+		"isolate":             {&jsonevent.Event{TenantID: []byte("a\u2066b")}, "invalid_characters tenant_id"},
+		"mark":                {&jsonevent.Event{TenantID: []byte("a\u200fb")}, "invalid_characters tenant_id"},
+		"Arabic letter mark":  {&jsonevent.Event{TenantID: []byte("a\u061cb")}, "invalid_characters tenant_id"},
+		"not UTF-8":           {&jsonevent.Event{TenantID: []byte("a\xffb")}, "invalid_utf8 tenant_id"},
+		"letters of any kind": {&jsonevent.Event{TenantID: []byte("acmé 株式会社 شركة 😀")}, ""},
+		"in an id":            {&jsonevent.Event{ChannelID: []byte("a\x00b\u202e")}, ""},
 	} {
 		r := recordsFor(nil)
 		to, rejected := r.event(test.event)
@@ -211,7 +211,7 @@ func TestRecords_LongNamesTakeNoMemory(t *testing.T) { // not parallel: it measu
 	before := liveHeap()
 	var batches []plog.Logs
 	for n := range 250 {
-		event := &frame.Event{TenantID: fmt.Appendf(nil, "%d-%s", n, strings.Repeat("x", 900_000))}
+		event := &jsonevent.Event{TenantID: fmt.Appendf(nil, "%d-%s", n, strings.Repeat("x", 900_000))}
 		event.Raw = event.TenantID
 		_, rejected := r.event(event)
 		require.NotNil(t, rejected)
@@ -233,11 +233,11 @@ func liveHeap() uint64 {
 func TestViolationRecord(t *testing.T) {
 	t.Parallel()
 	r := recordsFor(nil)
-	r.violation(&frame.Violation{Reason: wsevent.ViolationUnknownType, TenantID: []byte("globex"), ChannelType: []byte("voice"), Raw: []byte(`{"type":"x"}`)})
-	r.violation(&frame.Violation{Reason: wsevent.ViolationInvalidUTF8, TenantID: []byte("\xff"), Raw: []byte("\xff\xfe{")})
-	r.violation(&frame.Violation{Reason: wsevent.ViolationNotJSON, Raw: []byte(strings.Repeat("é", 3000))})
-	r.violation(&frame.Violation{Reason: wsevent.ViolationNotJSON, Raw: []byte("x" + strings.Repeat("é", 3000))})
-	r.violation(&frame.Violation{Reason: wsevent.ViolationBinaryFrame, Raw: []byte(strings.Repeat("\x80", 5000))})
+	r.violation(&jsonevent.Violation{Reason: wsevent.ViolationUnknownType, TenantID: []byte("globex"), ChannelType: []byte("voice"), Raw: []byte(`{"type":"x"}`)})
+	r.violation(&jsonevent.Violation{Reason: wsevent.ViolationInvalidUTF8, TenantID: []byte("\xff"), Raw: []byte("\xff\xfe{")})
+	r.violation(&jsonevent.Violation{Reason: wsevent.ViolationNotJSON, Raw: []byte(strings.Repeat("é", 3000))})
+	r.violation(&jsonevent.Violation{Reason: wsevent.ViolationNotJSON, Raw: []byte("x" + strings.Repeat("é", 3000))})
+	r.violation(&jsonevent.Violation{Reason: wsevent.ViolationBinaryFrame, Raw: []byte(strings.Repeat("\x80", 5000))})
 	all := recordsOf(r.take())
 
 	assert.Equal(t, []string{"globex", "eu-west-1", "voice"}, []string{all[0].tenant, all[0].region, all[0].channelType})
@@ -266,10 +266,10 @@ func TestOneResourceForEachSetOfDimensions(t *testing.T) {
 			if i%3 == 0 {
 				tenant = "" // as configured
 			}
-			r.event(&frame.Event{TenantID: []byte(tenant), ChannelType: []byte("voice")})
+			r.event(&jsonevent.Event{TenantID: []byte(tenant), ChannelType: []byte("voice")})
 		}
-		r.event(&frame.Event{TenantID: []byte("acme_corp"), ChannelType: []byte("voice")})
-		r.violation(&frame.Violation{TenantID: []byte("evil")})
+		r.event(&jsonevent.Event{TenantID: []byte("acme_corp"), ChannelType: []byte("voice")})
+		r.violation(&jsonevent.Violation{TenantID: []byte("evil")})
 		logs := r.take()
 		assert.Equal(t, 4, logs.ResourceLogs().Len())
 		assert.Equal(t, map[string]int{"tenant_id region": 4, "region": 1}, scopeSizes(logs.ResourceLogs().At(0)))
@@ -297,10 +297,10 @@ func scopeSizes(resource plog.ResourceLogs) map[string]int {
 // The skew of a stream is measured by one clock, so events of others are marked.
 func TestRecords_ClockSource(t *testing.T) {
 	t.Parallel()
-	r := newRecords(recordSettings{limits: frame.Limits{Dimension: 128, ID: 128}}, func(string, string) {})
+	r := newRecords(recordSettings{limits: jsonevent.Limits{Dimension: 128, ID: 128}}, func(string, string) {})
 	for range 2 { // also in a second batch
-		for _, clock := range []frame.Clock{frame.PlatformClock, frame.OtherClock, frame.ReceiverClock, frame.OtherClock} {
-			_, rejected := r.event(&frame.Event{Type: frame.ConnectionOpen, ChannelID: []byte("c"), Clock: clock})
+		for _, clock := range []jsonevent.Clock{jsonevent.PlatformClock, jsonevent.OtherClock, jsonevent.ReceiverClock, jsonevent.OtherClock} {
+			_, rejected := r.event(&jsonevent.Event{Type: jsonevent.ConnectionOpen, ChannelID: []byte("c"), Clock: clock})
 			require.Nil(t, rejected)
 		}
 		sizes := map[string]int{}
@@ -315,11 +315,11 @@ func TestRecords_ClockSource(t *testing.T) {
 // Whoever follows channels has to know which dimensions an event named itself.
 func TestRecords_DimensionsNotNamedByTheEvent(t *testing.T) {
 	t.Parallel()
-	event := func(tenant, region, channelType string) *frame.Event {
-		return &frame.Event{TenantID: []byte(tenant), Region: []byte(region), ChannelType: []byte(channelType)}
+	event := func(tenant, region, channelType string) *jsonevent.Event {
+		return &jsonevent.Event{TenantID: []byte(tenant), Region: []byte(region), ChannelType: []byte(channelType)}
 	}
 	for _, test := range []struct {
-		event *frame.Event
+		event *jsonevent.Event
 		want  string
 	}{
 		{event("acme_corp", "eu-west-1", "voice"), ""},
@@ -346,7 +346,7 @@ func TestRecords_DimensionsNotNamedByTheEvent(t *testing.T) {
 		r.event(event("", "", "voice"))
 		r.event(event("", "", ""))
 		r.event(event("", "", "unknown"))
-		r.violation(&frame.Violation{})
+		r.violation(&jsonevent.Violation{})
 		r.stream(wsevent.StreamAlive, "acme_corp", "eu-west-1", arrival)
 		logs := r.take()
 		require.Equal(t, 2, logs.ResourceLogs().Len(), "one resource for each set of dimensions")
@@ -365,7 +365,7 @@ func TestBatchesShareNothing(t *testing.T) {
 	var batches [][]taken
 	for n := range 3 {
 		for i := range 500 {
-			r.event(&frame.Event{ChannelID: fmt.Appendf(nil, "c-%d-%d", n, i), Raw: fmt.Appendf(nil, "raw-%d-%d", n, i)})
+			r.event(&jsonevent.Event{ChannelID: fmt.Appendf(nil, "c-%d-%d", n, i), Raw: fmt.Appendf(nil, "raw-%d-%d", n, i)})
 		}
 		batches = append(batches, recordsOf(r.take()))
 	}
@@ -382,14 +382,14 @@ func TestSeriesTableIsBounded(t *testing.T) {
 	r := recordsFor(nil)
 	for n := range 20 {
 		for i := range 1000 {
-			r.event(&frame.Event{TenantID: fmt.Appendf(nil, "tenant-%d-%d", n, i)})
+			r.event(&jsonevent.Event{TenantID: fmt.Appendf(nil, "tenant-%d-%d", n, i)})
 		}
 		assert.Equal(t, 1000, r.take().ResourceLogs().Len())
 	}
 	assert.LessOrEqual(t, len(r.series.all), maxSeries+1000)
 
 	for n := range 3000 { // fewer than the table holds, but of more bytes
-		r.event(&frame.Event{TenantID: fmt.Appendf(nil, "%d-%s", n, strings.Repeat("t", 120)), Region: bytes.Repeat([]byte("r"), 128), ChannelType: bytes.Repeat([]byte("c"), 128)})
+		r.event(&jsonevent.Event{TenantID: fmt.Appendf(nil, "%d-%s", n, strings.Repeat("t", 120)), Region: bytes.Repeat([]byte("r"), 128), ChannelType: bytes.Repeat([]byte("c"), 128)})
 		assert.Less(t, r.bytes(), 3001*(resourceBytes+3*128))
 	}
 	assert.LessOrEqual(t, r.series.bytes, maxSeriesBytes+3000*(seriesBytes+3*129))
@@ -406,7 +406,7 @@ func TestHugeIdentifiersAreNotKept(t *testing.T) {
 		r := recordsFor(func(set *recordSettings) { set.raw = raw })
 		seen := newStreams(stream{})
 		r.opened = func(tenant, region string) { seen.see(stream{tenant, region}, arrival) }
-		decoder, err := frame.NewDecoder(frame.DefaultFields())
+		decoder, err := jsonevent.NewDecoder(jsonevent.DefaultFields())
 		require.NoError(t, err)
 		reasons := map[string]int{}
 		for n := range 60 {
@@ -415,7 +415,7 @@ func TestHugeIdentifiersAreNotKept(t *testing.T) {
 			event[[]string{"tenantId", "region", "channelType", "channelId", "userId", "id"}[n%6]] = huge
 			object, err := json.Marshal(event)
 			require.NoError(t, err)
-			decoder.Decode(object, sinkOf(func(e *frame.Event) {
+			decoder.Decode(object, sinkOf(func(e *jsonevent.Event) {
 				_, violation := r.event(e)
 				require.NotNil(t, violation)
 				reasons[violation.Reason]++
@@ -430,11 +430,11 @@ func TestHugeIdentifiersAreNotKept(t *testing.T) {
 }
 
 // sinkOf is a sink for events alone.
-type sinkOf func(*frame.Event)
+type sinkOf func(*jsonevent.Event)
 
-func (s sinkOf) Event(e *frame.Event)       { s(e) }
-func (sinkOf) Ignored()                     {}
-func (sinkOf) Violation(v *frame.Violation) { panic(v.Reason) }
+func (s sinkOf) Event(e *jsonevent.Event)       { s(e) }
+func (sinkOf) Ignored()                         {}
+func (sinkOf) Violation(v *jsonevent.Violation) { panic(v.Reason) }
 
 // TestDimensionsThatBecomeMarkupOrControl are refused where programs that show them
 // would take them for something else, in every dimension, however they are written.
@@ -449,10 +449,10 @@ func TestDimensionsThatBecomeMarkupOrControl(t *testing.T) {
 	} {
 		for _, key := range []string{"tenantId", "region", "channelType"} {
 			r := recordsFor(nil)
-			decoder, err := frame.NewDecoder(frame.DefaultFields())
+			decoder, err := jsonevent.NewDecoder(jsonevent.DefaultFields())
 			require.NoError(t, err)
 			got := "none came"
-			decoder.Decode([]byte(`{"type":"message.send","timestamp":1715623400123,"channelId":"c","`+key+`":"`+text+`"}`), sinkOf(func(e *frame.Event) {
+			decoder.Decode([]byte(`{"type":"message.send","timestamp":1715623400123,"channelId":"c","`+key+`":"`+text+`"}`), sinkOf(func(e *jsonevent.Event) {
 				got = ""
 				if _, violation := r.event(e); violation != nil {
 					got = violation.Reason
@@ -471,8 +471,8 @@ func TestDimensionsThatBecomeMarkupOrControl(t *testing.T) {
 
 func TestRecordAllocations(t *testing.T) { // not parallel: AllocsPerRun
 	r := recordsFor(nil)
-	event := frame.Event{
-		Type: frame.MessageSend, ChannelID: []byte("c-1"), UserID: []byte("u-1"), ID: []byte("e-1"),
+	event := jsonevent.Event{
+		Type: jsonevent.MessageSend, ChannelID: []byte("c-1"), UserID: []byte("u-1"), ID: []byte("e-1"),
 		TenantID: []byte("globex"), PayloadSize: 512, HasPayloadSize: true, Raw: []byte(`{"type":"message.send"}`),
 	}
 	allocations := testing.AllocsPerRun(10_000, func() {

@@ -9,7 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
 // Bounds of the table of series; past either it begins anew with the next batch. A
@@ -46,14 +46,14 @@ const (
 )
 
 // clocks is the number of clocks.
-const clocks = int(frame.ReceiverClock) + 1
+const clocks = int(jsonevent.ReceiverClock) + 1
 
 // scope holds the records of one series whose events named the same dimensions, and
 // whose times are by the same clock.
 type scope struct {
 	series  *series
 	unnamed defaulted
-	clock   frame.Clock
+	clock   jsonevent.Clock
 	number  int // index of the scope in the resource
 	records plog.LogRecordSlice
 	size    int // records in this batch
@@ -61,7 +61,7 @@ type scope struct {
 }
 
 // scope returns the scope of a set of dimensions and a clock.
-func (s *series) scope(not defaulted, clock frame.Clock) *scope {
+func (s *series) scope(not defaulted, clock jsonevent.Clock) *scope {
 	at := &s.scopes[int(not)*clocks+int(clock)]
 	if *at == nil {
 		*at = &scope{series: s, unnamed: not, clock: clock}

@@ -14,9 +14,9 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadatatest"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 const strangeFrame = `{"kind":"chat","customer":{"phone":"+49 30 1234","name":"Ada"},"parts":[{"text":"secret words"}]}`
@@ -24,11 +24,11 @@ const strangeFrame = `{"kind":"chat","customer":{"phone":"+49 30 1234","name":"A
 func TestUnmatched_TypesThatMatchNothing(t *testing.T) {
 	t.Parallel()
 	config := configFor("ws://127.0.0.1:1")
-	config.Types = frame.Types{"message.send": {{"kind": {"mail"}}}}
+	config.Types = jsonevent.Types{"message.send": {{"kind": {"mail"}}}}
 	b := newBench(t, config)
-	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), nil)
+	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)
 	require.NoError(t, err)
-	conn.session = session.New(session.Settings{}, conn)
+	conn.session = wsclient.New(wsclient.Settings{}, conn)
 	began := time.Now()
 	for second := range 60 {
 		at := began.Add(time.Duration(second) * time.Second)
@@ -55,9 +55,9 @@ func TestUnmatched_TypesThatMatchNothing(t *testing.T) {
 func TestUnmatched_AnEventEndsIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configFor("ws://127.0.0.1:1"))
-	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), nil)
+	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)
 	require.NoError(t, err)
-	conn.session = session.New(session.Settings{}, conn)
+	conn.session = wsclient.New(wsclient.Settings{}, conn)
 	began := time.Now()
 	conn.Text([]byte(`{"kind":"hello"}`), began, 1)
 	conn.Text(of("globex", 1), began.Add(time.Second), 1)
@@ -71,9 +71,9 @@ func TestUnmatched_FieldsThatMatchNothing(t *testing.T) {
 	config := configFor("ws://127.0.0.1:1")
 	config.Fields.Type = "envelope.type"
 	b := newBench(t, config)
-	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), nil)
+	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)
 	require.NoError(t, err)
-	conn.session = session.New(session.Settings{}, conn)
+	conn.session = wsclient.New(wsclient.Settings{}, conn)
 	began := time.Now()
 	conn.Text(of("globex", 1), began, 1)
 	conn.tick(began.Add(29 * time.Second))

@@ -9,7 +9,8 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
 const (
@@ -21,13 +22,13 @@ const (
 
 // warnUnused logs once which entries of the configured types and fields have matched
 // none of a connection's events.
-func (r *wsReceiver) warnUnused(number int, decoder *frame.Decoder, next decode) decode {
-	if fields, types := r.config.Fields, r.config.Types; len(types) == 0 && fields == frame.DefaultFields() {
+func (r *wsReceiver) warnUnused(number int, decoder *jsonevent.Decoder, next api.Decode) api.Decode {
+	if fields, types := r.config.Fields, r.config.Types; len(types) == 0 && fields == jsonevent.DefaultFields() {
 		return next // nothing is configured
 	}
 	var since time.Time // arrival of the first event
 	checked := false
-	return func(text []byte, at time.Time, to frame.Sink) {
+	return func(text []byte, at time.Time, to jsonevent.Sink) {
 		next(text, at, to)
 		if checked || decoder.Events() == 0 {
 			return

@@ -11,14 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componentstatus"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 func TestUnused_EntriesThatMatchNoEvent(t *testing.T) {
 	t.Parallel()
 	config := configFor("ws://127.0.0.1:1")
-	config.Types = frame.Types{
+	config.Types = jsonevent.Types{
 		"message.send":     {{"kind": {"msg"}}, {"kind": {"mail"}}},
 		"connection.close": {{"kind": {"bye"}}},
 	}
@@ -27,9 +27,9 @@ func TestUnused_EntriesThatMatchNoEvent(t *testing.T) {
 	config.Fields.Region = "data.region"       // never sent
 	config.Fields.CloseReason = "close.reason" // no close, not judged
 	b := newBench(t, config)
-	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), nil)
+	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)
 	require.NoError(t, err)
-	conn.session = session.New(session.Settings{}, conn)
+	conn.session = wsclient.New(wsclient.Settings{}, conn)
 	began := time.Now()
 	for second := range 70 {
 		for range 4 {
@@ -51,9 +51,9 @@ func TestUnused_EveryEntryMatches(t *testing.T) {
 	config := configFor("ws://127.0.0.1:1")
 	config.Fields.UserID = "customer.id"
 	b := newBench(t, config)
-	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), nil)
+	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)
 	require.NoError(t, err)
-	conn.session = session.New(session.Settings{}, conn)
+	conn.session = wsclient.New(wsclient.Settings{}, conn)
 	began := time.Now()
 	for second := range 200 {
 		conn.Text([]byte(`{"type":"message.send","timestamp":1715623400123,"channelId":"a","customer":{"id":"b"}}`), began.Add(time.Duration(second)*time.Second), 1)

@@ -12,11 +12,15 @@ export interface Parameters {
   end: string;
   fine: string;
   group: string;
+  judged: string;
   limit: string;
   limit_matchers: string;
   mean: string;
+  of: string;
   range: string;
   running: string;
+  running_closed: string;
+  running_dropped: string;
   series: string;
   span: string;
   streams: string;
@@ -28,6 +32,7 @@ export interface Parameters {
 /** How much is shown of what has no end. */
 export const limits = {
   alerts: 50,
+  ranked: 10,
   regions: 6,
   rows: 12,
   series: 8,
@@ -82,7 +87,7 @@ export const queries = {
   drops: {
     over: 'range',
     expression: (p: Parameters) =>
-      `label_replace(sum(max by (tenant_id, region, channel_type) (avg_over_time(ws_drop_rate_percent{${p.series}}${p.mean})) * sum by (tenant_id, region, channel_type) (avg_over_time(ws_active_connections{${p.series}}${p.mean}))) / clamp_min(sum(sum by (tenant_id, region, channel_type) (avg_over_time(ws_active_connections{${p.series}}${p.mean})) and on (tenant_id, region, channel_type) max by (tenant_id, region, channel_type) (avg_over_time(ws_drop_rate_percent{${p.series}}${p.mean}))), 1), "kind", "all", "", "") or label_replace(max(max_over_time(ws_drop_rate_percent{${p.series}}[${p.range}])), "kind", "worst", "", "") or label_replace(min(last_over_time(ws_alert_threshold{metric="ws.drop_rate",${p.alerts}}${p.end})), "kind", "threshold", "", "")`,
+      `label_replace(sum(max by (tenant_id, region, channel_type) (avg_over_time(ws_drop_rate_percent{${p.series}}${p.mean})) * sum by (tenant_id, region, channel_type) (avg_over_time(ws_active_connections{${p.series}}${p.mean}))) / clamp_min(sum(sum by (tenant_id, region, channel_type) (avg_over_time(ws_active_connections{${p.series}}${p.mean})) and on (tenant_id, region, channel_type) max by (tenant_id, region, channel_type) (avg_over_time(ws_drop_rate_percent{${p.series}}${p.mean}))), 1), "kind", "all", "", "") or label_replace(max(max_over_time(ws_drop_rate_percent{${p.series}}[${p.range}])), "kind", "worst", "", "") or label_replace(${p.judged}, "kind", "judged", "", "") or label_replace(min(last_over_time(ws_alert_threshold{metric="ws.drop_rate",${p.alerts}}${p.end})), "kind", "threshold", "", "")`,
   },
   /** of the streams of a region the clock that is farthest off; ms */
   skew: {
@@ -138,6 +143,12 @@ export const queries = {
     expression: (p: Parameters) =>
       `sum by (counter) (label_replace(((last_over_time(${p.totals}[5m] offset ${p.span}) or last_over_time(${p.totals}[1d:4m] offset ${p.span})) and ${p.running}), "counter", "$1", "__name__", "ws_(.+)_total"))`,
   },
+  /** the regions with most drops in the time in view, and all that closed there; {connection} */
+  regions: {
+    over: 'instant',
+    expression: (p: Parameters) =>
+      `label_replace(topk(10, sum by (region) (${p.running_dropped}) - (sum by (region) ((last_over_time(ws_connections_dropped_total{${p.series}}[5m] offset ${p.span}) or last_over_time(ws_connections_dropped_total{${p.series}}[1d:4m] offset ${p.span})) and ${p.running_dropped}) or 0 * sum by (region) (${p.running_dropped}))), "kind", "dropped", "", "") or label_replace(sum by (region) (${p.running_closed}) - (sum by (region) ((last_over_time(ws_connections_closed_total{${p.series}}[5m] offset ${p.span}) or last_over_time(ws_connections_closed_total{${p.series}}[1d:4m] offset ${p.span})) and ${p.running_closed}) or 0 * sum by (region) (${p.running_closed})), "kind", "closed", "", "")`,
+  },
   /** the series with most connections; mixed */
   busiest: {
     over: 'instant',
@@ -150,8 +161,10 @@ export const queries = {
 export const parts = {
   limits_by: (p: Parameters) =>
     `sum by (rule, severity) (max by (rule,severity${p.and_group}) (last_over_time(${p.limit}{${p.limit_matchers}}${p.end}))) and on () (sum(sum by (${p.group}) (last_over_time(ws_active_connections{${p.series}}${p.end})) and on (${p.group}) max by (rule,severity${p.and_group}) (last_over_time(${p.limit}{${p.limit_matchers}}${p.end}))) >= 0.95 * sum(last_over_time(ws_active_connections{${p.series}}${p.end})))`,
+  judged_by: (p: Parameters) =>
+    `max(avg by (${p.group}) (max by (tenant_id, region, channel_type) (avg_over_time(ws_drop_rate_percent{${p.series}}${p.mean}))) and on (${p.group}) max by (${p.group}) (last_over_time(ws_alert_threshold{${p.limit_matchers}}${p.end})))`,
   running_short: (p: Parameters) =>
-    `(last_over_time(${p.totals}[${p.span}]))`,
+    `(last_over_time(${p.of}[${p.span}]))`,
   running_long: (p: Parameters) =>
-    `(last_over_time(${p.totals}[1h]) or last_over_time(${p.totals}[${p.span}:${p.fine}]))`,
+    `(last_over_time(${p.of}[1h]) or last_over_time(${p.of}[${p.span}:${p.fine}]))`,
 } as const;

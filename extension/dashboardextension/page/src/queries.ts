@@ -29,6 +29,9 @@ const sampleBeyond = 600_000;
 /** groupings of the rules of an estate: each series, or sums over some of the dimensions. */
 const groupings = [['region', 'tenant_id', 'channel_type'], ['region', 'tenant_id'], ['tenant_id'], ['region'], []];
 
+/** nothing is an expression without a result. */
+const nothing = 'vector(0) < 0';
+
 /** quoted writes a string as PromQL does. */
 export function quoted(text: string): string {
   return JSON.stringify(text.toWellFormed());
@@ -73,25 +76,37 @@ export function queries(choice: Choice, grid: Grid, schedule: Schedule): Record<
     span: duration(span),
     fine: duration(Math.max(240_000, Math.round(span / 100))),
   };
+  const chosen = (group: string[]) =>
+    Object.entries(dimensions).every(([name, value]) => value === '' || group.includes(name));
+  /** groupParameters select the limits of rules that group by some of the dimensions. */
+  const groupParameters = (group: string[], metric: string) => {
+    const others = Object.keys(dimensions).filter((name) => !group.includes(name));
+    return {
+      ...base,
+      group: group.join(),
+      and_group: group.map((name) => ',' + name).join(''),
+      limit_matchers: [...matchers(dimensions), ...others.map((name) => name + '=""'), `metric="${metric}"`].join(),
+    };
+  };
   const limitsOf = (limit: string) =>
     groupings
-      .filter((group) => Object.entries(dimensions).every(([name, value]) => value === '' || group.includes(name)))
-      .map((group) => {
-        const others = Object.keys(dimensions).filter((name) => !group.includes(name));
-        return parts.limits_by({
-          ...base,
-          limit,
-          group: group.join(),
-          and_group: group.map((name) => ',' + name).join(''),
-          limit_matchers: [...matchers(dimensions), ...others.map((name) => name + '=""'), 'metric="ws.active_connections"'].join(),
-        } as Parameters);
-      })
+      .filter(chosen)
+      .map((group) => parts.limits_by({ ...groupParameters(group, 'ws.active_connections'), limit } as Parameters))
       .join(' or ');
+  // A rule of the drop rate judges the mean of the series that it groups.
+  const judged = groupings
+    .filter((group) => group.length < 3 && chosen(group))
+    .map((group) => parts.judged_by(groupParameters(group, 'ws.drop_rate') as Parameters));
+  const running = (of: string) =>
+    (span > 3_600_000 ? parts.running_long : parts.running_short)({ ...base, of } as Parameters);
   const parameters = {
     ...base,
     baseline: limitsOf('ws_alert_baseline'),
     threshold: limitsOf('ws_alert_threshold'),
-    running: (span > 3_600_000 ? parts.running_long : parts.running_short)(base as Parameters),
+    judged: judged.join(' or ') || nothing,
+    running: running(base.totals),
+    running_dropped: running(`ws_connections_dropped_total{${base.series}}`),
+    running_closed: running(`ws_connections_closed_total{${base.series}}`),
   } as Parameters;
   return Object.fromEntries(
     Object.entries(generated).map(([name, { over, expression }]) => [name, { over, expression: expression(parameters) }]),

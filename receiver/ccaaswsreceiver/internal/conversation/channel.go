@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -39,11 +39,11 @@ type item struct {
 // measured by one kind of time alone: that at which a communication was connected is
 // by the platform's clock, all others of communications and participants are by that
 // of a provider. Where there are no communications, it is that of messages.
-type clocks struct{ open, message frame.Clock }
+type clocks struct{ open, message jsonevent.Clock }
 
 var (
-	ofCommunication = clocks{open: frame.PlatformClock, message: frame.OtherClock}
-	ofParticipant   = clocks{open: frame.OtherClock, message: frame.PlatformClock}
+	ofCommunication = clocks{open: jsonevent.PlatformClock, message: jsonevent.OtherClock}
+	ofParticipant   = clocks{open: jsonevent.OtherClock, message: jsonevent.PlatformClock}
 )
 
 // channels returns the channels of a participant in an order that depends on the
@@ -74,7 +74,7 @@ func (d *diff) channels(p *participant, raw json.RawMessage) []channel {
 		if len(all) == 1 { // the participant's time can only be its own
 			channels[0].connected = channels[0].connected || p.ConnectedTime != ""
 			if channels[0].since == "" {
-				channels[0].since, channels[0].clocks.open = p.ConnectedTime, frame.OtherClock
+				channels[0].since, channels[0].clocks.open = p.ConnectedTime, jsonevent.OtherClock
 			}
 		}
 		if len(parts) == 0 {
@@ -174,7 +174,7 @@ func (c channel) fold(parts []channel) channel {
 		return c
 	}
 	ended := 0
-	c.clocks.message = frame.OtherClock
+	c.clocks.message = jsonevent.OtherClock
 	for i := range parts {
 		part := &parts[i]
 		c.channelType = orElse(c.channelType, part.channelType)

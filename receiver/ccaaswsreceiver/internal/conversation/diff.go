@@ -12,13 +12,13 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 // Decode emits the events of a snapshot that no snapshot before it had. Frames of
 // other topics, and facts from before the tracker began, are ignored.
-func (t *Tracker) Decode(text []byte, now time.Time, sink frame.Sink) {
+func (t *Tracker) Decode(text []byte, now time.Time, sink jsonevent.Sink) {
 	d := diff{tracker: t, now: now, sink: sink}
 	if !utf8.Valid(text) {
 		d.violation(wsevent.ViolationInvalidUTF8, "not UTF-8", text)
@@ -55,7 +55,7 @@ type diff struct {
 	conversation *conversation
 	topicType    string // channel type of the topic; empty: its participants name theirs
 	now          time.Time
-	sink         frame.Sink
+	sink         jsonevent.Sink
 
 	channelType string
 }
@@ -85,7 +85,7 @@ func (d *diff) channel(p *participant, c *channel) {
 	d.channelType = c.channelType
 	session := d.session(c)
 	if c.connected {
-		d.emit(&fact{kind: frame.ConnectionOpen, name: openFact, who: session}, p, c, c.since, c.raw)
+		d.emit(&fact{kind: jsonevent.ConnectionOpen, name: openFact, who: session}, p, c, c.since, c.raw)
 	}
 	for i := range c.messages {
 		d.message(p, c, &c.messages[i])
@@ -93,7 +93,7 @@ func (d *diff) channel(p *participant, c *channel) {
 	switch {
 	case !c.ended:
 	case c.connected || len(c.messages) > 0 || d.tracker.known(d.conversation, openFact, session):
-		d.emit(&fact{kind: frame.ConnectionClose, name: closeFact, who: session}, p, c, c.until, c.raw)
+		d.emit(&fact{kind: jsonevent.ConnectionClose, name: closeFact, who: session}, p, c, c.until, c.raw)
 	case d.tracker.note(d.conversation, unansweredFact, session, d.now):
 		d.sink.Ignored()
 	}
@@ -131,9 +131,9 @@ func (d *diff) message(p *participant, c *channel, m *item) {
 		d.violation(wsevent.ViolationMissingTimestamp, "nothing is given at messageTime", m.raw)
 		return
 	}
-	one := fact{kind: frame.MessageSend, name: messageFact, what: m.identity(), message: &m.message}
+	one := fact{kind: jsonevent.MessageSend, name: messageFact, what: m.identity(), message: &m.message}
 	if p.Purpose == "customer" {
-		one.kind = frame.MessageReceive
+		one.kind = jsonevent.MessageReceive
 	}
 	if one.what == "" { // it is known by its channel and time; else a message that two participants have is one
 		one.name, one.who = messageFact+"/"+string(m.MessageTime), c.fact
@@ -152,7 +152,7 @@ const (
 
 // fact is what happened to a channel.
 type fact struct {
-	kind    frame.Type
+	kind    jsonevent.Type
 	name    string
 	who     string // the session of a channel; empty: the fact is the conversation's
 	what    string // the identity of a message
@@ -174,30 +174,30 @@ func (d *diff) emit(f *fact, p *participant, c *channel, when text, raw json.Raw
 	case !fresh:
 		return
 	}
-	event := frame.Event{
+	event := jsonevent.Event{
 		Type: f.kind, Time: at.UnixNano(), Clock: c.clock(f, when), ChannelID: []byte(c.id), UserID: []byte(orElse(p.User.ID, p.UserID)),
 		ID: []byte(d.identity(f)), ChannelType: []byte(d.channelType), Raw: raw,
 	}
 	if f.message != nil {
 		event.PayloadSize, event.HasPayloadSize, event.FieldErrors = f.message.size()
 	}
-	if f.kind == frame.ConnectionClose {
+	if f.kind == jsonevent.ConnectionClose {
 		event.CloseReason = []byte(c.reason)
 	}
 	d.sink.Event(&event)
 }
 
 // clock is by whose clock the time of a fact is.
-func (c *channel) clock(f *fact, when text) frame.Clock {
+func (c *channel) clock(f *fact, when text) jsonevent.Clock {
 	switch {
 	case when == "":
-		return frame.ReceiverClock
-	case f.kind == frame.ConnectionOpen:
+		return jsonevent.ReceiverClock
+	case f.kind == jsonevent.ConnectionOpen:
 		return c.clocks.open
 	case f.message != nil:
 		return c.clocks.message
 	default:
-		return frame.OtherClock
+		return jsonevent.OtherClock
 	}
 }
 
@@ -211,7 +211,7 @@ func (d *diff) identity(f *fact) string {
 }
 
 func (d *diff) violation(reason, detail string, raw []byte) {
-	d.sink.Violation(&frame.Violation{Reason: reason, Detail: detail, ChannelType: []byte(d.channelType), Raw: raw})
+	d.sink.Violation(&jsonevent.Violation{Reason: reason, Detail: detail, ChannelType: []byte(d.channelType), Raw: raw})
 }
 
 // misfit says what cannot be read. encoding/json's own words may have a value in them,

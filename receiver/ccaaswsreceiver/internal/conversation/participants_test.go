@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
 // general is a snapshot on a topic whose participants have communications.
@@ -274,10 +274,10 @@ func TestTracker_ClockAhead(t *testing.T) {
 type clocked struct {
 	recorder
 
-	clocks map[string]frame.Clock
+	clocks map[string]jsonevent.Clock
 }
 
-func (c *clocked) Event(e *frame.Event) {
+func (c *clocked) Event(e *jsonevent.Event) {
 	names := [...]string{"open", "close", "send", "receive"}
 	c.clocks[names[e.Type]+" "+string(e.ChannelID)] = e.Clock
 }
@@ -288,21 +288,21 @@ func TestChannels_ClocksOfTheirTimes(t *testing.T) {
 		`{"id":"m","state":"disconnected","connectedTime":"2026-11-25T10:00:01Z","disconnectedTime":"2026-11-25T10:00:09Z","messages":[` + messageAt + `]}`
 	for name, test := range map[string]struct {
 		snapshot []byte
-		want     map[string]frame.Clock
+		want     map[string]jsonevent.Clock
 	}{
-		"participant": {body("c", flat), map[string]frame.Clock{"open p": frame.OtherClock, "receive p": frame.PlatformClock, "close p": frame.OtherClock}},
+		"participant": {body("c", flat), map[string]jsonevent.Clock{"open p": jsonevent.OtherClock, "receive p": jsonevent.PlatformClock, "close p": jsonevent.OtherClock}},
 		"communication": {
 			general("c", `{"id":"p","purpose":"customer","messages":[`+message+`]}`),
-			map[string]frame.Clock{"open m": frame.PlatformClock, "receive m": frame.OtherClock, "close m": frame.OtherClock},
+			map[string]jsonevent.Clock{"open m": jsonevent.PlatformClock, "receive m": jsonevent.OtherClock, "close m": jsonevent.OtherClock},
 		},
-		"the participant's time": {general("c", `{"id":"p","connectedTime":"2026-11-25T10:00:01Z","chats":[{"id":"x","state":"connected"}]}`), map[string]frame.Clock{"open x": frame.OtherClock}},
-		"no time":                {general("c", `{"id":"p","chats":[{"id":"x","state":"connected"},{"id":"y","state":"connected"}]}`), map[string]frame.Clock{"open x": frame.ReceiverClock, "open y": frame.ReceiverClock}},
+		"the participant's time": {general("c", `{"id":"p","connectedTime":"2026-11-25T10:00:01Z","chats":[{"id":"x","state":"connected"}]}`), map[string]jsonevent.Clock{"open x": jsonevent.OtherClock}},
+		"no time":                {general("c", `{"id":"p","chats":[{"id":"x","state":"connected"},{"id":"y","state":"connected"}]}`), map[string]jsonevent.Clock{"open x": jsonevent.ReceiverClock, "open y": jsonevent.ReceiverClock}},
 		"communications without an id": {
 			general("c", `{"id":"p","connectedTime":"2026-11-25T10:00:01Z","messages":[`+strings.Replace(message, `"id":"m",`, "", 1)+`]}`),
-			map[string]frame.Clock{"open p": frame.OtherClock, "send p": frame.OtherClock, "close p": frame.OtherClock},
+			map[string]jsonevent.Clock{"open p": jsonevent.OtherClock, "send p": jsonevent.OtherClock, "close p": jsonevent.OtherClock},
 		},
 	} {
-		to := &clocked{clocks: map[string]frame.Clock{}}
+		to := &clocked{clocks: map[string]jsonevent.Clock{}}
 		NewTracker(began).Decode(test.snapshot, began.Add(10*time.Second), to)
 		assert.Equal(t, test.want, to.clocks, name)
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
 // envelope is a frame of the platform.
@@ -116,16 +116,16 @@ func (m *message) identity() string {
 
 // size is the sum of the media's, if all of it is known. A size that cannot be read
 // is a field error.
-func (m *message) size() (bytes int64, known bool, errs frame.FieldErrors) {
+func (m *message) size() (bytes int64, known bool, errs jsonevent.FieldErrors) {
 	known = len(m.Media) > 0
 	for _, one := range m.Media {
 		if one.ContentLengthBytes == "" {
 			known = false
 			continue
 		}
-		length, ok := frame.ParseWhole([]byte(one.ContentLengthBytes))
+		length, ok := jsonevent.ParseWhole([]byte(one.ContentLengthBytes))
 		if !ok {
-			return 0, false, frame.PayloadSizeError
+			return 0, false, jsonevent.PayloadSizeError
 		}
 		bytes = saturatingSum(bytes, length)
 	}
@@ -225,7 +225,7 @@ func timeOf(value text, otherwise time.Time) (time.Time, error) {
 	if value == "" {
 		return otherwise, nil
 	}
-	nanoseconds, err := frame.ParseTimestamp([]byte(value))
+	nanoseconds, err := jsonevent.ParseTimestamp([]byte(value))
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -50,9 +50,6 @@ func NewTracker(since time.Time) *Tracker {
 	return &Tracker{horizon: since, conversations: map[uint64]*list.Element{}, order: list.New(), most: maxBytes, mostOwn: maxOwnFacts}
 }
 
-// Conversations is the number of known conversations.
-func (t *Tracker) Conversations() int { return len(t.conversations) }
-
 // conversation finds a conversation, or begins to know it.
 func (t *Tracker) conversation(id string, now time.Time) *conversation {
 	t.expire(now)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
 var began = time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC)
@@ -26,7 +26,7 @@ type recorder struct {
 	ignored int
 }
 
-func (r *recorder) Event(e *frame.Event) {
+func (r *recorder) Event(e *jsonevent.Event) {
 	names := [...]string{"open", "close", "send", "receive"}
 	text := fmt.Sprintf("%s %s %s %s %s %s", names[e.Type], e.ChannelID, e.UserID, e.ChannelType, e.ID, time.Unix(0, e.Time).UTC().Format("15:04:05"))
 	if e.HasPayloadSize {
@@ -38,7 +38,9 @@ func (r *recorder) Event(e *frame.Event) {
 	r.events = append(r.events, strings.TrimSpace(text+" "+string(e.CloseReason)))
 }
 
-func (r *recorder) Violation(v *frame.Violation) { r.faults = append(r.faults, v.Reason+" "+v.Detail) }
+func (r *recorder) Violation(v *jsonevent.Violation) {
+	r.faults = append(r.faults, v.Reason+" "+v.Detail)
+}
 
 func (r *recorder) Ignored() { r.ignored++ }
 
@@ -240,9 +242,9 @@ func TestConversationsExpire(t *testing.T) {
 	}
 	show("c1", began)
 	show("c2", began.Add(23*time.Hour))
-	assert.Equal(t, 2, tracker.Conversations())
+	assert.Len(t, tracker.conversations, 2)
 	show("c3", began.Add(25*time.Hour))
-	assert.Equal(t, 2, tracker.Conversations())
+	assert.Len(t, tracker.conversations, 2)
 	to.events = nil
 	show("c1", began.Add(26*time.Hour))
 	assert.Empty(t, to.events, "it was emitted before it was forgotten")

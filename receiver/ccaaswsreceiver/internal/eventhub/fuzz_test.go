@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 // says is a platform that answers everything with the same text.
@@ -42,7 +42,7 @@ func FuzzDiscovery(f *testing.F) {
 			Discovery: &url.URL{Scheme: "https", Host: "platform.example.com"},
 		}
 		_, _ = h.TokenURL(t.Context())
-		route, failure := h.Prepare(t.Context(), session.Access{Token: token, Identity: identity}, false)
+		route, failure := h.Prepare(t.Context(), wsclient.Access{Token: token, Identity: identity}, false)
 		if failure == nil {
 			assert.NotEmpty(t, route.Socket.Hostname())
 			assert.Equal(t, "wss", route.Socket.Scheme)

@@ -18,7 +18,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 // Hub is a tenant's event hub.
@@ -38,9 +38,9 @@ type Hub struct {
 }
 
 // TokenURL asks where tokens are issued: before each of them, since that may change.
-func (h *Hub) TokenURL(ctx context.Context) (*url.URL, *session.Failure) {
-	call := &session.Call{What: "discovery", Method: http.MethodGet, URL: h.Discovery.JoinPath("/.well-known/openid-configuration")}
-	body, failure := session.Do(ctx, h.Client, call)
+func (h *Hub) TokenURL(ctx context.Context) (*url.URL, *wsclient.Failure) {
+	call := &wsclient.Call{What: "discovery", Method: http.MethodGet, URL: h.Discovery.JoinPath("/.well-known/openid-configuration")}
+	body, failure := wsclient.Do(ctx, h.Client, call)
 	if failure != nil {
 		return nil, failure
 	}
@@ -61,14 +61,14 @@ func (h *Hub) TokenURL(ctx context.Context) (*url.URL, *session.Failure) {
 }
 
 // Prepare finds the tenant's hub.
-func (h *Hub) Prepare(ctx context.Context, access session.Access, _ bool) (*session.Route, *session.Failure) {
+func (h *Hub) Prepare(ctx context.Context, access wsclient.Access, _ bool) (*wsclient.Route, *wsclient.Failure) {
 	who := identify(access)
 	tenant, user := orElse(h.Tenant, who.TenantID), orElse(h.User, who.user())
 	switch {
 	case tenant == "":
-		return nil, session.NewFailure(session.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a tenant; set event_hub.tenant_id"))
+		return nil, wsclient.NewFailure(wsclient.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a tenant; set event_hub.tenant_id"))
 	case user == "":
-		return nil, session.NewFailure(session.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a user; set event_hub.user_id"))
+		return nil, wsclient.NewFailure(wsclient.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a user; set event_hub.user_id"))
 	}
 	at, failure := h.find(ctx, access, tenant)
 	if failure != nil {
@@ -79,7 +79,7 @@ func (h *Hub) Prepare(ctx context.Context, access session.Access, _ bool) (*sess
 	query.Set("tenantId", tenant)
 	query.Set("userId", user)
 	socket.RawQuery = query.Encode()
-	return &session.Route{Socket: &socket}, nil
+	return &wsclient.Route{Socket: &socket}, nil
 }
 
 // hostName is what may stand in the name of a host.
@@ -87,7 +87,7 @@ var hostName = regexp.MustCompile(`^[A-Za-z0-9.-]+$`)
 
 // find returns the address of a tenant's hub: the one that its API names, else the
 // one that is configured or derived from the tenant's area.
-func (h *Hub) find(ctx context.Context, access session.Access, tenant string) (*url.URL, *session.Failure) {
+func (h *Hub) find(ctx context.Context, access wsclient.Access, tenant string) (*url.URL, *wsclient.Failure) {
 	if h.Socket != nil {
 		scheme := "https"
 		if h.Socket.Scheme == "ws" {
@@ -98,8 +98,8 @@ func (h *Hub) find(ctx context.Context, access session.Access, tenant string) (*
 	}
 	at := h.Discovery.JoinPath("/.well-known/cxone-configuration")
 	at.RawQuery = url.Values{"tenantId": {tenant}}.Encode()
-	call := &session.Call{What: "discovery", Method: http.MethodGet, URL: at, Token: access.Token}
-	body, failure := session.Do(ctx, h.Client, call)
+	call := &wsclient.Call{What: "discovery", Method: http.MethodGet, URL: at, Token: access.Token}
+	body, failure := wsclient.Do(ctx, h.Client, call)
 	if failure != nil {
 		return nil, failure
 	}
@@ -125,13 +125,13 @@ const addressTimeout = 5 * time.Second
 
 // named returns the address that a tenant's API names for its hub; nil where it names
 // none that may have the token. Not every tenant's API has the request.
-func (h *Hub) named(ctx context.Context, access session.Access, api *url.URL, trusted func(host string) bool) *url.URL {
+func (h *Hub) named(ctx context.Context, access wsclient.Access, api *url.URL, trusted func(host string) bool) *url.URL {
 	if h.Check(api) != nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, addressTimeout)
 	defer cancel()
-	body, failure := session.Do(ctx, h.Client, &session.Call{
+	body, failure := wsclient.Do(ctx, h.Client, &wsclient.Call{
 		What: "event hub address", Method: http.MethodGet, URL: api.JoinPath("/dfo/3.0/event-hub-url"), Token: access.Token,
 	})
 	if failure != nil {
@@ -172,7 +172,7 @@ func (c *claims) user() string {
 }
 
 // identify reads the ID token, and where it says nothing the token itself.
-func identify(access session.Access) claims {
+func identify(access wsclient.Access) claims {
 	var of claims
 	for _, token := range []string{access.Token, access.Identity} {
 		parts := strings.Split(token, ".")

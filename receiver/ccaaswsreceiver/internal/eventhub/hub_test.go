@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 func hubAt(t *testing.T, answers map[string]string) *Hub {
@@ -63,7 +63,7 @@ func TestWhereTheHubIs(t *testing.T) {
 	require.Nil(t, failure)
 	assert.Equal(t, "https://auth-2.example.com/token", at.String(), "for each token anew")
 
-	for _, access := range []session.Access{
+	for _, access := range []wsclient.Access{
 		{Token: "opaque", Identity: jwt(`{"tenantId":"11ee","sub":"user:u-1"}`)},
 		{Token: jwt(`{"tenantId":"11ee","sub":"user:other","userId":"u-1"}`)},
 	} {
@@ -72,7 +72,7 @@ func TestWhereTheHubIs(t *testing.T) {
 		assert.Equal(t, "wss://event-hub-de-na1.nice-incontact.com/?tenantId=11ee&userId=u-1", route.Socket.String())
 	}
 	h.Tenant, h.User, h.Socket = "t", "u", &url.URL{Scheme: "ws", Host: "127.0.0.1:1", Path: "/"}
-	route, failure := h.Prepare(t.Context(), session.Access{Token: "opaque"}, false)
+	route, failure := h.Prepare(t.Context(), wsclient.Access{Token: "opaque"}, false)
 	require.Nil(t, failure)
 	assert.Equal(t, "ws://127.0.0.1:1/?tenantId=t&userId=u", route.Socket.String())
 }
@@ -112,7 +112,7 @@ func TestHub_NamedAddress(t *testing.T) {
 				return nil
 			},
 		}
-		route, failure := h.Prepare(t.Context(), session.Access{Token: "opaque"}, false)
+		route, failure := h.Prepare(t.Context(), wsclient.Access{Token: "opaque"}, false)
 		require.Nil(t, failure)
 		assert.Equal(t, want, route.Socket.String(), answer)
 		assert.Equal(t, []string{path, "Bearer opaque"}, []string{asked, token})
@@ -133,7 +133,7 @@ func TestHub_NamedAddressBehindAnEndpoint(t *testing.T) {
 			return answer
 		})}
 		h.Tenant, h.User, h.Socket = "t", "u", &url.URL{Scheme: "ws", Host: "127.0.0.1:1", Path: "/"}
-		route, failure := h.Prepare(t.Context(), session.Access{Token: "opaque"}, false)
+		route, failure := h.Prepare(t.Context(), wsclient.Access{Token: "opaque"}, false)
 		require.Nil(t, failure)
 		assert.Equal(t, want, route.Socket.String())
 	}
@@ -158,12 +158,12 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 	})
 	_, failure := h.TokenURL(t.Context())
 	require.ErrorContains(t, failure, "no token_endpoint in the answer")
-	_, failure = h.Prepare(t.Context(), session.Access{Token: "a.b.c"}, false)
+	_, failure = h.Prepare(t.Context(), wsclient.Access{Token: "a.b.c"}, false)
 	require.ErrorContains(t, failure, "event_hub.tenant_id")
 	h.Tenant = "t"
-	_, failure = h.Prepare(t.Context(), session.Access{}, false)
+	_, failure = h.Prepare(t.Context(), wsclient.Access{}, false)
 	require.ErrorContains(t, failure, "event_hub.user_id")
 	h.User = "u"
-	_, failure = h.Prepare(t.Context(), session.Access{}, false)
+	_, failure = h.Prepare(t.Context(), wsclient.Access{}, false)
 	require.ErrorContains(t, failure, "no area and domain in the answer")
 }

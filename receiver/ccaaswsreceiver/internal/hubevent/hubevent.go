@@ -10,7 +10,7 @@ import (
 	"encoding/json"
 	"slices"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -20,17 +20,17 @@ const Parked = "EventInS3"
 
 // Sink completes events and passes them on.
 type Sink struct {
-	Next frame.Sink
+	Next jsonevent.Sink
 
 	id []byte
 }
 
-var _ frame.Sink = (*Sink)(nil)
+var _ jsonevent.Sink = (*Sink)(nil)
 
 // Event passes on an event. What is no message is the same event again where type,
 // case and trace are the same.
-func (s *Sink) Event(e *frame.Event) {
-	if (e.Type == frame.ConnectionOpen || e.Type == frame.ConnectionClose) && len(e.ID) > 0 {
+func (s *Sink) Event(e *jsonevent.Event) {
+	if (e.Type == jsonevent.ConnectionOpen || e.Type == jsonevent.ConnectionClose) && len(e.ID) > 0 {
 		s.id = append(append(append(s.id[:0], e.ChannelID...), '/'), e.ID...)
 		if e.Reopens { // a change of status, and not the creation of the case
 			s.id = append(s.id, "/again"...)
@@ -44,7 +44,7 @@ func (s *Sink) Event(e *frame.Event) {
 func (s *Sink) Ignored() { s.Next.Ignored() }
 
 // Violation passes it on, unless it is a parked event that names no case.
-func (s *Sink) Violation(v *frame.Violation) {
+func (s *Sink) Violation(v *jsonevent.Violation) {
 	if v.Reason != wsevent.ViolationMissingChannelID || !s.parked(v) {
 		s.Next.Violation(v)
 	}
@@ -53,7 +53,7 @@ func (s *Sink) Violation(v *frame.Violation) {
 // parked passes on what is known of a parked event: that a case was created or a
 // message received, of a case that is not known. How many are open is not known by
 // it, so it has no channel.
-func (s *Sink) parked(v *frame.Violation) bool {
+func (s *Sink) parked(v *jsonevent.Violation) bool {
 	var in struct {
 		EventID   string `json:"eventId"`
 		EventType string `json:"eventType"`
@@ -68,20 +68,20 @@ func (s *Sink) parked(v *frame.Violation) bool {
 	if json.Unmarshal(v.Raw, &in) != nil || in.EventType != Parked {
 		return false
 	}
-	event := frame.Event{ID: []byte(in.TraceID), ChannelType: v.ChannelType, Region: v.Region, TenantID: v.TenantID, Raw: v.Raw}
+	event := jsonevent.Event{ID: []byte(in.TraceID), ChannelType: v.ChannelType, Region: v.Region, TenantID: v.TenantID, Raw: v.Raw}
 	if in.TraceID == "" {
 		event.ID = []byte(in.EventID)
 	}
 	switch origin := in.Data.OriginEvent.EventType; {
 	case origin == CaseCreated:
-		event.Type = frame.ConnectionOpen
+		event.Type = jsonevent.ConnectionOpen
 	case slices.Contains(Messages(), origin):
-		event.Type = frame.MessageReceive
+		event.Type = jsonevent.MessageReceive
 	default:
 		s.Next.Ignored()
 		return true
 	}
-	at, err := frame.ParseTimestamp([]byte(in.CreatedAt))
+	at, err := jsonevent.ParseTimestamp([]byte(in.CreatedAt))
 	if err != nil {
 		return false
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -21,23 +21,23 @@ type sink struct {
 	violations []string
 }
 
-func (s *sink) Event(e *frame.Event) {
+func (s *sink) Event(e *jsonevent.Event) {
 	names := [...]string{"open", "close", "send", "receive"}
 	s.events = append(s.events, fmt.Sprintf("%s %s %s %s", names[e.Type], e.ChannelID, e.ID, time.Unix(0, e.Time).UTC().Format("15:04:05")))
 }
-func (s *sink) Ignored()                     { s.ignored++ }
-func (s *sink) Violation(v *frame.Violation) { s.violations = append(s.violations, v.Reason) }
+func (s *sink) Ignored()                         { s.ignored++ }
+func (s *sink) Violation(v *jsonevent.Violation) { s.violations = append(s.violations, v.Reason) }
 
 func TestSink_Identity(t *testing.T) {
 	t.Parallel()
 	to := &sink{}
 	s := &Sink{Next: to}
-	for _, e := range []frame.Event{
-		{Type: frame.ConnectionOpen, ChannelID: []byte("n1"), ID: []byte("trace")},
-		{Type: frame.ConnectionOpen, ChannelID: []byte("n1"), ID: []byte("trace"), Reopens: true},
-		{Type: frame.ConnectionClose, ChannelID: []byte("n2"), ID: []byte("trace")},
-		{Type: frame.ConnectionClose, ChannelID: []byte("n2")},
-		{Type: frame.MessageReceive, ChannelID: []byte("n2"), ID: []byte("m")},
+	for _, e := range []jsonevent.Event{
+		{Type: jsonevent.ConnectionOpen, ChannelID: []byte("n1"), ID: []byte("trace")},
+		{Type: jsonevent.ConnectionOpen, ChannelID: []byte("n1"), ID: []byte("trace"), Reopens: true},
+		{Type: jsonevent.ConnectionClose, ChannelID: []byte("n2"), ID: []byte("trace")},
+		{Type: jsonevent.ConnectionClose, ChannelID: []byte("n2")},
+		{Type: jsonevent.MessageReceive, ChannelID: []byte("n2"), ID: []byte("m")},
 	} {
 		s.Event(&e)
 	}
@@ -55,12 +55,12 @@ func TestSink_Parked(t *testing.T) {
 		`{"eventType":"EventInS3","data":7}`: {violations: []string{"missing_channel_id"}},
 	} {
 		to := &sink{}
-		(&Sink{Next: to}).Violation(&frame.Violation{Reason: wsevent.ViolationMissingChannelID, Raw: []byte(text)})
+		(&Sink{Next: to}).Violation(&jsonevent.Violation{Reason: wsevent.ViolationMissingChannelID, Raw: []byte(text)})
 		assert.Equal(t, want, *to, text)
 	}
 	to := &sink{}
 	s := &Sink{Next: to}
-	s.Violation(&frame.Violation{Reason: wsevent.ViolationNotJSON})
+	s.Violation(&jsonevent.Violation{Reason: wsevent.ViolationNotJSON})
 	s.Ignored()
 	assert.Equal(t, sink{ignored: 1, violations: []string{"not_json"}}, *to)
 }
@@ -69,7 +69,7 @@ func FuzzParked(f *testing.F) {
 	f.Add([]byte(`{"eventId":"e","eventType":"EventInS3","createdAt":"2026-11-25T10:00:03Z","data":{"originEvent":{"eventType":"MessageCreated"}}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		to := &sink{}
-		(&Sink{Next: to}).Violation(&frame.Violation{Reason: wsevent.ViolationMissingChannelID, Raw: text})
+		(&Sink{Next: to}).Violation(&jsonevent.Violation{Reason: wsevent.ViolationMissingChannelID, Raw: text})
 		assert.Equal(t, 1, len(to.events)+to.ignored+len(to.violations), "each is one of them")
 	})
 }

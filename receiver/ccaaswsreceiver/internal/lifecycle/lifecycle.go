@@ -13,7 +13,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
 const (
@@ -55,7 +55,7 @@ func NewChannels() *Channels {
 // Take returns whether an event counts, and gives it the type of its channel. An
 // event that is older than the last open or close of its channel changes nothing: it
 // is late, or a duplicate.
-func (c *Channels) Take(e *frame.Event) (counts bool) {
+func (c *Channels) Take(e *jsonevent.Event) (counts bool) {
 	if len(e.ChannelID) == 0 {
 		return true
 	}
@@ -69,13 +69,13 @@ func (c *Channels) Take(e *frame.Event) (counts bool) {
 	}
 	late := known && e.Time < was.changed
 	switch {
-	case e.Type == frame.ConnectionClose && was.closed:
+	case e.Type == jsonevent.ConnectionClose && was.closed:
 		return false
 	case e.Reopens && (late || !was.closed):
 		return false
 	case late:
-	case e.Type == frame.ConnectionClose, e.Type == frame.ConnectionOpen:
-		now.changed, now.closed = e.Time, e.Type == frame.ConnectionClose
+	case e.Type == jsonevent.ConnectionClose, e.Type == jsonevent.ConnectionOpen:
+		now.changed, now.closed = e.Time, e.Type == jsonevent.ConnectionClose
 	case was.closed && e.Time-was.changed > int64(reopenGrace):
 		now.changed, now.closed = e.Time, false
 	}
@@ -85,7 +85,7 @@ func (c *Channels) Take(e *frame.Event) (counts bool) {
 	return true
 }
 
-func keyOf(e *frame.Event) uint64 {
+func keyOf(e *jsonevent.Event) uint64 {
 	var digest xxhash.Digest
 	digest.Reset()
 	_, _ = digest.Write(e.TenantID)
@@ -135,13 +135,13 @@ func (c *Channels) number(channelType []byte) uint16 {
 // Sink passes on the events that count.
 type Sink struct {
 	Channels *Channels
-	Next     frame.Sink
+	Next     jsonevent.Sink
 }
 
-var _ frame.Sink = (*Sink)(nil)
+var _ jsonevent.Sink = (*Sink)(nil)
 
 // Event passes on an event that counts. The others are ignored.
-func (s *Sink) Event(e *frame.Event) {
+func (s *Sink) Event(e *jsonevent.Event) {
 	if !s.Channels.Take(e) {
 		s.Next.Ignored()
 		return
@@ -150,7 +150,7 @@ func (s *Sink) Event(e *frame.Event) {
 }
 
 // Violation passes it on.
-func (s *Sink) Violation(v *frame.Violation) { s.Next.Violation(v) }
+func (s *Sink) Violation(v *jsonevent.Violation) { s.Next.Violation(v) }
 
 // Ignored passes it on.
 func (s *Sink) Ignored() { s.Next.Ignored() }

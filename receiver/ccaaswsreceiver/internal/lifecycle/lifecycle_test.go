@@ -12,16 +12,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
 // at is an event of channel x, so many milliseconds after the beginning.
-func at(kind frame.Type, milliseconds int64) frame.Event {
-	return frame.Event{Type: kind, Time: milliseconds * int64(time.Millisecond), ChannelID: []byte("x"), ChannelType: []byte("chat")}
+func at(kind jsonevent.Type, milliseconds int64) jsonevent.Event {
+	return jsonevent.Event{Type: kind, Time: milliseconds * int64(time.Millisecond), ChannelID: []byte("x"), ChannelType: []byte("chat")}
 }
 
-func reopen(milliseconds int64) frame.Event {
-	e := at(frame.ConnectionOpen, milliseconds)
+func reopen(milliseconds int64) jsonevent.Event {
+	e := at(jsonevent.ConnectionOpen, milliseconds)
 	e.Reopens = true
 	return e
 }
@@ -29,9 +29,9 @@ func reopen(milliseconds int64) frame.Event {
 func TestChannels_WhatCounts(t *testing.T) {
 	t.Parallel()
 	const yes, no = true, false
-	open, closed, received := frame.ConnectionOpen, frame.ConnectionClose, frame.MessageReceive
+	open, closed, received := jsonevent.ConnectionOpen, jsonevent.ConnectionClose, jsonevent.MessageReceive
 	for name, sequence := range map[string][]struct {
-		event frame.Event
+		event jsonevent.Event
 		want  bool
 	}{
 		"of two closes the first counts":          {{at(open, 1), yes}, {at(closed, 10), yes}, {at(closed, 210), no}, {at(closed, 90_000), no}},
@@ -57,7 +57,7 @@ func TestChannels_WhatCounts(t *testing.T) {
 func TestChannels_AreOfATenant(t *testing.T) {
 	t.Parallel()
 	channels := NewChannels()
-	one, other := at(frame.ConnectionClose, 1), at(frame.ConnectionClose, 2)
+	one, other := at(jsonevent.ConnectionClose, 1), at(jsonevent.ConnectionClose, 2)
 	other.TenantID = []byte("other")
 	assert.True(t, channels.Take(&one))
 	assert.True(t, channels.Take(&other))
@@ -67,7 +67,7 @@ func TestChannels_KeepTheirType(t *testing.T) {
 	t.Parallel()
 	channels := NewChannels()
 	take := func(channelType string) string {
-		e := at(frame.MessageSend, 1)
+		e := at(jsonevent.MessageSend, 1)
 		e.ChannelType = []byte(channelType)
 		assert.True(t, channels.Take(&e))
 		return string(e.ChannelType)
@@ -82,7 +82,7 @@ func TestChannels_WithoutAnID(t *testing.T) {
 	t.Parallel()
 	channels := NewChannels()
 	for range 2 {
-		assert.True(t, channels.Take(&frame.Event{Type: frame.ConnectionClose}))
+		assert.True(t, channels.Take(&jsonevent.Event{Type: jsonevent.ConnectionClose}))
 	}
 	assert.Empty(t, channels.young)
 }
@@ -92,7 +92,7 @@ func TestChannels_MemoryIsBounded(t *testing.T) {
 	channels := NewChannels()
 	channels.most = 100
 	for i := range 2 * maxTypes {
-		e := at(frame.ConnectionClose, 1)
+		e := at(jsonevent.ConnectionClose, 1)
 		e.ChannelID, e.ChannelType = []byte(strconv.Itoa(i)), fmt.Appendf(nil, "type%d", i)
 		require.True(t, channels.Take(&e))
 		require.LessOrEqual(t, len(channels.young)+len(channels.old), 2*channels.most)
@@ -102,14 +102,14 @@ func TestChannels_MemoryIsBounded(t *testing.T) {
 		}
 	}
 	assert.LessOrEqual(t, len(channels.names), maxTypes+1)
-	long := frame.Event{ChannelID: []byte("y"), ChannelType: make([]byte, longestType+1)}
+	long := jsonevent.Event{ChannelID: []byte("y"), ChannelType: make([]byte, longestType+1)}
 	assert.True(t, channels.Take(&long))
 	assert.Len(t, long.ChannelType, longestType+1)
 }
 
 func TestChannels_AllocateNothing(t *testing.T) {
 	channels := NewChannels()
-	e, m := at(frame.ConnectionOpen, 1), at(frame.MessageSend, 2)
+	e, m := at(jsonevent.ConnectionOpen, 1), at(jsonevent.MessageSend, 2)
 	channels.Take(&e)
 	assert.Zero(t, testing.AllocsPerRun(100, func() { channels.Take(&m) }))
 }
@@ -117,20 +117,20 @@ func TestChannels_AllocateNothing(t *testing.T) {
 // sink counts what it is given.
 type sink struct{ events, ignored, violations int }
 
-func (s *sink) Event(*frame.Event)         { s.events++ }
-func (s *sink) Ignored()                   { s.ignored++ }
-func (s *sink) Violation(*frame.Violation) { s.violations++ }
+func (s *sink) Event(*jsonevent.Event)         { s.events++ }
+func (s *sink) Ignored()                       { s.ignored++ }
+func (s *sink) Violation(*jsonevent.Violation) { s.violations++ }
 
 func TestSink(t *testing.T) {
 	t.Parallel()
 	next := &sink{}
 	s := &Sink{Channels: NewChannels(), Next: next}
 	for i := range int64(3) {
-		e := at(frame.ConnectionClose, i)
+		e := at(jsonevent.ConnectionClose, i)
 		s.Event(&e)
 	}
 	s.Ignored()
-	s.Violation(&frame.Violation{})
+	s.Violation(&jsonevent.Violation{})
 	assert.Equal(t, sink{events: 1, ignored: 3, violations: 1}, *next)
 }
 
@@ -141,12 +141,12 @@ func FuzzChannels(f *testing.F) {
 		channels := NewChannels()
 		now, closed := int64(0), false
 		for _, step := range steps {
-			e := at(frame.Type(step%4), 0)
+			e := at(jsonevent.Type(step%4), 0)
 			now += int64(step/5) * int64(100*time.Millisecond)
-			e.Time, e.Reopens = now, step%5 == 4 && e.Type == frame.ConnectionOpen
+			e.Time, e.Reopens = now, step%5 == 4 && e.Type == jsonevent.ConnectionOpen
 			counts := channels.Take(&e)
 			switch e.Type {
-			case frame.ConnectionClose:
+			case jsonevent.ConnectionClose:
 				if counts {
 					assert.False(t, closed)
 				}

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 // Limits of the platform.
@@ -96,8 +96,8 @@ func (c *Channels) Idle(number int) bool {
 }
 
 // Prepare is the way to the socket of a session.
-func (c *Channels) Prepare(number int) session.Prepare {
-	return func(ctx context.Context, access session.Access, fresh bool) (*session.Route, *session.Failure) {
+func (c *Channels) Prepare(number int) wsclient.Prepare {
+	return func(ctx context.Context, access wsclient.Access, fresh bool) (*wsclient.Route, *wsclient.Failure) {
 		topics, failure := c.share(ctx, access, number)
 		if failure != nil {
 			return nil, failure
@@ -107,7 +107,7 @@ func (c *Channels) Prepare(number int) session.Prepare {
 			if failure == nil {
 				return old.route(), nil
 			}
-			if failure.Cause != session.NotFound {
+			if failure.Cause != wsclient.NotFound {
 				return nil, failure
 			}
 		}
@@ -128,8 +128,8 @@ func (c *Channels) Prepare(number int) session.Prepare {
 	}
 }
 
-func (c *channel) route() *session.Route {
-	return &session.Route{Socket: c.socket, Expires: c.expires, Private: true}
+func (c *channel) route() *wsclient.Route {
+	return &wsclient.Route{Socket: c.socket, Expires: c.expires, Private: true}
 }
 
 func (c *Channels) channel(number int) *channel {
@@ -140,7 +140,7 @@ func (c *Channels) channel(number int) *channel {
 
 // quota refuses a channel that the platform could only give by taking away another
 // that is in use.
-func (c *Channels) quota(number int, now time.Time) *session.Failure {
+func (c *Channels) quota(number int, now time.Time) *wsclient.Failure {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if c.channels[number] == nil {
@@ -150,7 +150,7 @@ func (c *Channels) quota(number int, now time.Time) *session.Failure {
 		c.rotated = c.rotated[1:]
 	}
 	if len(c.channels)+len(c.rotated) >= MaxChannels {
-		return session.NewFailure(session.Quota, false, fmt.Errorf("notification channels: %d of the %d that the platform allows are in use; "+
+		return wsclient.NewFailure(wsclient.Quota, false, fmt.Errorf("notification channels: %d of the %d that the platform allows are in use; "+
 			"a further one would take one of them away", len(c.channels)+len(c.rotated), MaxChannels))
 	}
 	c.rotated = append(c.rotated, now)
@@ -158,9 +158,9 @@ func (c *Channels) quota(number int, now time.Time) *session.Failure {
 }
 
 // create makes a channel.
-func (c *Channels) create(ctx context.Context, access session.Access) (*channel, *session.Failure) {
-	call := &session.Call{What: "channel", Method: http.MethodPost, URL: c.settings.API.JoinPath("/api/v2/notifications/channels"), Token: access.Token}
-	body, failure := session.Do(ctx, c.settings.Client, call)
+func (c *Channels) create(ctx context.Context, access wsclient.Access) (*channel, *wsclient.Failure) {
+	call := &wsclient.Call{What: "channel", Method: http.MethodPost, URL: c.settings.API.JoinPath("/api/v2/notifications/channels"), Token: access.Token}
+	body, failure := wsclient.Do(ctx, c.settings.Client, call)
 	if failure != nil {
 		return nil, failure
 	}
@@ -174,11 +174,11 @@ func (c *Channels) create(ctx context.Context, access session.Access) (*channel,
 	}
 	created := &channel{id: answer.ID, expires: time.Now().Add(24 * time.Hour)}
 	var err error
-	if created.socket, err = session.SocketURL(answer.ConnectURI, c.settings.Check); err != nil {
+	if created.socket, err = wsclient.SocketURL(answer.ConnectURI, c.settings.Check); err != nil {
 		return nil, call.BadAnswerTo("connectUri: %w", err)
 	}
 	if answer.Expires != "" {
-		nanoseconds, err := frame.ParseTimestamp([]byte(answer.Expires))
+		nanoseconds, err := jsonevent.ParseTimestamp([]byte(answer.Expires))
 		if err != nil {
 			return nil, call.BadAnswerTo("expires %w", err)
 		}

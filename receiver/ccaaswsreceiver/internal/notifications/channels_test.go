@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 // service is a Notification Service in little.
@@ -107,7 +107,7 @@ func channelsOf(t *testing.T, s *service, change func(*Settings)) (*Channels, *t
 
 func prepare(t *testing.T, c *Channels, number int, fresh bool) string {
 	t.Helper()
-	route, failure := c.Prepare(number)(t.Context(), session.Access{Token: "token"}, fresh)
+	route, failure := c.Prepare(number)(t.Context(), wsclient.Access{Token: "token"}, fresh)
 	if failure != nil {
 		return string(failure.Cause) + ": " + failure.Error()
 	}
@@ -168,11 +168,11 @@ func TestQueuesAreDiscoveredAndNewOnesFound(t *testing.T) {
 	assert.Equal(t, []string{"c1 250 ignoreErrors=true"}, s.puts)
 	assert.Equal(t, "v2.routing.queues.q00000.conversations.messages", c.shares[0][0])
 
-	require.Nil(t, c.Refresh(t.Context(), session.Access{}))
+	require.Nil(t, c.Refresh(t.Context(), wsclient.Access{}))
 	assert.Len(t, s.puts, 1, "nothing has changed")
 	s.queues = 1001
 	before := slices.Clone(c.shares[0])
-	require.Nil(t, c.Refresh(t.Context(), session.Access{}))
+	require.Nil(t, c.Refresh(t.Context(), wsclient.Access{}))
 	assert.Equal(t, "/channels/c2", <-waiting, "there is work for a second channel")
 	assert.Subset(t, c.shares[0], before, "a topic stays where it is")
 	all, rejected := c.Topics()

@@ -15,7 +15,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 const (
@@ -25,7 +25,7 @@ const (
 
 // share gives the topics of a session. It asks for the queues first where nobody
 // has, and waits where there is no topic for the session.
-func (c *Channels) share(ctx context.Context, access session.Access, number int) ([]string, *session.Failure) {
+func (c *Channels) share(ctx context.Context, access wsclient.Access, number int) ([]string, *wsclient.Failure) {
 	for {
 		c.mutex.Lock()
 		known, changed := c.known, c.changed
@@ -46,14 +46,14 @@ func (c *Channels) share(ctx context.Context, access session.Access, number int)
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, session.NewFailure(session.Shutdown, false, ctx.Err())
+			return nil, wsclient.NewFailure(wsclient.Shutdown, false, ctx.Err())
 		}
 	}
 }
 
 // Refresh looks whether the queues are still the same, and subscribes to those
 // that are new. It does nothing while topics are configured or not known yet.
-func (c *Channels) Refresh(ctx context.Context, access session.Access) *session.Failure {
+func (c *Channels) Refresh(ctx context.Context, access wsclient.Access) *wsclient.Failure {
 	c.mutex.Lock()
 	known, before := c.known, c.shares
 	c.mutex.Unlock()
@@ -79,15 +79,15 @@ func (c *Channels) Refresh(ctx context.Context, access session.Access) *session.
 }
 
 // discover makes the topics of the queues.
-func (c *Channels) discover(ctx context.Context, access session.Access) *session.Failure {
+func (c *Channels) discover(ctx context.Context, access wsclient.Access) *wsclient.Failure {
 	c.discovering.Lock()
 	defer c.discovering.Unlock()
 	var topics []string
 	for page, pages := 1, 1; page <= min(pages, maxPages) && len(topics) < queuesPerPage*maxPages; page++ {
 		at := c.settings.API.JoinPath("/api/v2/routing/queues")
 		at.RawQuery = url.Values{"pageSize": {strconv.Itoa(queuesPerPage)}, "pageNumber": {strconv.Itoa(page)}}.Encode()
-		call := &session.Call{What: "queues", Method: http.MethodGet, URL: at, Token: access.Token}
-		body, failure := session.Do(ctx, c.settings.Client, call)
+		call := &wsclient.Call{What: "queues", Method: http.MethodGet, URL: at, Token: access.Token}
+		body, failure := wsclient.Do(ctx, c.settings.Client, call)
 		if failure != nil {
 			return failure
 		}
@@ -108,7 +108,7 @@ func (c *Channels) discover(ctx context.Context, access session.Access) *session
 		pages = answer.PageCount
 	}
 	if len(topics) == 0 {
-		return session.NewFailure(session.NotFound, true, errors.New("queues: there are none that the OAuth client may see; "+
+		return wsclient.NewFailure(wsclient.NotFound, true, errors.New("queues: there are none that the OAuth client may see; "+
 			"grant its role routing:queue:view, or set notifications.topics"))
 	}
 	c.spread(topics)
@@ -165,7 +165,7 @@ func (c *Channels) spread(topics []string) {
 }
 
 // Watch refreshes now and then, until ctx ends. Failed is told of what went wrong.
-func (c *Channels) Watch(ctx context.Context, every time.Duration, tokens *session.Tokens, failed func(*session.Failure)) {
+func (c *Channels) Watch(ctx context.Context, every time.Duration, tokens *wsclient.Tokens, failed func(*wsclient.Failure)) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {

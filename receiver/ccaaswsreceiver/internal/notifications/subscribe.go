@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/session"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 // topic is one in a list of subscriptions, and the platform's answer to it.
@@ -25,22 +25,22 @@ type topic struct {
 
 // subscribe gives a channel its topics, in place of those it had. That also
 // prolongs its life.
-func (c *Channels) subscribe(ctx context.Context, access session.Access, to *channel, topics []string) *session.Failure {
+func (c *Channels) subscribe(ctx context.Context, access wsclient.Access, to *channel, topics []string) *wsclient.Failure {
 	list := make([]topic, len(topics))
 	for i, id := range topics {
 		list[i] = topic{ID: id}
 	}
 	body, err := json.Marshal(list)
 	if err != nil {
-		return session.NewFailure(session.Refused, true, err)
+		return wsclient.NewFailure(wsclient.Refused, true, err)
 	}
 	at := c.settings.API.JoinPath("/api/v2/notifications/channels", to.id, "subscriptions")
 	at.RawQuery = "ignoreErrors=true"
-	call := &session.Call{What: "subscriptions", Method: http.MethodPut, URL: at, Token: access.Token, Body: body}
+	call := &wsclient.Call{What: "subscriptions", Method: http.MethodPut, URL: at, Token: access.Token, Body: body}
 
 	c.subscribing.Lock()
 	defer c.subscribing.Unlock()
-	body, failure := session.Do(ctx, c.settings.Client, call)
+	body, failure := wsclient.Do(ctx, c.settings.Client, call)
 	if failure != nil {
 		return failure
 	}
@@ -54,7 +54,7 @@ func (c *Channels) subscribe(ctx context.Context, access session.Access, to *cha
 }
 
 // answered looks at what became of each topic. It is a failure if none was given.
-func (c *Channels) answered(asked []string, answers []topic) *session.Failure {
+func (c *Channels) answered(asked []string, answers []topic) *wsclient.Failure {
 	missing := map[string]bool{}
 	var refused []topic
 	for _, one := range answers {
@@ -73,9 +73,9 @@ func (c *Channels) answered(asked []string, answers []topic) *session.Failure {
 	}
 	hint := "check notifications.topics"
 	if len(missing) > 0 {
-		hint = "grant the OAuth client's role " + strings.Join(session.Listed(slices.Sorted(maps.Keys(missing))), ", ")
+		hint = "grant the OAuth client's role " + strings.Join(wsclient.TruncateList(slices.Sorted(maps.Keys(missing))), ", ")
 	}
-	return session.NewFailure(session.Unauthorized, true,
+	return wsclient.NewFailure(wsclient.Unauthorized, true,
 		fmt.Errorf("subscriptions: the platform rejects all %d topics, the first (%.128q) for %.128q; %s", len(refused), refused[0].ID, refused[0].RejectionReason, hint))
 }
 

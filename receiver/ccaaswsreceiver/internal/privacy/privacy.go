@@ -12,7 +12,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -46,7 +46,7 @@ type Settings struct {
 type Redactor struct {
 	redact, keep *node
 	keys         keys
-	event        *frame.Event // nil: what is redacted is none
+	event        *jsonevent.Event // nil: what is redacted is none
 
 	raw     []byte
 	out     []byte
@@ -148,7 +148,7 @@ func (n *node) measures() bool { return n.end() && n.holds&(number|clock) != 0 }
 
 // Event redacts the JSON of an event. The result is good until the next call; it is
 // false where there is none.
-func (r *Redactor) Event(e *frame.Event) (redacted []byte, ok bool) {
+func (r *Redactor) Event(e *jsonevent.Event) (redacted []byte, ok bool) {
 	r.event = e
 	redacted, ok = r.all(e.Raw)
 	r.event = nil
@@ -261,7 +261,7 @@ func (r *Redactor) counts(text []byte) bool {
 	if isPlainNumber(text) {
 		return true
 	}
-	n, ok := frame.ParseWhole(bytes.TrimSpace(text))
+	n, ok := jsonevent.ParseWhole(bytes.TrimSpace(text))
 	e := r.event
 	return ok && e != nil && (e.HasPayloadSize && n == e.PayloadSize || e.HasCloseCode && n == e.CloseCode)
 }
@@ -269,7 +269,7 @@ func (r *Redactor) counts(text []byte) bool {
 // isEventTime is whether a text is a time. Many numbers can be read as one: it is the event's,
 // or close to the present.
 func (r *Redactor) isEventTime(text []byte) bool {
-	at, err := frame.ParseTimestamp(text)
+	at, err := jsonevent.ParseTimestamp(text)
 	switch {
 	case err != nil:
 		return false
@@ -290,7 +290,7 @@ func (r *Redactor) text(raw []byte) []byte {
 	if bytes.IndexByte(text, '\\') < 0 {
 		return text
 	}
-	r.scratch = frame.AppendUnescaped(r.scratch[:0], text)
+	r.scratch = jsonevent.AppendUnescaped(r.scratch[:0], text)
 	return r.scratch
 }
 

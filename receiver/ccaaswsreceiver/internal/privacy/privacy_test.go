@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/frame"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
 func redactor(t testing.TB, set Settings) *Redactor {
@@ -26,7 +26,7 @@ func redactor(t testing.TB, set Settings) *Redactor {
 func TestRedaction(t *testing.T) {
 	t.Parallel()
 	r := redactor(t, Settings{Keep: []string{"id || [1].id", "name.kept", "content|json.Id"}, Redact: []string{"list[3].x", "data|json.y", "id.secret"}})
-	event := frame.Event{ID: []byte("a@b"), ChannelID: []byte("Ann Lee")}
+	event := jsonevent.Event{ID: []byte("a@b"), ChannelID: []byte("Ann Lee")}
 	for in, want := range map[string]string{
 		` { "state" : "connected" , "n" : 12 , "b": true, "z": null, "e": "" } `: `{"state":"connected","n":12,"b":true,"z":null,"e":""}`,
 		`{"name":"x","displayName":1,"Name":["a",{"b":"c","d":true}]}`:           `{"name":"[redacted]","displayName":"[redacted]","Name":["[redacted]",{"b":"[redacted]","d":true}]}`,
@@ -66,7 +66,7 @@ func TestRedaction(t *testing.T) {
 	for _, in := range []string{``, `{`, `{"a"`, `{"a":`, `{"a":1`, `[1`, `[1,`, `{"a":1}}`, `"a`, `{"a" "b"}`, strings.Repeat("[", 70) + strings.Repeat("]", 70)} {
 		_, ok := r.Any([]byte(in))
 		assert.False(t, ok, in)
-		_, ok = r.Event(&frame.Event{Raw: []byte(in)})
+		_, ok = r.Event(&jsonevent.Event{Raw: []byte(in)})
 		assert.False(t, ok, in)
 	}
 }
@@ -76,7 +76,7 @@ func TestRedaction(t *testing.T) {
 func TestWhatShouldBeANumberOrATime(t *testing.T) {
 	t.Parallel()
 	r := redactor(t, Settings{Numbers: []string{"size", "code"}, Times: []string{"at"}})
-	event := frame.Event{Time: 4_111_111_111_111_111_000, PayloadSize: 123456789, HasPayloadSize: true, CloseCode: 4001, HasCloseCode: true}
+	event := jsonevent.Event{Time: 4_111_111_111_111_111_000, PayloadSize: 123456789, HasPayloadSize: true, CloseCode: 4001, HasCloseCode: true}
 	const gone = `"[redacted]"`
 	for _, test := range []struct{ key, value, ofEvent, otherwise string }{
 		{"size", `512`, `512`, `512`},
@@ -123,9 +123,9 @@ func TestWhatShouldBeANumberOrATime(t *testing.T) {
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	in := []byte(`{"userId":"u","user":{"id":"u"},"authorUser":{"id":"u"},"owner":"u"}`)
-	got, _ := redactor(t, Settings{}).Event(&frame.Event{Raw: in})
+	got, _ := redactor(t, Settings{}).Event(&jsonevent.Event{Raw: in})
 	assert.Equal(t, string(in), string(got))
-	got, _ = redactor(t, Settings{Users: true, Redact: []string{"owner"}}).Event(&frame.Event{Raw: in})
+	got, _ = redactor(t, Settings{Users: true, Redact: []string{"owner"}}).Event(&jsonevent.Event{Raw: in})
 	assert.JSONEq(t, `{"userId":"[redacted]","user":{"id":"[redacted]"},"authorUser":{"id":"[redacted]"},"owner":"[redacted]"}`, string(got))
 }
 
@@ -140,7 +140,7 @@ func TestBadPaths(t *testing.T) {
 func TestPathsIntoAListOfParts(t *testing.T) {
 	t.Parallel()
 	in := []byte(`["e-1",{"id":"Ann Lee","w":"x"}]`)
-	event := &frame.Event{Raw: in, ID: []byte("Ann Lee")}
+	event := &jsonevent.Event{Raw: in, ID: []byte("Ann Lee")}
 	got, _ := redactor(t, Settings{Keep: []string{"[0]", "[1].id"}}).Event(event)
 	assert.JSONEq(t, `["[redacted]",{"id":"Ann Lee","w":"x"}]`, string(got))
 	got, _ = redactor(t, Settings{Keep: []string{"[1].id"}, Redact: []string{"[0]"}}).Event(event)
@@ -152,7 +152,7 @@ func TestKeysAreBounded(t *testing.T) {
 	t.Parallel()
 	r := redactor(t, Settings{})
 	for n := range 3 * maxKeys {
-		_, ok := r.Event(&frame.Event{Raw: fmt.Appendf(nil, `{"key %d":1,"%s":1}`, n, strings.Repeat("k", maxKey+1+n%100))})
+		_, ok := r.Event(&jsonevent.Event{Raw: fmt.Appendf(nil, `{"key %d":1,"%s":1}`, n, strings.Repeat("k", maxKey+1+n%100))})
 		require.True(t, ok)
 	}
 	assert.Len(t, r.keys.known, maxKeys)
@@ -161,8 +161,8 @@ func TestKeysAreBounded(t *testing.T) {
 		bytes += len(key)
 	}
 	assert.LessOrEqual(t, bytes, maxKeys*maxKey)
-	_, _ = r.Event(&frame.Event{Raw: fmt.Appendf(nil, `{"state":%q}`, strings.Repeat(`"`, 1<<20))})
-	_, _ = r.Event(&frame.Event{Raw: []byte(`{"state":"a"}`)})
+	_, _ = r.Event(&jsonevent.Event{Raw: fmt.Appendf(nil, `{"state":%q}`, strings.Repeat(`"`, 1<<20))})
+	_, _ = r.Event(&jsonevent.Event{Raw: []byte(`{"state":"a"}`)})
 	assert.LessOrEqual(t, cap(r.out)+cap(r.scratch), 4*maxBuffer, "a large frame is not kept")
 }
 

@@ -1,0 +1,162 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/conversation"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/notifications"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
+)
+
+const genesysCloud = "genesys_cloud"
+
+// NotificationsConfig configures the Notification Service of Genesys Cloud.
+type NotificationsConfig struct {
+	// Topics are the topics to subscribe to; none: those of all queues.
+	Topics []string `mapstructure:"topics"`
+	// RefreshInterval is the time between two requests for new queues.
+	RefreshInterval time.Duration `mapstructure:"refresh_interval"`
+}
+
+func genesysRealtime() API {
+	a := realtimeOf(genesysCloud, "v2.realtime-events")
+	a.profile.domains = genesysDomains()
+	return a
+}
+
+// genesysNotifications is the Notification Service. Its frames hold snapshots of
+// conversations, which package conversation decodes.
+type genesysNotifications struct{}
+
+func (genesysNotifications) Profile() *Profile {
+	return &Profile{
+		Platform:        genesysCloud,
+		API:             "notifications",
+		Fields:          jsonevent.DefaultFields(),
+		PayloadSize:     SizeOfEvent,
+		Heartbeat:       wsclient.Heartbeat{Interval: 15 * time.Second, Timeout: 35 * time.Second},
+		Backoff:         wsclient.Backoff{Initial: 2 * time.Second, Max: 90 * time.Second},
+		RedactByDefault: true,
+		AbnormalReasons: abnormalReasons(),
+		domains:         genesysDomains(),
+	}
+}
+
+func (a genesysNotifications) Validate(c *Config) error {
+	var err error
+	if c.PayloadSize == SizeOfText {
+		err = errors.New(`payload_size: "text": must be event, object or none with api: notifications, which sends no text`)
+	}
+	return errors.Join(rejectSession(a.Profile(), c), err)
+}
+
+func (a genesysNotifications) Endpoints(c *Config) (*Endpoints, error) {
+	at, err := a.Profile().endpoints(c, "/")
+	if err != nil {
+		return nil, err
+	}
+	at.Socket = nil // a channel's
+	return at.complete(c, a.Profile())
+}
+
+func (genesysNotifications) Protocol(c *Config) wsclient.Protocol {
+	return wsclient.Protocol{
+		KeepAlive: wsclient.KeepAlive{
+			Send:     `{"message":"ping"}`,
+			Expect:   wsclient.NewPattern(`{"topicName":"channel.metadata","eventBody":{"message":"pong"}}`),
+			Interval: c.Heartbeat.Interval,
+		},
+		IdleTimeout: c.Heartbeat.Timeout,
+		Controls: []wsclient.ControlFrame{
+			{Match: wsclient.NewPattern(`{"topicName":"channel.metadata"}`), Action: wsclient.Ignore},
+			{Match: wsclient.NewPattern(`{"topicName":"v2.system.socket_closing"}`), Action: wsclient.Rotate},
+			{Match: wsclient.NewPattern(`{"result":"404"}`), Action: wsclient.Renew},
+			{Match: wsclient.NewPattern(`{"result":404}`), Action: wsclient.Renew},
+		},
+	}
+}
+
+// Connect spreads the topics over channels, one for each session. One tracker has the
+// state of all conversations.
+func (genesysNotifications) Connect(c *Config, at *Endpoints, env *Environment) (*Upstream, error) {
+	tokens := env.tokens(c, wsclient.StaticURL(at.Token))
+	channels := notifications.New(notifications.Settings{
+		Client: env.Client, API: at.API, Topics: c.Notifications.Topics, Channels: c.Connections,
+		Overlap: c.Overlap, Check: at.Check,
+		Rejected: func(topic, reason string, missing []string) {
+			env.Logger.Warn("The platform rejects the subscription to a topic; its events are not received",
+				zap.String("topic", wsclient.Truncate(topic)), zap.String("reason", wsclient.Truncate(reason)),
+				zap.Strings("missing_permissions", wsclient.TruncateList(missing)))
+		},
+		LeftOut: func(topics int) {
+			env.Logger.Error("There are more topics than the platform's channels hold; events of the others are not received",
+				zap.Int("left_out", topics), zap.Int("channels", notifications.MaxCarrying), zap.Int("topics_per_channel", notifications.MaxTopics))
+		},
+	})
+	var mutex sync.Mutex
+	tracker := conversation.NewTracker(time.Now().Add(-time.Second)) // tolerates a small clock offset
+	return &Upstream{
+		Sessions: channels.Sessions(), Tokens: tokens, Prepare: channels.Prepare, Idle: channels.Idle,
+		NewDecode: func(*jsonevent.Decoder) Decode {
+			return func(text []byte, at time.Time, to jsonevent.Sink) {
+				mutex.Lock()
+				defer mutex.Unlock()
+				tracker.Decode(text, at, to)
+			}
+		},
+		Run: func(ctx context.Context) {
+			channels.Watch(ctx, c.Notifications.RefreshInterval, tokens, func(failure *wsclient.Failure) {
+				env.Logger.Warn("Cannot refresh the list of queues; the known queues stay subscribed", zap.Error(failure))
+			})
+		},
+	}, observeTopics(env.Telemetry, channels)
+}
+
+func observeTopics(telemetry *metadata.TelemetryBuilder, channels *notifications.Channels) error {
+	err := telemetry.RegisterCcaasWsTopicsCallback(func(_ context.Context, o metric.Int64Observer) error {
+		all, _ := channels.Topics()
+		o.Observe(int64(all))
+		return nil
+	})
+	return errors.Join(err, telemetry.RegisterCcaasWsRejectedTopicsCallback(func(_ context.Context, o metric.Int64Observer) error {
+		_, rejected := channels.Topics()
+		o.Observe(int64(rejected))
+		return nil
+	}))
+}
+
+// genesysDomains returns the domains of Genesys Cloud by region, as in the platform's
+// own client libraries.
+func genesysDomains() map[string]string {
+	return map[string]string{
+		"us-east-1":      "mypurecloud.com",
+		"us-east-2":      "use2.us-gov-pure.cloud",
+		"us-west-2":      "usw2.pure.cloud",
+		"ca-central-1":   "cac1.pure.cloud",
+		"mx-central-1":   "mxc1.pure.cloud",
+		"sa-east-1":      "sae1.pure.cloud",
+		"eu-central-1":   "mypurecloud.de",
+		"eu-central-2":   "euc2.pure.cloud",
+		"eu-west-1":      "mypurecloud.ie",
+		"eu-west-2":      "euw2.pure.cloud",
+		"eusc-de-east-1": "edee1.eusc-pure.cloud",
+		"me-central-1":   "mec1.pure.cloud",
+		"ap-south-1":     "aps1.pure.cloud",
+		"ap-southeast-1": "apse1.pure.cloud",
+		"ap-southeast-2": "mypurecloud.com.au",
+		"ap-northeast-1": "mypurecloud.jp",
+		"ap-northeast-2": "apne2.pure.cloud",
+		"ap-northeast-3": "apne3.pure.cloud",
+	}
+}

@@ -1,0 +1,134 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wsclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// dial opens a WebSocket. It fails unless the platform accepts exactly the requested
+// subprotocol. withToken is whether the request has a token of oauth2.
+func (s *Session) dial(ctx context.Context, route *Route, withToken bool) (*socket, *Failure) {
+	what := "upgrade GET " + route.name()
+	requested := s.settings.Subprotocol
+
+	var line *idleTimeoutConn
+	var release func() bool
+	dialer := *s.settings.Dialer
+	if requested != "" {
+		dialer.Subprotocols = []string{requested}
+	}
+	connect := netDialer(s.settings.Dialer)
+	dialer.NetDialContext = func(dialing context.Context, network, address string) (net.Conn, error) {
+		began := time.Now()
+		conn, err := connect(dialing, network, address)
+		if err != nil {
+			return nil, err
+		}
+		// The handshake heeds its deadline, but not the end of its context.
+		release = context.AfterFunc(ctx, func() { _ = conn.Close() })
+		line = &idleTimeoutConn{Conn: conn, roundTrip: time.Since(began), lag: readLag{pingDue: make(chan struct{}, 1)}}
+		line.limit(maxHandshakeSize)
+		return line, nil
+	}
+	through := proxied(&dialer)
+	conn, response, err := dialer.DialContext(through.trace(ctx), route.Socket.String(), route.Header) //nolint:bodyclose // gorilla has read what there is
+	if release != nil {
+		release()
+	}
+	if err != nil {
+		if response == nil {
+			err = through.blame(err)
+		}
+		return nil, upgradeFailure(what, response, withToken, err)
+	}
+	if failure := checkUpgrade(what, requested, conn.Subprotocol(), response.Header); failure != nil {
+		_ = conn.WriteControl(websocket.CloseMessage,
+			websocket.FormatCloseMessage(websocket.CloseProtocolError, "not the requested subprotocol"), time.Now().Add(writeTimeout))
+		_ = conn.Close()
+		return nil, failure
+	}
+	line.setIdleTimeout(s.settings.Heartbeat.Timeout)
+	return newSocket(conn, line, &s.settings), nil
+}
+
+// proxyUse is the proxy of a dial, and whether the connection through it is up.
+type proxyUse struct {
+	proxy *url.URL // nil: none
+	up    bool
+}
+
+// proxied makes a dialer record its proxy.
+func proxied(dialer *websocket.Dialer) *proxyUse {
+	use := &proxyUse{}
+	choose := dialer.Proxy
+	if choose == nil {
+		return use
+	}
+	dialer.Proxy = func(request *http.Request) (*url.URL, error) {
+		proxy, err := choose(request)
+		use.proxy = proxy
+		return proxy, err
+	}
+	return use
+}
+
+// trace records that the platform, and not only the proxy, is reached.
+func (u *proxyUse) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { u.up = true }})
+}
+
+// blame adds the proxy to an error of the connection to it.
+func (u *proxyUse) blame(err error) error {
+	if u.proxy == nil || u.up {
+		return err
+	}
+	failed := &proxyError{proxy: proxyName(u.proxy), err: err}
+	if err.Error() == http.StatusText(http.StatusProxyAuthRequired) { // all that gorilla keeps of the answer
+		failed.status = http.StatusProxyAuthRequired
+	}
+	return failed
+}
+
+func upgradeFailure(what string, response *http.Response, withToken bool, err error) *Failure {
+	switch {
+	case response == nil:
+		return transportFailure(what, err)
+	case !errors.Is(err, websocket.ErrBadHandshake):
+		return permanent(BadAnswer, fmt.Errorf("%s: %w", what, brief{err}))
+	case response.StatusCode == http.StatusSwitchingProtocols:
+		return permanent(BadAnswer, fmt.Errorf("%s: the answer is no WebSocket upgrade of RFC 6455: %w", what, err))
+	default:
+		return statusFailure(what, response, withToken, time.Now())
+	}
+}
+
+// checkUpgrade compares the response with the request. Compression is never requested:
+// its decompressed size is not bounded.
+func checkUpgrade(what, requested, answer string, header http.Header) *Failure {
+	if answer != requested {
+		return permanent(Subprotocol, fmt.Errorf("%s: %s was requested, the platform answered with %s; check platform, or set subprotocol",
+			what, subprotocolName(requested), subprotocolName(answer)))
+	}
+	if extensions := header.Get("Sec-Websocket-Extensions"); extensions != "" {
+		return permanent(BadAnswer, fmt.Errorf("%s: the platform answered with the extension %.64q, that was not requested", what, extensions))
+	}
+	return nil
+}
+
+func subprotocolName(name string) string {
+	if name == "" {
+		return "no subprotocol"
+	}
+	return fmt.Sprintf("subprotocol %.64q", name)
+}
