@@ -13,14 +13,14 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
 )
 
-// Alerts that wait are on the storage under a number each, from first to next.
-// Beside them stands the engine's state, see its save.go.
+// Queued alerts are on the storage under a number each, from first to next, beside the
+// engine's state (internal/engine/save.go).
 const pendingKey = "pending"
 
 func alertsKey(number int64) string { return fmt.Sprintf("alerts/%d", number) }
 func damagedKey(key string) string  { return "damaged/" + key }
 
-// pending says which alerts wait on the storage.
+// pending is the range of queued alerts on the storage.
 type pending struct {
 	First int64 `json:"first"`
 	Next  int64 `json:"next"`
@@ -35,11 +35,11 @@ func (p pending) seal() []byte {
 type keeper struct {
 	client  storage.Client
 	pending pending
-	taken   []int64 // alerts that downstream has taken and that are still there
+	taken   []int64 // alerts that downstream has accepted and that are not deleted yet
 	failed  bool
 }
 
-// forget are the operations that take off the storage what downstream has taken.
+// forget returns the operations that delete alerts which downstream has accepted.
 func (k *keeper) forget() []*storage.Operation {
 	operations := []*storage.Operation{storage.SetOperation(pendingKey, k.pending.seal())}
 	for _, number := range k.taken {
@@ -48,7 +48,7 @@ func (k *keeper) forget() []*storage.Operation {
 	return operations
 }
 
-// get reads keys in one go.
+// get reads keys in one transaction.
 func (k *keeper) get(ctx context.Context, keys ...string) ([][]byte, error) {
 	operations := make([]*storage.Operation, len(keys))
 	for i, key := range keys {

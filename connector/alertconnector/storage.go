@@ -18,20 +18,20 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
 )
 
-// open gets the storage and goes on where the state on it ends.
+// open opens the storage client and continues from the state on it.
 func (e *evaluator) open(ctx context.Context, host component.Host, now time.Time) error {
 	extension, ok := host.GetExtensions()[*e.config.Storage]
 	if !ok {
-		return fmt.Errorf("storage: %s: there is no such extension; name one of service::extensions", e.config.Storage)
+		return fmt.Errorf("storage: %s: there is no such extension; configure one of service::extensions", e.config.Storage)
 	}
 	provider, ok := extension.(storage.Extension)
 	if !ok {
-		return fmt.Errorf("storage: %s: is no storage extension, as file_storage is", e.config.Storage)
+		return fmt.Errorf("storage: %s: is not a storage extension such as file_storage", e.config.Storage)
 	}
 	client, err := provider.GetClient(ctx, component.KindConnector, e.id, "")
 	if err != nil {
-		// To watch is worth more than to remember, so this stops nothing; but it shows in health.
-		e.logger.Error("The storage cannot be opened. Baselines are learned from nothing, and nothing is saved. "+
+		// A storage failure is not fatal: evaluation continues without persistence.
+		e.logger.Error("Storage not opened: baselines begin empty, and nothing is saved. "+
 			"Is another collector using it? If its file is damaged, move the file of this connector out of the storage's directory and restart",
 			zap.Error(err))
 		e.report(componentstatus.NewRecoverableErrorEvent(fmt.Errorf("storage: %s: %w", e.config.Storage, err)))
@@ -47,7 +47,7 @@ func (e *evaluator) report(event *componentstatus.Event) {
 	}
 }
 
-// restore reads the state. What is damaged is set aside and told; the rest is used.
+// restore reads the state. Damaged state is quarantined and logged; the rest is used.
 func (e *evaluator) restore(ctx context.Context, now time.Time) error {
 	found, err := e.engine.Restore(func(keys ...string) ([][]byte, error) { return e.keeper.get(ctx, keys...) })
 	if err == nil {
@@ -57,11 +57,11 @@ func (e *evaluator) restore(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("storage: %s: cannot be read: %w", e.config.Storage, err)
 	}
 	for i := range found.Damage {
-		e.setAside(ctx, &found.Damage[i])
+		e.quarantine(ctx, &found.Damage[i])
 	}
 	e.engine.Resume(now.UnixMilli())
 	if found.Series > 0 || found.Dropped > 0 {
-		e.logger.Info("Went on from the saved state", zap.Int("series", found.Series), zap.Int("pending_alerts", e.alerts.count()),
+		e.logger.Info("State restored", zap.Int("series", found.Series), zap.Int("pending_alerts", e.alerts.count()),
 			zap.Int("series_without_a_rule", found.Dropped))
 	}
 	if found.Dropped > 0 || len(found.Outcome.Alerts) > 0 {
@@ -70,18 +70,17 @@ func (e *evaluator) restore(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// setAside tells of a damaged piece, and keeps it where nothing overwrites it, for
-// whoever wants to find out what happened to it.
-func (e *evaluator) setAside(ctx context.Context, damage *engine.Damage) {
+// quarantine logs damaged state, and keeps it under a key of its own for analysis.
+func (e *evaluator) quarantine(ctx context.Context, damage *engine.Damage) {
 	key := damagedKey(damage.Key)
-	e.logger.Error("Some of the saved state is damaged. It was set aside and the rest is used; a baseline that it held is learned anew",
+	e.logger.Error("Saved state is damaged; it was quarantined and the rest is used. A baseline that it held is learned again",
 		zap.String("key", damage.Key), zap.String("kept_as", key), zap.Error(damage.Err))
 	if err := e.keeper.client.Set(ctx, key, damage.Piece); err != nil {
-		e.logger.Error("The damaged state cannot be kept", zap.String("kept_as", key), zap.Error(err))
+		e.logger.Error("Damaged state not quarantined", zap.String("kept_as", key), zap.Error(err))
 	}
 }
 
-// restoreAlerts finds the alerts that downstream may not have taken.
+// restoreAlerts reads the alerts that downstream may not have accepted.
 func (e *evaluator) restoreAlerts(ctx context.Context, found *engine.Restored) error {
 	pieces, err := e.keeper.get(ctx, pendingKey)
 	if err != nil || pieces[0] == nil {
@@ -92,8 +91,8 @@ func (e *evaluator) restoreAlerts(ctx context.Context, found *engine.Restored) e
 	if err == nil {
 		err = json.Unmarshal(content, &p)
 	}
-	if err == nil && (p.First < 0 || p.Next < p.First || p.Next-p.First > 2*maxPending) { // of removed rules some more can come
-		err = fmt.Errorf("says that alerts %d to %d wait", p.First, p.Next)
+	if err == nil && (p.First < 0 || p.Next < p.First || p.Next-p.First > 2*maxPending) { // removed rules can add some
+		err = fmt.Errorf("alerts %d to %d: not a range", p.First, p.Next)
 	}
 	if err != nil {
 		found.Damage = append(found.Damage, engine.Damage{Key: pendingKey, Piece: pieces[0], Err: err})
@@ -123,17 +122,17 @@ func (e *evaluator) restoreAlerts(ctx context.Context, found *engine.Restored) e
 	return nil
 }
 
-// save writes alerts and what has changed in one go, in an order that leaves
-// something whole wherever it is cut off: an alert is on the storage before the state
-// that says it was told. A storage that fails stops nothing; what it has missed goes
-// with the next.
+// save writes alerts and changed state in one batch, in an order that is consistent
+// wherever it is cut off: an alert is on the storage before the state that marks it as
+// emitted. A storage failure is not fatal: what it has rejected is written with the next
+// batch.
 func (e *evaluator) save(ctx context.Context, logs plog.Logs) {
 	hasAlerts := logs.LogRecordCount() > 0 && e.alerts.next != nil
 	if e.keeper == nil {
 		if hasAlerts {
 			e.alerts.waiting = append(e.alerts.waiting, alertBatch{logs: logs})
 		}
-		e.engine.Saved() // there is nothing to keep for later
+		e.engine.Saved() // nothing is saved
 		return
 	}
 	k := e.keeper
@@ -165,8 +164,8 @@ func (e *evaluator) save(ctx context.Context, logs plog.Logs) {
 	e.noteSaved(ctx, err)
 }
 
-// saveAlerts are the operations for the latest alerts, or for all that wait when
-// some of them could not be written.
+// saveAlerts returns the operations for the latest alerts, or for all queued ones after a
+// failure.
 func (e *evaluator) saveAlerts(latest bool) ([]*storage.Operation, error) {
 	batches := e.alerts.waiting
 	if latest && !e.keeper.failed {
@@ -183,8 +182,8 @@ func (e *evaluator) saveAlerts(latest bool) ([]*storage.Operation, error) {
 	return append(operations, e.keeper.forget()...), nil
 }
 
-// taken notes that downstream has taken a batch of alerts. Where that fails, a
-// restart tells them again, under the same ids.
+// taken records that downstream has accepted a batch of alerts. If that fails, a restart
+// sends them again, under the same ids.
 func (e *evaluator) taken(ctx context.Context, number int64) {
 	if e.keeper == nil {
 		return
@@ -192,7 +191,7 @@ func (e *evaluator) taken(ctx context.Context, number int64) {
 	e.keeper.pending.First = number + 1
 	e.keeper.taken = append(e.keeper.taken, number)
 	if e.keeper.failed {
-		return // the next save notes it
+		return // the next save records it
 	}
 	if err := e.keeper.client.Batch(ctx, e.keeper.forget()...); err != nil {
 		e.noteSaved(ctx, err)
@@ -201,8 +200,8 @@ func (e *evaluator) taken(ctx context.Context, number int64) {
 	e.keeper.taken = nil
 }
 
-// noteSaved logs, and shows in health, the begin and the end of a time in which
-// the storage fails.
+// noteSaved logs, and reports in the component's status, the begin and the end of a time
+// in which the storage fails.
 func (e *evaluator) noteSaved(ctx context.Context, err error) {
 	if err != nil {
 		e.telemetry.AlertSaveFailures.Add(ctx, 1)
@@ -210,11 +209,11 @@ func (e *evaluator) noteSaved(ctx context.Context, err error) {
 	switch {
 	case err != nil && !e.keeper.failed:
 		err = fmt.Errorf("storage: %s: %w", e.config.Storage, err)
-		e.logger.Error("The state cannot be saved; rules are applied all the same, but a restart will go back to what was saved last. "+
+		e.logger.Error("State not saved; rules are applied nevertheless, and a restart continues from the last saved state. "+
 			"Is the disk of the storage full?", zap.Error(err))
 		e.report(componentstatus.NewRecoverableErrorEvent(err))
 	case err == nil && e.keeper.failed:
-		e.logger.Info("The state is saved again")
+		e.logger.Info("State saved again")
 		e.report(componentstatus.NewEvent(componentstatus.StatusOK))
 	}
 	e.keeper.failed = err != nil
