@@ -116,7 +116,7 @@ func (e *evaluator) tick(ctx context.Context) {
 	if e.alerts.count() < maxPending { // otherwise it waits until downstream accepts alerts again
 		out = e.engine.Tick(now.UnixMilli())
 	}
-	if len(out.Alerts) > 0 || e.keeper != nil && e.keeper.failed {
+	if len(out.Alerts) > 0 || e.checkpoints != nil && e.checkpoints.Failing() {
 		e.commit(ctx, out, now)
 	}
 }

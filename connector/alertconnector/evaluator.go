@@ -36,12 +36,12 @@ type evaluator struct {
 	templates map[string]*ruleTemplate
 	wanted    map[string]bool // metrics that a rule uses
 
-	mutex  sync.Mutex
-	engine *engine.Engine
-	files  []*calendarFile
-	keeper *keeper // nil without a storage
-	alerts alertQueue
-	points pointQueue
+	mutex       sync.Mutex
+	engine      *engine.Engine
+	files       []*calendarFile
+	checkpoints *checkpointStore // nil without a storage
+	alerts      alertQueue
+	points      pointQueue
 
 	drops  *unreportedDrops
 	ticked int64 // at the wall clock, unix ms
@@ -131,11 +131,11 @@ func (e *evaluator) leave(ctx context.Context) error {
 	defer e.mutex.Unlock()
 	waiting := e.alerts.count()
 	switch {
-	case e.keeper != nil:
-		if e.keeper.failed { // the last batches are not on it yet
+	case e.checkpoints != nil:
+		if e.checkpoints.Failing() { // the last batches are not on it yet
 			e.save(ctx, plog.NewLogs())
 		}
-		return e.keeper.client.Close(ctx)
+		return e.checkpoints.Close(ctx)
 	case waiting > 0:
 		return fmt.Errorf("%d alerts are lost: downstream did not accept them", waiting)
 	default:

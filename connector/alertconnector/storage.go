@@ -6,6 +6,7 @@ package alertconnector
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,28 +17,22 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 )
 
-// open opens the storage client and continues from the state on it.
+// open opens the storage and restores the state. Where the storage is unavailable, rules
+// are evaluated without one, and that is reported as the component's status.
 func (e *evaluator) open(ctx context.Context, host component.Host, now time.Time) error {
-	extension, ok := host.GetExtensions()[*e.config.Storage]
-	if !ok {
-		return fmt.Errorf("storage: %s: there is no such extension; configure one of service::extensions", e.config.Storage)
-	}
-	provider, ok := extension.(storage.Extension)
-	if !ok {
-		return fmt.Errorf("storage: %s: is not a storage extension such as file_storage", e.config.Storage)
-	}
-	client, err := provider.GetClient(ctx, component.KindConnector, e.id, "")
-	if err != nil {
-		// A storage failure is not fatal: evaluation continues without persistence.
-		e.logger.Error("Storage not opened: baselines begin empty, and nothing is saved. "+
-			"Is another collector using it? If its file is damaged, move the file of this connector out of the storage's directory and restart",
-			zap.Error(err))
-		e.report(componentstatus.NewRecoverableErrorEvent(fmt.Errorf("storage: %s: %w", e.config.Storage, err)))
+	client, err := state.Open(ctx, host, *e.config.Storage, component.KindConnector, e.id)
+	if errors.Is(err, state.ErrUnavailable) {
+		e.logger.Error("Storage cannot be opened. Baselines start without history, and no state is saved", zap.Error(err))
+		e.report(componentstatus.NewRecoverableErrorEvent(err))
 		return nil
 	}
-	e.keeper = &keeper{client: client}
+	if err != nil {
+		return err
+	}
+	e.checkpoints = &checkpointStore{Store: state.NewStore(client, e.config.Storage.String(), e.logger, e.report)}
 	return e.restore(ctx, now)
 }
 
@@ -47,21 +42,21 @@ func (e *evaluator) report(event *componentstatus.Event) {
 	}
 }
 
-// restore reads the state. Damaged state is quarantined and logged; the rest is used.
+// restore restores the state. Damaged values are quarantined and the rest is used.
 func (e *evaluator) restore(ctx context.Context, now time.Time) error {
-	found, err := e.engine.Restore(func(keys ...string) ([][]byte, error) { return e.keeper.get(ctx, keys...) })
+	found, err := e.engine.Restore(func(keys ...string) ([][]byte, error) { return e.checkpoints.get(ctx, keys...) })
 	if err == nil {
-		err = e.restoreAlerts(ctx, &found)
+		err = e.restoreAlerts(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("storage: %s: cannot be read: %w", e.config.Storage, err)
 	}
-	for i := range found.Damage {
-		e.quarantine(ctx, &found.Damage[i])
+	for _, damage := range found.Damage {
+		e.checkpoints.Quarantine(ctx, damage.Key, damage.Piece, damage.Err)
 	}
 	e.engine.Resume(now.UnixMilli())
 	if found.Series > 0 || found.Dropped > 0 {
-		e.logger.Info("State restored", zap.Int("series", found.Series), zap.Int("pending_alerts", e.alerts.count()),
+		e.logger.Info("Resumed from saved state", zap.Int("series", found.Series), zap.Int("pending_alerts", e.alerts.count()),
 			zap.Int("series_without_a_rule", found.Dropped))
 	}
 	if found.Dropped > 0 || len(found.Outcome.Alerts) > 0 {
@@ -70,52 +65,36 @@ func (e *evaluator) restore(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// quarantine logs damaged state, and keeps it under a key of its own for analysis.
-func (e *evaluator) quarantine(ctx context.Context, damage *engine.Damage) {
-	key := damagedKey(damage.Key)
-	e.logger.Error("Saved state is damaged; it was quarantined and the rest is used. A baseline that it held is learned again",
-		zap.String("key", damage.Key), zap.String("kept_as", key), zap.Error(damage.Err))
-	if err := e.keeper.client.Set(ctx, key, damage.Piece); err != nil {
-		e.logger.Error("Damaged state not quarantined", zap.String("kept_as", key), zap.Error(err))
-	}
-}
-
-// restoreAlerts reads the alerts that downstream may not have accepted.
-func (e *evaluator) restoreAlerts(ctx context.Context, found *engine.Restored) error {
-	pieces, err := e.keeper.get(ctx, pendingKey)
-	if err != nil || pieces[0] == nil {
+// restoreAlerts restores the alerts that may not be delivered.
+func (e *evaluator) restoreAlerts(ctx context.Context) error {
+	var p pending
+	ok, err := e.checkpoints.Load(ctx, pendingKey, func(value []byte) error {
+		content, err := engine.Decode(value)
+		if err == nil {
+			err = json.Unmarshal(content, &p)
+		}
+		if err == nil && (p.First < 0 || p.Next < p.First || p.Next-p.First > 2*maxPending) { // removed rules can add some
+			err = fmt.Errorf("alerts %d to %d are pending", p.First, p.Next)
+		}
+		return err
+	})
+	if err != nil || !ok {
 		return err
 	}
-	var p pending
-	content, err := engine.Unseal(pieces[0])
-	if err == nil {
-		err = json.Unmarshal(content, &p)
-	}
-	if err == nil && (p.First < 0 || p.Next < p.First || p.Next-p.First > 2*maxPending) { // removed rules can add some
-		err = fmt.Errorf("alerts %d to %d: not a range", p.First, p.Next)
-	}
-	if err != nil {
-		found.Damage = append(found.Damage, engine.Damage{Key: pendingKey, Piece: pieces[0], Err: err})
-		return nil
-	}
-	e.keeper.pending = p
+	e.checkpoints.pending = p
 	for number := p.First; number < p.Next; number++ {
-		pieces, err := e.keeper.get(ctx, alertsKey(number))
+		var logs plog.Logs
+		ok, err := e.checkpoints.Load(ctx, alertsKey(number), func(value []byte) error {
+			content, err := engine.Decode(value)
+			if err == nil {
+				logs, err = (&plog.ProtoUnmarshaler{}).UnmarshalLogs(content)
+			}
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if pieces[0] == nil {
-			continue
-		}
-		var logs plog.Logs
-		if content, err = engine.Unseal(pieces[0]); err == nil {
-			logs, err = (&plog.ProtoUnmarshaler{}).UnmarshalLogs(content)
-		}
-		if err != nil {
-			found.Damage = append(found.Damage, engine.Damage{Key: alertsKey(number), Piece: pieces[0], Err: err})
-			continue
-		}
-		if e.alerts.next != nil {
+		if ok && e.alerts.next != nil {
 			e.alerts.waiting = append(e.alerts.waiting, alertBatch{number: number, logs: logs})
 		}
 	}
@@ -128,21 +107,21 @@ func (e *evaluator) restoreAlerts(ctx context.Context, found *engine.Restored) e
 // batch.
 func (e *evaluator) save(ctx context.Context, logs plog.Logs) {
 	hasAlerts := logs.LogRecordCount() > 0 && e.alerts.next != nil
-	if e.keeper == nil {
+	if e.checkpoints == nil {
 		if hasAlerts {
 			e.alerts.waiting = append(e.alerts.waiting, alertBatch{logs: logs})
 		}
 		e.engine.Saved() // nothing is saved
 		return
 	}
-	k := e.keeper
+	k := e.checkpoints
 	var operations []*storage.Operation
 	var err error
 	if hasAlerts {
 		e.alerts.waiting = append(e.alerts.waiting, alertBatch{number: k.pending.Next, logs: logs})
 		k.pending.Next++
 	}
-	if hasAlerts || k.failed {
+	if hasAlerts || k.Failing() {
 		operations, err = e.saveAlerts(hasAlerts)
 	}
 	for _, change := range e.engine.Changes() {
@@ -153,22 +132,22 @@ func (e *evaluator) save(ctx context.Context, logs plog.Logs) {
 		}
 	}
 	if err == nil && len(operations) > 0 {
-		err = k.client.Batch(ctx, operations...)
+		err = k.Batch(ctx, operations...)
 	}
 	if err == nil {
 		e.engine.Saved()
-		if hasAlerts || k.failed {
+		if hasAlerts || k.Failing() {
 			k.taken = nil
 		}
 	}
-	e.noteSaved(ctx, err)
+	e.recordSave(ctx, err)
 }
 
 // saveAlerts returns the operations for the latest alerts, or for all queued ones after a
 // failure.
 func (e *evaluator) saveAlerts(latest bool) ([]*storage.Operation, error) {
 	batches := e.alerts.waiting
-	if latest && !e.keeper.failed {
+	if latest && !e.checkpoints.Failing() {
 		batches = batches[len(batches)-1:]
 	}
 	var operations []*storage.Operation
@@ -177,44 +156,33 @@ func (e *evaluator) saveAlerts(latest bool) ([]*storage.Operation, error) {
 		if err != nil {
 			return nil, err
 		}
-		operations = append(operations, storage.SetOperation(alertsKey(batch.number), engine.Seal(content)))
+		operations = append(operations, storage.SetOperation(alertsKey(batch.number), engine.Encode(content)))
 	}
-	return append(operations, e.keeper.forget()...), nil
+	return append(operations, e.checkpoints.forget()...), nil
 }
 
 // taken records that downstream has accepted a batch of alerts. If that fails, a restart
 // sends them again, under the same ids.
 func (e *evaluator) taken(ctx context.Context, number int64) {
-	if e.keeper == nil {
+	if e.checkpoints == nil {
 		return
 	}
-	e.keeper.pending.First = number + 1
-	e.keeper.taken = append(e.keeper.taken, number)
-	if e.keeper.failed {
+	e.checkpoints.pending.First = number + 1
+	e.checkpoints.taken = append(e.checkpoints.taken, number)
+	if e.checkpoints.Failing() {
 		return // the next save records it
 	}
-	if err := e.keeper.client.Batch(ctx, e.keeper.forget()...); err != nil {
-		e.noteSaved(ctx, err)
+	if err := e.checkpoints.Batch(ctx, e.checkpoints.forget()...); err != nil {
+		e.recordSave(ctx, err)
 		return
 	}
-	e.keeper.taken = nil
+	e.checkpoints.taken = nil
 }
 
-// noteSaved logs, and reports in the component's status, the begin and the end of a time
-// in which the storage fails.
-func (e *evaluator) noteSaved(ctx context.Context, err error) {
+// recordSave records the result of a save.
+func (e *evaluator) recordSave(ctx context.Context, err error) {
 	if err != nil {
 		e.telemetry.AlertSaveFailures.Add(ctx, 1)
 	}
-	switch {
-	case err != nil && !e.keeper.failed:
-		err = fmt.Errorf("storage: %s: %w", e.config.Storage, err)
-		e.logger.Error("State not saved; rules are applied nevertheless, and a restart continues from the last saved state. "+
-			"Is the disk of the storage full?", zap.Error(err))
-		e.report(componentstatus.NewRecoverableErrorEvent(err))
-	case err == nil && e.keeper.failed:
-		e.logger.Info("State saved again")
-		e.report(componentstatus.NewEvent(componentstatus.StatusOK))
-	}
-	e.keeper.failed = err != nil
+	e.checkpoints.Saved(err)
 }

@@ -7,89 +7,21 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// A piece of saved state is sealed: one byte of version, the checksum of all
-// behind it, and its content. Numbers are varints, strings have their length.
-
-// stateVersion is the version of the content. A reader takes its own and the older
-// ones.
-const stateVersion = versionRetired
-
+// State of versions before 6 is positional: numbers are varints, strings have their
+// length, and a version appends to what the one before has. It is read and not written.
+// Rows of channels are positional in every version.
 const (
-	versionFirst    = 1
 	versionSigns    = 2 // a stream knows of the life of its receiver
 	versionUnknown  = 3 // counts of messages without a size and of closes that are not classified
 	versionObserved = 4 // a stream knows when its events were observed, and from where; a channel what its latest sign was
 	versionRetired  = 5 // a series may be retired, the number of a stream vacant
+	versionNumbered = 6 // fields have numbers, see message.go
 )
-
-const sealSize = 1 + crc32.Size
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// seal closes a piece that was begun with newPiece.
-func seal(piece []byte) []byte {
-	piece[0] = stateVersion
-	binary.LittleEndian.PutUint32(piece[1:], crc32.Checksum(piece[sealSize:], castagnoli))
-	return piece
-}
-
-// Seal closes what the caller wants to keep beside the pieces, in the same way.
-func Seal(content []byte) []byte { return seal(append(newPiece(), content...)) }
-
-// Unseal checks a sealed piece and gives its content.
-func Unseal(piece []byte) ([]byte, error) {
-	r, err := unseal(piece)
-	if err != nil {
-		return nil, err
-	}
-	return r.rest, nil
-}
-
-func newPiece() []byte { return make([]byte, sealSize, 256) }
-
-// unseal checks a piece and gives a reader of its content.
-func unseal(piece []byte) (*reader, error) {
-	switch {
-	case len(piece) < sealSize:
-		return nil, fmt.Errorf("is cut off: %d bytes", len(piece))
-	case piece[0] < versionFirst || piece[0] > stateVersion:
-		return nil, fmt.Errorf("has version %d, this collector reads %d to %d", piece[0], versionFirst, stateVersion)
-	case binary.LittleEndian.Uint32(piece[1:]) != crc32.Checksum(piece[sealSize:], castagnoli):
-		return nil, errors.New("is damaged: the checksum is wrong")
-	}
-	return &reader{version: piece[0], rest: piece[sealSize:]}, nil
-}
-
-func putInt(to []byte, n int64) []byte   { return binary.AppendVarint(to, n) }
-func putUint(to []byte, n uint64) []byte { return binary.AppendUvarint(to, n) }
-
-func putBool(to []byte, b bool) []byte {
-	if b {
-		return append(to, 1)
-	}
-	return append(to, 0)
-}
-
-func putString(to []byte, s string) []byte {
-	return append(binary.AppendUvarint(to, uint64(len(s))), s...)
-}
-
-func putFloat(to []byte, f float64) []byte {
-	return binary.LittleEndian.AppendUint64(to, math.Float64bits(f))
-}
-
-func putCounts(to []byte, c *wsevent.Counts) []byte {
-	for _, n := range numbers(c) {
-		to = putInt(to, *n)
-	}
-	return to
-}
 
 // numbers are the counts in the order in which they are saved. A version that has
 // more of them has them at the end.
@@ -104,8 +36,8 @@ func numbers(c *wsevent.Counts) [11]*int64 {
 // numbersBeforeUnknown is how many there were before versionUnknown.
 const numbersBeforeUnknown = 9
 
-// reader reads what the put functions wrote. The first failure stays, and
-// everything read behind it is zero.
+// reader reads positional state. The first failure stays, and everything read behind it
+// is zero.
 type reader struct {
 	version byte
 	rest    []byte
@@ -224,4 +156,80 @@ func assumeUnknown(c *wsevent.Counts) {
 	if c.ConnectionsDropped == 0 {
 		c.ClosesUnclassified = c.ConnectionsClosed
 	}
+}
+
+func (e *Engine) decodeLegacyStream(st *stream, r *reader) (grid, error) {
+	_, size, step := r.int(), r.int(), r.int()
+	st.key = streamKey{tenant: r.string(), region: r.string(), overflow: r.bool()}
+	st.next, st.begun, st.live = r.int(), r.bool(), r.bool()
+	st.watermark, st.newest = r.int(), r.int()
+	st.ahead, st.downSince = st.newest-r.int(), r.int()
+	for range r.length() {
+		if st.down == nil {
+			st.down = map[uint16]struct{}{}
+		}
+		st.down[uint16(r.uint())] = struct{}{} //nolint:gosec // it was one when it was written
+	}
+	for range r.length() {
+		st.gaps = append(st.gaps, gap{start: r.int(), end: r.int()})
+	}
+	st.skew, st.skewKnown = r.float(), r.bool()
+	if r.version >= versionSigns {
+		st.downMark, st.ahead = r.int(), r.int()
+		st.signs = signs{every: r.int(), latest: r.int()}
+	}
+	if r.version >= versionObserved {
+		e.restoreObserved(st, r)
+	} else {
+		st.observed, st.arrived, st.mark = st.newest-st.ahead, st.newest-st.ahead, st.watermark
+	}
+	saved, err := savedGrid(size, step)
+	if err != nil {
+		return saved, err
+	}
+	for range r.length() {
+		st.series = append(st.series, st.restoreSeries(r, saved))
+	}
+	return saved, r.err()
+}
+
+// restoreObserved reads what came with versionObserved.
+func (e *Engine) restoreObserved(st *stream, r *reader) {
+	st.observed, st.arrived, st.mark, st.lag = r.int(), r.int(), r.int(), r.int()
+	st.skewAt, st.connectedAt = r.int(), r.int()
+	st.ended, st.away, st.awayInPast, st.awaySince = r.bool(), r.bool(), r.bool(), r.int()
+	st.replaying, st.replayed = r.bool(), r.index()
+	for range r.length() {
+		if from := e.sourceOf(r.string(), math.MaxInt64); from != nil && len(st.sources) < maxSources {
+			st.feed(from)
+		}
+	}
+}
+
+func (st *stream) restoreSeries(r *reader, g grid) *series {
+	retired := r.version >= versionRetired && r.bool()
+	if retired {
+		s := newSeries(st.tags(), st, g, 0)
+		s.number, s.retired = len(st.series), true
+		return s
+	}
+	tags := wsevent.Tags{TenantID: st.key.tenant, Region: st.key.region, ChannelType: r.string(), Overflow: st.key.overflow}
+	s := newSeries(tags, st, g, 0)
+	s.number = len(st.series)
+	s.latest, s.resumed, s.late = r.int(), r.int(), r.int()
+	s.from, s.since, s.reported, s.unshown = r.int(), r.int(), r.bool(), r.bool()
+	s.totals = r.counts()
+	for k := range int64(r.length()) {
+		s.slot(st.next + k).panes = [2]wsevent.Counts{r.counts(), r.counts()}
+	}
+	return s
+}
+
+// channel reads one. Before versionObserved only a close was noted of its latest sign.
+func (r *reader) channel() channel {
+	c := channel{from: r.int(), seen: r.int()}
+	if r.version < versionObserved {
+		c.seen = c.seen>>1<<2 | c.seen&wasClose
+	}
+	return c
 }

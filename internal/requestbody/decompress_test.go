@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package decompress
+package requestbody
 
 import (
 	"bytes"
@@ -47,20 +47,20 @@ func compressed(t testing.TB, encoding, text string) []byte {
 	return to.Bytes()
 }
 
-func TestReader(t *testing.T) {
+func TestDecompress(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("what is sent ", 1000)
 	for _, encoding := range Algorithms {
 		t.Run(encoding, func(t *testing.T) {
 			t.Parallel()
 			body := compressed(t, encoding, text)
-			plain, err := Reader(encoding, Algorithms, body, int64(len(text)))
+			plain, err := decompress(encoding, Algorithms, body, int64(len(text)))
 			require.NoError(t, err)
 			read, err := io.ReadAll(plain)
 			require.NoError(t, err)
 			assert.Equal(t, text, string(read))
 
-			plain, err = Reader(encoding, Algorithms, body, int64(len(text)-1))
+			plain, err = decompress(encoding, Algorithms, body, int64(len(text)-1))
 			if err == nil {
 				_, err = io.ReadAll(plain)
 			}
@@ -70,20 +70,20 @@ func TestReader(t *testing.T) {
 			if encoding == "" {
 				return
 			}
-			plain, err = Reader(encoding, Algorithms, []byte("nonsense"), 1000)
+			plain, err = decompress(encoding, Algorithms, []byte("nonsense"), 1000)
 			if err == nil {
 				_, err = io.ReadAll(plain)
 			}
 			require.Error(t, err)
-			_, err = Reader(encoding, []string{""}, body, 1000)
+			_, err = decompress(encoding, []string{""}, body, 1000)
 			require.ErrorIs(t, err, ErrEncoding)
 		})
 	}
-	plain, err := Reader("snappy", Algorithms, compressed(t, "x-snappy-framed", text), int64(len(text)))
+	plain, err := decompress("snappy", Algorithms, compressed(t, "x-snappy-framed", text), int64(len(text)))
 	require.NoError(t, err)
 	read, err := io.ReadAll(plain)
 	require.NoError(t, err)
 	assert.Equal(t, text, string(read), "framed, and called snappy")
-	_, err = Reader("br", Algorithms, nil, 1000)
-	assert.ErrorContains(t, err, `this Content-Encoding is not taken: "br"`)
+	_, err = decompress("br", Algorithms, nil, 1000)
+	assert.ErrorContains(t, err, `unsupported Content-Encoding: "br"`)
 }

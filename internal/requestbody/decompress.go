@@ -1,10 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package decompress decompresses the bodies of requests. The Collector's servers do it while
-// a body comes in, with windows of many MiB for each connection, however slow. Here the
-// compressed body is complete, and the caller says how many are decompressed at a time.
-package decompress
+package requestbody
 
 import (
 	"bytes"
@@ -22,19 +19,19 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// Algorithms are the encodings that are known, as servers of the Collector name them.
+// Algorithms are the known encodings, with the names that the Collector's servers use.
 var Algorithms = []string{"", "gzip", "zstd", "zlib", "snappy", "deflate", "lz4", "x-snappy-framed"}
 
-// ErrEncoding is of a Content-Encoding that is not known, or not allowed.
-var ErrEncoding = errors.New("this Content-Encoding is not taken")
+// ErrEncoding is the error of a Content-Encoding that is not known, or not allowed.
+var ErrEncoding = errors.New("unsupported Content-Encoding")
 
-// Reader gives a body decompressed. Reading more than limit bytes from it is an
+// decompress returns a reader of the decompressed body. Reading more than limit bytes from it is an
 // *http.MaxBytesError.
-func Reader(encoding string, allowed []string, body []byte, limit int64) (io.Reader, error) {
+func decompress(encoding string, allowed []string, body []byte, limit int64) (io.Reader, error) {
 	if !slices.Contains(allowed, encoding) {
 		return nil, fmt.Errorf("%w: %q: use one of %s", ErrEncoding, encoding, strings.Join(allowed, " "))
 	}
-	plain, err := reader(encoding, body, limit)
+	plain, err := newDecoder(encoding, body, limit)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", encoding, err)
 	}
@@ -44,10 +41,10 @@ func Reader(encoding string, allowed []string, body []byte, limit int64) (io.Rea
 // maxWindow is the largest that encoders of zstd use at any level but --ultra.
 const maxWindow = 32 << 20
 
-// framed begins a stream of snappy's framing format, which some send as "snappy".
+// framed is the start of a stream in snappy's framing format, which some clients send as "snappy".
 var framed = []byte("\xff\x06\x00\x00sNaPpY")
 
-func reader(encoding string, body []byte, limit int64) (io.Reader, error) {
+func newDecoder(encoding string, body []byte, limit int64) (io.Reader, error) {
 	from := bytes.NewReader(body)
 	switch encoding {
 	case "gzip":

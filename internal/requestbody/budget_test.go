@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package inflight
+package requestbody
 
 import (
 	"bytes"
@@ -16,8 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whoever holds the most has to go, and not the one who asks last.
-func TestLargestIsInterrupted(t *testing.T) {
+func TestBudget_LargestClaimIsInterrupted(t *testing.T) {
 	t.Parallel()
 	b := NewBudget(100)
 	interrupted := map[string]int{}
@@ -29,15 +28,17 @@ func TestLargestIsInterrupted(t *testing.T) {
 	small, large, medium := claim("small", 10), claim("large", 60), claim("medium", 30)
 	require.NoError(t, small.Grow(20))
 	assert.Equal(t, map[string]int{"large": 1}, interrupted)
-	require.ErrorIs(t, large.Grow(1), ErrExceeded)
-	require.ErrorIs(t, large.Complete(), ErrExceeded)
+	require.ErrorIs(t, large.Grow(1), ErrBudgetExceeded)
+	require.ErrorIs(t, large.Complete(), ErrBudgetExceeded)
 	require.NoError(t, medium.Complete())
 
-	require.ErrorIs(t, small.Grow(90), ErrExceeded, "it is the largest now, as the other is complete")
-	assert.Equal(t, map[string]int{"large": 1}, interrupted, "nobody interrupts itself")
+	require.ErrorIs(t, medium.Grow(71), ErrLargerThanBudget)
+	require.ErrorIs(t, small.Grow(70), ErrBudgetExceeded, "it is the largest now, as the other is complete")
+	assert.Equal(t, map[string]int{"large": 1}, interrupted, "a claim does not interrupt itself")
 	late := claim("late", 70)
-	require.ErrorIs(t, medium.Grow(80), ErrExceeded, "there is nobody left to interrupt")
-	assert.Equal(t, map[string]int{"large": 1, "late": 1}, interrupted)
+	require.NoError(t, late.Complete())
+	require.ErrorIs(t, medium.Grow(60), ErrBudgetExceeded, "no claim is left that can be interrupted")
+	assert.Equal(t, map[string]int{"large": 1}, interrupted)
 	for _, c := range []*Claim{small, large, medium, late} {
 		c.Release()
 	}
@@ -45,7 +46,25 @@ func TestLargestIsInterrupted(t *testing.T) {
 	assert.Empty(t, b.claims)
 }
 
-func TestReadAll(t *testing.T) {
+// Requests whose bodies are complete end by themselves; the others are interrupted.
+func TestBudget_Close(t *testing.T) {
+	t.Parallel()
+	b := NewBudget(100)
+	interrupted := 0
+	receiving, complete := b.Claim(func() { interrupted++ }), b.Claim(nil)
+	require.NoError(t, receiving.Grow(10))
+	require.NoError(t, complete.Grow(10))
+	require.NoError(t, complete.Complete())
+	b.Close()
+	b.Close()
+	assert.Equal(t, 1, interrupted)
+	require.ErrorIs(t, receiving.Complete(), ErrClosed)
+	require.NoError(t, complete.Grow(10))
+	require.ErrorIs(t, b.Claim(nil).Grow(1), ErrClosed)
+	assert.Equal(t, 20, b.Used())
+}
+
+func TestClaim_ReadAll(t *testing.T) {
 	t.Parallel()
 	b := NewBudget(1 << 20)
 	text := strings.Repeat("0123456789", 50_000)
@@ -60,22 +79,22 @@ func TestReadAll(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, read)
 
-	_, err = c.ReadAll(iotest.ErrReader(errors.New("torn")))
-	require.ErrorContains(t, err, "torn")
+	_, err = c.ReadAll(iotest.ErrReader(errors.New("reset")))
+	require.ErrorContains(t, err, "reset")
 	_, err = c.ReadAll(io.MultiReader(strings.NewReader(text), iotest.ErrReader(io.ErrUnexpectedEOF)))
-	require.ErrorIs(t, err, io.ErrUnexpectedEOF, "a body that was torn off is none")
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF, "a truncated body is an error")
 	c.Release()
 	other.Release()
 	_, err = b.Claim(func() {}).ReadAll(io.LimitReader(zeros{}, 2<<20))
-	require.ErrorIs(t, err, ErrExceeded)
+	require.ErrorIs(t, err, ErrLargerThanBudget)
 }
 
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-// A body that was interrupted fails for that reason, whatever its reader says.
-func TestReadAllInterrupted(t *testing.T) {
+// The error of an interrupted read is the interruption, not the error of the reader.
+func TestClaim_ReadAllInterrupted(t *testing.T) {
 	t.Parallel()
 	b := NewBudget(firstRead + 1000)
 	body, sender := io.Pipe()
@@ -88,5 +107,5 @@ func TestReadAllInterrupted(t *testing.T) {
 	_, err := sender.Write([]byte("x")) // it is being read
 	require.NoError(t, err)
 	require.NoError(t, b.Claim(func() {}).Grow(2000))
-	require.ErrorIs(t, <-failed, ErrExceeded)
+	require.ErrorIs(t, <-failed, ErrBudgetExceeded)
 }

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 )
 
 // Queued alerts are on the storage under a number each, from first to next, beside the
@@ -18,7 +19,6 @@ import (
 const pendingKey = "pending"
 
 func alertsKey(number int64) string { return fmt.Sprintf("alerts/%d", number) }
-func damagedKey(key string) string  { return "damaged/" + key }
 
 // pending is the range of queued alerts on the storage.
 type pending struct {
@@ -26,22 +26,21 @@ type pending struct {
 	Next  int64 `json:"next"`
 }
 
-func (p pending) seal() []byte {
+func (p pending) encode() []byte {
 	text, _ := json.Marshal(p) // two numbers
-	return engine.Seal(text)
+	return engine.Encode(text)
 }
 
-// keeper keeps state in a storage client.
-type keeper struct {
-	client  storage.Client
+// checkpointStore holds the queued alerts and the state of the engine.
+type checkpointStore struct {
+	*state.Store
 	pending pending
 	taken   []int64 // alerts that downstream has accepted and that are not deleted yet
-	failed  bool
 }
 
 // forget returns the operations that delete alerts which downstream has accepted.
-func (k *keeper) forget() []*storage.Operation {
-	operations := []*storage.Operation{storage.SetOperation(pendingKey, k.pending.seal())}
+func (k *checkpointStore) forget() []*storage.Operation {
+	operations := []*storage.Operation{storage.SetOperation(pendingKey, k.pending.encode())}
 	for _, number := range k.taken {
 		operations = append(operations, storage.DeleteOperation(alertsKey(number)))
 	}
@@ -49,12 +48,12 @@ func (k *keeper) forget() []*storage.Operation {
 }
 
 // get reads keys in one transaction.
-func (k *keeper) get(ctx context.Context, keys ...string) ([][]byte, error) {
+func (k *checkpointStore) get(ctx context.Context, keys ...string) ([][]byte, error) {
 	operations := make([]*storage.Operation, len(keys))
 	for i, key := range keys {
 		operations[i] = storage.GetOperation(key)
 	}
-	if err := k.client.Batch(ctx, operations...); err != nil {
+	if err := k.Batch(ctx, operations...); err != nil {
 		return nil, err
 	}
 	pieces := make([][]byte, len(keys))
