@@ -79,7 +79,7 @@ func TestFaultStateDamaged(t *testing.T) {
 // What a collector says of damage.
 const (
 	setAside  = "A file of state is damaged. It was set aside"
-	partly    = "Some of the saved state is damaged. It was set aside"
+	partly    = "Saved state is damaged; it is quarantined"
 	repaired  = "Encountered WAL read error, attempting repair"
 	unnoticed = ""
 )

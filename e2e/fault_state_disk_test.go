@@ -37,10 +37,10 @@ type fullDisk struct {
 func TestFaultStateDiskFull(t *testing.T) {
 	t.Parallel()
 	disks := []fullDisk{
-		{"state", 16 << 20, "The state cannot be saved", "The state is saved again"},
+		{"state", 16 << 20, "State cannot be saved", "State is saved again"},
 		{"metrics", 32 << 20, "The store takes no samples until its disk does", "The store takes samples again"},
 		{"archive", 64 << 20, "Downstream refuses events", "Downstream takes events again"},
-		{"letters", 1 << 20, "this is all that is left of it", "kept as a dead letter"},
+		{"letters", 1 << 20, "payload logged instead", "record kept as a dead letter"},
 	}
 	platform := startPlatform(t, func(c *sim.Config) {
 		c.Rate, c.Sessions, c.Announce = 150, 60, true

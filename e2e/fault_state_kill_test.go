@@ -66,7 +66,7 @@ func TestFaultStateKilledAtRandomMoments(t *testing.T) {
 		assert.NotContains(t, line, "\terror\t")
 		assert.NotContains(t, line, "damaged")
 	}
-	assert.GreaterOrEqual(t, strings.Count(printed.String(), "Went on from the saved state"), kills/4)
+	assert.GreaterOrEqual(t, strings.Count(printed.String(), "Resumed from saved state"), kills/4)
 	measured(t, "%d kills, %s; %s", kills, outcome, alerts)
 }
 

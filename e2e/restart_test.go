@@ -72,5 +72,5 @@ func TestAKilledCollectorGoesOn(t *testing.T) {
 		require.Len(t, resets, 1)
 		assert.Zero(t, resets[0].value, "%s ran backwards", name)
 	}
-	assert.Contains(t, p.collector.output.String(), "Went on from the saved state")
+	assert.Contains(t, p.collector.output.String(), "Resumed from saved state")
 }

@@ -117,7 +117,7 @@ func (e *evaluator) look(ctx context.Context) {
 	if e.alerts.count() < maxPending { // else it can wait until downstream takes alerts again
 		out = e.engine.Look(now.UnixMilli())
 	}
-	if len(out.Alerts) > 0 || e.keeper != nil && e.keeper.failed {
+	if len(out.Alerts) > 0 || e.keeper != nil && e.keeper.Failing() {
 		e.commit(ctx, out, now)
 	}
 }

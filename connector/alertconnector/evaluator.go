@@ -131,10 +131,10 @@ func (e *evaluator) leave(ctx context.Context) error {
 	waiting := e.alerts.count()
 	switch {
 	case e.keeper != nil:
-		if e.keeper.failed { // the last batches are not on it yet
+		if e.keeper.Failing() { // the last batches are not on it yet
 			e.save(ctx, plog.NewLogs())
 		}
-		return e.keeper.client.Close(ctx)
+		return e.keeper.Close(ctx)
 	case waiting > 0:
 		return fmt.Errorf("%d alerts are lost, downstream does not take them", waiting)
 	default:

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 )
 
 // Alerts that wait are on the storage under a number each, from first to next.
@@ -18,7 +19,6 @@ import (
 const pendingKey = "pending"
 
 func alertsKey(number int64) string { return fmt.Sprintf("alerts/%d", number) }
-func damagedKey(key string) string  { return "damaged/" + key }
 
 // pending says which alerts wait on the storage.
 type pending struct {
@@ -26,22 +26,21 @@ type pending struct {
 	Next  int64 `json:"next"`
 }
 
-func (p pending) seal() []byte {
+func (p pending) encode() []byte {
 	text, _ := json.Marshal(p) // two numbers
-	return engine.Seal(text)
+	return engine.Encode(text)
 }
 
 // keeper keeps state in a storage client.
 type keeper struct {
-	client  storage.Client
+	*state.Store
 	pending pending
 	taken   []int64 // alerts that downstream has taken and that are still there
-	failed  bool
 }
 
 // forget are the operations that take off the storage what downstream has taken.
 func (k *keeper) forget() []*storage.Operation {
-	operations := []*storage.Operation{storage.SetOperation(pendingKey, k.pending.seal())}
+	operations := []*storage.Operation{storage.SetOperation(pendingKey, k.pending.encode())}
 	for _, number := range k.taken {
 		operations = append(operations, storage.DeleteOperation(alertsKey(number)))
 	}
@@ -54,7 +53,7 @@ func (k *keeper) get(ctx context.Context, keys ...string) ([][]byte, error) {
 	for i, key := range keys {
 		operations[i] = storage.GetOperation(key)
 	}
-	if err := k.client.Batch(ctx, operations...); err != nil {
+	if err := k.Batch(ctx, operations...); err != nil {
 		return nil, err
 	}
 	pieces := make([][]byte, len(keys))

@@ -6,6 +6,7 @@ package alertconnector
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,28 +17,22 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 )
 
-// open gets the storage and goes on where the state on it ends.
+// open opens the storage and restores the state. Where the storage is unavailable, rules
+// are evaluated without one, and that is reported as the component's status.
 func (e *evaluator) open(ctx context.Context, host component.Host, now time.Time) error {
-	extension, ok := host.GetExtensions()[*e.config.Storage]
-	if !ok {
-		return fmt.Errorf("storage: %s: there is no such extension; name one of service::extensions", e.config.Storage)
-	}
-	provider, ok := extension.(storage.Extension)
-	if !ok {
-		return fmt.Errorf("storage: %s: is no storage extension, as file_storage is", e.config.Storage)
-	}
-	client, err := provider.GetClient(ctx, component.KindConnector, e.id, "")
-	if err != nil {
-		// To watch is worth more than to remember, so this stops nothing; but it shows in health.
-		e.logger.Error("The storage cannot be opened. Baselines are learned from nothing, and nothing is saved. "+
-			"Is another collector using it? If its file is damaged, move the file of this connector out of the storage's directory and restart",
-			zap.Error(err))
-		e.report(componentstatus.NewRecoverableErrorEvent(fmt.Errorf("storage: %s: %w", e.config.Storage, err)))
+	client, err := state.Open(ctx, host, *e.config.Storage, component.KindConnector, e.id)
+	if errors.Is(err, state.ErrUnavailable) {
+		e.logger.Error("Storage cannot be opened. Baselines start without history, and no state is saved", zap.Error(err))
+		e.report(componentstatus.NewRecoverableErrorEvent(err))
 		return nil
 	}
-	e.keeper = &keeper{client: client}
+	if err != nil {
+		return err
+	}
+	e.keeper = &keeper{Store: state.NewStore(client, e.config.Storage.String(), e.logger, e.report)}
 	return e.restore(ctx, now)
 }
 
@@ -47,21 +42,21 @@ func (e *evaluator) report(event *componentstatus.Event) {
 	}
 }
 
-// restore reads the state. What is damaged is set aside and told; the rest is used.
+// restore restores the state. Damaged values are quarantined and the rest is used.
 func (e *evaluator) restore(ctx context.Context, now time.Time) error {
 	found, err := e.engine.Restore(func(keys ...string) ([][]byte, error) { return e.keeper.get(ctx, keys...) })
 	if err == nil {
-		err = e.restoreAlerts(ctx, &found)
+		err = e.restoreAlerts(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("storage: %s: cannot be read: %w", e.config.Storage, err)
 	}
-	for i := range found.Damage {
-		e.setAside(ctx, &found.Damage[i])
+	for _, damage := range found.Damage {
+		e.keeper.Quarantine(ctx, damage.Key, damage.Piece, damage.Err)
 	}
 	e.engine.Resume(now.UnixMilli())
 	if found.Series > 0 || found.Dropped > 0 {
-		e.logger.Info("Went on from the saved state", zap.Int("series", found.Series), zap.Int("pending_alerts", e.alerts.count()),
+		e.logger.Info("Resumed from saved state", zap.Int("series", found.Series), zap.Int("pending_alerts", e.alerts.count()),
 			zap.Int("series_without_a_rule", found.Dropped))
 	}
 	if found.Dropped > 0 || len(found.Outcome.Alerts) > 0 {
@@ -70,53 +65,36 @@ func (e *evaluator) restore(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// setAside tells of a damaged piece, and keeps it where nothing overwrites it, for
-// whoever wants to find out what happened to it.
-func (e *evaluator) setAside(ctx context.Context, damage *engine.Damage) {
-	key := damagedKey(damage.Key)
-	e.logger.Error("Some of the saved state is damaged. It was set aside and the rest is used; a baseline that it held is learned anew",
-		zap.String("key", damage.Key), zap.String("kept_as", key), zap.Error(damage.Err))
-	if err := e.keeper.client.Set(ctx, key, damage.Piece); err != nil {
-		e.logger.Error("The damaged state cannot be kept", zap.String("kept_as", key), zap.Error(err))
-	}
-}
-
-// restoreAlerts finds the alerts that downstream may not have taken.
-func (e *evaluator) restoreAlerts(ctx context.Context, found *engine.Restored) error {
-	pieces, err := e.keeper.get(ctx, pendingKey)
-	if err != nil || pieces[0] == nil {
-		return err
-	}
+// restoreAlerts restores the alerts that may not be delivered.
+func (e *evaluator) restoreAlerts(ctx context.Context) error {
 	var p pending
-	content, err := engine.Unseal(pieces[0])
-	if err == nil {
-		err = json.Unmarshal(content, &p)
-	}
-	if err == nil && (p.First < 0 || p.Next < p.First || p.Next-p.First > 2*maxPending) { // of removed rules some more can come
-		err = fmt.Errorf("says that alerts %d to %d wait", p.First, p.Next)
-	}
-	if err != nil {
-		found.Damage = append(found.Damage, engine.Damage{Key: pendingKey, Piece: pieces[0], Err: err})
-		return nil
+	ok, err := e.keeper.Load(ctx, pendingKey, func(value []byte) error {
+		content, err := engine.Decode(value)
+		if err == nil {
+			err = json.Unmarshal(content, &p)
+		}
+		if err == nil && (p.First < 0 || p.Next < p.First || p.Next-p.First > 2*maxPending) { // of removed rules some more can come
+			err = fmt.Errorf("alerts %d to %d are pending", p.First, p.Next)
+		}
+		return err
+	})
+	if err != nil || !ok {
+		return err
 	}
 	e.keeper.pending = p
 	for number := p.First; number < p.Next; number++ {
-		pieces, err := e.keeper.get(ctx, alertsKey(number))
+		var logs plog.Logs
+		ok, err := e.keeper.Load(ctx, alertsKey(number), func(value []byte) error {
+			content, err := engine.Decode(value)
+			if err == nil {
+				logs, err = (&plog.ProtoUnmarshaler{}).UnmarshalLogs(content)
+			}
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if pieces[0] == nil {
-			continue
-		}
-		var logs plog.Logs
-		if content, err = engine.Unseal(pieces[0]); err == nil {
-			logs, err = (&plog.ProtoUnmarshaler{}).UnmarshalLogs(content)
-		}
-		if err != nil {
-			found.Damage = append(found.Damage, engine.Damage{Key: alertsKey(number), Piece: pieces[0], Err: err})
-			continue
-		}
-		if e.alerts.next != nil {
+		if ok && e.alerts.next != nil {
 			e.alerts.waiting = append(e.alerts.waiting, alertBatch{number: number, logs: logs})
 		}
 	}
@@ -143,7 +121,7 @@ func (e *evaluator) save(ctx context.Context, logs plog.Logs) {
 		e.alerts.waiting = append(e.alerts.waiting, alertBatch{number: k.pending.Next, logs: logs})
 		k.pending.Next++
 	}
-	if hasAlerts || k.failed {
+	if hasAlerts || k.Failing() {
 		operations, err = e.saveAlerts(hasAlerts)
 	}
 	for _, change := range e.engine.Changes() {
@@ -154,22 +132,22 @@ func (e *evaluator) save(ctx context.Context, logs plog.Logs) {
 		}
 	}
 	if err == nil && len(operations) > 0 {
-		err = k.client.Batch(ctx, operations...)
+		err = k.Batch(ctx, operations...)
 	}
 	if err == nil {
 		e.engine.Saved()
-		if hasAlerts || k.failed {
+		if hasAlerts || k.Failing() {
 			k.taken = nil
 		}
 	}
-	e.noteSaved(ctx, err)
+	e.recordSave(ctx, err)
 }
 
 // saveAlerts are the operations for the latest alerts, or for all that wait when
 // some of them could not be written.
 func (e *evaluator) saveAlerts(latest bool) ([]*storage.Operation, error) {
 	batches := e.alerts.waiting
-	if latest && !e.keeper.failed {
+	if latest && !e.keeper.Failing() {
 		batches = batches[len(batches)-1:]
 	}
 	var operations []*storage.Operation
@@ -178,7 +156,7 @@ func (e *evaluator) saveAlerts(latest bool) ([]*storage.Operation, error) {
 		if err != nil {
 			return nil, err
 		}
-		operations = append(operations, storage.SetOperation(alertsKey(batch.number), engine.Seal(content)))
+		operations = append(operations, storage.SetOperation(alertsKey(batch.number), engine.Encode(content)))
 	}
 	return append(operations, e.keeper.forget()...), nil
 }
@@ -191,31 +169,20 @@ func (e *evaluator) taken(ctx context.Context, number int64) {
 	}
 	e.keeper.pending.First = number + 1
 	e.keeper.taken = append(e.keeper.taken, number)
-	if e.keeper.failed {
+	if e.keeper.Failing() {
 		return // the next save notes it
 	}
-	if err := e.keeper.client.Batch(ctx, e.keeper.forget()...); err != nil {
-		e.noteSaved(ctx, err)
+	if err := e.keeper.Batch(ctx, e.keeper.forget()...); err != nil {
+		e.recordSave(ctx, err)
 		return
 	}
 	e.keeper.taken = nil
 }
 
-// noteSaved logs, and shows in health, the begin and the end of a time in which
-// the storage fails.
-func (e *evaluator) noteSaved(ctx context.Context, err error) {
+// recordSave records the result of a save.
+func (e *evaluator) recordSave(ctx context.Context, err error) {
 	if err != nil {
 		e.telemetry.AlertSaveFailures.Add(ctx, 1)
 	}
-	switch {
-	case err != nil && !e.keeper.failed:
-		err = fmt.Errorf("storage: %s: %w", e.config.Storage, err)
-		e.logger.Error("The state cannot be saved; rules are applied all the same, but a restart will go back to what was saved last. "+
-			"Is the disk of the storage full?", zap.Error(err))
-		e.report(componentstatus.NewRecoverableErrorEvent(err))
-	case err == nil && e.keeper.failed:
-		e.logger.Info("The state is saved again")
-		e.report(componentstatus.NewEvent(componentstatus.StatusOK))
-	}
-	e.keeper.failed = err != nil
+	e.keeper.Saved(err)
 }

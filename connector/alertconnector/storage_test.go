@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -280,7 +281,7 @@ func TestADamagedKeyIsSetAside(t *testing.T) {
 				damage := r.log.FilterMessageSnippet("damaged").All()
 				require.Len(t, damage, 1, "%s %s", key, name)
 				assert.Equal(t, key, damage[0].ContextMap()["key"])
-				assert.Equal(t, spoiled, d.copy().data[damagedKey(key)])
+				assert.Equal(t, spoiled, d.copy().data[state.QuarantineKey(key)])
 				for _, batch := range story(at)[32:] {
 					r.consume(t, batch)
 				}
@@ -338,7 +339,7 @@ func TestADamagedAndFullDisk(t *testing.T) {
 		d.data["series/0"] = []byte("spoiled")
 		d.full = true
 		r = begin(t, configured(t, dropRule), d, nil)
-		assert.Equal(t, 1, r.log.FilterMessageSnippet("cannot be kept").Len())
+		assert.NotNil(t, r.log.FilterMessageSnippet("damaged").All()[0].ContextMap()["quarantine_error"])
 		r.consume(t, drops(at+9_000, 1))
 		r.consume(t, drops(at+18_000, 1))
 		assert.Equal(t, []string{"firing"}, statuses(r.bodies()))

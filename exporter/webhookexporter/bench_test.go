@@ -12,16 +12,18 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/exporter/exportertest"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 )
 
 // BenchmarkPush is what an alert costs us, signed, in each format, without queue and
 // network.
 func BenchmarkPush(b *testing.B) {
-	for _, format := range []string{formatNative, formatAlertmanager, formatTemplate} {
+	for _, format := range []string{payload.FormatNative, payload.FormatAlertmanager, payload.FormatTemplate} {
 		b.Run(format, func(b *testing.B) {
 			config := createDefaultConfig().(*Config)
 			config.ClientConfig.Endpoint, config.Secret, config.Format = "https://alerts.example.com", secret, format
-			if format == formatTemplate {
+			if format == payload.FormatTemplate {
 				config.Template.Body = `{"text": {{ toJSON .Summary }}, "details": {{ toJSON .Body }}}`
 			}
 			made, err := newExporter(b.Context(), exportertest.NewNopSettings(component.MustNewType("webhook")), config)
@@ -36,19 +38,19 @@ func BenchmarkPush(b *testing.B) {
 			if err := e.Start(b.Context(), componenttest.NewNopHost()); err != nil {
 				b.Fatal(err)
 			}
-			const alerts = 100
+			const count = 100
 			var batch [][2]string
-			for i := range alerts {
+			for i := range count {
 				batch = append(batch, [2]string{strconv.Itoa(i), "firing"})
 			}
-			logs := episode(batch...)
+			logs := alerts(batch...)
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := e.push(b.Context(), logs); err != nil {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/alerts, "µs/alert")
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/count, "µs/alert")
 			if err := e.Shutdown(b.Context()); err != nil {
 				b.Fatal(err)
 			}

@@ -7,10 +7,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
 
+	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configopaque"
@@ -19,6 +22,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 )
 
@@ -26,19 +30,19 @@ import (
 type Config struct {
 	// ClientConfig is the endpoint and everything about the client.
 	ClientConfig confighttp.ClientConfig `mapstructure:",squash"`
-	// Secret signs, as Standard Webhooks says; empty: nothing is signed.
+	// Secret signs requests as specified by Standard Webhooks; empty: they are not signed.
 	Secret configopaque.String `mapstructure:"secret"`
-	// Secrets sign as well, while a secret is changed for another.
+	// Secrets sign as well, for the rotation of a secret.
 	Secrets []configopaque.String `mapstructure:"secrets"`
 	// Format is native, alertmanager or template.
 	Format string `mapstructure:"format"`
-	// Alertmanager is for that format.
+	// Alertmanager configures the format of that name.
 	Alertmanager AlertmanagerConfig `mapstructure:"alertmanager"`
-	// Template is for that format.
+	// Template configures the format of that name.
 	Template TemplateConfig `mapstructure:"template"`
-	// Concurrency is how many requests are made at a time.
+	// Concurrency is the number of concurrent requests.
 	Concurrency int `mapstructure:"concurrency"`
-	// DeadLetter keeps what is given up.
+	// DeadLetter configures where records are kept that are given up.
 	DeadLetter DeadLetterConfig `mapstructure:"dead_letter"`
 	// SuccessBody is a regular expression that the body of a 2xx response has to match;
 	// empty: the status alone counts.
@@ -46,62 +50,52 @@ type Config struct {
 	// AuthRetry is for how long a 401, a 403 or a body that SuccessBody does not match is
 	// retried before the record becomes a dead letter.
 	AuthRetry time.Duration `mapstructure:"auth_retry"`
-	// RetryConfig is how often what failed is tried again.
+	// RetryConfig configures retries.
 	RetryConfig configretry.BackOffConfig `mapstructure:"retry_on_failure"`
-	// QueueConfig is for what waits.
+	// QueueConfig configures the queue.
 	QueueConfig configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
 }
 
-// AlertmanagerConfig is for the format of that name.
+// AlertmanagerConfig configures the format alertmanager.
 type AlertmanagerConfig struct {
-	// ExpireAfter is when a firing alert that nobody told of again is over.
+	// ExpireAfter is the time after which a firing alert ends that is not repeated.
 	ExpireAfter time.Duration `mapstructure:"expire_after"`
 }
 
-// TemplateConfig is for the format of that name.
+// TemplateConfig configures the format template.
 type TemplateConfig struct {
-	// Body is a Go template that gives JSON.
+	// Body is a Go template whose output is JSON.
 	Body string `mapstructure:"body"`
-	// ContentType is what its output is called.
+	// ContentType is that of the output.
 	ContentType string `mapstructure:"content_type"`
-	// Variables are for the template, such as a key that the receiver wants in the body.
+	// Variables are available to the template, such as a key that the receiver requires in
+	// the body.
 	Variables map[string]configopaque.String `mapstructure:"variables"`
 }
 
-// DeadLetterConfig is for what is given up.
+// DeadLetterConfig configures the dead-letter file.
 type DeadLetterConfig struct {
-	// Path is a file; empty: it goes into the log.
+	// Path is the file; empty: records are logged.
 	Path string `mapstructure:"path"`
 	// MaxMegabytes bounds the file and the one before it together.
 	MaxMegabytes int `mapstructure:"max_megabytes"`
 }
 
-// Formats.
-const (
-	formatNative       = "native"
-	formatAlertmanager = "alertmanager"
-	formatTemplate     = "template"
-)
-
 var _ component.Config = (*Config)(nil)
 
-// Unmarshal refuses durations without a unit.
+// Unmarshal rejects durations without a unit.
 func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
 
-// Validate says everything that cannot be as it is, by key. What is under
-// retry_on_failure and sending_queue says its own.
+// Validate returns all invalid settings, each with its YAML key. The types of
+// retry_on_failure and sending_queue validate themselves.
 func (c *Config) Validate() error {
-	errs := []error{c.validateNumbers(), c.validateQueue()}
-	if _, err := c.target(); err != nil {
+	format, err := payload.New(c.payload())
+	errs := []error{c.validateNumbers(), c.validateQueue(), err}
+	if _, err := c.endpoint(format); err != nil {
 		errs = append(errs, fmt.Errorf("endpoint: %w", err))
 	}
-	if _, err := c.signers(); err != nil {
-		errs = append(errs, err)
-	}
-	if _, err := c.format(); err != nil {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	_, err = c.signers()
+	return errors.Join(append(errs, err)...)
 }
 
 func (c *Config) validateNumbers() error {
@@ -113,10 +107,10 @@ func (c *Config) validateNumbers() error {
 		refuse("timeout", c.ClientConfig.Timeout, "must be at least 100ms; without one, a receiver that does not respond blocks all records behind it")
 	}
 	if c.RetryConfig.Enabled && c.RetryConfig.InitialInterval < 10*time.Millisecond {
-		refuse("retry_on_failure.initial_interval", c.RetryConfig.InitialInterval, "must be at least 10ms")
+		refuse("retry_on_failure::initial_interval", c.RetryConfig.InitialInterval, "must be at least 10ms")
 	}
 	if c.Alertmanager.ExpireAfter < time.Minute {
-		refuse("alertmanager.expire_after", c.Alertmanager.ExpireAfter, "must be at least 1m")
+		refuse("alertmanager::expire_after", c.Alertmanager.ExpireAfter, "must be at least 1m")
 	}
 	if c.Concurrency < 1 || c.Concurrency > 100 {
 		refuse("concurrency", c.Concurrency, "must be 1 to 100")
@@ -128,27 +122,27 @@ func (c *Config) validateNumbers() error {
 		refuse("success_body", fmt.Sprintf("%q", c.SuccessBody), err.Error())
 	}
 	if c.DeadLetter.MaxMegabytes < 1 {
-		refuse("dead_letter.max_megabytes", c.DeadLetter.MaxMegabytes, "must be at least 1")
+		refuse("dead_letter::max_megabytes", c.DeadLetter.MaxMegabytes, "must be at least 1")
 	}
 	return errors.Join(errs...)
 }
 
-// validateQueue refuses what would break the order of an episode.
+// validateQueue rejects what would break the order of an episode.
 func (c *Config) validateQueue() error {
 	if !c.QueueConfig.HasValue() {
 		return nil
 	}
 	queue := c.QueueConfig.Get()
 	if queue.NumConsumers > 1 {
-		return fmt.Errorf("sending_queue.num_consumers: %d: must be 1, or resolved could come before firing; for more at a time, see concurrency", queue.NumConsumers)
+		return fmt.Errorf("sending_queue::num_consumers: %d: must be 1, or resolved could come before firing; for more at a time, see concurrency", queue.NumConsumers)
 	}
 	if queue.Batch.HasValue() {
-		return errors.New("sending_queue.batch: set, while each record is sent in a request of its own; leave it out")
+		return errors.New("sending_queue::batch: set, while each record is sent in a request of its own; leave it out")
 	}
 	return nil
 }
 
-// secrets are all that sign, in the order in which they are written.
+// secrets returns the secrets that sign, in the order of the configuration, and their keys.
 func (c *Config) secrets() (keys []string, secrets []configopaque.String) {
 	if c.Secret != "" {
 		keys, secrets = append(keys, "secret"), append(secrets, c.Secret)
@@ -159,7 +153,7 @@ func (c *Config) secrets() (keys []string, secrets []configopaque.String) {
 	return keys, secrets
 }
 
-// checkSecret never repeats the secret.
+// checkSecret returns an error that does not contain the secret.
 func checkSecret(secret string) error {
 	const prefix = "whsec_"
 	if !strings.HasPrefix(secret, prefix) {
@@ -173,4 +167,67 @@ func checkSecret(secret string) error {
 		return fmt.Errorf("is a key of %d bytes: must be 24 to 64 (Standard Webhooks)", len(key))
 	}
 	return nil
+}
+
+// payload returns the configuration of the payload's format.
+func (c *Config) payload() payload.Config {
+	variables := map[string]string{}
+	for name, value := range c.Template.Variables {
+		variables[name] = string(value)
+	}
+	return payload.Config{
+		Format: c.Format, ExpireAfter: c.Alertmanager.ExpireAfter,
+		Template: payload.TemplateConfig{Body: c.Template.Body, ContentType: c.Template.ContentType, Variables: variables},
+	}
+}
+
+// signers returns a signer for each secret.
+func (c *Config) signers() (signers []*webhooks.Webhook, err error) {
+	keys, secrets := c.secrets()
+	for i, secret := range secrets {
+		if err = checkSecret(string(secret)); err != nil {
+			return nil, fmt.Errorf("%s: %w", keys[i], err)
+		}
+		signer, err := webhooks.NewWebhook(string(secret))
+		if err != nil {
+			return nil, fmt.Errorf("%s: cannot be used to sign", keys[i])
+		}
+		signers = append(signers, signer)
+	}
+	return signers, nil
+}
+
+// endpoint returns the URL of requests: the endpoint with the suffix of the format, which is
+// nil where its configuration is not valid. Its errors do not contain the path, which often
+// holds a secret.
+func (c *Config) endpoint(format payload.Format) (*url.URL, error) {
+	address, err := url.Parse(c.ClientConfig.Endpoint)
+	switch {
+	case c.ClientConfig.Endpoint == "":
+		return nil, errors.New("missing; set it to the receiver's URL, such as https://alerts.example.com/hook")
+	case err != nil || address.Hostname() == "":
+		return nil, errors.New("not a URL; set one such as https://alerts.example.com/hook")
+	case address.User != nil:
+		return nil, errors.New("has a user name; set credentials in auth or headers")
+	case address.Fragment != "":
+		return nil, errors.New("has a fragment (#…), which is never sent")
+	}
+	switch address.Scheme {
+	case "https":
+	case "http":
+		if !loopback(address.Hostname()) && !c.ClientConfig.TLS.Insecure {
+			return nil, fmt.Errorf("http://%s: would send alerts in the clear; use https, or set tls::insecure: true", address.Host)
+		}
+	default:
+		return nil, fmt.Errorf("%s://%s: must be https or http", address.Scheme, address.Host)
+	}
+	if format != nil && !strings.HasSuffix(address.Path, format.PathSuffix()) {
+		address = address.JoinPath(format.PathSuffix())
+	}
+	return address, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

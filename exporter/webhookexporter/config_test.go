@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 )
 
 // load reads one of the configurations in testdata.
@@ -32,7 +33,7 @@ func load(t *testing.T, name string) *Config {
 	return config
 }
 
-func TestGoodConfig(t *testing.T) {
+func TestConfig(t *testing.T) {
 	t.Parallel()
 	defaults := createDefaultConfig().(*Config)
 	defaults.ClientConfig.Endpoint, defaults.Secret = "https://alerts.example.com/hook", secret
@@ -48,7 +49,7 @@ func TestGoodConfig(t *testing.T) {
 	config = load(t, "everything")
 	require.NoError(t, confmap.Validate(config))
 	assert.Equal(t, []configopaque.String{otherSecret}, config.Secrets)
-	assert.Equal(t, formatTemplate, config.Format)
+	assert.Equal(t, payload.FormatTemplate, config.Format)
 	assert.Equal(t, TemplateConfig{
 		Body: `{"text": {{ toJSON .Summary }}}`, ContentType: "application/cloudevents+json",
 		Variables: map[string]configopaque.String{"key": "hush"},
@@ -61,7 +62,7 @@ func TestGoodConfig(t *testing.T) {
 	assert.NotContains(t, fmt.Sprintf("%+v", config), secret)
 }
 
-func TestWhereItGoes(t *testing.T) {
+func TestConfig_Endpoint(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
 		"design":            "https://alerts.example.com/hook",
@@ -73,18 +74,20 @@ func TestWhereItGoes(t *testing.T) {
 	} {
 		config := load(t, name)
 		require.NoError(t, confmap.Validate(config))
-		target, err := config.target()
+		format, err := payload.New(config.payload())
 		require.NoError(t, err)
-		assert.Equal(t, want, target.String())
+		endpoint, err := config.endpoint(format)
+		require.NoError(t, err)
+		assert.Equal(t, want, endpoint.String())
 	}
 }
 
-func TestBadConfig(t *testing.T) {
+func TestConfig_Invalid(t *testing.T) {
 	t.Parallel()
 	for name, says := range map[string][]string{
 		"no_endpoint":    {"endpoint: missing"},
 		"no_url":         {"endpoint: not a URL"},
-		"in_the_clear":   {"endpoint: http://alerts.example.com: would send alerts in the clear", "tls.insecure: true"},
+		"in_the_clear":   {"endpoint: http://alerts.example.com: would send alerts in the clear", "tls::insecure: true"},
 		"password":       {"endpoint: has a user name"},
 		"fragment":       {"endpoint: has a fragment"},
 		"scheme":         {"endpoint: ftp://alerts.example.com: must be https or http"},
@@ -92,15 +95,15 @@ func TestBadConfig(t *testing.T) {
 		"no_base64":      {"secrets[1]: must be whsec_ and base64"},
 		"short":          {"secret: is a key of 4 bytes: must be 24 to 64"},
 		"unknown_format": {`format: "xml": must be native, alertmanager or template`},
-		"no_template":    {"template.body: missing"},
-		"bad_template":   {"template.body: ", "toYAML"},
-		"lost_template":  {`template.body: set, while format is "native"`},
-		"consumers":      {"sending_queue.num_consumers: 4: must be 1"},
-		"batch":          {"sending_queue.batch: set"},
+		"no_template":    {"template::body: missing"},
+		"bad_template":   {"template::body: ", "toYAML"},
+		"lost_template":  {`template::body: set, while format is "native"`},
+		"consumers":      {"sending_queue::num_consumers: 4: must be 1"},
+		"batch":          {"sending_queue::batch: set"},
 		"retry":          {"retry_on_failure", "multiplier"},
 		"numbers": {
-			"timeout: 0s: must be at least 100ms", "alertmanager.expire_after: 1s: must be at least 1m", "concurrency: 0: must be 1 to 100",
-			"dead_letter.max_megabytes: 0: must be at least 1",
+			"timeout: 0s: must be at least 100ms", "alertmanager::expire_after: 1s: must be at least 1m", "concurrency: 0: must be 1 to 100",
+			"dead_letter::max_megabytes: 0: must be at least 1",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -117,7 +120,7 @@ func TestBadConfig(t *testing.T) {
 func TestWarningsOfInput(t *testing.T) {
 	t.Parallel()
 	config := createDefaultConfig().(*Config)
-	config.Format = formatTemplate
+	config.Format = payload.FormatTemplate
 	config.Template.Body = `{"id": {{ toJSON .Body.alertId }}, "q": {{ toJSON .Body.labels.queue }}, "o": {{ toJSON .Body.something }}, "t": {{ toJSON .Body.tenant_id }}}`
 	warnings := config.WarningsOfInput([]string{"alert", "batch"})
 	require.Len(t, warnings, 2)
@@ -128,6 +131,6 @@ func TestWarningsOfInput(t *testing.T) {
 	}
 	config.Template.Body = `{{ toJSON .Nothing }}`
 	assert.Empty(t, config.WarningsOfInput([]string{"alert"}), "Validate returns an error")
-	config.Format, config.Template.Body = formatNative, ""
+	config.Format, config.Template.Body = payload.FormatNative, ""
 	assert.Empty(t, config.WarningsOfInput([]string{"alert"}))
 }

@@ -6,252 +6,123 @@ package webhookexporter
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/component/componentstatus"
-	"go.opentelemetry.io/collector/config/configopaque"
+	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// The body is the contract with the people's receivers: letter by letter, in order.
-func TestAnAlertGoesOutAsItIs(t *testing.T) {
+// Only the rest of a batch that fails in the middle is retried.
+func TestDelivery_RestOfABatchIsRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(202), func(c *Config) { c.Secret = secret })
-		b.send(episode([2]string{"a", "firing"}))
-		synctest.Wait()
-		b.stop()
-		require.Len(t, b.receiver.all(), 1)
-		got := b.receiver.all()[0]
-		want := `{"alert_type":"critical","metric":"ws_connection_drop_rate","value":0.68,"threshold":0.5,` +
-			`"region":"eu-west-1","tenant_id":"acme_corp","channel_type":"webmessaging",` +
-			`"window_start":1715623400000,"window_end":1715623410000,"context":"Look into it.",` +
-			`"status":"firing","alert_id":"a","baseline":null,"snapshot":{"ws.active_connections":142}}`
-		assert.Equal(t, []string{want}, b.receiver.bodies())
-		assert.Equal(t, "application/json", got.header.Get("Content-Type"))
-		assert.Contains(t, got.header.Get("User-Agent"), "otelcol-ccaas/1.2.3")
-		assert.Equal(t, "https://alerts.example.com/hook/T0P-SECRET", got.url)
-		verify(t, secret, got)
-		assert.Equal(t, int64(1), b.count("otelcol_webhook_requests", "outcome", "delivered"))
-		assert.Equal(t, int64(1), b.count("otelcol_webhook_requests", "status_class", "2xx"))
-		assert.Empty(t, b.host.said())
-	})
-}
-
-func verify(t *testing.T, secret string, got received) {
-	t.Helper()
-	webhook, err := webhooks.NewWebhook(secret)
-	require.NoError(t, err)
-	require.NoError(t, webhook.Verify([]byte(got.body), got.header))
-}
-
-// While a secret is changed for another, receivers with either take the message.
-func TestEverySecretSigns(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(200), func(c *Config) {
-			c.Secret, c.Secrets = secret, []configopaque.String{otherSecret}
-		})
-		b.send(texts("hello"))
-		synctest.Wait()
-		b.stop()
-		got := b.receiver.all()[0]
-		verify(t, secret, got)
-		verify(t, otherSecret, got)
-		assert.Len(t, strings.Fields(got.header.Get("webhook-signature")), 2)
-		got.body += " "
-		webhook, err := webhooks.NewWebhook(secret)
-		require.NoError(t, err)
-		require.Error(t, webhook.Verify([]byte(got.body), got.header), "a changed body does not verify")
-	})
-}
-
-func TestWithoutASecretThereIsAnIDAndNoSignature(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(200), nil)
-		b.send(texts("hello"))
-		synctest.Wait()
-		b.stop()
-		got := b.receiver.all()[0]
-		assert.NotEmpty(t, got.id())
-		assert.Equal(t, strconv.FormatInt(got.at.Unix(), 10), got.header.Get("webhook-timestamp"))
-		assert.NotContains(t, got.header, "Webhook-Signature")
-		assert.Equal(t, 1, b.logs.FilterMessageSnippet("Nothing is signed").Len())
-		assert.Equal(t, "hello", got.body)
-		assert.Equal(t, "text/plain; charset=utf-8", got.header.Get("Content-Type"))
-	})
-}
-
-// What may pass is tried again, however long it takes: the id stays, the time and
-// with it the signature are fresh.
-func TestWhatMayPassIsTriedAgain(t *testing.T) {
-	t.Parallel()
-	reset := func(int, received) reply { return reply{err: errReset} }
-	hang := func(int, received) reply { return reply{} }
-	for name, answer := range map[string]func(int, received) reply{
-		"408": always(408), "429": always(429), "500": always(500), "501": always(501), "502": always(502),
-		"503": always(503), "504": always(504), "599": always(599), "reset after reading": reset, "hangs": hang,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, func(n int, r received) reply {
-					if n < 100 {
-						return answer(n, r)
-					}
-					return says(204)
-				}, func(c *Config) { c.Secret = secret })
-				begin := time.Now()
-				b.send(episode([2]string{"a", "firing"}))
-				for len(b.receiver.all()) < 101 {
-					time.Sleep(time.Minute)
-				}
-				synctest.Wait()
-				b.stop()
-				all := b.receiver.all()
-				require.Len(t, all, 101)
-				for i, got := range all {
-					assert.Equal(t, all[0].id(), got.id())
-					assert.Equal(t, strconv.FormatInt(got.at.Unix(), 10), got.header.Get("webhook-timestamp"))
-					if i == len(all)-1 { // the library knows one clock only
-						assert.Equal(t, all[0].body, got.body)
-					}
-				}
-				assert.Greater(t, all[100].at.Sub(begin), 40*time.Minute)
-				assert.NotEqual(t, all[0].header.Get("webhook-signature"), all[100].header.Get("webhook-signature"))
-				assert.Equal(t, int64(100), b.count("otelcol_webhook_requests", "outcome", "retry"))
-				assert.Equal(t, int64(1), b.count("otelcol_webhook_requests", "outcome", "delivered"))
-				assert.Zero(t, b.logs.FilterMessageSnippet("ot delivered").Len())
-				assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, b.host.said())
-			})
-		})
-	}
-}
-
-// Health does not flicker for a receiver that was away for a moment.
-func TestABlipDoesNotShow(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, then(503, 503, 200), nil)
-		b.send(texts("hello"))
+		b := startExporter(t, func(n int, _ received) reply {
+			return says([]int{200, 400, 503, 200, 200}[n])
+		}, nil)
+		b.send(texts("delivered", "refused", "tried again", "not yet tried"))
 		time.Sleep(time.Minute)
 		b.stop()
-		require.Len(t, b.receiver.all(), 3)
-		assert.Empty(t, b.host.said())
+		assert.Equal(t, []string{"delivered", "refused", "tried again", "tried again", "not yet tried"}, b.receiver.bodies())
 	})
 }
 
-func TestRetryAfterIsHeeded(t *testing.T) {
-	t.Parallel()
-	for header, want := range map[string]time.Duration{
-		"120":    2 * time.Minute,
-		"864000": 15 * time.Minute, // nobody silences alerts for days
-		"soon":   time.Second,
-	} {
-		t.Run(header, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, func(n int, _ received) reply {
-					return says([]int{429, 200}[n], "Retry-After", header)
-				}, nil)
-				b.send(texts("hello"))
-				time.Sleep(time.Hour)
-				b.stop()
-				all := b.receiver.all()
-				require.Len(t, all, 2)
-				assert.Equal(t, want, all[1].at.Sub(all[0].at))
-			})
-		})
-	}
-}
-
-// What will never pass is a dead letter at once, and what waits behind goes on.
-func TestWhatNeverPassesDoesNotStopTheOthers(t *testing.T) {
-	t.Parallel()
-	for name, want := range map[string]struct {
-		answer reply
-		reason string
-		says   []string
-		status []componentstatus.Status
-	}{
-		"400": {says(400), "refused", []string{"400 Bad Request"}, nil},
-		"404": {says(404), "refused", []string{"404", "look at endpoint"}, flagged},
-		"413": {says(413), "refused", []string{"413"}, nil},
-		"301": {says(301, "Location", "https://elsewhere.example.com/T0P-SECRET"), "redirect", []string{"301", "elsewhere.example.com are not followed"}, flagged},
-		"302": {says(302, "Location", "/login"), "redirect", []string{"302", "alerts.example.com"}, flagged},
-		"308": {says(308), "redirect", []string{"308", "not followed"}, flagged},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, func(_ int, r received) reply {
-					if r.body == "poison" {
-						return want.answer
-					}
-					return says(200)
-				}, nil)
-				b.send(texts("before"))
-				b.send(texts("poison"))
-				b.send(texts("after"))
-				synctest.Wait()
-				b.stop()
-				assert.Equal(t, []string{"before", "poison", "after"}, b.receiver.bodies())
-				assert.Equal(t, int64(1), b.count("otelcol_webhook_dead_letters", "reason", want.reason))
-				assert.Equal(t, want.status, b.host.said())
-				entries := b.logs.FilterMessage("Not delivered; this is all that is left of it").All()
-				require.Len(t, entries, 1)
-				fields := entries[0].ContextMap()
-				assert.Equal(t, "poison", fields["body"])
-				assert.Equal(t, want.reason, fields["reason"])
-				for _, word := range want.says {
-					assert.Contains(t, fields["error"], word)
-				}
-				for _, entry := range b.logs.All() {
-					for _, value := range entry.ContextMap() {
-						assert.NotContains(t, fmt.Sprint(value), "T0P-SECRET", entry.Message)
-					}
-				}
-			})
-		})
-	}
-}
-
-var flagged = []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}
-
-func TestGoneStopsTheEndpoint(t *testing.T) {
+// Records of an episode are delivered in order, whatever fails.
+func TestDelivery_OrderWithinAnEpisode(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, then(200, 410, 200), nil)
-		for _, text := range []string{"first", "second", "third", "fourth"} {
-			b.send(texts(text))
-			synctest.Wait()
+		n := map[string]int{}
+		b := startExporter(t, func(_ int, r received) reply {
+			if n[r.body]++; n[r.body]%3 != 0 {
+				return says(503)
+			}
+			time.Sleep(time.Duration(len(r.body)%7) * time.Second)
+			return says(200)
+		}, func(c *Config) { c.Concurrency = 1 })
+		want := map[string][]string{}
+		for i := range 20 {
+			batch := [][2]string{}
+			for _, series := range []string{"a", "b", "c"} {
+				id := fmt.Sprint(series, i)
+				for _, status := range []string{"firing", "firing", "resolved"} {
+					batch = append(batch, [2]string{id, status})
+					want[id] = append(want[id], status)
+				}
+			}
+			b.send(alerts(batch...))
 		}
+		time.Sleep(24 * time.Hour)
 		b.stop()
-		assert.Equal(t, []string{"first", "second"}, b.receiver.bodies())
-		assert.Equal(t, int64(3), b.count("otelcol_webhook_dead_letters", "reason", "gone"))
-		assert.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, b.host.said())
-		assert.Equal(t, 1, b.logs.FilterMessageSnippet("The receiver wants nothing more").Len())
-		assert.Equal(t, 3, b.logs.FilterMessageSnippet("all that is left").Len())
+		got := map[string][]string{}
+		seen := map[string]int{}
+		bodies := b.receiver.bodies()
+		for i, one := range statesOf(t, bodies) {
+			if seen[bodies[i]]++; seen[bodies[i]]%3 == 0 { // delivered
+				got[one[0]] = append(got[one[0]], one[1])
+			}
+		}
+		assert.Equal(t, want, got)
+		assert.Zero(t, b.total("otelcol_webhook_superseded"))
 	})
 }
 
-func TestAnErrorQuotesAtMostTwoHundredCharacters(t *testing.T) {
+func TestDelivery_EpisodesAreConcurrent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(int, received) reply {
-			return reply{status: 400, body: "a\x00\n\"" + strings.Repeat("ü", 1_000_000)}
-		}, nil)
-		b.send(texts("hello"))
-		synctest.Wait()
+		b := startExporter(t, func(int, received) reply {
+			time.Sleep(time.Second)
+			return says(200)
+		}, func(c *Config) { c.Concurrency = 5 })
+		begin := time.Now()
+		batch := [][2]string{}
+		for i := range 20 {
+			batch = append(batch, [2]string{strconv.Itoa(i), "firing"})
+		}
+		b.send(alerts(batch...))
+		time.Sleep(time.Hour)
 		b.stop()
-		text := b.logs.FilterMessageSnippet("all that is left").All()[0].ContextMap()["error"].(string)
-		assert.Contains(t, text, `"a\x00\n\"`)
-		assert.Equal(t, 196, strings.Count(text, "ü"))
+		all := b.receiver.all()
+		require.Len(t, all, 20)
+		assert.Equal(t, 3*time.Second, all[19].at.Sub(begin), "five at a time")
 	})
+}
+
+// A receiver that fails does not get a request for each of a thousand alerts.
+func TestDelivery_FailingReceiverGetsFewRequests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := startExporter(t, always(503), nil)
+		batch := [][2]string{}
+		for i := range 1000 {
+			batch = append(batch, [2]string{strconv.Itoa(i), "firing"})
+		}
+		b.send(alerts(batch...))
+		synctest.Wait()
+		assert.LessOrEqual(t, len(b.receiver.all()), 8)
+		b.stop()
+	})
+}
+
+func TestWithout(t *testing.T) {
+	t.Parallel()
+	logs := plog.NewLogs()
+	for _, resource := range []string{"x", "y"} {
+		records := logs.ResourceLogs().AppendEmpty()
+		records.Resource().Attributes().PutStr("name", resource)
+		for range 2 {
+			scope := records.ScopeLogs().AppendEmpty().LogRecords()
+			for range 2 {
+				scope.AppendEmpty().Body().SetInt(int64(logs.LogRecordCount()))
+			}
+		}
+	}
+	logs.MarkReadOnly()
+	rest := without(logs, []bool{true, true, true, false, true, true, true, true})
+	require.Equal(t, 1, rest.LogRecordCount())
+	assert.Equal(t, int64(4), rest.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().Int())
+	name, _ := rest.ResourceLogs().At(0).Resource().Attributes().Get("name")
+	assert.Equal(t, "x", name.Str())
+	assert.Equal(t, 8, logs.LogRecordCount())
 }

@@ -3,11 +3,11 @@
 
 //go:generate go tool mdatagen metadata.yaml
 
-// Package webhookexporter delivers log records, alerts above all, to a webhook:
-// one POST for each, signed as Standard Webhooks says.
+// Package webhookexporter delivers log records, alerts above all, to a webhook: one POST for
+// each, signed as specified by Standard Webhooks.
 //
-// This package is the plumbing around exporterhelper, which queues and retries, and
-// confighttp, which makes the client. What an answer means stands in
-// internal/httpstatus, what is sent in internal/payload, and what becomes of records that
-// nobody takes in internal/deadletter.
+// It is built around exporterhelper, which queues and retries, and confighttp, which makes the
+// client. delivery.go sends the records of a request, episodes.go skips records that a newer
+// one supersedes; internal/payload renders them, internal/httpstatus classifies responses, and
+// internal/deadletter keeps records that are given up.
 package webhookexporter

@@ -16,6 +16,8 @@ import (
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 )
 
 // example delivers a firing and a resolved alert as a shipped configuration says, and
@@ -27,7 +29,7 @@ func example(t *testing.T, name string, change func(*Config)) (firing, resolved 
 		require.NoError(t, err)
 		section, err := file.Sub("exporters::webhook")
 		require.NoError(t, err)
-		b := newBench(t, always(202), func(c *Config) {
+		b := startExporter(t, always(202), func(c *Config) {
 			require.NoError(t, section.Unmarshal(c))
 			require.NotNil(t, c.QueueConfig.Get().StorageID, "a shipped configuration loses nothing")
 			c.QueueConfig.Get().StorageID = nil
@@ -36,7 +38,7 @@ func example(t *testing.T, name string, change func(*Config)) (firing, resolved 
 				change(c)
 			}
 		})
-		b.send(episode([2]string{"acme/17", "firing"}, [2]string{"acme/17", "resolved"}))
+		b.send(alerts([2]string{"acme/17", "firing"}, [2]string{"acme/17", "resolved"}))
 		synctest.Wait()
 		b.stop()
 		bodies := b.receiver.bodies()
@@ -124,8 +126,8 @@ func TestServiceNow(t *testing.T) {
 func TestATemplateThatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(200), func(c *Config) {
-			c.Format, c.Template.Body = formatTemplate, `{"text": {{ .Body.text }}}`
+		b := startExporter(t, always(200), func(c *Config) {
+			c.Format, c.Template.Body = payload.FormatTemplate, `{"text": {{ .Body.text }}}`
 		})
 		logs := plog.NewLogs()
 		records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
@@ -143,10 +145,10 @@ func TestATemplateThatDoesNotFit(t *testing.T) {
 func TestAlertmanagerIsAskedAtItsPath(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(200), func(c *Config) {
-			c.Format, c.ClientConfig.Endpoint = formatAlertmanager, "https://alertmanager.example.com/prefix/"
+		b := startExporter(t, always(200), func(c *Config) {
+			c.Format, c.ClientConfig.Endpoint = payload.FormatAlertmanager, "https://alertmanager.example.com/prefix/"
 		})
-		b.send(episode([2]string{"a", "firing"}))
+		b.send(alerts([2]string{"a", "firing"}))
 		b.send(texts("no alert"))
 		synctest.Wait()
 		b.stop()

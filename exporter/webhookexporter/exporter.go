@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
@@ -26,11 +27,11 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 )
 
-// webhookExporter delivers records. The exporter that it embeds is exporterhelper's:
-// it queues, and calls push with what is next, again and again until push is content.
+// webhookExporter delivers records. The exporter that it embeds is exporterhelper's: it
+// queues, and calls push for each request and retries until it succeeds or fails permanently.
 //
-// A record leaves in one of two ways: a receiver took it, or it is kept as a dead
-// letter. Where exporterhelper would drop one, it goes the second way.
+// A record is acknowledged by the receiver, superseded by a newer state of its episode that
+// is, or kept as a dead letter. None is dropped.
 type webhookExporter struct {
 	exporter.Logs // exporterhelper's
 
@@ -39,7 +40,7 @@ type webhookExporter struct {
 	logger    *zap.Logger
 	telemetry *metadata.TelemetryBuilder
 
-	target    *url.URL
+	endpoint  *url.URL
 	signers   []*webhooks.Webhook
 	format    payload.Format
 	userAgent string
@@ -48,13 +49,13 @@ type webhookExporter struct {
 	client    *http.Client
 	transport http.RoundTripper // instead of the client's, in tests
 
-	letters *letters
-	waiting *waiting
-	status  *status
-	refusal refusal
-	gone    atomic.Bool // the receiver answered 410
-	closing atomic.Bool // Shutdown has begun
-	absent  atomic.Bool // it has, and the receiver is not to be had
+	episodes    *episodes
+	deadLetters *deadLetters
+	retries     *retryTracker
+	status      *statusReporter
+	gone        atomic.Bool // the receiver responded 410
+	closing     atomic.Bool // Shutdown has begun
+	unavailable atomic.Bool // a request failed after that
 }
 
 func newExporter(ctx context.Context, set exporter.Settings, config *Config) (_ exporter.Logs, err error) {
@@ -62,17 +63,17 @@ func newExporter(ctx context.Context, set exporter.Settings, config *Config) (_ 
 		config:    config,
 		set:       set,
 		logger:    set.Logger,
-		waiting:   newWaiting(),
-		status:    new(status),
+		retries:   newRetryTracker(),
+		status:    new(statusReporter),
 		userAgent: fmt.Sprintf("%s/%s (%s/%s)", set.BuildInfo.Command, set.BuildInfo.Version, runtime.GOOS, runtime.GOARCH),
 	}
-	if e.target, err = config.target(); err != nil {
+	if e.format, err = payload.New(config.payload()); err != nil {
+		return nil, err
+	}
+	if e.endpoint, err = config.endpoint(e.format); err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
 	if e.signers, err = config.signers(); err != nil {
-		return nil, err
-	}
-	if e.format, err = config.format(); err != nil {
 		return nil, err
 	}
 	if e.telemetry, err = metadata.NewTelemetryBuilder(set.TelemetrySettings); err != nil {
@@ -83,7 +84,8 @@ func newExporter(ctx context.Context, set exporter.Settings, config *Config) (_ 
 			return nil, fmt.Errorf("success_body: %w", err)
 		}
 	}
-	e.letters = newLetters(config.DeadLetter, set.Logger, e.telemetry)
+	e.deadLetters = newDeadLetters(config.DeadLetter, set.Logger, e.telemetry)
+	e.episodes = newEpisodes(set.Logger, e.telemetry)
 	e.Logs, err = exporterhelper.NewLogs(ctx, set, config, e.push,
 		exporterhelper.WithStart(e.open),
 		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
@@ -94,9 +96,9 @@ func newExporter(ctx context.Context, set exporter.Settings, config *Config) (_ 
 	return e, err
 }
 
-// retry is how exporterhelper retries. With a queue it does so for ever, and push
-// observes the limit, so that what is given up becomes a dead letter. Without one,
-// whoever sent the records is told, and still has them.
+// retry configures the retries of exporterhelper. With a queue they have no limit, and
+// push observes max_elapsed_time, so that a record becomes a dead letter. Without one, the
+// sender gets the error and still has the records.
 func (e *webhookExporter) retry() configretry.BackOffConfig {
 	retry := e.config.RetryConfig
 	if e.queued() {
@@ -105,7 +107,7 @@ func (e *webhookExporter) retry() configretry.BackOffConfig {
 	return retry
 }
 
-// open makes the client, before exporterhelper opens the queue.
+// open makes the client and opens the storage, before exporterhelper opens the queue.
 func (e *webhookExporter) open(ctx context.Context, host component.Host) (err error) {
 	if e.client, err = e.config.ClientConfig.ToClient(ctx, host.GetExtensions(), e.set.TelemetrySettings); err != nil {
 		return err
@@ -114,43 +116,63 @@ func (e *webhookExporter) open(ctx context.Context, host component.Host) (err er
 		e.client.Transport = e.transport
 	}
 	e.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	if err = e.letters.open(); err != nil {
+	if err = e.deadLetters.open(); err != nil {
 		return err
 	}
 	e.status.host = host
-	if len(e.signers) == 0 && e.config.Format == formatNative {
-		e.logger.Warn("Nothing is signed, since there is no secret: a receiver cannot know that alerts are ours")
+	if len(e.signers) == 0 && e.config.Format == payload.FormatNative {
+		e.logger.Warn("Requests are not signed, since no secret is configured; a receiver cannot verify who sent an alert")
 	}
-	return e.restoreOrder(ctx, host)
+	return e.openEpisodes(ctx, host)
 }
 
-// ConsumeLogs takes records for delivery. What the queue has no room for becomes a
-// dead letter: whoever sent it could only lose it, or stop the others.
+// openEpisodes opens the exporter's own storage client, beside that of the queue.
+func (e *webhookExporter) openEpisodes(ctx context.Context, host component.Host) error {
+	if !e.queued() || e.queueInMemory() {
+		return nil
+	}
+	id := *e.config.QueueConfig.Get().StorageID
+	extension, ok := host.GetExtensions()[id].(storage.Extension)
+	if !ok {
+		return fmt.Errorf("sending_queue::storage: %s: no storage extension of that name is in service::extensions", id)
+	}
+	client, err := extension.GetClient(ctx, component.KindExporter, e.set.ID, "episodes")
+	if err == nil {
+		err = e.episodes.restore(ctx, client)
+	}
+	if err != nil {
+		return fmt.Errorf("sending_queue::storage: %s: %w", id, err)
+	}
+	return nil
+}
+
+// ConsumeLogs queues records for delivery. Records that exceed the queue become dead letters:
+// an error would make the sender drop them, or stop other exporters.
 func (e *webhookExporter) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	err := e.Logs.ConsumeLogs(ctx, logs)
 	if !errors.Is(err, exporterhelper.ErrQueueIsFull) {
 		return err
 	}
 	for _, m := range messagesOf(logs) {
-		e.letters.keep(ctx, m, failure{reason: reasonQueueFull, err: err})
+		e.deadLetters.keep(ctx, m, failure{reason: reasonQueueFull, err: err})
 	}
 	return nil
 }
 
-// Shutdown ends what Start began. What a queue in memory could not deliver in the
-// one attempt that it has left becomes a dead letter; one in storage keeps it.
+// Shutdown stops the exporter. Records that a queue in memory cannot deliver in its last
+// attempt become dead letters; a queue in storage keeps them.
 func (e *webhookExporter) Shutdown(ctx context.Context) error {
 	e.closing.Store(true)
 	err := e.Logs.Shutdown(ctx)
 	if e.queueInMemory() {
-		for _, w := range e.waiting.all() {
-			e.letters.keep(ctx, w.message, failure{reason: reasonShutdown, status: w.last.status, err: w.last.err})
+		for _, r := range e.retries.all() {
+			e.deadLetters.keep(ctx, r.message, failure{reason: reasonShutdown, status: r.last.status, err: r.last.err})
 		}
 	}
 	if e.client != nil {
 		e.client.CloseIdleConnections()
 	}
-	err = errors.Join(err, e.letters.close())
+	err = errors.Join(err, e.episodes.close(ctx), e.deadLetters.close())
 	e.telemetry.Shutdown()
 	return err
 }

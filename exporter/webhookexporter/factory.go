@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 )
 
-// NewFactory makes the factory of the webhook exporter.
+// NewFactory returns the factory of the webhook exporter.
 func NewFactory() exporter.Factory {
 	return exporter.NewFactory(
 		metadata.Type,
@@ -33,16 +33,16 @@ func createDefaultConfig() component.Config {
 
 	retry := configretry.NewDefaultBackOffConfig()
 	retry.InitialInterval = time.Second
-	retry.MaxElapsedTime = 0 // an alert is worth any number of attempts
+	retry.MaxElapsedTime = 0 // an alert is retried without end
 
 	queue := exporterhelper.NewDefaultQueueConfig()
-	queue.NumConsumers = 1 // what waits goes in order
+	queue.NumConsumers = 1 // requests are sent in order
 	queue.Sizer = exporterhelper.RequestSizerTypeItems
 	queue.QueueSize = 10_000
 
 	return &Config{
 		ClientConfig: client,
-		Format:       formatNative,
+		Format:       payload.FormatNative,
 		Alertmanager: AlertmanagerConfig{ExpireAfter: 24 * time.Hour},
 		Template:     TemplateConfig{ContentType: payload.JSON},
 		Concurrency:  8,

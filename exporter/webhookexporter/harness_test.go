@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"testing"
@@ -36,7 +37,7 @@ const (
 	otherSecret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 )
 
-// received is a request as the receiver saw it.
+// received is a request that has arrived.
 type received struct {
 	at     time.Time
 	url    string
@@ -51,13 +52,12 @@ type reply struct {
 	status int // 0: it hangs
 	header http.Header
 	body   string
-	err    error // instead of an answer
+	err    error // instead of a response
 }
 
-// receiver is a receiver without a network, so that tests have a clock of their own.
-// What it answers is up to the test.
+// receiver is a receiver without a network, so that tests run in synctest.
 type receiver struct {
-	answer func(n int, r received) reply // n counts from 0
+	response func(n int, r received) reply // n counts from 0
 
 	mutex sync.Mutex
 	got   []received
@@ -68,17 +68,20 @@ func (r *receiver) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if trace := httptrace.ContextClientTrace(request.Context()); trace != nil && trace.WroteHeaders != nil {
+		trace.WroteHeaders()
+	}
 	one := received{at: time.Now(), url: request.URL.String(), header: request.Header.Clone(), body: string(body)}
-	answer := r.answer(r.add(one), one)
+	response := r.response(r.add(one), one)
 	switch {
-	case answer.err != nil:
-		return nil, answer.err
-	case answer.status == 0:
+	case response.err != nil:
+		return nil, response.err
+	case response.status == 0:
 		<-request.Context().Done()
 		return nil, request.Context().Err()
 	default:
 		return &http.Response{
-			StatusCode: answer.status, Header: answer.header, Body: io.NopCloser(strings.NewReader(answer.body)), Request: request,
+			StatusCode: response.status, Header: response.header, Body: io.NopCloser(strings.NewReader(response.body)), Request: request,
 		}, nil
 	}
 }
@@ -104,20 +107,20 @@ func (r *receiver) bodies() (bodies []string) {
 	return bodies
 }
 
-// says answers with a status.
+// says is a response with a status.
 func says(status int, header ...string) reply {
-	answer := reply{status: status, header: http.Header{}}
+	response := reply{status: status, header: http.Header{}}
 	for i := 0; i+1 < len(header); i += 2 {
-		answer.header.Set(header[i], header[i+1])
+		response.header.Set(header[i], header[i+1])
 	}
-	return answer
+	return response
 }
 
 func always(status int, header ...string) func(int, received) reply {
 	return func(int, received) reply { return says(status, header...) }
 }
 
-// then answers with each of the statuses once, and the last for ever.
+// then responds with each of the statuses once, and with the last from then on.
 func then(statuses ...int) func(int, received) reply {
 	return func(n int, _ received) reply { return says(statuses[min(n, len(statuses)-1)]) }
 }
@@ -125,8 +128,8 @@ func then(statuses ...int) func(int, received) reply {
 // errReset is what a client sees of a receiver that resets after it has read.
 var errReset = errors.New("read: connection reset by peer")
 
-// bench is an exporter with everything around it in view.
-type bench struct {
+// running is an exporter with its receiver, log, telemetry and host.
+type running struct {
 	*webhookExporter
 
 	t        *testing.T
@@ -152,7 +155,7 @@ func (h *host) Report(event *componentstatus.Event) {
 	h.statuses = append(h.statuses, event)
 }
 
-func (h *host) said() (statuses []componentstatus.Status) {
+func (h *host) reported() (statuses []componentstatus.Status) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	for _, event := range h.statuses {
@@ -161,13 +164,13 @@ func (h *host) said() (statuses []componentstatus.Status) {
 	return statuses
 }
 
-// newBench starts an exporter before a receiver that answers as told.
-func newBench(t *testing.T, answer func(int, received) reply, change func(*Config)) *bench {
+// startExporter starts an exporter whose receiver responds by a function; nil: with a network.
+func startExporter(t *testing.T, response func(int, received) reply, change func(*Config)) *running {
 	t.Helper()
-	return newBenchOn(t, &host{}, answer, change)
+	return startOn(t, &host{}, response, change)
 }
 
-func newBenchOn(t *testing.T, on *host, answer func(int, received) reply, change func(*Config)) *bench {
+func startOn(t *testing.T, on *host, response func(int, received) reply, change func(*Config)) *running {
 	t.Helper()
 	config := createDefaultConfig().(*Config)
 	config.ClientConfig.Endpoint = "https://alerts.example.com/hook/T0P-SECRET"
@@ -176,7 +179,7 @@ func newBenchOn(t *testing.T, on *host, answer func(int, received) reply, change
 		change(config)
 	}
 	require.NoError(t, config.Validate())
-	b := &bench{t: t, receiver: &receiver{answer: answer}, tel: componenttest.NewTelemetry(), host: on}
+	b := &running{t: t, receiver: &receiver{response: response}, tel: componenttest.NewTelemetry(), host: on}
 	t.Cleanup(func() { require.NoError(t, b.tel.Shutdown(context.WithoutCancel(t.Context()))) })
 	set := metadatatest.NewSettings(b.tel)
 	set.ID = component.NewID(component.MustNewType("webhook"))
@@ -186,25 +189,25 @@ func newBenchOn(t *testing.T, on *host, answer func(int, received) reply, change
 	e, err := newExporter(t.Context(), set, config)
 	require.NoError(t, err)
 	b.webhookExporter = e.(*webhookExporter)
-	if answer != nil { // else there is a network
+	if response != nil { // else there is a network
 		b.transport = b.receiver
 	}
 	require.NoError(t, e.Start(t.Context(), on))
 	return b
 }
 
-func (b *bench) send(logs plog.Logs) {
+func (b *running) send(logs plog.Logs) {
 	b.t.Helper()
 	require.NoError(b.t, b.ConsumeLogs(b.t.Context(), logs))
 }
 
-func (b *bench) stop() {
+func (b *running) stop() {
 	b.t.Helper()
 	require.NoError(b.t, b.Shutdown(b.t.Context()))
 }
 
 // count is the value of a counter of own telemetry for one of its attributes.
-func (b *bench) count(name, key, value string) (sum int64) {
+func (b *running) count(name, key, value string) (sum int64) {
 	b.t.Helper()
 	metric, err := b.tel.GetMetric(name)
 	if err != nil {
@@ -219,7 +222,7 @@ func (b *bench) count(name, key, value string) (sum int64) {
 }
 
 // total is the value of a counter of own telemetry.
-func (b *bench) total(name string) (sum int64) {
+func (b *running) total(name string) (sum int64) {
 	b.t.Helper()
 	metric, err := b.tel.GetMetric(name)
 	if err != nil {
@@ -231,13 +234,13 @@ func (b *bench) total(name string) (sum int64) {
 	return sum
 }
 
-// episode is a batch of alerts: each is "a firing", "a resolved", and so on.
-func episode(told ...[2]string) plog.Logs {
+// alerts is a batch of alerts, each an alert_id and a status.
+func alerts(states ...[2]string) plog.Logs {
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()
 	wslog.PutTags(resource.Resource().Attributes(), acme)
 	records := resource.ScopeLogs().AppendEmpty().LogRecords()
-	for i, one := range told {
+	for i, one := range states {
 		alert(records.AppendEmpty(), one[0], one[1], int64(i))
 	}
 	return logs
@@ -281,8 +284,8 @@ func texts(bodies ...string) plog.Logs {
 	return logs
 }
 
-// told is what the bodies say, as "a firing".
-func told(t *testing.T, bodies []string) (all [][2]string) {
+// statesOf returns the alert_id and the status of each body.
+func statesOf(t *testing.T, bodies []string) (all [][2]string) {
 	t.Helper()
 	for _, body := range bodies {
 		var one struct {

@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -37,12 +38,12 @@ var hostile = wsevent.Tags{
 func TestHostileDimensions(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*Config){
-		"alertmanager": func(c *Config) { c.Format = formatAlertmanager },
+		"alertmanager": func(c *Config) { c.Format = payload.FormatAlertmanager },
 		"slack":        shipped(t, "webhook-slack.yaml"),
 		"pagerduty":    shipped(t, "webhook-pagerduty.yaml"),
 		"servicenow":   shipped(t, "webhook-servicenow.yaml"),
 		"functions": func(c *Config) {
-			c.Format = formatTemplate
+			c.Format = payload.FormatTemplate
 			c.Template.Body = `{"plain":{{json (plain .Body.tenant_id)}},"slack":{{json (slack .Body.tenant_id)}},"html":{{json (html .Body.region)}},` +
 				`"urlquery":{{json (urlquery .Body.region)}},"json":{{json .Body.region}},"absent":{{json (slack .Body.nothing)}},"number":{{json (slack .Body.value)}}}`
 		},
@@ -50,8 +51,8 @@ func TestHostileDimensions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, always(200), change)
-				logs := episode([2]string{"acme/17", "firing"})
+				b := startExporter(t, always(200), change)
+				logs := alerts([2]string{"acme/17", "firing"})
 				body := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().Map()
 				body.PutStr("tenant_id", hostile.TenantID)
 				body.PutStr("region", hostile.Region)

@@ -65,13 +65,13 @@ func TestOverTheWire(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	auth := component.MustNewID("bearer")
-	b := newBenchOn(t, &host{extensions: map[component.ID]component.Component{auth: bearer{}}}, nil, func(c *Config) {
+	b := startOn(t, &host{extensions: map[component.ID]component.Component{auth: bearer{}}}, nil, func(c *Config) {
 		c.ClientConfig.Endpoint, c.Secret = server.URL, secret
 		c.ClientConfig.Headers.Set("X-Team", "gateway")
 		c.ClientConfig.Auth = configoptional.Some(configauth.Config{AuthenticatorID: auth})
 		c.ClientConfig.TLS.CAPem = configopaque.String(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 	})
-	b.send(episode([2]string{"a", "firing"}))
+	b.send(alerts([2]string{"a", "firing"}))
 	require.NoError(t, <-verified)
 	b.stop()
 }
@@ -85,12 +85,12 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 		t.Cleanup(other.Close)
 		server := httptest.NewServer(http.RedirectHandler(other.URL+"/T0P-SECRET", status))
 		t.Cleanup(server.Close)
-		b := newBenchOn(t, &host{}, nil, func(c *Config) { c.ClientConfig.Endpoint = server.URL })
+		b := startOn(t, &host{}, nil, func(c *Config) { c.ClientConfig.Endpoint = server.URL })
 		b.send(texts("hello"))
 		require.Eventually(t, func() bool { return b.count("otelcol_webhook_dead_letters", "reason", "redirect") == 1 }, time.Minute, time.Millisecond)
 		b.stop()
 		assert.Zero(t, elsewhere.Load())
-		text := b.logs.FilterMessageSnippet("all that is left").All()[0].ContextMap()["error"].(string)
+		text := b.logs.FilterMessageSnippet("payload logged").All()[0].ContextMap()["error"].(string)
 		assert.Contains(t, text, strings.TrimPrefix(other.URL, "http://"))
 		assert.NotContains(t, text, "T0P-SECRET")
 	}
@@ -103,7 +103,7 @@ func TestAReceiverThatComesBack(t *testing.T) {
 	require.NoError(t, err)
 	address := listener.Addr().String()
 	require.NoError(t, listener.Close())
-	b := newBenchOn(t, &host{}, nil, func(c *Config) {
+	b := startOn(t, &host{}, nil, func(c *Config) {
 		c.ClientConfig.Endpoint = "http://" + address + "/T0P-SECRET"
 		c.RetryConfig.InitialInterval, c.RetryConfig.MaxInterval = 10*time.Millisecond, 10*time.Millisecond
 	})
@@ -141,8 +141,8 @@ func TestDeadLettersInAFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "dead.jsonl")
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, then(422), func(c *Config) { c.DeadLetter.Path = path })
-		b.send(episode([2]string{"a", "firing"}))
+		b := startExporter(t, then(422), func(c *Config) { c.DeadLetter.Path = path })
+		b.send(alerts([2]string{"a", "firing"}))
 		synctest.Wait()
 		b.stop()
 		text, err := os.ReadFile(path)
@@ -170,13 +170,13 @@ func TestADeadLetterFileThatGoesAway(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "letters")
 	require.NoError(t, os.Mkdir(directory, 0o700))
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, then(422), func(c *Config) { c.DeadLetter.Path = filepath.Join(directory, "dead.jsonl") })
-		require.NoError(t, b.letters.file.Close())
+		b := startExporter(t, then(422), func(c *Config) { c.DeadLetter.Path = filepath.Join(directory, "dead.jsonl") })
+		require.NoError(t, b.deadLetters.file.Close())
 		require.NoError(t, os.RemoveAll(directory))
 		b.send(texts("hello"))
 		synctest.Wait()
 		b.stop()
-		entries := b.logs.FilterMessageSnippet("all that is left").All()
+		entries := b.logs.FilterMessageSnippet("payload logged").All()
 		require.Len(t, entries, 1)
 		assert.Equal(t, "hello", entries[0].ContextMap()["body"])
 		metric, err := b.tel.GetMetric("otelcol_webhook_dead_letter_failures")
@@ -185,10 +185,10 @@ func TestADeadLetterFileThatGoesAway(t *testing.T) {
 	})
 }
 
-func TestADeadLetterPathThatCannotBe(t *testing.T) {
+func TestDeadLetters_InvalidPath(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, always(200), nil)
-	b.letters = newLetters(DeadLetterConfig{Path: filepath.Join(t.TempDir(), "nowhere", "x"), MaxMegabytes: 1}, b.logger, b.telemetry)
-	require.ErrorContains(t, b.letters.open(), "dead_letter.path: ")
+	b := startExporter(t, always(200), nil)
+	b.deadLetters = newDeadLetters(DeadLetterConfig{Path: filepath.Join(t.TempDir(), "nowhere", "x"), MaxMegabytes: 1}, b.logger, b.telemetry)
+	require.ErrorContains(t, b.deadLetters.open(), "dead_letter::path: ")
 	b.stop()
 }

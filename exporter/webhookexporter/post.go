@@ -13,72 +13,83 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/httpstatus"
 )
 
-// answer is what came of a request.
-type answer struct {
-	verdict httpstatus.Result
-	status  int // 0: there was no answer
-	pause   time.Duration
-	err     error // nil: delivered
-	body    bool  // the status is 2xx, and the body is no success
+// response is the result of a request.
+type response struct {
+	outcome httpstatus.Result
+	status  int           // 0: there was no response
+	delay   time.Duration // that the receiver requested
+	err     error         // nil: delivered
+	body    bool          // the status is 2xx, and success_body does not match
+	sent    bool          // the request, or some of it
 }
 
-// post makes one request. The time is that of the attempt, the id that of the
-// message, so that a receiver can tell an attempt that is old and one that it has.
-func (e *webhookExporter) post(ctx context.Context, id string, now time.Time, content payload.Payload) answer {
+// rejected reports whether the receiver has certainly not accepted the record. After a
+// timeout or a reset it may have.
+func (r *response) rejected() bool { return r.err != nil && (r.status != 0 || !r.sent) }
+
+// post makes one request. The time is that of the attempt, the id that of the message, so
+// that a receiver recognises an attempt that is old and a message that it has.
+func (e *webhookExporter) post(ctx context.Context, id string, now time.Time, content payload.Payload) response {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.target.String(), bytes.NewReader(content.Body))
+	var sent atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
+	request, err := http.NewRequestWithContext(traced, http.MethodPost, e.endpoint.String(), bytes.NewReader(content.Body))
 	if err != nil {
-		return answer{verdict: httpstatus.Refused, err: e.failed(err)}
+		return response{outcome: httpstatus.Refused, err: e.failed(err)}
 	}
 	request.Header.Set("Content-Type", content.ContentType)
 	request.Header.Set("User-Agent", e.userAgent)
 	if err = e.sign(request.Header, id, now, content.Body); err != nil {
-		return answer{verdict: httpstatus.Refused, err: err}
+		return response{outcome: httpstatus.Refused, err: err}
 	}
-	response, err := e.client.Do(request)
+	received, err := e.client.Do(request)
 	if err != nil {
-		return answer{verdict: httpstatus.Retry, err: e.failed(err)}
+		return response{outcome: httpstatus.Retry, err: e.failed(err), sent: sent.Load()}
 	}
-	defer response.Body.Close()
-	a := answer{verdict: httpstatus.Classify(response.StatusCode), status: response.StatusCode}
-	if a.verdict != httpstatus.Delivered || e.success == nil {
+	defer received.Body.Close()
+	r := response{outcome: httpstatus.Classify(received.StatusCode), status: received.StatusCode, sent: true}
+	if r.outcome != httpstatus.Delivered || e.success == nil {
 		// The status is the result; a body that arrives slowly must not hold the request.
 		defer time.AfterFunc(bodyTime, cancel).Stop()
 	}
-	body := readBody(response.Body)
-	said := excerpt(body)
-	if a.verdict == httpstatus.Delivered {
+	body := readBody(received.Body)
+	excerpt := excerptOf(body)
+	if r.outcome == httpstatus.Delivered {
 		switch {
 		case e.success != nil && !e.success.Match(body):
-			a.verdict, a.body = httpstatus.Refused, true
-			a.err = fmt.Errorf("POST to %s: %d %s%s (the body does not match success_body)", e.target.Host, response.StatusCode, http.StatusText(response.StatusCode), said)
+			r.outcome, r.body = httpstatus.Refused, true
+			r.err = fmt.Errorf("POST to %s: %d %s%s (the body does not match success_body)", e.endpoint.Host, r.status, http.StatusText(r.status), excerpt)
 		case e.success == nil && reportsError(body):
 			e.telemetry.WebhookErrorBodies.Add(ctx, 1)
 			e.logger.Warn("Receiver responded with success and an error in the body; the record counts as delivered. Set success_body to have such records retried",
-				zap.String("webhook_id", id), zap.String("host", e.target.Host), zap.Int("status", response.StatusCode), zap.String("body", strings.TrimPrefix(said, ": ")))
+				zap.String("webhook_id", id), zap.String("host", e.endpoint.Host), zap.Int("status", r.status), zap.String("body", strings.TrimPrefix(excerpt, ": ")))
 		}
-		return a
+		return r
 	}
-	a.pause = httpstatus.RetryAfter(response.Header.Get("Retry-After"), now)
-	a.err = fmt.Errorf("POST to %s: %d %s%s%s", e.target.Host, response.StatusCode, http.StatusText(response.StatusCode), said, hint(response))
-	return a
+	r.delay = httpstatus.RetryAfter(received.Header.Get("Retry-After"), now)
+	r.err = fmt.Errorf("POST to %s: %d %s%s%s", e.endpoint.Host, r.status, http.StatusText(r.status), excerpt, hint(received))
+	return r
 }
 
-// sign writes the headers of Standard Webhooks. Without a secret there is no
-// signature, and still an id to recognise a message by.
+// sign writes the headers of Standard Webhooks. Without a secret there is an id and no
+// signature.
 func (e *webhookExporter) sign(header http.Header, id string, now time.Time, body []byte) error {
 	header.Set(webhooks.HeaderWebhookID, id)
 	header.Set(webhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
@@ -95,15 +106,15 @@ func (e *webhookExporter) sign(header http.Header, id string, now time.Time, bod
 	return nil
 }
 
-// failed names the host and not the whole URL, whose path may be a secret.
+// failed adds the host to an error, and not the URL, whose path may be a secret.
 func (e *webhookExporter) failed(err error) error {
 	if inURL, ok := errors.AsType[*url.Error](err); ok {
 		err = inURL.Err
 	}
-	return fmt.Errorf("POST to %s: %w%s", e.target.Host, err, advice(err))
+	return fmt.Errorf("POST to %s: %w%s", e.endpoint.Host, err, advice(err))
 }
 
-// advice is what corrects a connection that failed, where the error tells.
+// advice returns what corrects a connection that failed, where the error is specific.
 func advice(err error) string {
 	if operation, ok := errors.AsType[*net.OpError](err); ok && operation.Op == "proxyconnect" {
 		return " (the proxy cannot be reached: check proxy_url, or HTTPS_PROXY, HTTP_PROXY and NO_PROXY)"
@@ -129,7 +140,7 @@ const (
 	bodyTime = 500 * time.Millisecond // for which a body is read where the status is the result
 )
 
-// readBody is the beginning of a body, as far as it arrives.
+// readBody returns the beginning of a body, as far as it arrives.
 func readBody(body io.Reader) []byte {
 	text, _ := io.ReadAll(io.LimitReader(body, maxBody))
 	return text
@@ -150,20 +161,20 @@ func reportsError(body []byte) bool {
 	return object["ok"] == false || object["success"] == false
 }
 
-// excerpt is the beginning of a body, to be put into an error.
-func excerpt(body []byte) string {
-	said := []rune(strings.TrimSpace(strings.ToValidUTF8(string(body[:min(len(body), 4*quoted)]), "\uFFFD")))
+// excerptOf returns the beginning of a body, for an error.
+func excerptOf(body []byte) string {
+	text := []rune(strings.TrimSpace(strings.ToValidUTF8(string(body[:min(len(body), 4*quoted)]), "\uFFFD")))
 	switch {
-	case len(said) == 0:
+	case len(text) == 0:
 		return ""
-	case len(said) > quoted:
-		return fmt.Sprintf(": %q…", string(said[:quoted]))
+	case len(text) > quoted:
+		return fmt.Sprintf(": %q…", string(text[:quoted]))
 	default:
-		return fmt.Sprintf(": %q", string(said))
+		return fmt.Sprintf(": %q", string(text))
 	}
 }
 
-// hint says what may mend it, where the answer tells.
+// hint returns what may correct a response, where its status is specific.
 func hint(response *http.Response) string {
 	switch httpstatus.Classify(response.StatusCode) {
 	case httpstatus.Redirected:
@@ -172,37 +183,49 @@ func hint(response *http.Response) string {
 		}
 		return " (redirects are not followed; change endpoint)"
 	case httpstatus.Gone:
-		return " (the receiver wants nothing more)"
+		return " (the receiver accepts nothing more)"
 	case httpstatus.Refused:
 		switch response.StatusCode {
 		case http.StatusUnauthorized, http.StatusForbidden:
-			return " (look at auth, headers and secret)"
+			return " (check auth, headers and secret)"
 		case http.StatusNotFound, http.StatusMethodNotAllowed:
-			return " (look at endpoint)"
+			return " (check endpoint)"
 		}
 	}
 	return ""
 }
 
-// failure says what the answer means for the record.
-func (a *answer) failure() failure {
-	f := failure{err: a.err, status: a.status, pause: a.pause}
-	switch a.verdict {
+// failure returns the consequence of the response for the record.
+func (r *response) failure() failure {
+	f := failure{err: r.err, status: r.status, delay: r.delay}
+	switch r.outcome {
 	case httpstatus.Retry:
-		f.again = true
+		f.retry = true
 	case httpstatus.Redirected:
 		f.reason, f.config = reasonRedirect, true
 	case httpstatus.Gone:
 		f.reason, f.config = reasonGone, true
 	case httpstatus.Refused:
 		f.reason = reasonRefused
-		if a.body || a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
-			f.auth, f.again, f.config = true, true, true
+		if r.body || r.status == http.StatusUnauthorized || r.status == http.StatusForbidden {
+			f.auth, f.retry, f.config = true, true, true
 		}
-		switch a.status {
+		switch r.status {
 		case http.StatusNotFound, http.StatusMethodNotAllowed:
 			f.config = true
 		}
+	case httpstatus.Delivered:
 	}
 	return f
+}
+
+// count adds a request to own telemetry.
+func (e *webhookExporter) count(ctx context.Context, r response, took time.Duration) {
+	reported := r.outcome
+	if reported == httpstatus.Redirected {
+		reported = httpstatus.Refused
+	}
+	outcome := attribute.String("outcome", string(reported))
+	e.telemetry.WebhookRequests.Add(ctx, 1, metric.WithAttributes(outcome, attribute.String("status_class", httpstatus.Class(r.status))))
+	e.telemetry.WebhookRequestDuration.Record(ctx, took.Seconds(), metric.WithAttributes(outcome))
 }

@@ -15,10 +15,10 @@ import (
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 )
 
-func TestAfterMaxElapsedTimeItIsADeadLetter(t *testing.T) {
+func TestDeliver_MaxElapsedTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(_ int, r received) reply {
+		b := startExporter(t, func(_ int, r received) reply {
 			if r.body == "poison" {
 				return says(500)
 			}
@@ -33,15 +33,15 @@ func TestAfterMaxElapsedTimeItIsADeadLetter(t *testing.T) {
 		bodies := b.receiver.bodies()
 		assert.Equal(t, "after", bodies[len(bodies)-1])
 		assert.Equal(t, int64(1), b.count("otelcol_webhook_requests", "outcome", "delivered"))
-		assert.Empty(t, b.waiting.all())
+		assert.Empty(t, b.retries.all())
 		b.stop()
 	})
 }
 
-func TestWithoutRetriesAFailureIsADeadLetter(t *testing.T) {
+func TestDeliver_WithoutRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(503), func(c *Config) { c.RetryConfig.Enabled = false })
+		b := startExporter(t, always(503), func(c *Config) { c.RetryConfig.Enabled = false })
 		b.send(texts("hello"))
 		synctest.Wait()
 		b.stop()
@@ -49,26 +49,26 @@ func TestWithoutRetriesAFailureIsADeadLetter(t *testing.T) {
 	})
 }
 
-// Without a queue whoever sends is told, and still has it.
-func TestWithoutAQueueTheSenderIsTold(t *testing.T) {
+// Without a queue the sender gets the error, and still has the record.
+func TestDeliver_WithoutQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(503), func(c *Config) {
+		b := startExporter(t, always(503), func(c *Config) {
 			c.QueueConfig = configoptional.None[exporterhelper.QueueBatchConfig]()
 			c.RetryConfig.MaxElapsedTime = time.Minute
 		})
 		err := b.ConsumeLogs(t.Context(), texts("hello"))
 		require.ErrorContains(t, err, "503 Service Unavailable")
-		assert.Empty(t, b.waiting.all(), "nothing is kept for it")
+		assert.Empty(t, b.retries.all(), "nothing is kept for it")
 		b.stop()
-		assert.Zero(t, b.logs.FilterMessageSnippet("all that is left").Len())
+		assert.Zero(t, b.logs.FilterMessageSnippet("payload logged").Len())
 	})
 }
 
-func TestWhatTheQueueHasNoRoomForIsADeadLetter(t *testing.T) {
+func TestConsumeLogs_QueueFull(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(503), func(c *Config) {
+		b := startExporter(t, always(503), func(c *Config) {
 			c.QueueConfig.Get().QueueSize = 3
 		})
 		for i := range 5 {
@@ -81,29 +81,29 @@ func TestWhatTheQueueHasNoRoomForIsADeadLetter(t *testing.T) {
 	})
 }
 
-// Nor is anything lost of a batch, of which most was not even tried.
-func TestShutdownKeepsWholeBatches(t *testing.T) {
+// The records of a batch that were not sent yet are dead letters, too.
+func TestShutdown_BatchesAreDeadLetters(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(503), nil)
+		b := startExporter(t, always(503), nil)
 		b.send(texts("1", "2", "3"))
 		b.send(texts("4", "5", "6"))
 		time.Sleep(time.Minute)
 		b.stop()
 		assert.Equal(t, int64(6), b.count("otelcol_webhook_dead_letters", "reason", "shutdown"))
 		var kept []any
-		for _, entry := range b.logs.FilterMessageSnippet("all that is left").All() {
+		for _, entry := range b.logs.FilterMessageSnippet("payload logged").All() {
 			kept = append(kept, entry.ContextMap()["body"])
 		}
 		assert.ElementsMatch(t, []any{"1", "2", "3", "4", "5", "6"}, kept)
 	})
 }
 
-// Shutdown does not wait for a timeout for each that is left.
-func TestShutdownIsSwiftWhenTheReceiverHangs(t *testing.T) {
+// Shutdown does not wait for the timeout of each record that is left.
+func TestShutdown_HangingReceiver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(int, received) reply { return reply{} }, nil)
+		b := startExporter(t, func(int, received) reply { return reply{} }, nil)
 		for i := range 100 {
 			b.send(texts(strconv.Itoa(i)))
 		}

@@ -31,7 +31,7 @@ func TestAuth_RefusedCredentialsAreRetried(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				b := newBench(t, func(int, received) reply {
+				b := startExporter(t, func(int, received) reply {
 					if time.Since(start) < 9*time.Minute {
 						return says(status)
 					}
@@ -45,7 +45,7 @@ func TestAuth_RefusedCredentialsAreRetried(t *testing.T) {
 				bodies := b.receiver.bodies()
 				assert.Equal(t, []string{"first", "second"}, bodies[len(bodies)-2:])
 				assert.Zero(t, b.count("otelcol_webhook_dead_letters", "reason", "refused"))
-				assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, b.host.said())
+				assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, b.host.reported())
 			})
 		})
 	}
@@ -54,7 +54,7 @@ func TestAuth_RefusedCredentialsAreRetried(t *testing.T) {
 func TestAuth_DeadLetterAfterAuthRetry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(401), func(c *Config) { c.AuthRetry = 10 * time.Minute })
+		b := startExporter(t, always(401), func(c *Config) { c.AuthRetry = 10 * time.Minute })
 		for i := range 20 { // those that wait do not each begin anew
 			b.send(texts(strconv.Itoa(i)))
 		}
@@ -71,7 +71,7 @@ func TestAuth_DeadLetterAfterAuthRetry(t *testing.T) {
 func TestAuth_ZeroIsADeadLetterAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(403), func(c *Config) { c.AuthRetry = 0 })
+		b := startExporter(t, always(403), func(c *Config) { c.AuthRetry = 0 })
 		b.send(texts("hello"))
 		synctest.Wait()
 		assert.Equal(t, int64(1), b.count("otelcol_webhook_dead_letters", "reason", "refused"))
@@ -84,7 +84,7 @@ func TestAuth_RetryBeginsWithTheFirstRefusal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		b := newBench(t, func(int, received) reply {
+		b := startExporter(t, func(int, received) reply {
 			switch elapsed := time.Since(start); {
 			case elapsed < time.Hour:
 				return says(503)
@@ -122,7 +122,7 @@ func TestBody_ErrorInASuccessfulResponseIsLoggedAndCounted(t *testing.T) {
 		t.Run(body, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, func(int, received) reply { return reply{status: 200, body: body} }, nil)
+				b := startExporter(t, func(int, received) reply { return reply{status: 200, body: body} }, nil)
 				b.send(texts("hello"))
 				synctest.Wait()
 				assert.Equal(t, int64(1), b.count("otelcol_webhook_requests", "outcome", "delivered"))
@@ -137,7 +137,7 @@ func TestBody_ErrorInASuccessfulResponseIsLoggedAndCounted(t *testing.T) {
 func TestBody_SuccessBody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(n int, _ received) reply {
+		b := startExporter(t, func(n int, _ received) reply {
 			if n == 0 {
 				return reply{status: 200, body: `{"ok":false}`}
 			}
@@ -151,13 +151,13 @@ func TestBody_SuccessBody(t *testing.T) {
 		b.stop()
 	})
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(int, received) reply { return reply{status: 200, body: `{"ok":false}`} },
+		b := startExporter(t, func(int, received) reply { return reply{status: 200, body: `{"ok":false}`} },
 			func(c *Config) { c.SuccessBody = `"ok":\s*true` })
 		b.send(texts("hello"))
 		time.Sleep(11 * time.Minute)
 		synctest.Wait()
 		assert.Equal(t, int64(1), b.count("otelcol_webhook_dead_letters", "reason", "refused"))
-		assert.Contains(t, b.logs.FilterMessageSnippet("all that is left").All()[0].ContextMap()["error"], "does not match success_body")
+		assert.Contains(t, b.logs.FilterMessageSnippet("payload logged").All()[0].ContextMap()["error"], "does not match success_body")
 		b.stop()
 	})
 }
@@ -169,7 +169,7 @@ func TestBody_SlowBodyFreesTheRequest(t *testing.T) {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, always(200), nil)
+				b := startExporter(t, always(200), nil)
 				b.client.Transport = roundTripper(func(request *http.Request) (*http.Response, error) {
 					return &http.Response{StatusCode: status, Request: request, Body: &slowBody{request: request}}, nil
 				})

@@ -11,24 +11,23 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 )
 
-// blip is how long a receiver may be in trouble before that shows in the
-// component's status.
-const blip = 30 * time.Second
+// failureGrace is the time for which requests may fail before that is reported.
+const failureGrace = 30 * time.Second
 
-// status makes the component's status out of what comes of requests. What a person
-// must mend shows at once, what may pass only after a blip. What is wrong with one
-// record says nothing of the receiver, and does not show.
-type status struct {
+// statusReporter derives the component's status from the results of requests. What a person
+// has to correct is reported at once, what is transient after failureGrace. What is wrong with
+// one record does not concern the receiver, and is not reported.
+type statusReporter struct {
 	host component.Host
 
-	mutex sync.Mutex
-	since time.Time // requests fail; zero: they do not
-	shown bool
-	code  int  // of the answer that is shown
-	gone  bool // which is the last that is said
+	mutex    sync.Mutex
+	since    time.Time // requests fail; zero: they do not
+	reported bool
+	code     int  // of the response that is reported
+	gone     bool // reported last
 }
 
-func (s *status) note(f failure, now time.Time) {
+func (s *statusReporter) note(f failure, now time.Time) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	switch {
@@ -38,22 +37,22 @@ func (s *status) note(f failure, now time.Time) {
 		componentstatus.ReportStatus(s.host, componentstatus.NewPermanentErrorEvent(f.err))
 	case f.err == nil:
 		s.since = time.Time{}
-		if s.shown {
-			s.shown = false
+		if s.reported {
+			s.reported = false
 			componentstatus.ReportStatus(s.host, componentstatus.NewEvent(componentstatus.StatusOK))
 		}
-	case f.config || f.again && s.lasts(now):
-		if !s.shown || s.code != f.status {
-			s.shown, s.code = true, f.status
+	case f.config || f.retry && s.persists(now):
+		if !s.reported || s.code != f.status {
+			s.reported, s.code = true, f.status
 			componentstatus.ReportStatus(s.host, componentstatus.NewRecoverableErrorEvent(f.err))
 		}
 	}
 }
 
-// lasts tells whether requests have failed for longer than a blip.
-func (s *status) lasts(now time.Time) bool {
+// persists reports whether requests have failed for failureGrace.
+func (s *statusReporter) persists(now time.Time) bool {
 	if s.since.IsZero() {
 		s.since = now
 	}
-	return now.Sub(s.since) >= blip
+	return now.Sub(s.since) >= failureGrace
 }

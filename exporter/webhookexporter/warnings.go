@@ -24,7 +24,7 @@ var keepsBody = []string{"batch", "memory_limiter", "filter", "resource", "attri
 // known. The validate command prints them. Types are those of the receivers and the
 // processors before the exporter.
 func (c *Config) WarningsOfInput(types []string) []string {
-	if c.Format != formatTemplate || !slices.Contains(types, alertSource) {
+	if c.Format != payload.FormatTemplate || !slices.Contains(types, alertSource) {
 		return nil
 	}
 	for _, kind := range types {
@@ -32,7 +32,7 @@ func (c *Config) WarningsOfInput(types []string) []string {
 			return nil
 		}
 	}
-	template, err := payload.NewTemplate(c.Template.Body, c.Template.ContentType, nil)
+	template, err := payload.NewTemplate(c.payload().Template)
 	if err != nil {
 		return nil // Validate returns it
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/filestorageextension"
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/requestlimitsextension"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/streampartitionerextension"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor"
@@ -48,6 +49,7 @@ func components() map[component.Factory]bool {
 		timescaledbexporter.NewFactory():           true,
 		dashboardextension.NewFactory():            true,
 		filestorageextension.NewFactory():          true,
+		requestlimitsextension.NewFactory():        true,
 		streampartitionerextension.NewFactory():    false,
 	}
 }

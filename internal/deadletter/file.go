@@ -1,6 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Package deadletter keeps records that were given up in a file of bounded size.
 package deadletter
 
 import (
@@ -8,9 +9,9 @@ import (
 	"os"
 )
 
-// File keeps letters, one a line. When it is full it becomes path.1, in the place
-// of the one before, and a new one begins; so there are never more than twice
-// limit bytes, and one letter. It is not safe for concurrent use.
+// File holds letters, one per line. A full file is renamed to path.1, which replaces the one
+// before, so that both together hold at most twice limit bytes, and one letter. It is not safe
+// for concurrent use.
 type File struct {
 	path  string
 	limit int64
@@ -18,11 +19,11 @@ type File struct {
 	size  int64
 }
 
-// New makes a keeper of the file at the path.
+// New returns a file that is not open yet; limit is in bytes.
 func New(path string, limit int64) *File { return &File{path: path, limit: limit} }
 
-// Open opens the file, and makes it where there is none. A line that was cut off
-// by a crash is ended, so that the next letter is whole.
+// Open opens the file, and creates it where it does not exist. A line that was cut off by a
+// crash is terminated, so that the next letter is intact.
 func (f *File) Open() error {
 	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
@@ -44,7 +45,7 @@ func (f *File) Open() error {
 	return nil
 }
 
-// Keep writes a letter, and returns when the disk has it.
+// Keep writes a letter and syncs the file.
 func (f *File) Keep(letter *Letter) error {
 	text, err := letter.Line()
 	if err != nil {

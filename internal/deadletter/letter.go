@@ -12,21 +12,21 @@ import (
 
 // Letter is one record that was given up: a line of the file.
 type Letter struct {
-	// ID is the webhook-id that it was sent under.
+	// ID is its webhook-id.
 	ID string
 	// Time is when it was given up.
 	Time time.Time
-	// Reason is why, as in own telemetry.
+	// Reason is that of own telemetry.
 	Reason string
-	// Status is that of the last answer; 0 where there was none.
+	// Status is that of the last response; 0 where there was none.
 	Status int
-	// Error is the whole story.
+	// Error is that of the last attempt.
 	Error string
 	// Body is the record's, as format native would send it.
 	Body []byte
 }
 
-// line is how a letter is written. A body that is JSON stays JSON, any other is a
+// line is the JSON of a letter. A body that is JSON stays JSON, any other is a
 // string, or base64 where it is not even text.
 type line struct {
 	ID     string          `json:"id"`

@@ -1,6 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Package httpstatus classifies the response of a webhook.
 package httpstatus
 
 import (
@@ -9,26 +10,26 @@ import (
 	"time"
 )
 
-// Result is the meaning of a response status for the request.
-type Result int
+// Result is the result of a request, as own telemetry reports it.
+type Result string
 
+// Results.
 const (
-	// Delivered says that the receiver has it.
-	Delivered Result = iota
-	// Retry says that the receiver cannot take it now, and nothing says that it never will.
-	Retry
-	// Redirected says that the receiver is elsewhere. A redirect is not followed, for
-	// it could lead a signed alert anywhere; a person has to change the endpoint.
-	Redirected
-	// Refused says that the receiver does not take it, now or later.
-	Refused
-	// Gone says that the receiver wants nothing more, ever (Standard Webhooks: 410).
-	Gone
+	// Delivered: the receiver has acknowledged the record.
+	Delivered Result = "delivered"
+	// Retry: the receiver cannot accept the record at present.
+	Retry Result = "retry"
+	// Redirected: the receiver is elsewhere. A redirect is not followed, because it could
+	// lead a signed alert to any host; a person has to change the endpoint.
+	Redirected Result = "redirected"
+	// Refused: the receiver does not accept the record, now or later.
+	Refused Result = "refused"
+	// Gone: the receiver accepts nothing any more (Standard Webhooks: 410).
+	Gone Result = "gone"
 )
 
-// Classify maps a response status. All of 5xx is worth another attempt: a
-// receiver that broke down over an alert is to be mended, and the alert is not to
-// be lost meanwhile.
+// Classify returns the result of a status. All of 5xx is retried: a receiver that fails on an
+// alert is expected to be repaired, and the alert must not be lost meanwhile.
 func Classify(status int) Result {
 	switch {
 	case status >= 200 && status <= 299:
@@ -44,7 +45,7 @@ func Classify(status int) Result {
 	}
 }
 
-// Class is the class of a status, as in 2xx.
+// Class returns the class of a status, as in 2xx.
 func Class(status int) string {
 	if status < 200 || status > 599 {
 		return "none"
@@ -52,19 +53,17 @@ func Class(status int) string {
 	return strconv.Itoa(status/100) + "xx"
 }
 
-// longest bounds the wait that a receiver can ask for, so that a mistake of its
-// does not silence it for days.
-const longest = 15 * time.Minute
+// maxRetryAfter bounds the delay that a receiver can request.
+const maxRetryAfter = 15 * time.Minute
 
-// RetryAfter is how long the answer asks to be left alone: the value of its
-// Retry-After header, in seconds or as a date. It is 0 where there is none, or
-// none that can be read.
+// RetryAfter returns the delay that a Retry-After header requests, in seconds or as a date.
+// It is 0 without one, or with one that is not valid, and at most 15 minutes.
 func RetryAfter(header string, now time.Time) time.Duration {
 	if seconds, err := strconv.ParseUint(header, 10, 32); err == nil {
-		return min(time.Duration(seconds)*time.Second, longest)
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
 	}
 	if date, err := http.ParseTime(header); err == nil {
-		return min(max(0, date.Sub(now)), longest)
+		return min(max(0, date.Sub(now)), maxRetryAfter)
 	}
 	return 0
 }

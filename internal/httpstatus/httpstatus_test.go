@@ -50,11 +50,11 @@ func TestRetryAfter(t *testing.T) {
 		"1e3":                  0,
 		"-5":                   0,
 		"soon":                 0,
-		"86400":                longest,
+		"86400":                maxRetryAfter,
 		"18446744073709551615": 0,
 		now.Add(time.Minute).Format(http.TimeFormat): time.Minute,
 		now.Add(-time.Hour).Format(http.TimeFormat):  0,
-		now.AddDate(1, 0, 0).Format(http.TimeFormat): longest,
+		now.AddDate(1, 0, 0).Format(http.TimeFormat): maxRetryAfter,
 	} {
 		assert.Equal(t, want, RetryAfter(header, now), header)
 	}
@@ -65,7 +65,7 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Add("Wed, 25 Nov 2026 12:00:00 GMT", int64(math.MaxInt64))
 	f.Fuzz(func(t *testing.T, header string, now int64) {
 		wait := RetryAfter(header, time.Unix(now, 0))
-		if wait < 0 || wait > longest {
+		if wait < 0 || wait > maxRetryAfter {
 			t.Errorf("%q: %v", header, wait)
 		}
 	})

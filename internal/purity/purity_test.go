@@ -22,10 +22,11 @@ const module = "github.com/otelcol-ccaas/otelcol-ccaas/"
 // internal package of a component is a pure core.
 var impure = map[string]string{
 	"extension/dashboardextension/internal/store": "embeds Prometheus's storage, which decodes OTLP",
+	"receiver/ccaaswsreceiver/internal/api":       "configures platform APIs; configuration is a Collector package",
 }
 
 // cores are pure cores that are no internal package of a component.
-var cores = []string{"wsevent", "internal/promalert", "internal/spelling"}
+var cores = []string{"wsevent", "internal/promalert", "internal/spelling", "internal/state/envelope"}
 
 func isCore(pkg string) bool {
 	if slices.Contains(cores, pkg) {

@@ -33,10 +33,9 @@ const (
 // emitter is what belongs to the goroutine that runs, and to Start and Shutdown
 // while it does not.
 type emitter struct {
-	keeper   *keeper   // nil without a storage
-	leftover plog.Logs // windows of before a restart, which go first
-	tried    time.Time // the latest checkpoint
-	failed   bool      // the latest checkpoint did not reach the storage
+	store       *checkpointStore // nil without a storage
+	leftover    plog.Logs        // windows of before a restart, which are sent first
+	attemptedAt time.Time        // of the latest checkpoint
 
 	wait  time.Duration // after downstream took no windows the last time; 0: it did
 	again time.Time     // no offer before
@@ -45,12 +44,12 @@ type emitter struct {
 // run emits windows as they end, until ctx does. Where there is a storage, a
 // window is on it before it leaves, so that totals never run backwards.
 func (s *shard) run(ctx context.Context) {
-	for !s.cutOff() {
+	for !s.fenced() {
 		now := time.Now()
 		s.look(now)
 		if s.due(now) {
-			_ = s.save(s.saving(ctx), now, false) // told there
-			if s.cutOff() {
+			_ = s.save(s.saving(ctx), now, false) // logged there
+			if s.fenced() {
 				return
 			}
 		}
@@ -65,8 +64,8 @@ func (s *shard) run(ctx context.Context) {
 	}
 }
 
-// cutOff says that the partition is lost: what it could not save must not leave.
-func (s *shard) cutOff() bool { return s.partition != nil && s.emitter.failed }
+// fenced reports whether the partition is lost: what could not be saved must not be emitted.
+func (s *shard) fenced() bool { return s.partition != nil && s.partition.lost }
 
 // saving is the context to save with. One that is cut off in the middle would lose
 // the partition; the receiver bounds it.
@@ -128,7 +127,7 @@ func (s *shard) emit(ctx context.Context, now time.Time) error {
 	for {
 		windows := s.oldest(maxEmitted)
 		if len(windows) == 0 {
-			s.allTaken(s.saving(ctx))
+			s.allDelivered(s.saving(ctx))
 			return nil
 		}
 		if err := s.send(ctx, encode(windows, now)); err != nil {
@@ -157,7 +156,7 @@ func (s *shard) oldest(n int) []wsevent.Window {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	ready := len(s.waiting)
-	if s.emitter.keeper != nil && !s.emitter.failed {
+	if s.emitter.store != nil && !s.failing() {
 		ready = s.saved
 	}
 	return s.waiting[:min(ready, n)]

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/partition"
 )
@@ -82,8 +83,8 @@ func (p *windowProcessor) restorePartition(ctx context.Context, from partition.B
 	s := p.newShard(config, p.logger.With(zap.Stringer("partition", from.Partition)))
 	s.storage, s.position = nil, from.Next
 	s.partition = &partitionClient{Partition: from.Partition, position: from.Next}
-	k := newKeeper(s.partition)
-	found, err := k.restore(ctx, s.engine)
+	store := newCheckpointStore(state.NewStore(s.partition, from.Partition.String(), s.logger, nil))
+	found, err := store.restore(ctx, s.engine)
 	if err != nil {
 		return nil, err
 	}
@@ -98,9 +99,7 @@ func (p *windowProcessor) restorePartition(ctx context.Context, from partition.B
 		s.engine.Continue(found.savedAt)
 		s.clock = found.savedAt
 	}
-	now := time.Now()
-	s.emitter.keeper, s.emitter.leftover, s.emitter.tried = k, found.waiting, now
-	s.tellRestored(found, now)
+	s.useStore(store, found, time.Now())
 	return s, nil
 }
 
@@ -116,7 +115,7 @@ func (p *windowProcessor) leave(ctx context.Context, partition partition.Partiti
 	}
 	s.stop()
 	s.done.Wait()
-	if ctx.Err() == nil && !s.emitter.failed {
+	if ctx.Err() == nil && !s.fenced() {
 		if s.save(ctx, time.Now(), false) == nil {
 			_ = s.emit(ctx, time.Now()) // what downstream does not take goes with the partition
 		}
@@ -157,6 +156,7 @@ func (p *partitions) stats() window.Stats {
 type partitionClient struct {
 	partition.Partition
 	position int64
+	lost     bool // a save failed: another collector owns the partition
 }
 
 // Get gives a piece.

@@ -7,150 +7,115 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
 )
 
-// restored is what a restore found.
+// restored is the result of a restore.
 type restored struct {
-	savedAt int64     // unix ms; 0 when there was nothing
-	waiting plog.Logs // windows that downstream may not have taken
-	damage  []error   // what was set aside, and why
+	savedAt int64     // unix ms; 0 when there was no state
+	waiting plog.Logs // windows that may not be delivered
 }
 
-// restore brings the engine, which must be fresh, to where it was saved. What is
-// damaged is set aside under another key and told; the rest is used. The error
-// says that the storage itself does not work. Where something was found, it is for
-// the caller to let the engine go on.
-func (k *keeper) restore(ctx context.Context, engine *window.Engine) (restored, error) {
+// restore brings a new engine to the saved state. Damaged values are quarantined and the
+// rest is used. The error is one of the storage itself. The caller calls the engine's
+// Resume or Continue.
+func (s *checkpointStore) restore(ctx context.Context, engine *window.Engine) (restored, error) {
 	found := restored{waiting: plog.NewLogs()}
-	if err := k.restoreManifest(ctx, &found); err != nil || found.savedAt == 0 {
+	if err := s.restoreManifest(ctx, &found); err != nil || found.savedAt == 0 {
 		return found, err
 	}
-	m := &k.manifest
+	m := &s.manifest
 	for number := range m.Streams {
-		if err := k.restoreStream(ctx, engine, number, &found); err != nil {
+		if err := s.restoreStream(ctx, engine, number); err != nil {
 			return found, err
 		}
 	}
-	for i := range m.Complete.Pieces {
-		if err := k.use(ctx, channelsKey(m.Complete.Number, i), &found, engine.RestoreChannels); err != nil {
+	for i := range m.Complete.Chunks {
+		if err := s.restoreChannels(ctx, engine, channelsKey(m.Complete.Number, i)); err != nil {
 			return found, err
 		}
 	}
 	for i := m.FirstChanges; i < m.NextChanges; i++ {
-		if err := k.use(ctx, changesKey(i), &found, engine.RestoreChannels); err != nil {
+		if err := s.restoreChannels(ctx, engine, changesKey(i)); err != nil {
 			return found, err
 		}
 	}
-	if err := k.restoreWindows(ctx, &found); err != nil {
-		return found, err
-	}
-	m.Open = round{}
-	return found, nil
+	err := s.restoreWindows(ctx, &found)
+	m.Open = fullSnapshot{}
+	return found, err
 }
 
-// use gives the piece under a key to apply. Where there is none, or it cannot be
-// applied, that is damage.
-func (k *keeper) use(ctx context.Context, key string, found *restored, apply func([]byte) error) error {
-	piece, err := k.client.Get(ctx, key)
-	if err != nil {
-		return fmt.Errorf("%s: %w", key, err)
-	}
-	if err := apply(piece); err != nil {
-		return k.setAside(ctx, key, piece, err, found)
-	}
-	return nil
-}
-
-// setAside keeps a damaged piece where nothing overwrites it, for whoever wants
-// to find out what happened to it.
-func (k *keeper) setAside(ctx context.Context, key string, piece []byte, why error, found *restored) error {
-	found.damage = append(found.damage, fmt.Errorf("%s (kept as %s): %w", key, damagedKey(key), why))
-	return k.client.Set(ctx, damagedKey(key), piece)
-}
-
-func (k *keeper) restoreManifest(ctx context.Context, found *restored) error {
+func (s *checkpointStore) restoreManifest(ctx context.Context, found *restored) error {
 	for slot := range int64(2) {
-		key := manifestKey(slot)
-		piece, err := k.client.Get(ctx, key)
-		if err != nil {
-			return fmt.Errorf("%s: %w", key, err)
-		}
-		if piece == nil {
-			continue
-		}
-		var m manifest
-		text, err := window.Unseal(piece)
-		if err == nil {
-			err = json.Unmarshal(text, &m)
-		}
-		if err != nil {
-			if err := k.setAside(ctx, key, piece, err, found); err != nil {
-				return err
+		_, err := s.Load(ctx, manifestKey(slot), func(value []byte) error {
+			var m manifest
+			text, err := decodeState(value)
+			if err == nil {
+				err = json.Unmarshal(text, &m)
 			}
-			continue
-		}
-		if m.Generation > k.manifest.Generation {
-			k.manifest = m
-			found.savedAt = m.SavedAt
+			if err == nil && m.Generation > s.manifest.Generation {
+				s.manifest, found.savedAt = m, m.SavedAt
+			}
+			return err
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// restoreStream uses the newer of a stream's two pieces, or the other where that
-// is damaged.
-func (k *keeper) restoreStream(ctx context.Context, engine *window.Engine, number int, found *restored) error {
-	newest, at := []byte(nil), int64(-1)
+// restoreStream uses the newer value of a stream, or the other one where that is damaged.
+func (s *checkpointStore) restoreStream(ctx context.Context, engine *window.Engine, number int) error {
+	newest, generation := []byte(nil), int64(-1)
 	for slot := range 2 {
-		key := streamKey(number, slot)
-		piece, err := k.client.Get(ctx, key)
-		if err != nil {
-			return fmt.Errorf("%s: %w", key, err)
-		}
-		if piece == nil {
-			continue
-		}
-		generation, err := window.Generation(piece)
-		if err != nil {
-			if err := k.setAside(ctx, key, piece, err, found); err != nil {
-				return err
+		_, err := s.Load(ctx, streamKey(number, slot), func(value []byte) error {
+			of, err := window.Generation(value)
+			if err == nil && of > generation {
+				newest, generation, s.slots[number] = value, of, slot
 			}
-			continue
-		}
-		if generation > at {
-			newest, at, k.slots[number] = piece, generation, slot
+			return err
+		})
+		if err != nil {
+			return err
 		}
 	}
 	if newest == nil {
-		return nil // never saved, or told as damage
+		return nil // never saved, or quarantined
 	}
 	if err := engine.RestoreStream(number, newest); err != nil {
-		return k.setAside(ctx, streamKey(number, k.slots[number]), newest, err, found)
+		s.Quarantine(ctx, streamKey(number, s.slots[number]), newest, err)
 	}
 	return nil
 }
 
-func (k *keeper) restoreWindows(ctx context.Context, found *restored) error {
-	piece, err := k.client.Get(ctx, windowsKey)
-	if err != nil || piece == nil {
+func (s *checkpointStore) restoreChannels(ctx context.Context, engine *window.Engine, key string) error {
+	existing := false
+	_, err := s.Load(ctx, key, func(value []byte) error {
+		existing = true
+		return engine.RestoreChannels(value)
+	})
+	if err == nil && !existing {
+		s.Quarantine(ctx, key, nil, errors.New("does not exist, and the manifest names it"))
+	}
+	return err
+}
+
+func (s *checkpointStore) restoreWindows(ctx context.Context, found *restored) error {
+	_, err := s.Load(ctx, windowsKey, func(value []byte) error {
+		s.windows = true
+		content, err := decodeState(value)
+		if err != nil {
+			return err
+		}
+		waiting, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(content)
+		if err == nil {
+			found.waiting = waiting
+		}
 		return err
-	}
-	k.windows = true
-	content, err := window.Unseal(piece)
-	if err == nil {
-		found.waiting, err = (&plog.ProtoUnmarshaler{}).UnmarshalLogs(content)
-	}
-	if err != nil {
-		found.waiting = plog.NewLogs()
-		return k.setAside(ctx, windowsKey, piece, err, found)
-	}
-	return nil
+	})
+	return err
 }
-
-// telling joins what was set aside into one error.
-func (r *restored) telling() error { return errors.Join(r.damage...) }

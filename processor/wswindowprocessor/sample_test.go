@@ -6,6 +6,7 @@ package wswindowprocessor
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,7 +15,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
@@ -119,17 +123,18 @@ func TestRestore_EveryVersionsSample(t *testing.T) {
 	t.Parallel()
 	if *writeSample != "" {
 		d, e := newDisk(), window.New(sampleConfig())
-		k := newKeeper(d)
+		store := newCheckpointStore(state.NewStore(d, "disk", zap.NewNop(), nil))
 		sampleBefore(e)
 		waiting := encode(e.Drain(), time.UnixMilli(sampleSavedAt))
-		require.NoError(t, k.write(t.Context(), k.collect(e, false, sampleSavedAt-2_000), plog.NewLogs()))
+		require.NoError(t, store.write(t.Context(), store.collect(e, false, sampleSavedAt-2_000), plog.NewLogs()))
 		sampleBetween(e)
-		require.NoError(t, k.write(t.Context(), k.collect(e, false, sampleSavedAt), waiting))
+		require.NoError(t, store.write(t.Context(), store.collect(e, false, sampleSavedAt), waiting))
 		text, err := json.MarshalIndent(d.data, "", " ")
 		require.NoError(t, err)
 		require.NoError(t, os.MkdirAll("testdata/state", 0o750))
 		require.NoError(t, os.WriteFile(filepath.Join("testdata/state", *writeSample+".json"), append(text, '\n'), 0o600))
 	}
+	require.FileExists(t, fmt.Sprintf("testdata/state/%d.json", window.Version), "run go test -run EveryVersionsSample . -write-sample <version>")
 	samples, err := filepath.Glob("testdata/state/*.json")
 	require.NoError(t, err)
 	require.NotEmpty(t, samples)
@@ -140,9 +145,10 @@ func TestRestore_EveryVersionsSample(t *testing.T) {
 			text, err := os.ReadFile(sample)
 			require.NoError(t, err)
 			require.NoError(t, json.Unmarshal(text, &d.data))
-			found, err := newKeeper(d).restore(t.Context(), e)
+			core, logs := observer.New(zap.ErrorLevel)
+			found, err := newCheckpointStore(state.NewStore(d, "disk", zap.New(core), nil)).restore(t.Context(), e)
 			require.NoError(t, err)
-			require.NoError(t, found.telling())
+			assert.Empty(t, logs.All())
 			assert.Equal(t, int64(sampleSavedAt), found.savedAt)
 			got, err := json.MarshalIndent(struct {
 				Waiting int

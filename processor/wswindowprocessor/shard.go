@@ -81,10 +81,10 @@ func (s *shard) start(ctx context.Context) {
 // end saves the state; without a storage it tells the windows that are still open.
 // It is for when nothing runs any more.
 func (s *shard) end(ctx context.Context) error {
-	if s.emitter.keeper != nil {
+	if s.emitter.store != nil {
 		saved := s.save(ctx, time.Now(), true)
 		_ = s.emit(ctx, time.Now()) // what downstream does not take is on the storage
-		return errors.Join(saved, s.emitter.keeper.client.Close(ctx))
+		return errors.Join(saved, s.emitter.store.Close(ctx))
 	}
 	s.mutex.Lock()
 	s.engine.Flush()

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
@@ -25,6 +26,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
@@ -158,7 +160,7 @@ func TestAKillGoesBackToWhatWasTold(t *testing.T) {
 		require.NoError(t, p.Shutdown(t.Context()))
 
 		p, logs := startOn(t, killed, after)
-		assert.Equal(t, 1, logs.FilterMessageSnippet("Went on").Len())
+		assert.Equal(t, 1, logs.FilterMessageSnippet("Resumed").Len())
 		consume(t, p, event(wsevent.ConnectionClose, "b"), event(wsevent.MessageSend, "a"))
 		time.Sleep(25 * time.Second)
 		synctest.Wait()
@@ -225,6 +227,36 @@ func TestWindowsThatWaitSurviveAKill(t *testing.T) {
 		require.NotEmpty(t, found)
 		assert.InDelta(t, 1, field(t, found[0].Fields, wsevent.FieldMessagesSent), 0)
 		assert.False(t, killed.holds(windowsKey), "and off it once they are taken")
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
+// reportingHost is a host that records the component's status.
+type reportingHost struct {
+	host
+	events []componentstatus.Status
+}
+
+func (h *reportingHost) Report(event *componentstatus.Event) {
+	h.events = append(h.events, event.Status())
+}
+
+func TestCheckpoint_FailureIsReportedAsStatus(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		reporting := &reportingHost{host: host{d}}
+		p, err := newProcessor(processortest.NewNopSettings(metadata.Type), onDisk(), consumertest.NewNop())
+		require.NoError(t, err)
+		require.NoError(t, p.Start(t.Context(), reporting))
+		d.setFull(true)
+		time.Sleep(25 * time.Second)
+		synctest.Wait()
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, reporting.events)
+		d.setFull(false)
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, reporting.events)
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
 }
@@ -371,9 +403,9 @@ func TestADamagedKeyIsSetAside(t *testing.T) {
 				sink := new(consumertest.LogsSink)
 				p, logs := startOn(t, d, sink)
 				told := logs.FilterMessageSnippet("damaged").All()
-				require.Len(t, told, 1, "%s %s", key, name)
+				require.NotEmpty(t, told, "%s %s", key, name)
 				assert.Contains(t, told[0].ContextMap()["error"], key)
-				assert.Equal(t, spoiled, d.copy().data[damagedKey(key)])
+				assert.Equal(t, spoiled, d.copy().data[state.QuarantineKey(key)])
 				consume(t, p, event(wsevent.MessageSend, "channel-49"))
 				time.Sleep(25 * time.Second)
 				synctest.Wait()
@@ -442,13 +474,14 @@ func BenchmarkCheckpoint(b *testing.B) {
 				event(wsevent.ConnectionOpen, fmt.Sprint("channel-", i)).ResourceLogs().MoveAndAppendTo(logs.ResourceLogs())
 			}
 			require.NoError(b, p.ConsumeLogs(b.Context(), logs))
-			p.own.emitter.keeper = newKeeper(newDisk())
+			store := newCheckpointStore(state.NewStore(newDisk(), "disk", zap.NewNop(), nil))
+			p.own.emitter.store = store
 			require.NoError(b, p.own.save(b.Context(), time.Now(), true))
 			size, n := 0, 0
 			b.ReportAllocs()
 			for b.Loop() {
-				c := p.own.emitter.keeper.collect(p.own.engine, false, time.Now().UnixMilli())
-				require.NoError(b, p.own.emitter.keeper.write(b.Context(), c, plog.NewLogs()))
+				c := store.collect(p.own.engine, false, time.Now().UnixMilli())
+				require.NoError(b, store.write(b.Context(), c, plog.NewLogs()))
 				size += c.size
 				n++
 			}

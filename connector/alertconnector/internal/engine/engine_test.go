@@ -203,7 +203,7 @@ func FuzzRestore(f *testing.F) {
 	}
 	disk.apply(e)
 	content := func(key string) []byte {
-		text, err := Unseal(disk[key])
+		text, err := Decode(disk[key])
 		require.NoError(f, err)
 		return text
 	}
@@ -214,7 +214,7 @@ func FuzzRestore(f *testing.F) {
 		disk := store{seriesCountKey: count, seriesKey(0): series, dayKey(0, epoch/(24*hour)): day}
 		if sealed {
 			for key, value := range disk {
-				disk[key] = Seal(value)
+				disk[key] = Encode(value)
 			}
 		}
 		e := New(shipped(10))

@@ -42,7 +42,7 @@ func (e *Engine) Restore(get Get) (Restored, error) {
 		return found, err
 	}
 	count := 0
-	err = unsealJSON(pieces[0], &count)
+	err = decodeJSON(pieces[0], &count)
 	if err == nil && (count < 0 || count > maxNumbers) {
 		err = fmt.Errorf("says that there are %d series", count)
 	}
@@ -107,7 +107,7 @@ func (r *Restored) damaged(key string, piece []byte, err error) {
 // restoreSeries makes a series of its piece. False says that it is of no use.
 func (e *Engine) restoreSeries(number int, piece []byte, found *Restored) (revived, bool) {
 	var saved savedSeries
-	if err := unsealJSON(piece, &saved); err != nil {
+	if err := decodeJSON(piece, &saved); err != nil {
 		found.damaged(seriesKey(number), piece, err)
 		e.gone = append(e.gone, gone{number: number})
 		return revived{}, false
@@ -197,7 +197,7 @@ func (r *revived) restoreBaseline(keys []string, pieces [][]byte, found *Restore
 			continue // nothing was seen on that day
 		}
 		var day savedDay
-		if err := unsealJSON(piece, &day); err != nil {
+		if err := decodeJSON(piece, &day); err != nil {
 			found.damaged(keys[i], piece, err)
 			continue
 		}

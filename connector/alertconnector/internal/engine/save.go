@@ -86,7 +86,7 @@ func (e *Engine) Changes() []Change {
 		changes = s.remove(changes)
 	}
 	if e.counted < e.next {
-		changes = append(changes, Change{Key: seriesCountKey, Value: sealJSON(e.next)})
+		changes = append(changes, Change{Key: seriesCountKey, Value: encodeJSON(e.next)})
 	}
 	for _, of := range e.series {
 		for _, s := range of {
@@ -125,7 +125,7 @@ func (s *Series) span() span {
 func (s *Series) save(changes []Change) []Change {
 	span := s.span()
 	changes = s.saveDays(changes, span)
-	changes = append(changes, Change{Key: seriesKey(s.Number), Value: sealJSON(s.piece(span))})
+	changes = append(changes, Change{Key: seriesKey(s.Number), Value: encodeJSON(s.piece(span))})
 	for day := s.saved.First; s.saved.Last > 0 && day < span.First; day++ {
 		changes = append(changes, Change{Key: dayKey(s.Number, day)})
 	}
@@ -145,7 +145,7 @@ func (s *Series) saveDays(changes []Change, now span) []Change {
 		}
 		if closed[end-1].Index > s.saved.Last {
 			day := savedDay{Series: s.fingerprint(), Hours: closed[begin:end]}
-			changes = append(changes, Change{Key: dayKey(s.Number, dayOf(&closed[begin])), Value: sealJSON(day)})
+			changes = append(changes, Change{Key: dayKey(s.Number, dayOf(&closed[begin])), Value: encodeJSON(day)})
 		}
 		begin = end
 	}

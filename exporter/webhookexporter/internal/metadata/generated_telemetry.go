@@ -23,14 +23,16 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                     metric.Meter
-	mu                        sync.Mutex
-	registrations             []metric.Registration
-	WebhookDeadLetterFailures metric.Int64Counter
-	WebhookDeadLetters        metric.Int64Counter
-	WebhookErrorBodies        metric.Int64Counter
-	WebhookRequestDuration    metric.Float64Histogram
-	WebhookRequests           metric.Int64Counter
+	meter                      metric.Meter
+	mu                         sync.Mutex
+	registrations              []metric.Registration
+	WebhookDeadLetterFailures  metric.Int64Counter
+	WebhookDeadLetters         metric.Int64Counter
+	WebhookEpisodeSaveFailures metric.Int64Counter
+	WebhookErrorBodies         metric.Int64Counter
+	WebhookRequestDuration     metric.Float64Histogram
+	WebhookRequests            metric.Int64Counter
+	WebhookSuperseded          metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -64,14 +66,20 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.WebhookDeadLetterFailures, err = builder.meter.Int64Counter(
 		"otelcol_webhook_dead_letter_failures",
-		metric.WithDescription("Dead letters that could not be written to their file, and went into the log instead. [Alpha]"),
+		metric.WithDescription("Number of dead letters that could not be written to their file and were logged instead. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WebhookDeadLetters, err = builder.meter.Int64Counter(
 		"otelcol_webhook_dead_letters",
-		metric.WithDescription("Records that were given up, and kept as dead letters. [Alpha]"),
+		metric.WithDescription("Number of records that were given up and kept as dead letters. [Alpha]"),
 		metric.WithUnit("{record}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.WebhookEpisodeSaveFailures, err = builder.meter.Int64Counter(
+		"otelcol_webhook_episode_save_failures",
+		metric.WithDescription("Number of times that the storage rejected the state of an episode. [Alpha]"),
+		metric.WithUnit("{failure}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WebhookErrorBodies, err = builder.meter.Int64Counter(
@@ -82,15 +90,21 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.WebhookRequestDuration, err = builder.meter.Float64Histogram(
 		"otelcol_webhook_request_duration",
-		metric.WithDescription("How long a request takes until its answer is read or it has failed. [Alpha]"),
+		metric.WithDescription("Duration of a request until its response is read or it has failed. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30}...),
 	)
 	errs = errors.Join(errs, err)
 	builder.WebhookRequests, err = builder.meter.Int64Counter(
 		"otelcol_webhook_requests",
-		metric.WithDescription("Requests, each the attempt to deliver one record. [Alpha]"),
+		metric.WithDescription("Number of requests, each an attempt to deliver one record. [Alpha]"),
 		metric.WithUnit("{request}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.WebhookSuperseded, err = builder.meter.Int64Counter(
+		"otelcol_webhook_superseded",
+		metric.WithDescription("Number of records that were skipped because the receiver has acknowledged a newer state of their episode. [Alpha]"),
+		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	return &builder, errs

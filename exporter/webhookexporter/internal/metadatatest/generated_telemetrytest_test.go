@@ -21,13 +21,18 @@ func TestSetupTelemetry(t *testing.T) {
 	defer tb.Shutdown()
 	tb.WebhookDeadLetterFailures.Add(context.Background(), 1)
 	tb.WebhookDeadLetters.Add(context.Background(), 1)
+	tb.WebhookEpisodeSaveFailures.Add(context.Background(), 1)
 	tb.WebhookErrorBodies.Add(context.Background(), 1)
 	tb.WebhookRequestDuration.Record(context.Background(), 1)
 	tb.WebhookRequests.Add(context.Background(), 1)
+	tb.WebhookSuperseded.Add(context.Background(), 1)
 	AssertEqualWebhookDeadLetterFailures(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualWebhookDeadLetters(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualWebhookEpisodeSaveFailures(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualWebhookErrorBodies(t, testTel,
@@ -37,6 +42,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualWebhookRequests(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualWebhookSuperseded(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 

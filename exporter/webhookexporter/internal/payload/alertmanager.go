@@ -10,10 +10,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert"
 )
 
-// AlertmanagerPath is the path of Alertmanager's API that takes alerts.
-const AlertmanagerPath = "/api/v2/alerts"
-
-// Alertmanager makes of an alert what Alertmanager takes.
+// Alertmanager renders an alert for the API of an Alertmanager.
 type Alertmanager struct {
 	// ExpireAfter is the time from now to the end of a firing alert.
 	ExpireAfter time.Duration
@@ -28,3 +25,6 @@ func (a Alertmanager) Render(message *Message, now time.Time) (Payload, error) {
 	out, err := json.Marshal([]promalert.Alert{alert})
 	return Payload{Body: out, ContentType: JSON}, err
 }
+
+// PathSuffix implements Format.
+func (Alertmanager) PathSuffix() string { return "/api/v2/alerts" }

@@ -23,7 +23,7 @@ func TestTemplate_UnknownFieldIsRefused(t *testing.T) {
 		`{"a": {{ toJSON (printf "%v" (choose .Sev "a" "b" "c")) }}}`: `.Sev: no such field`,
 		`{{ (index .Resorce "a") }}`:                                  `.Resorce: no such field`,
 	} {
-		_, err := NewTemplate(body, JSON, nil)
+		_, err := NewTemplate(TemplateConfig{Body: body})
 		require.ErrorContains(t, err, says, body)
 	}
 }
@@ -35,15 +35,15 @@ func TestTemplate_KnownFieldsAreAccepted(t *testing.T) {
 		`{{ with .Body }}{{ .anything }}{{ end }}`, `{{ range $key, $value := .Body }}{{ $key }}{{ $value.x }}{{ $.ID }}{{ end }}`,
 		`{{ define "part" }}{{ .whatever }}{{ end }}{{ template "part" .Body }}`,
 	} {
-		_, err := NewTemplate(body, JSON, nil)
+		_, err := NewTemplate(TemplateConfig{Body: body})
 		assert.NoError(t, err, body)
 	}
 }
 
 func TestTemplate_BodyKeys(t *testing.T) {
 	t.Parallel()
-	made, err := NewTemplate(`{{ toJSON .Body.value }}{{ .Body }}{{ with .Body.labels.queue }}{{ .Body.no }}{{ $.Body.alertId }}{{ end }}`+
-		`{{ if eq .Event "x" }}{{ slack .Body.value }}{{ end }}{{ with .Body }}{{ .unknown }}{{ end }}{{ define "part" }}{{ .Body.no }}{{ end }}`, JSON, nil)
+	made, err := NewTemplate(TemplateConfig{Body: `{{ toJSON .Body.value }}{{ .Body }}{{ with .Body.labels.queue }}{{ .Body.no }}{{ $.Body.alertId }}{{ end }}` +
+		`{{ if eq .Event "x" }}{{ slack .Body.value }}{{ end }}{{ with .Body }}{{ .unknown }}{{ end }}{{ define "part" }}{{ .Body.no }}{{ end }}`})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"alertId", "labels", "value"}, made.BodyKeys())
 }

@@ -20,7 +20,7 @@ func FuzzTemplate(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		format, err := NewTemplate(text, JSON, map[string]string{"key": "value"})
+		format, err := NewTemplate(TemplateConfig{Body: text, ContentType: JSON, Variables: map[string]string{"key": "value"}})
 		if err != nil {
 			return
 		}

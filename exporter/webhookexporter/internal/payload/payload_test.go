@@ -112,7 +112,7 @@ func TestTemplate(t *testing.T) {
 		`{{ if eq .Event "alert.firing" }}"trigger"{{ else }}"resolve"{{ end }}`:  `"trigger"`,
 		`{{ toJSON (upper .AlertID) }}`:                                           `"A"`,
 	} {
-		format, err := NewTemplate(body, "application/json", map[string]string{"key": `a "quoted" <key>`})
+		format, err := NewTemplate(TemplateConfig{Body: body, ContentType: JSON, Variables: map[string]string{"key": `a "quoted" <key>`}})
 		require.NoError(t, err, body)
 		got, err := format.Render(anAlert("firing", nil), now)
 		require.NoError(t, err, body)
@@ -131,12 +131,12 @@ func TestATemplateThatGoesWrong(t *testing.T) {
 		`{{ range $i, $_ := .Body }}{{ range $j, $_ := $.Body }}{{ $.Variables.large }}{{ end }}{{ end }}`: "more than 1 MiB",
 		`{{ define "loop" }}{{ template "loop" }}{{ end }}{{ template "loop" }}`:                           "exceeded maximum template depth",
 	} {
-		format, err := NewTemplate(body, "application/json", map[string]string{"large": strings.Repeat("x", 10_000)})
+		format, err := NewTemplate(TemplateConfig{Body: body, ContentType: JSON, Variables: map[string]string{"large": strings.Repeat("x", 10_000)}})
 		require.NoError(t, err, body)
 		_, err = format.Render(anAlert("firing", nil), now)
 		require.ErrorContains(t, err, says, body)
 	}
-	_, err := NewTemplate(`{{ toYAML . }}`, "", nil)
+	_, err := NewTemplate(TemplateConfig{Body: `{{ toYAML . }}`})
 	require.ErrorContains(t, err, `"toYAML" not defined`)
 }
 
@@ -144,8 +144,8 @@ func TestATemplateThatGoesWrong(t *testing.T) {
 func FuzzFormats(f *testing.F) {
 	f.Add([]byte(`{"metric":"m","status":"firing","window_start":1,"window_end":2,"labels":{"a b":[1]}}`), "a", int64(0))
 	f.Add([]byte(`{"metric":{"a":1},"status":"resolved","window_start":1e300,"window_end":-1,"annotations":3}`), "\xff", int64(math.MaxInt64))
-	template, err := NewTemplate(`{"summary": {{ toJSON (truncate 100 .Summary) }}, "body": {{ toJSON .Body }}, "id": {{ toJSON .AlertID }},
-		"level": {{ toJSON (choose .Body.alert_type "critical" "1" "2") }}}`, JSON, nil)
+	template, err := NewTemplate(TemplateConfig{Body: `{"summary": {{ toJSON (truncate 100 .Summary) }}, "body": {{ toJSON .Body }}, "id": {{ toJSON .AlertID }},
+		"level": {{ toJSON (choose .Body.alert_type "critical" "1" "2") }}}`})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -18,29 +18,29 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// Template makes the payload by a Go template, whose output must be JSON.
+// Template renders the payload by a Go template, whose output must be JSON.
 type Template struct {
 	template    *template.Template
 	contentType string
 	variables   map[string]string
 }
 
-// largest bounds what a template may put out, in bytes: more than any receiver takes.
+// largest bounds the output of a template, in bytes.
 const largest = 1 << 20
 
-// NewTemplate reads a template. Variables are what it finds in .Variables.
-func NewTemplate(body, contentType string, variables map[string]string) (*Template, error) {
-	parsed, err := template.New("body").Option("missingkey=zero").Funcs(functions()).Parse(body)
+// NewTemplate parses a template.
+func NewTemplate(c TemplateConfig) (*Template, error) {
+	parsed, err := template.New("body").Option("missingkey=zero").Funcs(functions()).Parse(c.Body)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkFields(parsed); err != nil {
 		return nil, err
 	}
-	return &Template{template: parsed, contentType: contentType, variables: variables}, nil
+	return &Template{template: parsed, contentType: c.ContentType, variables: c.Variables}, nil
 }
 
-// view is what a template sees.
+// view is the data of a template.
 type view struct {
 	*Message
 
@@ -48,7 +48,7 @@ type view struct {
 	Variables map[string]string
 }
 
-// Summary is an alert in a line.
+// Summary returns an alert in one line.
 func (v view) Summary() string {
 	body, _ := v.Body.(map[string]any)
 	rule := promalert.Text(body[wsevent.KeyAlertMetric])
@@ -71,7 +71,10 @@ func (t *Template) Render(message *Message, now time.Time) (Payload, error) {
 	return Payload{Body: compact.Bytes(), ContentType: t.contentType}, nil
 }
 
-// bounded is a buffer that takes no more than it has left.
+// PathSuffix implements Format.
+func (*Template) PathSuffix() string { return "" }
+
+// bounded is a buffer of limited size.
 type bounded struct {
 	bytes.Buffer
 

@@ -11,6 +11,7 @@ import { Connections } from './panels/connections';
 import { Drops } from './panels/drops';
 import { Events } from './panels/events';
 import { Messages } from './panels/messages';
+import { Regions } from './panels/regions';
 import { Skew } from './panels/skew';
 import { Streams } from './panels/streams';
 import { Throughput } from './panels/throughput';
@@ -83,6 +84,7 @@ export function App() {
             <Streams view={view} />
             <Skew view={view} />
             <Events view={view} />
+            <Regions view={view} onChoose={(region) => choose({ region })} />
             <Busiest view={view} onChoose={({ region, tenant, channel }) => choose({ region, tenant, channel })} />
           </>
         )}

@@ -354,3 +354,23 @@ export function busiestOf(picture: Picture): Busy[] {
     .filter((busy) => busy.connections > 0)
     .sort((a, b) => b.connections - a.connections);
 }
+
+/** RegionDrops is how many connections a region has dropped in the range. */
+export interface RegionDrops {
+  region: string;
+  dropped: number;
+  closed: number | null;
+}
+
+/** regionsOf ranks the regions by their drops. */
+export function regionsOf(picture: Picture): RegionDrops[] {
+  const closed = new Map(
+    seriesOf(picture, 'regions', 'closed').map((series) => [series.labels['region'] ?? '', only(series)]),
+  );
+  return seriesOf(picture, 'regions', 'dropped')
+    .map((series) => {
+      const region = series.labels['region'] ?? '';
+      return { region, dropped: Math.max(0, only(series) ?? 0), closed: closed.get(region) ?? null };
+    })
+    .sort((a, b) => b.dropped - a.dropped || a.region.localeCompare(b.region));
+}

@@ -22,7 +22,7 @@ export interface Question {
 export type Name = keyof ReturnType<typeof questions>;
 
 /** How much is shown of what has no end. */
-export const most = { regions: 6, rows: 12, streams: 200, series: 8, alerts: 50 } as const;
+export const most = { regions: 6, rows: 12, streams: 200, series: 8, ranked: 10, alerts: 50 } as const;
 
 /** sampleBeyond is the distance of points beyond which means are of samples. */
 const sampleBeyond = 600_000;
@@ -127,11 +127,30 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
   };
   const counter = selector(dims, `__name__=~"ws_(${totals.join('|')})_total"`);
   const fine = lookback(Math.max(240_000, Math.round(span / 100)));
-  const running =
-    `(last_over_time(${counter}[${lookback(Math.min(span, 3_600_000))}])` +
-    (span > 3_600_000 ? ` or last_over_time(${counter}[${lookback(span)}:${fine}]))` : ')');
+  const runningOf = (of: string) =>
+    `(last_over_time(${of}[${lookback(Math.min(span, 3_600_000))}])` +
+    (span > 3_600_000 ? ` or last_over_time(${of}[${lookback(span)}:${fine}]))` : ')');
+  const running = runningOf(counter);
   const byCounter = (expression: string) =>
     `sum by (counter) (label_replace(${expression}, "counter", "$1", "__name__", "ws_(.+)_total"))`;
+
+  // What a rule of the drop rate judges: the mean of the series that it groups, where each group has a threshold.
+  const judged = groupings
+    .filter((group) => group.length < 3)
+    .filter((group) => Object.entries(dims).every(([name, value]) => value === '' || group.includes(name)))
+    .map((group) => {
+      const others = Object.keys(dims).filter((name) => !group.includes(name));
+      const labels = selector(dims, ...others.map((name) => name + '=""'), 'metric="ws.drop_rate"');
+      const limit = `max by (${group}) (last_over_time(ws_alert_threshold${labels}${end}))`;
+      return `max(avg by (${group}) (${dropRate}) and on (${group}) ${limit})`;
+    });
+
+  // By region, and in the range.
+  const inRange = (counter: string) => {
+    const latest = runningOf(counter + series);
+    const zero = `0 * sum by (region) (${latest})`;
+    return `sum by (region) (${latest}) - (sum by (region) (${before(counter + series, lookback(span))} and ${latest}) or ${zero})`;
+  };
 
   const busiest = `topk(${most.series}, sum by (${dimensions}) (last_over_time(ws_active_connections${series}[${window}])))`;
   const ofBusiest = (metric: string) =>
@@ -173,6 +192,7 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
         // Only of the connections of those series that report a drop rate.
         all: `sum(${dropRate} * ${bySeries}) / clamp_min(sum(${bySeries} and on (${dimensions}) ${dropRate}), 1)`,
         worst: `max(max_over_time(ws_drop_rate_percent${series}[${step}]))`,
+        ...(judged.length > 0 ? { judged: judged.join(' or ') } : {}),
         threshold: guard('ws_alert_threshold', 'ws.drop_rate'),
       }),
     },
@@ -227,6 +247,13 @@ export function questions(choice: Choice, grid: Grid, schedule: Schedule) {
     },
     running: { over: 'instant', expression: byCounter(running) },
     before: { over: 'instant', expression: byCounter(`(${before(counter, lookback(span))} and ${running})`) },
+    regions: {
+      over: 'instant',
+      expression: kinds({
+        dropped: `topk(${most.ranked}, ${inRange('ws_connections_dropped_total')})`,
+        closed: inRange('ws_connections_closed_total'),
+      }),
+    },
     busiest: {
       over: 'instant',
       expression: kinds({

@@ -10,7 +10,7 @@ import {
   coverageOf,
   windowsArrive,
   bandsOf,
-  conditionOf, episodesOf, grouped, streamsOf, totalOf, valuesOf, type Picture } from '../src/picture';
+  conditionOf, episodesOf, grouped, regionsOf, streamsOf, totalOf, valuesOf, type Picture } from '../src/picture';
 import { questions, type Name } from '../src/queries';
 import { endOf, gridOf } from '../src/time';
 import { parse } from '../src/url';
@@ -220,4 +220,22 @@ test('a number that is absent while windows arrive is not reported, and a partia
   assert.equal(coverageOf(picture({ now: [series] }), 'connections'), undefined);
   assert.equal(windowsArrive(picture({})), false);
   assert.equal(windowsArrive(picture({ health: [line({ kind: 'present' }, full)] })), true);
+});
+
+test('regions stand in the order of their drops', () => {
+  const regions = regionsOf(
+    picture({
+      regions: [
+        at({ kind: 'dropped', region: 'a' }, 1),
+        at({ kind: 'dropped', region: 'b' }, 7),
+        at({ kind: 'dropped' }, -1), // a counter that began anew
+        at({ kind: 'closed', region: 'b' }, 10),
+      ],
+    }),
+  );
+  assert.deepEqual(regions, [
+    { region: 'b', dropped: 7, closed: 10 },
+    { region: 'a', dropped: 1, closed: null },
+    { region: '', dropped: 0, closed: null },
+  ]);
 });

@@ -109,3 +109,17 @@ test('the drop rate of all is of the connections of series that report one', () 
     assert.match(expression, /clamp_min\(sum\(sum by \([^)]*\) \(.*and on \(region, tenant_id, channel_type\).*ws_drop_rate_percent/);
   }
 });
+
+test('the line of what a rule judges is the mean of the series that it groups', () => {
+  const { drops } = questions(parse(''), grid, usual);
+  assert.ok(drops.expression.includes('max(avg by (region,tenant_id) ('), drops.expression);
+  // Of one channel type alone no rule judges a mean.
+  const one = questions(parse('?region=a&tenant=b&channel=c'), grid, usual);
+  assert.ok(!one.drops.expression.includes('"judged"'), one.drops.expression);
+});
+
+test('regions are ranked by the drops of the range', () => {
+  const { regions } = questions(parse(''), grid, usual);
+  assert.match(regions.expression, /topk\(10, sum by \(region\)/);
+  assert.ok(regions.expression.includes('ws_connections_dropped_total{}[5m] offset 900s'), regions.expression);
+});

@@ -7,16 +7,24 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state/envelope"
 )
 
 // RestoreChannels reads what SaveChanges or SaveChannels gave. The pieces must
 // come in the order in which they were saved, all streams before them.
-func (e *Engine) RestoreChannels(piece []byte) error {
-	r, err := unseal(piece)
+func (e *Engine) RestoreChannels(value []byte) error {
+	version, content, err := envelope.Decode(value, OldestVersion, Version)
 	if err != nil {
 		return err
 	}
+	if version >= versionNumbered {
+		m, err := readMessage(content)
+		if err != nil {
+			return err
+		}
+		m.bytes(fieldChannels, &content)
+	}
+	r := &reader{version: version, rest: content}
 	for len(r.rest) > 0 {
 		stream, number, id := r.index(), r.index(), r.uint()
 		known := r.bool()
@@ -41,15 +49,6 @@ func (e *Engine) RestoreChannels(piece []byte) error {
 	return r.err()
 }
 
-// channel reads one. Before versionObserved only a close was noted of its latest sign.
-func (r *reader) channel() channel {
-	c := channel{from: r.int(), seen: r.int()}
-	if r.version < versionObserved {
-		c.seen = c.seen>>1<<2 | c.seen&wasClose
-	}
-	return c
-}
-
 // maxWhole is how many full steps a window has at most (see the configuration of overlap).
 const maxWhole = 100
 
@@ -60,48 +59,40 @@ func (e *Engine) seriesNumbered(stream, number int) *series {
 	return e.numbered[stream].series[number]
 }
 
+// Generation returns the generation of an encoded stream.
+func Generation(value []byte) (int64, error) {
+	version, content, err := envelope.Decode(value, OldestVersion, Version)
+	if err != nil {
+		return 0, err
+	}
+	if version < versionNumbered {
+		r := reader{version: version, rest: content}
+		return r.int(), nil
+	}
+	m, err := readMessage(content)
+	if err != nil {
+		return 0, err
+	}
+	var generation int64
+	m.int(fieldGeneration, &generation)
+	return generation, nil
+}
+
 // RestoreStream reads what SaveStreams gave for a number. It is for an Engine
 // that has observed nothing yet.
-func (e *Engine) RestoreStream(number int, piece []byte) error {
-	r, err := unseal(piece)
+func (e *Engine) RestoreStream(number int, value []byte) error {
+	version, content, err := envelope.Decode(value, OldestVersion, Version)
 	if err != nil {
 		return err
 	}
-	_, size, step := r.int(), r.int(), r.int()
-	st := &stream{number: number, key: streamKey{tenant: r.string(), region: r.string(), overflow: r.bool()}}
-	st.next, st.begun, st.live = r.int(), r.bool(), r.bool()
-	st.watermark, st.newest = r.int(), r.int()
-	st.ahead, st.downSince = st.newest-r.int(), r.int()
-	for range r.length() {
-		if st.down == nil {
-			st.down = map[uint16]struct{}{}
+	st, decode := &stream{number: number}, e.decodeStream
+	if version < versionNumbered {
+		decode = func(st *stream, content []byte) (grid, error) {
+			return e.decodeLegacyStream(st, &reader{version: version, rest: content})
 		}
-		st.down[uint16(r.uint())] = struct{}{} //nolint:gosec // it was one when it was written
 	}
-	for range r.length() {
-		st.gaps = append(st.gaps, gap{start: r.int(), end: r.int()})
-	}
-	st.skew, st.skewKnown = r.float(), r.bool()
-	if r.version >= versionSigns {
-		st.downMark, st.ahead = r.int(), r.int()
-		st.signs = signs{every: r.int(), latest: r.int()}
-	}
-	if r.version >= versionObserved {
-		e.restoreObserved(st, r)
-	} else {
-		st.observed, st.arrived, st.mark = st.newest-st.ahead, st.newest-st.ahead, st.watermark
-	}
-	if size < 1 || step < 1 || step > size {
-		return fmt.Errorf("has windows of %d ms every %d ms", size, step)
-	}
-	saved := newGrid(size, size-step)
-	if saved.whole > maxWhole {
-		return fmt.Errorf("has windows of %d ms every %d ms", size, step)
-	}
-	for range r.length() {
-		st.series = append(st.series, st.restoreSeries(r, saved))
-	}
-	if err := r.err(); err != nil {
+	saved, err := decode(st, content)
+	if err != nil {
 		return err
 	}
 	for _, s := range st.series {
@@ -118,36 +109,37 @@ func (e *Engine) RestoreStream(number int, piece []byte) error {
 	return e.adopt(st)
 }
 
-// restoreObserved reads what came with versionObserved.
-func (e *Engine) restoreObserved(st *stream, r *reader) {
-	st.observed, st.arrived, st.mark, st.lag = r.int(), r.int(), r.int(), r.int()
-	st.skewAt, st.connectedAt = r.int(), r.int()
-	st.ended, st.away, st.awayInPast, st.awaySince = r.bool(), r.bool(), r.bool(), r.int()
-	st.replaying, st.replayed = r.bool(), r.index()
-	for range r.length() {
-		if from := e.sourceOf(r.string(), math.MaxInt64); from != nil && len(st.sources) < maxSources {
-			st.feed(from)
-		}
+func (e *Engine) decodeStream(st *stream, content []byte) (saved grid, err error) {
+	m, err := readMessage(content)
+	if err != nil {
+		return saved, err
 	}
+	var size, step int64
+	m.int(fieldSize, &size)
+	m.int(fieldStep, &step)
+	if saved, err = savedGrid(size, step); err != nil {
+		return saved, err
+	}
+	st.fields(m)
+	e.sourceFields(m, st)
+	m.each(fieldSeries, 0, func(i int, m *message) {
+		s := newSeries(st.tags(), st, saved, 0)
+		s.number = i
+		st.series = append(st.series, s)
+		s.fields(m)
+	})
+	return saved, m.err
 }
 
-func (st *stream) restoreSeries(r *reader, g grid) *series {
-	retired := r.version >= versionRetired && r.bool()
-	if retired {
-		s := newSeries(st.tags(), st, g, 0)
-		s.number, s.retired = len(st.series), true
-		return s
+func savedGrid(size, step int64) (grid, error) {
+	if size < 1 || step < 1 || step > size {
+		return grid{}, fmt.Errorf("has windows of %d ms every %d ms", size, step)
 	}
-	tags := wsevent.Tags{TenantID: st.key.tenant, Region: st.key.region, ChannelType: r.string(), Overflow: st.key.overflow}
-	s := newSeries(tags, st, g, 0)
-	s.number = len(st.series)
-	s.latest, s.resumed, s.late = r.int(), r.int(), r.int()
-	s.from, s.since, s.reported, s.unshown = r.int(), r.int(), r.bool(), r.bool()
-	s.totals = r.counts()
-	for k := range int64(r.length()) {
-		s.slot(st.next + k).panes = [2]wsevent.Counts{r.counts(), r.counts()}
+	saved := newGrid(size, size-step)
+	if saved.whole > maxWhole {
+		return grid{}, fmt.Errorf("has windows of %d ms every %d ms", size, step)
 	}
-	return s
+	return saved, nil
 }
 
 // day is more than times that belong together are ever apart, in ms.

@@ -4,9 +4,8 @@
 package window
 
 import (
+	"encoding/binary"
 	"iter"
-	"maps"
-	"slices"
 )
 
 // The Engine's state is saved in pieces, so that a million channels need not be
@@ -34,18 +33,9 @@ func (e *Engine) SaveStreams(generation int64, save func(number int, piece []byt
 	for number, st := range e.numbered {
 		if st.unsaved && (st.vacant || e.streams[st.key] == st) { // not one that stands in for a damaged one
 			st.unsaved = false
-			save(number, seal(e.putStream(putInt(newPiece(), generation), st)))
+			save(number, e.encodeStream(generation, st))
 		}
 	}
-}
-
-// Generation gives the generation of a stream's piece.
-func Generation(piece []byte) (int64, error) {
-	r, err := unseal(piece)
-	if err != nil {
-		return 0, err
-	}
-	return r.int(), nil
 }
 
 // SaveAgain takes everything for unsaved: what was given last did not reach the
@@ -62,12 +52,12 @@ func (e *Engine) SaveChanges() []byte {
 	if len(e.changes) == 0 {
 		return nil
 	}
-	piece := newPiece()
+	var rows []byte
 	for _, changed := range e.changes {
-		piece = putChannel(piece, changed.series, changed.id)
+		rows = putChannel(rows, changed.series, changed.id)
 	}
 	e.changes = e.changes[:0]
-	return seal(piece)
+	return encodeChannels(rows)
 }
 
 // SaveChannels gives the next n channels of a round through all of them, and
@@ -76,16 +66,16 @@ func (e *Engine) SaveChannels(n int) (piece []byte, last bool) {
 	if e.round == nil {
 		e.round, e.endRound = iter.Pull2(e.everyChannel)
 	}
-	piece = newPiece()
+	var rows []byte
 	for range n {
 		s, id, ok := e.round()
 		if !ok {
 			e.EndRound()
-			return seal(piece), true
+			return encodeChannels(rows), true
 		}
-		piece = putChannel(piece, s, id)
+		rows = putChannel(rows, s, id)
 	}
-	return seal(piece), false
+	return encodeChannels(rows), false
 }
 
 // EndRound gives up a round through the channels.
@@ -123,96 +113,34 @@ func eachOf(s *series, yield func(*series, uint64) bool) bool {
 	return true
 }
 
-// putChannel writes a channel as it is now, or that it is gone.
+// putChannel appends a channel as it is now, or that it is gone: its stream and series by
+// number, its hash, whether it is known, and where it is its times. There may be a million
+// of them, so that a channel is no message.
 func putChannel(to []byte, s *series, id uint64) []byte {
 	c := s.channels.find(id)
-	to = putUint(to, uint64(s.stream.number))
-	to = putUint(to, uint64(s.number))
-	to = putUint(to, id)
-	to = putBool(to, c != nil)
-	if c != nil {
-		to = putInt(to, c.from)
-		to = putInt(to, c.seen)
+	to = binary.AppendUvarint(to, uint64(s.stream.number))
+	to = binary.AppendUvarint(to, uint64(s.number))
+	to = binary.AppendUvarint(to, id)
+	if c == nil {
+		return append(to, 0)
 	}
-	return to
+	return binary.AppendVarint(binary.AppendVarint(append(to, 1), c.from), c.seen)
 }
 
-func (e *Engine) putStream(to []byte, st *stream) []byte {
-	to = putInt(to, e.grid.size)
-	to = putInt(to, e.grid.step)
-	to = putString(to, st.key.tenant)
-	to = putString(to, st.key.region)
-	to = putBool(to, st.key.overflow)
-	to = putInt(to, st.next)
-	to = putBool(to, st.begun)
-	to = putBool(to, st.live)
-	to = putInt(to, st.watermark)
-	to = putInt(to, st.newest)
-	to = putInt(to, st.newest-st.ahead)
-	to = putInt(to, st.downSince)
-	to = putUint(to, uint64(len(st.down)))
-	for _, socket := range slices.Sorted(maps.Keys(st.down)) {
-		to = putUint(to, uint64(socket))
-	}
-	to = putUint(to, uint64(len(st.gaps)))
-	for _, g := range st.gaps {
-		to = putInt(to, g.start)
-		to = putInt(to, g.end)
-	}
-	to = putFloat(to, st.skew)
-	to = putBool(to, st.skewKnown)
-	to = putInt(to, st.downMark)
-	to = putInt(to, st.ahead)
-	to = putInt(to, st.signs.every)
-	to = putInt(to, st.signs.latest)
-	to = st.putObserved(to)
-	to = putUint(to, uint64(len(st.series)))
-	for _, s := range st.series {
-		to = s.put(to)
-	}
-	return to
+func encodeChannels(rows []byte) []byte {
+	m := newMessage()
+	m.bytes(fieldChannels, &rows)
+	return m.encode()
 }
 
-// putObserved writes what came with versionObserved.
-func (s *stream) putObserved(to []byte) []byte {
-	to = putInt(to, s.observed)
-	to = putInt(to, s.arrived)
-	to = putInt(to, s.mark)
-	to = putInt(to, s.lag)
-	to = putInt(to, s.skewAt)
-	to = putInt(to, s.connectedAt)
-	to = putBool(to, s.ended)
-	to = putBool(to, s.away)
-	to = putBool(to, s.awayInPast)
-	to = putInt(to, s.awaySince)
-	to = putBool(to, s.replaying)
-	to = putUint(to, uint64(s.replayed)) //nolint:gosec // a count
-	to = putUint(to, uint64(len(s.sources)))
-	for _, from := range s.sources {
-		to = putString(to, from.name)
-	}
-	return to
-}
-
-func (s *series) put(to []byte) []byte {
-	to = putBool(to, s.retired)
-	if s.retired {
-		return to
-	}
-	to = putString(to, s.tags.ChannelType)
-	to = putInt(to, s.latest)
-	to = putInt(to, s.resumed)
-	to = putInt(to, s.late)
-	to = putInt(to, s.from)
-	to = putInt(to, s.since)
-	to = putBool(to, s.reported)
-	to = putBool(to, s.unshown)
-	to = putCounts(to, &s.totals)
-	to = putUint(to, uint64(max(0, s.last+1-s.stream.next)))
-	for k := s.stream.next; k <= s.last; k++ {
-		panes := &s.at(k).panes
-		to = putCounts(to, &panes[0])
-		to = putCounts(to, &panes[1])
-	}
-	return to
+func (e *Engine) encodeStream(generation int64, st *stream) []byte {
+	m := newMessage()
+	m.int(fieldGeneration, &generation)
+	size, step := e.grid.size, e.grid.step
+	m.int(fieldSize, &size)
+	m.int(fieldStep, &step)
+	st.fields(m)
+	e.sourceFields(m, st)
+	m.each(fieldSeries, len(st.series), func(i int, m *message) { st.series[i].fields(m) })
+	return m.encode()
 }

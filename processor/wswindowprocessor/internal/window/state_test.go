@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state/envelope"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -228,20 +229,22 @@ func FuzzRestore(f *testing.F) {
 	config.Saved = true
 	e := New(config)
 	live(e, acme, at(ConnectionOpen, 1_000, 1), at(MessageSend, 3_000, 1), drop(4_000, 2))
-	e.SaveStreams(1, func(_ int, piece []byte) { f.Add(piece[sealSize:], []byte{}) })
-	f.Add([]byte{}, e.SaveChanges()[sealSize:])
+	e.SaveStreams(1, func(_ int, piece []byte) { f.Add(piece[envelope.Size:], []byte{}) })
+	f.Add([]byte{}, e.SaveChanges()[envelope.Size:])
 	f.Fuzz(func(t *testing.T, stream, channels []byte) {
-		e := New(config)
-		if e.RestoreStream(1, seal(append(make([]byte, sealSize), stream...))) != nil {
-			return
+		for _, version := range []byte{versionRetired, Version} {
+			e := New(config)
+			if e.RestoreStream(1, envelope.Encode(version, stream)) != nil {
+				continue
+			}
+			if e.RestoreChannels(envelope.Encode(version, channels)) != nil {
+				continue
+			}
+			at := e.numbered[1].watermark
+			e.Resume(at, at)
+			observe(e, acme, []Event{{Kind: MessageSend, Time: at + 1_000, Channel: 7}}, at+1_000)
+			e.Advance(at + e.ttl + 2*day)
+			require.NotEmpty(t, e.Drain())
 		}
-		if e.RestoreChannels(seal(append(make([]byte, sealSize), channels...))) != nil {
-			return
-		}
-		at := e.numbered[1].watermark
-		e.Resume(at, at)
-		observe(e, acme, []Event{{Kind: MessageSend, Time: at + 1_000, Channel: 7}}, at+1_000)
-		e.Advance(at + e.ttl + 2*day)
-		require.NotEmpty(t, e.Drain())
 	})
 }

@@ -15,6 +15,7 @@ export function Drops({ view }: { view: View }) {
     (): Drawn[] => [
       { name: 'worst series', values: valuesOf(picture, 'drops', 'worst'), colour: palette.lines[1]!, shape: 'line' },
       { name: 'all', values: valuesOf(picture, 'drops', 'all'), colour: palette.main, shape: 'area' },
+      { name: 'judged by the rule', values: valuesOf(picture, 'drops', 'judged'), colour: palette.lines[2]!, shape: 'line' },
       ...limits(picture, 'drops', 'threshold').map((line): Drawn => ({
         ...line,
         colour: palette.limit,
@@ -27,7 +28,7 @@ export function Drops({ view }: { view: View }) {
     <TimePanel
       name="drops"
       title="Drop rate"
-      note="connections that closed abnormally, of those open. A rule may judge the mean of several series, over several windows"
+      note="connections that closed abnormally, of those open. The threshold applies to what the rule judges, for as many windows as its “for”"
       view={view}
       lines={lines}
       format={percent}

@@ -1,0 +1,227 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package webhookexporter
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/pdatautil"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/metadata"
+)
+
+// maxEpisodes bounds the episodes that are remembered. The one whose record was sent least
+// recently is evicted first, and resolved ones before those that fire.
+const maxEpisodes = 10_000
+
+// state is a state of an episode: firing as of a window, or resolved, which is the last.
+type state struct {
+	Time     int64 `json:"time"` // end of the window, unix ms
+	Resolved bool  `json:"resolved"`
+}
+
+func (s state) newerThan(other state) bool {
+	if s.Resolved != other.Resolved {
+		return s.Resolved
+	}
+	return s.Time > other.Time
+}
+
+// episodes holds, for each alert_id, the newest state that the receiver has acknowledged, or
+// may have: a request whose response is not known counts. Records of older states are
+// superseded, in whatever order the queue returns them.
+//
+// A state is on the storage before its request is made, so that a kill at any moment leaves
+// it there. Each episode has a key of its own, numbered from 0.
+type episodes struct {
+	logger    *zap.Logger
+	telemetry *metadata.TelemetryBuilder
+
+	mutex  sync.Mutex
+	client storage.Client // nil: the queue is in memory, and so are these
+	all    []episode
+	byID   map[[16]byte]int // alert_id, hashed -> index in all
+	failed bool             // the storage rejected the latest write
+}
+
+type episode struct {
+	id   [16]byte
+	sent int64 // unix ms
+	state
+}
+
+// savedEpisode is an episode on the storage.
+type savedEpisode struct {
+	ID   string `json:"id"`
+	Sent int64  `json:"sent"`
+	state
+}
+
+func newEpisodes(logger *zap.Logger, telemetry *metadata.TelemetryBuilder) *episodes {
+	return &episodes{logger: logger, telemetry: telemetry, byID: map[[16]byte]int{}}
+}
+
+// attempt is a request for a state of an episode.
+type attempt struct {
+	index    int // in all; negative: the record belongs to no episode
+	episode  [16]byte
+	state    state
+	previous state
+}
+
+var errSuperseded = errors.New("the receiver has acknowledged a newer state of the episode")
+
+// begin notes that the state of a record is about to be sent. The error is errSuperseded where
+// the receiver has acknowledged a newer one, or may have.
+func (e *episodes) begin(ctx context.Context, m *message, now time.Time) (attempt, error) {
+	if m.AlertID == "" {
+		return attempt{index: -1}, nil
+	}
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	a := attempt{episode: pdatautil.Hash(pdatautil.WithString(m.AlertID)), state: state{Time: m.Time.UnixMilli(), Resolved: m.resolved()}}
+	index, known := e.byID[a.episode]
+	if !known {
+		index = e.add(a.episode)
+	}
+	a.index, a.previous = index, e.all[index].state
+	if known && a.previous.newerThan(a.state) {
+		return a, errSuperseded
+	}
+	changed := !known || a.previous != a.state
+	e.all[index].state, e.all[index].sent = a.state, now.UnixMilli()
+	if changed {
+		e.save(ctx, index)
+	}
+	return a, nil
+}
+
+// reject notes that the receiver has not accepted an attempt: it did not receive it, or
+// responded with an error.
+func (e *episodes) reject(ctx context.Context, a attempt) {
+	if a.index < 0 {
+		return
+	}
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	if current := &e.all[a.index]; current.id == a.episode && current.state == a.state && a.previous != a.state {
+		current.state = a.previous
+		e.save(ctx, a.index)
+	}
+}
+
+// add returns the index of a new episode.
+func (e *episodes) add(id [16]byte) int {
+	index := len(e.all)
+	if index < maxEpisodes {
+		e.all = append(e.all, episode{})
+	} else {
+		index = e.evictable()
+		delete(e.byID, e.all[index].id)
+	}
+	e.all[index] = episode{id: id}
+	e.byID[id] = index
+	return index
+}
+
+func (e *episodes) evictable() int {
+	first := 0
+	for i := range e.all {
+		a, b := &e.all[i], &e.all[first]
+		if a.Resolved != b.Resolved {
+			if a.Resolved {
+				first = i
+			}
+			continue
+		}
+		if a.sent < b.sent {
+			first = i
+		}
+	}
+	return first
+}
+
+// save writes an episode. A failure does not stop delivery: after a kill, an older state could
+// then follow a newer one.
+func (e *episodes) save(ctx context.Context, index int) {
+	if e.client == nil {
+		return
+	}
+	one := &e.all[index]
+	text, err := json.Marshal(savedEpisode{ID: hex.EncodeToString(one.id[:]), Sent: one.sent, state: one.state})
+	if err == nil {
+		err = e.client.Set(ctx, strconv.Itoa(index), text)
+	}
+	switch {
+	case err != nil:
+		e.telemetry.WebhookEpisodeSaveFailures.Add(ctx, 1)
+		if !e.failed {
+			e.logger.Error("State of an episode not saved; after a kill the receiver may get an older state after a newer one. Is the disk of the storage full?", zap.Error(err))
+		}
+	case e.failed:
+		e.logger.Info("State of episodes saved again")
+	}
+	e.failed = err != nil
+}
+
+// restore reads the saved episodes. One that is damaged is logged and left out.
+func (e *episodes) restore(ctx context.Context, client storage.Client) error {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	e.client = client
+	const atOnce = 100 // each batch costs the storage a transaction
+	for from := 0; from < maxEpisodes; from += atOnce {
+		operations := make([]*storage.Operation, atOnce)
+		for i := range operations {
+			operations[i] = storage.GetOperation(strconv.Itoa(from + i))
+		}
+		if err := client.Batch(ctx, operations...); err != nil {
+			return err
+		}
+		for _, operation := range operations {
+			if operation.Value == nil { // they are numbered without holes
+				return nil
+			}
+			e.restoreOne(operation.Key, operation.Value)
+		}
+	}
+	return nil
+}
+
+func (e *episodes) restoreOne(key string, text []byte) {
+	var saved savedEpisode
+	err := json.Unmarshal(text, &saved)
+	if err == nil {
+		one := episode{sent: saved.Sent, state: saved.state}
+		if n, decodeErr := hex.Decode(one.id[:], []byte(saved.ID[:min(len(saved.ID), 32)])); decodeErr == nil && n == len(one.id) {
+			e.byID[one.id] = len(e.all)
+			e.all = append(e.all, one)
+			return
+		}
+		err = fmt.Errorf("id: %q: must be 32 hexadecimal digits", saved.ID)
+	}
+	e.logger.Error("Saved state of an episode is damaged and ignored; the receiver may get an older state of it again", zap.String("key", key), zap.Error(err))
+	e.all = append(e.all, episode{}) // its number is used again
+}
+
+// close closes the storage client.
+func (e *episodes) close(ctx context.Context) error {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	if e.client == nil {
+		return nil
+	}
+	client := e.client
+	e.client = nil
+	return client.Close(ctx)
+}

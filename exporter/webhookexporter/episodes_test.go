@@ -1,0 +1,304 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package webhookexporter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/extension/extensiontest"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+var storageID = component.MustNewID("file_storage")
+
+// withStorage is a host with file_storage in a directory.
+func withStorage(t *testing.T, directory string) *host {
+	t.Helper()
+	factory := filestorage.NewFactory()
+	config := factory.CreateDefaultConfig().(*filestorage.Config)
+	config.Directory = directory
+	extension, err := factory.Create(t.Context(), extensiontest.NewNopSettings(factory.Type()), config)
+	require.NoError(t, err)
+	require.NoError(t, extension.Start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { require.NoError(t, extension.Shutdown(t.Context())) })
+	return &host{extensions: map[component.ID]component.Component{storageID: extension}}
+}
+
+func inStorage(c *Config) {
+	c.QueueConfig.Get().StorageID = &storageID
+	c.RetryConfig.InitialInterval = 10 * time.Millisecond
+	c.RetryConfig.MaxInterval = 10 * time.Millisecond
+}
+
+// Over several restarts and kills, with more that waits each time and one request in flight,
+// the receiver gets every episode's resolved, and no firing after it.
+func TestEpisodes_OrderOverARestart(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(t *testing.T, b *running, directory string) string{
+		"shutdown": func(_ *testing.T, b *running, directory string) string {
+			b.stop()
+			return directory
+		},
+		"kill": func(t *testing.T, b *running, directory string) string {
+			t.Helper()
+			left := t.TempDir() // as a kill leaves it
+			require.NoError(t, os.CopyFS(left, os.DirFS(directory)))
+			b.stop()
+			return left
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			directory := t.TempDir()
+			const restarts = 3
+			for i := range restarts {
+				b := startOn(t, withStorage(t, directory), always(503), inStorage)
+				for _, status := range []string{"firing", "resolved"} {
+					b.send(alerts([2]string{strconv.Itoa(i), status}))
+				}
+				require.Eventually(t, func() bool { return len(b.receiver.all()) > 2 }, time.Minute, time.Millisecond)
+				directory = end(t, b, directory)
+				assert.Zero(t, b.logs.FilterMessageSnippet("payload logged").Len(), "what is in storage is no dead letter")
+			}
+			b := startOn(t, withStorage(t, directory), always(200), inStorage)
+			delivered := func() int64 {
+				return b.count("otelcol_webhook_requests", "outcome", "delivered") + b.total("otelcol_webhook_superseded")
+			}
+			require.Eventually(t, func() bool { return delivered() >= 2*restarts }, time.Minute, time.Millisecond)
+			b.stop()
+			assert.EqualValues(t, 2*restarts, delivered(), "each record is delivered, or counted as superseded")
+			byID := map[string][]string{}
+			for _, one := range statesOf(t, b.receiver.bodies()) {
+				byID[one[0]] = append(byID[one[0]], one[1])
+			}
+			require.Len(t, byID, restarts)
+			for id, got := range byID {
+				assert.Contains(t, [][]string{{"firing", "resolved"}, {"resolved"}}, got, id)
+			}
+		})
+	}
+}
+
+// memory is a storage extension that is copied to simulate a kill.
+type memory struct {
+	component.StartFunc
+	component.ShutdownFunc
+	storage.Client
+	mutex  sync.Mutex
+	data   map[string][]byte
+	failed bool
+}
+
+func (m *memory) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
+	return m, nil
+}
+
+func (*memory) Close(context.Context) error { return nil }
+
+func (m *memory) Set(_ context.Context, key string, value []byte) error {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if m.failed {
+		return storage.ErrStorageFull
+	}
+	m.data[key] = slices.Clone(value)
+	return nil
+}
+
+func (m *memory) Batch(_ context.Context, operations ...*storage.Operation) error {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	for _, operation := range operations {
+		operation.Value = m.data[operation.Key]
+	}
+	return nil
+}
+
+// Whatever order the queue has, and wherever the collector is killed, the states of an episode
+// that the receiver gets do not go back, and the newest of them arrives.
+func TestEpisodes_AnyOrderAndAnyKill(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(300) {
+		synctest.Test(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 1))
+			queue := []plog.Logs{}
+			const ids, states = 3, 4
+			for id := range ids {
+				for window := range states {
+					status := "firing"
+					if window == states-1 {
+						status = "resolved"
+					}
+					logs := plog.NewLogs()
+					alert(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty(), strconv.Itoa(id), status, int64(window))
+					queue = append(queue, logs)
+				}
+			}
+			seen, acknowledged := map[string]int{}, map[string]bool{}
+			disk := &memory{data: map[string][]byte{}}
+			var killed bool
+			start := func() *webhookExporter {
+				killed = false
+				b := startExporter(t, func(_ int, r received) reply {
+					one := statesOf(t, []string{r.body})[0]
+					at := windowOf(t, r.body)
+					switch random.IntN(5) {
+					case 0:
+						return says(503)
+					case 1: // it has arrived, or has not; the collector does not know
+						if random.IntN(2) == 0 {
+							return reply{err: errReset}
+						}
+					case 2: // the collector is killed, and the response lost
+						killed = true
+						disk = &memory{data: maps.Clone(disk.data)}
+					}
+					assert.GreaterOrEqual(t, at, seen[one[0]], "seed %d: episode %s", seed, one[0])
+					seen[one[0]], acknowledged[one[0]] = at, true
+					if killed {
+						return reply{err: errReset}
+					}
+					return says(200)
+				}, nil)
+				require.NoError(t, b.episodes.restore(t.Context(), disk))
+				t.Cleanup(b.stop)
+				return b.webhookExporter
+			}
+			e := start()
+			for len(queue) > 0 {
+				i := random.IntN(len(queue)) // in any order
+				logs := queue[i]
+				m := messagesOf(logs)[0]
+				f := e.attempt(t.Context(), m)
+				switch {
+				case killed:
+					e = start()
+				case f.err == nil, errors.Is(f.err, errSuperseded):
+					queue = slices.Delete(queue, i, i+1)
+				}
+			}
+			assert.Equal(t, map[string]int{"0": states - 1, "1": states - 1, "2": states - 1}, seen)
+		})
+	}
+}
+
+// windowOf returns the number of the window of a body.
+func windowOf(t *testing.T, body string) int {
+	t.Helper()
+	var one struct {
+		WindowEnd int64 `json:"window_end"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(body), &one))
+	return int(one.WindowEnd-windowEnd) / 9000
+}
+
+// A state that the receiver has rejected supersedes nothing; one whose response is unknown does.
+func TestEpisodes_Rejected(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		response reply
+		want     error
+	}{
+		"503":   {says(503), nil},
+		"400":   {says(400), nil},
+		"reset": {reply{err: errReset}, errSuperseded},
+		"200":   {says(200), errSuperseded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := startExporter(t, func(n int, _ received) reply {
+					if n == 0 {
+						return c.response
+					}
+					return says(200)
+				}, nil)
+				states := messagesOf(alerts([2]string{"a", "firing"}, [2]string{"a", "resolved"}))
+				b.attempt(t.Context(), states[1])
+				require.ErrorIs(t, b.attempt(t.Context(), states[0]).err, c.want)
+				b.stop()
+			})
+		})
+	}
+}
+
+// The episodes that are remembered are bounded: resolved ones are evicted first.
+func TestEpisodes_Bounded(t *testing.T) {
+	t.Parallel()
+	b := startExporter(t, always(200), nil)
+	defer b.stop()
+	begin := time.Now()
+	for i := range maxEpisodes + 10 {
+		status := "firing"
+		if i >= 5 && i < 10 {
+			status = "resolved"
+		}
+		m := messagesOf(alerts([2]string{strconv.Itoa(i), status}))[0]
+		_, err := b.episodes.begin(t.Context(), m, begin.Add(time.Duration(i)*time.Second))
+		require.NoError(t, err)
+	}
+	assert.Len(t, b.episodes.all, maxEpisodes)
+	assert.Len(t, b.episodes.byID, maxEpisodes)
+	kept := 0
+	for i := range 15 {
+		for _, one := range messagesOf(alerts([2]string{strconv.Itoa(i), "resolved"})) {
+			a, err := b.episodes.begin(t.Context(), one, begin.Add(24*time.Hour))
+			require.NoError(t, err)
+			if a.previous != (state{}) {
+				kept++
+				assert.GreaterOrEqual(t, i, 5)
+			}
+		}
+	}
+	assert.Positive(t, kept)
+}
+
+// A storage that fails does not stop delivery, and a damaged entry is ignored.
+func TestEpisodes_StorageFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := startExporter(t, always(200), nil)
+		disk := &memory{data: map[string][]byte{"0": []byte("{"), "1": []byte(`{"id":"00"}`)}}
+		require.NoError(t, b.episodes.restore(t.Context(), disk))
+		assert.Equal(t, 2, b.logs.FilterMessageSnippet("damaged and ignored").Len())
+		disk.failed = true
+		b.send(alerts([2]string{"a", "firing"}, [2]string{"a", "resolved"}))
+		synctest.Wait()
+		assert.Len(t, b.receiver.all(), 2)
+		assert.Equal(t, int64(2), b.total("otelcol_webhook_episode_save_failures"))
+		assert.Equal(t, 1, b.logs.FilterMessageSnippet("not saved").Len(), "logged once")
+		disk.failed = false
+		b.send(alerts([2]string{"b", "firing"}))
+		synctest.Wait()
+		assert.Equal(t, 1, b.logs.FilterMessageSnippet("saved again").Len())
+		assert.Contains(t, disk.data, "3")
+		b.stop()
+	})
+}
+
+func TestStorage_Unknown(t *testing.T) {
+	t.Parallel()
+	b := startExporter(t, always(200), nil)
+	b.config.QueueConfig.Get().StorageID = &storageID
+	require.ErrorContains(t, b.openEpisodes(t.Context(), b.host), "sending_queue::storage: file_storage: no storage extension")
+	b.config.QueueConfig.Get().StorageID = nil
+	b.stop()
+}
