@@ -110,14 +110,19 @@ func head(method, path, contentType string, length int) string {
 	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", method, path, contentType, length)
 }
 
-// writing is an attack by a body.
+// writing is an attack by a body in protobuf.
 func writing(path string, body []byte, statuses ...int) attack {
+	return posting(path, http.Header{"Content-Type": {"application/x-protobuf"}}, body, statuses...)
+}
+
+// posting is an attack by a body.
+func posting(path string, header http.Header, body []byte, statuses ...int) attack {
 	return attack{statuses: statuses, once: func(ctx context.Context, address string) int {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+path, bytes.NewReader(body))
 		if err != nil {
 			return -1
 		}
-		r.Header.Set("Content-Type", "application/x-protobuf")
+		maps.Copy(r.Header, header)
 		response, err := http.DefaultClient.Do(r)
 		if err != nil {
 			return 0

@@ -32,7 +32,7 @@ func (d *dashboard) routes() http.Handler {
 		mux.Handle("POST /api/v1"+path, d.viewer)
 	}
 	if d.store != nil {
-		// Writers have a gate of their own, so that no query stands in their way.
+		// Writes have a limiter of their own, so that queries do not delay them.
 		writes := newWrites(d.config, d.health.arrived)
 		mux.Handle("POST /api/v1/otlp/v1/metrics", writes.handler(d.store.WriteOTLP))
 		mux.Handle("POST /api/v1/write", writes.handler(d.store.WriteRemote))

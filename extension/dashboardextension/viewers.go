@@ -19,9 +19,9 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
-	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/inflight"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/question"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/requestbody"
 )
 
 const (
@@ -50,9 +50,9 @@ type viewers struct {
 	asked     atomic.Int64 // the moment at which learn asked last, unix ns
 	limits    question.Limits
 	timeout   time.Duration
-	gate      *gate
-	heavy     *gate // for what takes long; it leaves room in the other gate for what does not
-	sending   *inflight.Budget
+	limiter   *requestbody.Limiter
+	heavy     *requestbody.Limiter // of expensive queries, which leave a slot of the other limiter to cheap ones
+	sending   *requestbody.Budget
 	telemetry *metadata.TelemetryBuilder
 	flight    singleflight.Group
 
@@ -72,9 +72,9 @@ func newViewers(c *Config, source http.Handler, writes func() int64, telemetry *
 			Points: maxPoints, Range: c.Query.MaxRange, Steps: maxSteps, Names: maxNames, QueryBytes: maxQueryBytes, Syntax: maxSyntax,
 		},
 		timeout:   c.Query.Timeout,
-		gate:      newGate(c.Query.MaxConcurrent, maxWaiting),
-		heavy:     newGate(max(1, c.Query.MaxConcurrent-1), maxWaiting/2),
-		sending:   inflight.NewBudget(maxSending),
+		limiter:   requestbody.NewLimiter(c.Query.MaxConcurrent, maxWaiting),
+		heavy:     requestbody.NewLimiter(max(1, c.Query.MaxConcurrent-1), maxWaiting/2),
+		sending:   requestbody.NewBudget(maxSending),
 		telemetry: telemetry,
 		answers:   cache.NewAnswers(c.Query.CacheBytes),
 	}
@@ -148,10 +148,10 @@ func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 		return answer
 	}
 	if q.Work >= heavyWork {
-		if err := v.heavy.enter(ctx); err != nil {
+		if err := v.heavy.Acquire(ctx); err != nil {
 			return refusal(http.StatusServiceUnavailable, "unavailable", err)
 		}
-		defer v.heavy.leave()
+		defer v.heavy.Release()
 	}
 	epoch := v.epoch() // before the question, so that what comes meanwhile makes the answer old
 	answer := v.work(ctx, func() cache.Answer {
@@ -177,12 +177,12 @@ func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 // its place in the gate until it ends, so that there is never more of it than
 // query.max_concurrent. Shutdown does not wait for it.
 func (v *viewers) work(ctx context.Context, compute func() cache.Answer) cache.Answer {
-	if err := v.gate.enter(ctx); err != nil {
+	if err := v.limiter.Acquire(ctx); err != nil {
 		return refusal(http.StatusServiceUnavailable, "unavailable", err)
 	}
 	answers := make(chan cache.Answer, 1)
 	go func() {
-		defer v.gate.leave()
+		defer v.limiter.Release()
 		answers <- recovered(compute)
 	}()
 	select {
@@ -247,7 +247,7 @@ const statusClientClosed = 499
 func refusal(status int, kind string, err error) cache.Answer {
 	body, _ := json.Marshal(map[string]string{"status": "error", "errorType": kind, "error": err.Error()}) // strings
 	header := http.Header{"Content-Type": {"application/json"}}
-	if errors.Is(err, errCrowded) || errors.Is(err, inflight.ErrExceeded) {
+	if errors.Is(err, requestbody.ErrTooManyRequests) || errors.Is(err, requestbody.ErrBudgetExceeded) {
 		header.Set("Retry-After", "1")
 	}
 	return cache.Answer{Status: status, Header: header, Body: body}

@@ -26,8 +26,8 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
-	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/inflight"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/requestbody"
 )
 
 // source answers every question with its number, in its own time.
@@ -306,7 +306,7 @@ func (s *slowReader) SetWriteDeadline(time.Time) error {
 func TestSlowReadersAreCutOff(t *testing.T) {
 	t.Parallel()
 	v := watching(t, &source{})
-	v.sending = inflight.NewBudget(1000)
+	v.sending = requestbody.NewBudget(1000)
 	r := httptest.NewRequest(http.MethodGet, "/api/v1/query?query=up", nil)
 	slow := &slowReader{ResponseRecorder: httptest.NewRecorder(), writing: make(chan struct{}), cut: make(chan struct{})}
 	var reading sync.WaitGroup
@@ -318,8 +318,11 @@ func TestSlowReadersAreCutOff(t *testing.T) {
 	assert.Equal(t, http.StatusOK, quick.Code)
 	assert.Len(t, quick.Body.Bytes(), 200)
 
+	other := v.sending.Claim(nil)
+	require.NoError(t, other.Grow(500))
+	require.NoError(t, other.Complete())
 	refused := httptest.NewRecorder()
-	v.send(refused, r, cache.Answer{Status: http.StatusOK, Body: make([]byte, 2000)})
+	v.send(refused, r, cache.Answer{Status: http.StatusOK, Body: make([]byte, 600)})
 	assert.Equal(t, http.StatusServiceUnavailable, refused.Code)
 	assert.Equal(t, "1", refused.Header().Get("Retry-After"))
 }
@@ -328,8 +331,8 @@ func TestSlowReadersAreCutOff(t *testing.T) {
 func TestHostileSyntaxDoesNotEnterTheGate(t *testing.T) {
 	t.Parallel()
 	v := watching(t, &source{}, func(c *Config) { c.Query.MaxConcurrent = 1 })
-	require.NoError(t, v.gate.enter(t.Context()))
-	defer v.gate.leave()
+	require.NoError(t, v.limiter.Acquire(t.Context()))
+	defer v.limiter.Release()
 	for _, target := range []string{
 		"/api/v1/query?query=" + strings.Repeat("(", 5000) + "1" + strings.Repeat(")", 5000),
 		"/api/v1/series?match[]=" + url.QueryEscape("{a=~`"+strings.Repeat(`\pL`, 20_000)+"`}"),

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/inflight"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/requestbody"
 )
 
 // begin sends the head of a write, and some bytes of its body.
@@ -95,7 +95,7 @@ func TestCompressedBodies(t *testing.T) {
 // may come on it.
 func TestInterruptedConnectionsAreClosed(t *testing.T) {
 	t.Parallel()
-	budget := inflight.NewBudget(6 << 10)
+	budget := requestbody.NewBudget(6 << 10)
 	interrupted := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claim := budget.Claim(func() {
@@ -109,7 +109,7 @@ func TestInterruptedConnectionsAreClosed(t *testing.T) {
 		_ = budget.Claim(nil).Grow(3 << 10) // of somebody who holds less
 		<-interrupted
 		<-r.Context().Done()
-		refuseBody(w, claim.Complete())
+		w.WriteHeader(requestbody.Status(w, claim.Complete()))
 	}))
 	defer server.Close()
 	response, err := server.Client().Post(server.URL, "", strings.NewReader(strings.Repeat("x", 3<<10)))
@@ -119,6 +119,6 @@ func TestInterruptedConnectionsAreClosed(t *testing.T) {
 	assert.True(t, response.Close)
 
 	recorder := httptest.NewRecorder()
-	refuseBody(recorder, errCrowded)
+	requestbody.Status(recorder, requestbody.ErrTooManyRequests)
 	assert.Empty(t, recorder.Header().Get("Connection"), "others may go on")
 }

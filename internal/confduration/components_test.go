@@ -18,11 +18,13 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/fileexporter"
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/influxdbexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/prometheusremotewriteexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/timescaledbexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/filestorageextension"
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/requestlimitsextension"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/streampartitionerextension"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor"
@@ -43,9 +45,11 @@ func components() map[component.Factory]bool {
 		webhookexporter.NewFactory():               true,
 		prometheusremotewriteexporter.NewFactory(): true,
 		fileexporter.NewFactory():                  true,
+		influxdbexporter.NewFactory():              true,
 		timescaledbexporter.NewFactory():           true,
 		dashboardextension.NewFactory():            true,
 		filestorageextension.NewFactory():          true,
+		requestlimitsextension.NewFactory():        true,
 		streampartitionerextension.NewFactory():    false,
 	}
 }

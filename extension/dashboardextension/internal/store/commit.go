@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/otlpscan"
 )
 
 // write stores what add appends, all of it or, with an error, none. Once it has
@@ -88,10 +90,10 @@ func notStored(w http.ResponseWriter, err error) {
 	unavailable(w, err)
 }
 
-// badRequest tells a sender that it makes no sense to send this again.
+// badRequest refuses a request that no retry makes valid.
 func badRequest(w http.ResponseWriter, err error) {
 	code := http.StatusBadRequest
-	if errors.Is(err, errShape) {
+	if _, exceeded := errors.AsType[*otlpscan.LimitError](err); exceeded {
 		code = http.StatusRequestEntityTooLarge
 	}
 	http.Error(w, err.Error(), code)

@@ -21,6 +21,8 @@ import (
 	converter "github.com/prometheus/prometheus/storage/remote/otlptranslator/prometheusremotewrite"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/otlpscan"
 )
 
 // WriteOTLP takes metrics by OTLP over HTTP, with the body of the request decompressed.
@@ -57,6 +59,10 @@ func (s *Store) WriteOTLP(w http.ResponseWriter, r *http.Request, body []byte) {
 	_, _ = w.Write(text) // who does not wait for the answer sends again, and nothing is stored twice
 }
 
+// requestLimits bound a request before it is decoded. The time to make labels of attributes grows with the
+// square of their number.
+var requestLimits = otlpscan.Limits{Messages: 1_000_000, Depth: 64, Attributes: 128}
+
 const (
 	protobufType = "application/x-protobuf"
 	jsonType     = "application/json"
@@ -66,18 +72,15 @@ func decodeOTLP(kind string, body []byte) (pmetricotlp.ExportRequest, error) {
 	request := pmetricotlp.NewExportRequest()
 	switch kind {
 	case protobufType:
-		if err := checkShape(body, otlpRequest); err != nil {
+		if _, err := otlpscan.Protobuf(body, otlpscan.Metrics, requestLimits); err != nil {
 			return request, err
 		}
 		return request, request.UnmarshalProto(body)
 	case jsonType:
-		if err := checkJSON(body); err != nil {
+		if _, err := otlpscan.JSON(body, requestLimits); err != nil {
 			return request, err
 		}
-		if err := request.UnmarshalJSON(body); err != nil {
-			return request, err
-		}
-		return request, checkDecoded(request)
+		return request, request.UnmarshalJSON(body)
 	}
 	return request, fmt.Errorf("Content-Type %q is not taken; send %s or %s", kind, protobufType, jsonType)
 }
@@ -122,7 +125,7 @@ func (s *Store) WriteRemote(w http.ResponseWriter, r *http.Request, body []byte)
 		http.Error(w, "remote write 2.0 is not taken; send prometheus.WriteRequest", http.StatusUnsupportedMediaType)
 		return
 	}
-	if err := checkShape(body, remoteRequest); err != nil {
+	if _, err := otlpscan.Protobuf(body, otlpscan.RemoteWrite, requestLimits); err != nil {
 		badRequest(w, err)
 		return
 	}
