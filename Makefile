@@ -74,8 +74,8 @@ bin/timescaledb: e2e/testdata/timescaledb/package-lock.json
 		rm -rf $@ && mkdir -p $@ && cp e2e/testdata/timescaledb/package*.json $@ && npm ci --silent --no-audit --no-fund --legacy-peer-deps --prefix $@ && touch $@; \
 	else echo "npm is not there: the tests with TimescaleDB are skipped"; fi
 
-# Servers that Debian has: TimescaleDB's PostgreSQL.
-SERVERS := postgresql
+# Servers that Debian has.
+SERVERS := postgresql influxdb
 .PHONY: servers
 servers:
 	@for package in $(SERVERS); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \

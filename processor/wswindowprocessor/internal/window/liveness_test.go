@@ -46,7 +46,7 @@ func begun() *Engine {
 
 const first = "0: active=1 sent=0 received=0 opened=1 closed=0 dropped=0"
 
-func TestACalmThatIsVouchedForIsTold(t *testing.T) {
+func TestLiveness_ZerosWithHeartbeatsAreEmitted(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	signed(e, 13, 33)
@@ -58,7 +58,7 @@ func TestACalmThatIsVouchedForIsTold(t *testing.T) {
 	}, brief(e.Drain()))
 }
 
-func TestSilenceIsNoCalm(t *testing.T) {
+func TestLiveness_NoZerosWithoutHeartbeats(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	e.Advance(base + 600_000)
@@ -75,7 +75,7 @@ func TestSilenceIsNoCalm(t *testing.T) {
 	}, brief(e.Drain()), "what was watched in part is incomplete, what was not is not told")
 }
 
-func TestAKilledReceiverThatIsBackAtOnceLeavesAGap(t *testing.T) {
+func TestLiveness_KilledReceiverLeavesAGap(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	live(e, acme, up(13_500))
@@ -89,7 +89,7 @@ func TestAKilledReceiverThatIsBackAtOnceLeavesAGap(t *testing.T) {
 
 // What stood in a queue while the way was cut comes late, and nothing of it is
 // missing.
-func TestABacklogIsComplete(t *testing.T) {
+func TestLiveness_BacklogIsComplete(t *testing.T) {
 	t.Parallel()
 	backlog := []Event{
 		sign(13_000), at(MessageSend, 13_500, 1), sign(14_000), at(MessageSend, 15_100, 1), sign(15_000), sign(16_000),
@@ -130,7 +130,7 @@ func TestABacklogIsComplete(t *testing.T) {
 }
 
 // A hole in the records is a gap even where they come in one go.
-func TestAHoleInABacklogIsAGap(t *testing.T) {
+func TestLiveness_HoleInABacklogIsAGap(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	e.Advance(base + 300_000)
@@ -147,7 +147,7 @@ func advanced(e *Engine, now int64) []wsevent.Window {
 }
 
 // A sign that comes late because reading stood still speaks for all of that time.
-func TestASignSpeaksForItsTime(t *testing.T) {
+func TestLiveness_HeartbeatCoversItsInterval(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	live(e, acme, Event{Kind: Alive, Time: base + 33_000, Every: 21_000})
@@ -160,7 +160,7 @@ func TestASignSpeaksForItsTime(t *testing.T) {
 }
 
 // Of several streams, a receiver that was killed knows again by their events.
-func TestAnEventEndsTheSilence(t *testing.T) {
+func TestLiveness_EventCountsAsHeartbeat(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	live(e, acme, at(MessageSend, 65_000, 1), at(MessageSend, 73_000, 1))
@@ -173,7 +173,7 @@ func TestAnEventEndsTheSilence(t *testing.T) {
 }
 
 // The platform's clock is 30 s behind: the gap stands where its events are missing.
-func TestSignsAreHeldAgainstThePlatformsClock(t *testing.T) {
+func TestLiveness_PlatformClockOffset(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	behind := func(ms int64) Event {
@@ -200,7 +200,7 @@ func TestSignsAreHeldAgainstThePlatformsClock(t *testing.T) {
 	}, brief(e.Drain()))
 }
 
-func TestADisconnectedStreamWaitsForNoSign(t *testing.T) {
+func TestLiveness_DisconnectedStreamDoesNotWait(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	live(e, acme, at(MessageSend, 12_500, 1), Event{Kind: Disconnected, Time: base + 13_000})
@@ -212,7 +212,7 @@ func TestADisconnectedStreamWaitsForNoSign(t *testing.T) {
 }
 
 // Two sockets of one receiver: the signs of either are of the stream.
-func TestEitherSocketSpeaksForTheStream(t *testing.T) {
+func TestLiveness_AnyConnectionOfTheStreamCounts(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	for s := int64(13); s <= 32; s++ {
@@ -224,7 +224,7 @@ func TestEitherSocketSpeaksForTheStream(t *testing.T) {
 	assert.Len(t, e.Drain(), 3)
 }
 
-func TestNobodyIsWaitedForLongerThanChannelsLive(t *testing.T) {
+func TestLiveness_WaitEndsWithChannelTTL(t *testing.T) {
 	t.Parallel()
 	config := defaults()
 	config.ChannelTTL = 10 * time.Minute
@@ -238,7 +238,7 @@ func TestNobodyIsWaitedForLongerThanChannelsLive(t *testing.T) {
 }
 
 // Whoever turns the signs off is no longer held to them: the next socket says so.
-func TestAReceiverWithoutSignsIsNotWaitedFor(t *testing.T) {
+func TestLiveness_ReceiverWithoutHeartbeats(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	live(e, acme, Event{Kind: Disconnected, Time: base + 12_500}, Event{Kind: Connected, Time: base + 13_000})
@@ -253,10 +253,10 @@ func TestAReceiverWithoutSignsIsNotWaitedFor(t *testing.T) {
 }
 
 // What is known of a receiver's life survives a restart of ours.
-func TestSignsAreSaved(t *testing.T) {
+func TestLiveness_IsSaved(t *testing.T) {
 	t.Parallel()
 	config := defaults()
-	config.Saved = true
+	config.TrackChanges = true
 	e := begun()
 	assert.Equal(t, []string{first}, brief(advanced(e, base+12_000)))
 	disk := saved(t, e)
@@ -274,7 +274,7 @@ func TestSignsAreSaved(t *testing.T) {
 
 // A state of version 1: two channels of which one dropped, a gap, a skew, and a
 // socket that is down. It knows of no signs.
-func TestTheFirstVersionIsRead(t *testing.T) {
+func TestState_FirstVersionIsRead(t *testing.T) {
 	t.Parallel()
 	piece := func(text string) []byte {
 		bytes, err := hex.DecodeString(text)
@@ -288,7 +288,7 @@ func TestTheFirstVersionIsRead(t *testing.T) {
 	require.NoError(t, e.RestoreChannels(piece("01ceece66d01000101a2c7c8e3dcc701e085c9e3dcc70101000201c2e6c8e3dcc70182a5c9e3dcc701")))
 	e.Continue(base + 4_500)
 	st := e.numbered[1]
-	assert.Equal(t, signs{}, st.signs)
+	assert.Equal(t, liveness{}, st.liveness)
 	assert.Equal(t, []gap{{base - 5_000, base + 500}}, st.gaps)
 	live(e, acme, Event{Kind: Connected, Time: base + 5_000, Socket: 1}, at(MessageSend, 25_000, 1))
 	assert.Equal(t, []string{
@@ -299,7 +299,7 @@ func TestTheFirstVersionIsRead(t *testing.T) {
 
 // However long the way is cut, and wherever the batches of the backlog end, the
 // windows are those that there would have been without.
-func TestBacklogsChangeNothing(t *testing.T) {
+func TestLiveness_AnyBacklogEqualsLive(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 7))

@@ -5,17 +5,17 @@ package engine
 
 import "github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/rule"
 
-// Look lets the wall clock act: series that fell silent alert, or are given up.
-func (e *Engine) Look(now int64) Outcome {
+// Tick evaluates the wall clock: series without data alert, or expire.
+func (e *Engine) Tick(now int64) Outcome {
 	var out Outcome
 	for i, r := range e.rules {
 		for key, s := range e.series[i] {
 			switch silent := now - s.arrived; {
 			case silent >= r.forgetAfter():
-				s.giveUp(&out, rule.Expired)
+				s.expire(&out, rule.Expired)
 				e.forget(i, key, s)
 			case silent >= r.Expire:
-				s.giveUp(&out, rule.Expired)
+				s.expire(&out, rule.Expired)
 			default:
 				s.look(now, &out)
 			}
@@ -24,8 +24,8 @@ func (e *Engine) Look(now int64) Outcome {
 	return out
 }
 
-// Resume begins to expect windows from now on: that none came while we were away,
-// or while the clock was another, says nothing about their sender.
+// Resume expects windows from now on: that none arrived while the process was down, or
+// while the clock was wrong, says nothing about their sender.
 func (e *Engine) Resume(now int64) {
 	for _, of := range e.series {
 		for _, s := range of {
@@ -34,7 +34,7 @@ func (e *Engine) Resume(now int64) {
 	}
 }
 
-// forgetAfter is when nothing of a silent series is worth keeping.
+// forgetAfter returns the time without data after which a series is dropped, ms.
 func (r *Rule) forgetAfter() int64 {
 	if r.Baseline == nil {
 		return r.Expire
@@ -55,57 +55,57 @@ func (s *Series) look(now int64, out *Outcome) {
 		}
 		var happens rule.Transition
 		var why rule.Reason
-		state.silence, happens, why = rule.DecideSilence(l, state.silence, rule.Quiet{
+		state.noData, happens, why = rule.DecideNoData(l, state.noData, rule.NoDataInput{
 			Now: now, Arrived: s.arrived, LastEnd: s.end, Step: s.step(), Muted: s.rule.Mute.Covers(now, now),
 		})
 		if happens != rule.Nothing {
 			s.changed = true
-			out.Alerts = append(out.Alerts, s.silenceAlert(i, happens, why, s.end+now-s.arrived))
+			out.Alerts = append(out.Alerts, s.noDataAlert(i, happens, why, s.end+now-s.arrived))
 		}
 	}
 }
 
-// heard ends a silence, since a window came.
-func (e *Engine) heard(s *Series, w *Window, out *Outcome) {
+// resolveNoData resolves no-data alerts, since a window has arrived.
+func (e *Engine) resolveNoData(s *Series, w *Window, out *Outcome) {
 	for i := range s.levels {
-		if s.levels[i].silence.Firing {
-			alert := s.silenceAlert(i, rule.Resolves, rule.Reason{Cause: rule.Heard}, w.End)
+		if s.levels[i].noData.Firing {
+			alert := s.noDataAlert(i, rule.Resolves, rule.Reason{Cause: rule.DataAgain}, w.End)
 			alert.Snapshot = w.Values
 			out.Alerts = append(out.Alerts, alert)
-			s.levels[i].silence = rule.Silence{}
+			s.levels[i].noData = rule.NoData{}
 		}
 	}
 }
 
-// silenceAlert is about the time since the latest window.
-func (s *Series) silenceAlert(i int, happens rule.Transition, why rule.Reason, end int64) Alert {
+// noDataAlert returns an alert about the time since the latest window.
+func (s *Series) noDataAlert(i int, happens rule.Transition, why rule.Reason, end int64) Alert {
 	severity := s.rule.Levels[i].Severity
 	return Alert{
-		ID:   episode(s.rule.Name, severity, s.attributes, "no_data", s.levels[i].silence.Since),
+		ID:   episode(s.rule.Name, severity, s.attributes, "no_data", s.levels[i].noData.Since),
 		Rule: s.rule.Name, Severity: severity, Resolved: happens == rule.Resolves, Attributes: s.attributes,
-		Start: s.levels[i].silence.Since, End: end, Reason: why,
+		Start: s.levels[i].noData.Since, End: end, Reason: why,
 	}
 }
 
-// giveUp resolves all that fires, as when the series is gone for good.
-func (s *Series) giveUp(out *Outcome, cause rule.Cause) {
+// expire resolves all alerts of a series, as when it is removed.
+func (s *Series) expire(out *Outcome, cause rule.Cause) {
 	for i := range s.levels {
 		state, why := &s.levels[i], rule.Reason{Cause: cause}
 		if state.state.Firing {
-			out.Alerts = append(out.Alerts, s.lastWords(i, why))
+			out.Alerts = append(out.Alerts, s.expiredAlert(i, why))
 			state.state = rule.State{}
 			s.changed = true
 		}
-		if state.silence.Firing {
-			out.Alerts = append(out.Alerts, s.silenceAlert(i, rule.Resolves, why, s.end))
-			state.silence = rule.Silence{}
+		if state.noData.Firing {
+			out.Alerts = append(out.Alerts, s.noDataAlert(i, rule.Resolves, why, s.end))
+			state.noData = rule.NoData{}
 			s.changed = true
 		}
 	}
 }
 
-// lastWords resolve a firing alert by what was known of it last.
-func (s *Series) lastWords(i int, why rule.Reason) Alert {
+// expiredAlert resolves a firing alert with its latest values.
+func (s *Series) expiredAlert(i int, why rule.Reason) Alert {
 	state := s.levels[i]
 	severity := s.rule.Levels[i].Severity
 	return Alert{

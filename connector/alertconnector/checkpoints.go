@@ -14,13 +14,13 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 )
 
-// Alerts that wait are on the storage under a number each, from first to next.
-// Beside them stands the engine's state, see its save.go.
+// Queued alerts are on the storage under a number each, from first to next, beside the
+// engine's state (internal/engine/save.go).
 const pendingKey = "pending"
 
 func alertsKey(number int64) string { return fmt.Sprintf("alerts/%d", number) }
 
-// pending says which alerts wait on the storage.
+// pending is the range of queued alerts on the storage.
 type pending struct {
 	First int64 `json:"first"`
 	Next  int64 `json:"next"`
@@ -31,15 +31,15 @@ func (p pending) encode() []byte {
 	return engine.Encode(text)
 }
 
-// keeper keeps state in a storage client.
-type keeper struct {
+// checkpointStore holds the queued alerts and the state of the engine.
+type checkpointStore struct {
 	*state.Store
 	pending pending
-	taken   []int64 // alerts that downstream has taken and that are still there
+	taken   []int64 // alerts that downstream has accepted and that are not deleted yet
 }
 
-// forget are the operations that take off the storage what downstream has taken.
-func (k *keeper) forget() []*storage.Operation {
+// forget returns the operations that delete alerts which downstream has accepted.
+func (k *checkpointStore) forget() []*storage.Operation {
 	operations := []*storage.Operation{storage.SetOperation(pendingKey, k.pending.encode())}
 	for _, number := range k.taken {
 		operations = append(operations, storage.DeleteOperation(alertsKey(number)))
@@ -47,8 +47,8 @@ func (k *keeper) forget() []*storage.Operation {
 	return operations
 }
 
-// get reads keys in one go.
-func (k *keeper) get(ctx context.Context, keys ...string) ([][]byte, error) {
+// get reads keys in one transaction.
+func (k *checkpointStore) get(ctx context.Context, keys ...string) ([][]byte, error) {
 	operations := make([]*storage.Operation, len(keys))
 	for i, key := range keys {
 		operations[i] = storage.GetOperation(key)
