@@ -71,5 +71,5 @@ func TestStatusRecovers(t *testing.T) {
 	require.Eventually(t, func() bool { return b.host.last() == componentstatus.StatusRecoverableError }, patience, time.Millisecond)
 	waitConnected(t, server)
 	require.Eventually(t, func() bool { return b.host.last() == componentstatus.StatusOK }, patience, time.Millisecond)
-	assert.NotZero(t, b.logs.FilterMessageSnippet("will not mend").Len())
+	assert.NotZero(t, b.logs.FilterMessageSnippet("because of the configuration").Len())
 }

@@ -201,7 +201,7 @@ func TestConfigurationFailuresShow(t *testing.T) {
 			b := run(t, configFor(server.URL()))
 			require.Eventually(t, func() bool { return b.host.last() == componentstatus.StatusRecoverableError }, patience, time.Millisecond)
 			require.Contains(t, b.host.statuses[0].Err().Error(), test.says)
-			require.NotZero(t, b.logs.FilterMessageSnippet("will not mend").Len())
+			require.NotZero(t, b.logs.FilterMessageSnippet("because of the configuration").Len())
 			assert.Empty(t, b.downstream.records())
 		})
 	}
@@ -231,7 +231,7 @@ func TestTLSAndProxy(t *testing.T) {
 	config := configFor(server.URL())
 	b := run(t, config)
 	require.Eventually(t, func() bool { return b.host.last() == componentstatus.StatusRecoverableError }, patience, time.Millisecond)
-	require.ErrorContains(t, b.host.statuses[0].Err(), "tls.ca_file")
+	require.ErrorContains(t, b.host.statuses[0].Err(), "tls::ca_file")
 
 	config = configFor(server.URL())
 	config.TLS.CAPem = configopaque.String(server.Certificate())

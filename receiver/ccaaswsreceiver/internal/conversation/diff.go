@@ -4,6 +4,7 @@
 package conversation
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -175,7 +176,7 @@ func (d *diff) emit(f *fact, p *participant, c *channel, when text, raw json.Raw
 		return
 	}
 	event := jsonevent.Event{
-		Type: f.kind, Time: at.UnixNano(), Clock: c.clock(f, when), ChannelID: []byte(c.id), UserID: []byte(orElse(p.User.ID, p.UserID)),
+		Type: f.kind, Time: at.UnixNano(), Clock: c.clock(f, when), ChannelID: []byte(c.id), UserID: []byte(cmp.Or(p.User.ID, p.UserID)),
 		ID: []byte(d.identity(f)), ChannelType: []byte(d.channelType), Raw: raw,
 	}
 	if f.message != nil {

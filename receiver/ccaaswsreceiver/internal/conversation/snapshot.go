@@ -4,6 +4,7 @@
 package conversation
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -111,7 +112,7 @@ type message struct {
 
 // identity is the message's own; empty: it has none.
 func (m *message) identity() string {
-	return string(orElse(orElse(m.MessageID, m.Message.ID), m.ID))
+	return string(cmp.Or(cmp.Or(m.MessageID, m.Message.ID), m.ID))
 }
 
 // size is the sum of the media's, if all of it is known. A size that cannot be read
@@ -211,13 +212,6 @@ func topicMedium(topic string) (channelType string, ok bool) {
 func cutLast(topic string) (before, last string) {
 	dot := strings.LastIndexByte(topic, '.')
 	return topic[:max(dot, 0)], topic[dot+1:]
-}
-
-func orElse[T ~string](text, otherwise T) T {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 // timeOf reads a platform's time; where there is none, it is otherwise.

@@ -63,12 +63,12 @@ func (h *Hub) TokenURL(ctx context.Context) (*url.URL, *wsclient.Failure) {
 // Prepare finds the tenant's hub.
 func (h *Hub) Prepare(ctx context.Context, access wsclient.Access, _ bool) (*wsclient.Route, *wsclient.Failure) {
 	who := identify(access)
-	tenant, user := orElse(h.Tenant, who.TenantID), orElse(h.User, who.user())
+	tenant, user := cmp.Or(h.Tenant, who.TenantID), cmp.Or(h.User, who.user())
 	switch {
 	case tenant == "":
-		return nil, wsclient.NewFailure(wsclient.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a tenant; set event_hub.tenant_id"))
+		return nil, wsclient.NewFailure(wsclient.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a tenant; set event_hub::tenant_id"))
 	case user == "":
-		return nil, wsclient.NewFailure(wsclient.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a user; set event_hub.user_id"))
+		return nil, wsclient.NewFailure(wsclient.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a user; set event_hub::user_id"))
 	}
 	at, failure := h.find(ctx, access, tenant)
 	if failure != nil {
@@ -168,7 +168,7 @@ type claims struct {
 }
 
 func (c *claims) user() string {
-	return orElse(c.UserID, strings.TrimPrefix(c.Subject, "user:"))
+	return cmp.Or(c.UserID, strings.TrimPrefix(c.Subject, "user:"))
 }
 
 // identify reads the ID token, and where it says nothing the token itself.
@@ -184,11 +184,4 @@ func identify(access wsclient.Access) claims {
 		}
 	}
 	return of
-}
-
-func orElse(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }

@@ -159,10 +159,10 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 	_, failure := h.TokenURL(t.Context())
 	require.ErrorContains(t, failure, "no token_endpoint in the answer")
 	_, failure = h.Prepare(t.Context(), wsclient.Access{Token: "a.b.c"}, false)
-	require.ErrorContains(t, failure, "event_hub.tenant_id")
+	require.ErrorContains(t, failure, "event_hub::tenant_id")
 	h.Tenant = "t"
 	_, failure = h.Prepare(t.Context(), wsclient.Access{}, false)
-	require.ErrorContains(t, failure, "event_hub.user_id")
+	require.ErrorContains(t, failure, "event_hub::user_id")
 	h.User = "u"
 	_, failure = h.Prepare(t.Context(), wsclient.Access{}, false)
 	require.ErrorContains(t, failure, "no area and domain in the answer")

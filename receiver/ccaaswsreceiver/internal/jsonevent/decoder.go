@@ -4,6 +4,7 @@
 package jsonevent
 
 import (
+	"cmp"
 	"time"
 	"unicode/utf8"
 
@@ -209,19 +210,12 @@ func (d *Decoder) missing() {
 	const nothing = "nothing is given at "
 	switch missing := required &^ d.given; {
 	case missing&typeField.bit() != 0:
-		d.fault(wsevent.ViolationMissingType, nothing+orElse(d.fields.Type, "the paths of types"))
+		d.fault(wsevent.ViolationMissingType, nothing+cmp.Or(d.fields.Type, "the paths of types"))
 	case missing&channelIDField.bit() != 0:
 		d.fault(wsevent.ViolationMissingChannelID, nothing+d.fields.ChannelID)
 	default:
 		d.fault(wsevent.ViolationMissingTimestamp, nothing+d.fields.Timestamp)
 	}
-}
-
-func orElse(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 // fault notes what is wrong with the piece. The first fault is the one that is told.

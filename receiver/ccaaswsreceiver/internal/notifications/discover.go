@@ -109,7 +109,7 @@ func (c *Channels) discover(ctx context.Context, access wsclient.Access) *wsclie
 	}
 	if len(topics) == 0 {
 		return wsclient.NewFailure(wsclient.NotFound, true, errors.New("queues: there are none that the OAuth client may see; "+
-			"grant its role routing:queue:view, or set notifications.topics"))
+			"grant its role routing:queue:view, or set notifications::topics"))
 	}
 	c.spread(topics)
 	return nil

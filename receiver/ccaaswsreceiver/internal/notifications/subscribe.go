@@ -71,7 +71,7 @@ func (c *Channels) answered(asked []string, answers []topic) *wsclient.Failure {
 	if len(refused) == 0 || len(refused) < len(asked) {
 		return nil
 	}
-	hint := "check notifications.topics"
+	hint := "check notifications::topics"
 	if len(missing) > 0 {
 		hint = "grant the OAuth client's role " + strings.Join(wsclient.TruncateList(slices.Sorted(maps.Keys(missing))), ", ")
 	}

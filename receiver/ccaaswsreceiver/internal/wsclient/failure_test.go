@@ -113,7 +113,7 @@ func TestUnanswered(t *testing.T) {
 	untrusted := &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
 	failure = transportFailure("pre-flight", untrusted)
 	assert.True(t, failure.Permanent)
-	require.ErrorContains(t, failure, "tls.ca_file")
+	require.ErrorContains(t, failure, "tls::ca_file")
 }
 
 func TestCauseOf(t *testing.T) {
