@@ -19,6 +19,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/fileexporter"
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/influxdbexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/prometheusremotewriteexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/timescaledbexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter"
@@ -46,6 +47,7 @@ func components() map[component.Factory]bool {
 		alertmanagerexporter.NewFactory():          true,
 		prometheusremotewriteexporter.NewFactory(): true,
 		fileexporter.NewFactory():                  true,
+		influxdbexporter.NewFactory():              true,
 		timescaledbexporter.NewFactory():           true,
 		dashboardextension.NewFactory():            true,
 		filestorageextension.NewFactory():          true,
