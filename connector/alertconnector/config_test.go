@@ -70,7 +70,7 @@ func TestConfig(t *testing.T) {
 		"words": {errors: []string{
 			"rules[a]::of: delta: must be value, increase or rate", "rules[a]::aggregate: median: must be sum, max, min or mean",
 			"rules[a]::match::region: us-(:", "rules[a]::interval: -1s: must be at least 100ms", "rules[b]::aggregate: sum: needs by",
-			"rules[b]::runbook_url: runbook: must be a whole URL", "rules[b]::expire: -1s", "rules[b]::max_series: -1", "rules[b]::repeat_interval: -1s",
+			"rules[b]::runbook_url: runbook: must be an absolute URL", "rules[b]::expire: -1s", "rules[b]::max_series: -1", "rules[b]::repeat_interval: -1s",
 		}},
 		"thresholds": {errors: []string{
 			"rules[two]::threshold: [above below]", "must be one of above, below, outside", "rules[nobase]::threshold: [percent_of_baseline]: needs baseline",
@@ -90,7 +90,7 @@ func TestConfig(t *testing.T) {
 		}},
 		"contexts": {errors: []string{
 			"rules[syntax]::context: \"{{.Value\": template: context:1: unclosed action", "rules[field]::context", "Vaule",
-			"rules[loop]::context", "range and template are not for a context", "rules[define]::context", "rules[huge]::context", "makes more than",
+			"rules[loop]::context", "range and template are not supported in a context", "rules[define]::context", "rules[huge]::context", "its output exceeds",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +125,7 @@ func FuzzContext(f *testing.F) {
 		}
 		parsed, err := parseContext(text)
 		require.NoError(t, err)
-		made, _ := render(parsed, &facts{Value: 1.5, Labels: map[string]string{"region": "eu"}})
+		made, _ := render(parsed, &templateData{Value: 1.5, Labels: map[string]string{"region": "eu"}})
 		assert.LessOrEqual(t, len(made), maxContext)
 	})
 }
@@ -148,7 +148,7 @@ func FuzzConfig(f *testing.F) {
 		}
 		rules, _, err := config.rules()
 		require.NoError(t, err)
-		_, err = config.presentations()
+		_, err = config.ruleTemplates()
 		require.NoError(t, err)
 		assert.Len(t, rules, len(config.Rules))
 	})
