@@ -1,4 +1,4 @@
-# Everything that can be done with this repository. `make help` lists it.
+# All commands of this repository. `make help` lists them.
 
 GO          ?= go
 BUILD_TAGS  := remove_all_sd,distribution
@@ -15,7 +15,7 @@ build: bin/otelcol-ccaas bin/ccaassim ## build the collector and the simulator i
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-# Go itself knows best what is up to date, so the binaries are always offered to it.
+# Go decides what is up to date, so it always runs.
 .PHONY: bin/otelcol-ccaas
 bin/otelcol-ccaas: $(OUTPUT)/main.go
 	@cp distribution/*.go $(OUTPUT)/
@@ -42,7 +42,7 @@ unit: ## unit and component tests
 	$(GO) test $(RACE) ./...
 
 .PHONY: validate
-validate: build ## every configuration and every YAML block in a README is loaded by the built collector
+validate: build ## load every configuration and every YAML block in a README with the built collector
 	$(GO) test -tags e2e -run '^TestValidate' -count=1 ./e2e/...
 
 .PHONY: e2e
@@ -62,11 +62,11 @@ bin/promtool: go.mod go.sum
 	$(GO) build -trimpath -tags remove_all_sd -ldflags "-s -w" -o $@ github.com/prometheus/prometheus/cmd/promtool
 	@touch $@
 
-# A machine without Java or Maven tests the rest.
+# Without Java or Maven the tests with a real Kafka are skipped.
 bin/kafka: e2e/testdata/kafka/pom.xml
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
 		rm -rf $@ && mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@ && touch $@; \
-	else echo "Java or Maven is not there: the tests with a real Kafka are skipped"; fi
+	else echo "Java or Maven is not installed: the tests with a real Kafka are skipped"; fi
 
 # TimescaleDB compiled to WASM. A machine without npm tests the rest.
 bin/timescaledb: e2e/testdata/timescaledb/package-lock.json
@@ -74,8 +74,8 @@ bin/timescaledb: e2e/testdata/timescaledb/package-lock.json
 		rm -rf $@ && mkdir -p $@ && cp e2e/testdata/timescaledb/package*.json $@ && npm ci --silent --no-audit --no-fund --legacy-peer-deps --prefix $@ && touch $@; \
 	else echo "npm is not there: the tests with TimescaleDB are skipped"; fi
 
-# Servers that Debian has: TimescaleDB's PostgreSQL.
-SERVERS := postgresql
+# Servers that Debian has.
+SERVERS := postgresql influxdb
 .PHONY: servers
 servers:
 	@for package in $(SERVERS); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
@@ -92,21 +92,21 @@ chromium:
 		{ echo "the tests of the page need the browser chromium: install it (on Debian: apt-get install chromium)"; exit 1; }
 
 .PHONY: bench
-bench: build bin/prometheus chromium ## all benchmarks, then the whole path, then the table of budgets
+bench: build bin/prometheus chromium ## all benchmarks, then the complete path, then the table of budgets
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) ./receiver/... ./processor/... ./connector/... ./exporter/... ./extension/... ./cmd/...
 	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x ./e2e/...
 
 # One scenario: make faults RUN=TestName.
 RUN ?= TestFault
 .PHONY: faults
-faults: build bin/prometheus bin/kafka ## faults, load and hostile input, as docs/reliability.md tells
+faults: build bin/prometheus bin/kafka ## fault injection, load and hostile input (docs/reliability.md)
 	@rm -f build/faults.md
 	FAULTS=full $(GO) test -tags e2e -run '^$(RUN)' -count=1 -timeout 90m -parallel 12 ./e2e/
 	@cat build/faults.md 2>/dev/null || true
 
 VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 .PHONY: vulncheck
-vulncheck: $(OUTPUT)/main.go ## known vulnerabilities in what is called; VULNDB=file:///path takes a copy of the database, without a network
+vulncheck: $(OUTPUT)/main.go ## known vulnerabilities in called code; VULNDB=file:///path takes a copy of the database, without a network
 	$(GO) mod verify
 	@cp distribution/*.go $(OUTPUT)/
 	cd $(OUTPUT) && $(GO) run $(VULNCHECK) $(if $(VULNDB),-db $(VULNDB)) -tags $(BUILD_TAGS) .
@@ -119,9 +119,9 @@ fuzz: ## every fuzz target for FUZZ_TIME
 		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) "$$(dirname $$file)" || exit 1; \
 	done
 
-# What fuzzing finds to be new is in Go's cache; a little of it, for each target, is kept beside the tests.
+# Fuzzing writes new inputs into Go's cache; some of each target are kept beside the tests.
 .PHONY: corpus
-corpus: ## keep some of what make fuzz has found, in testdata/fuzz
+corpus: ## copy some of the inputs that make fuzz has found into testdata/fuzz
 	@cache="$$($(GO) env GOCACHE)/fuzz/$$($(GO) list -m)"; \
 	grep -rHoE --include='*_test.go' '^func (Fuzz[A-Za-z0-9]+)' . | sed -E 's/:func / /' | while read -r file target; do \
 		package=$$(dirname $$file); to=$$package/testdata/fuzz/$$target; mkdir -p $$to; \
@@ -133,18 +133,18 @@ lint: ## golangci-lint, including the e2e tests
 	$(LINT) run ./...
 
 .PHONY: generate
-generate: ## metadata, documentation and status blocks of the components; dashboards; the page, where npm is
+generate: ## metadata, documentation and status blocks of the components; dashboards, rules and queries; the page, where npm is
 	$(GO) generate ./...
-	@if command -v npm >/dev/null; then $(MAKE) page; else echo "npm is not installed, so the page stays as it is"; fi
+	@if command -v npm >/dev/null; then $(MAKE) page; else echo "npm is not installed, so the page is not built"; fi
 
 PAGE := extension/dashboardextension/page
 .PHONY: page
 page: ## the live page: from TypeScript to the bundle that is embedded (needs Node and npm)
 	cd $(PAGE) && npm ci && npm run check && npm test && npm run build
 
-GENERATED := receiver processor connector exporter extension dashboards go.mod go.sum
+GENERATED := receiver processor connector exporter extension dashboards deploy go.mod go.sum
 .PHONY: generated
-generated: ## fail when a generated file or go.mod is not what would be generated
+generated: ## fail if a generated file or go.mod is not current
 	@sh $(PAGE)/current.sh
 	@sh -c 'before=$$(mktemp -d) && trap "rm -rf $$before" EXIT && \
 		tar -cf - --exclude=node_modules $(GENERATED) | tar -xf - -C "$$before" && \
@@ -158,7 +158,7 @@ BINARY      ?= bin/otelcol-ccaas
 NFPM        := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
 .PHONY: packages
 packages: ## .deb and .rpm of BINARY, in build/packages
-	@test -f $(BINARY) || { echo "$(BINARY) is not there: run make build first" >&2; exit 1; }
+	@test -f $(BINARY) || { echo "$(BINARY) does not exist: run make build first" >&2; exit 1; }
 	@mkdir -p build/packages
 	@arch=$${GOARCH:-$$($(GO) env GOARCH)}; \
 	CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -ldflags "-s -w" -o build/alertreplay-$$arch ./cmd/alertreplay || exit 1; \
@@ -176,5 +176,5 @@ cross: $(OUTPUT)/main.go ## compile the collector for each of SYSTEMS
 	done
 
 .PHONY: clean
-clean: ## remove what was built
+clean: ## remove build output
 	rm -rf bin build

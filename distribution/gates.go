@@ -9,16 +9,15 @@ package main
 
 import "go.opentelemetry.io/collector/featuregate"
 
-// init lets health_check tell what the components report, not just that the
-// process is up: a stream that cannot be watched must show. It can be switched
-// back with --feature-gates=-extension.healthcheck.useComponentStatus.
+// init makes health_check report the status of the components, not only that the
+// process runs. --feature-gates=-extension.healthcheck.useComponentStatus disables it.
 func init() {
 	if err := featuregate.GlobalRegistry().Set("extension.healthcheck.useComponentStatus", true); err != nil {
 		panic(err)
 	}
 }
 
-// init lets prometheus_remote_write retry what a backend answers with 429: a backend that is busy loses nothing.
+// init makes prometheus_remote_write retry status 429.
 func init() {
 	if err := featuregate.GlobalRegistry().Set("exporter.prometheusremotewritexporter.RetryOn429", true); err != nil {
 		panic(err)

@@ -17,7 +17,9 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector"
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/fileexporter"
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/influxdbexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/prometheusremotewriteexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/timescaledbexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter"
@@ -42,8 +44,10 @@ func components() map[component.Factory]bool {
 		alertconnector.NewFactory():                true,
 		wsmetricsconnector.NewFactory():            false,
 		webhookexporter.NewFactory():               true,
+		alertmanagerexporter.NewFactory():          true,
 		prometheusremotewriteexporter.NewFactory(): true,
 		fileexporter.NewFactory():                  true,
+		influxdbexporter.NewFactory():              true,
 		timescaledbexporter.NewFactory():           true,
 		dashboardextension.NewFactory():            true,
 		filestorageextension.NewFactory():          true,

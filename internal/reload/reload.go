@@ -25,7 +25,7 @@ func Run(set otelcol.CollectorSettings, others ...*cobra.Command) error {
 	log := &currentLogger{}
 	resolver := &set.ConfigProviderSettings.ResolverSettings
 	resolver.ProviderFactories = record.wrap(resolver.ProviderFactories)
-	// An error names what is wrong and where; the stack of the goroutine that logs it helps nobody.
+	// An error names what is wrong and where; a stack trace of the goroutine that logs it is not useful.
 	noStack := zap.AddStacktrace(zap.LevelEnablerFunc(func(zapcore.Level) bool { return false }))
 	set.LoggingOptions = append(set.LoggingOptions, zap.WrapCore(log.capture), noStack)
 	check := configcheck.Watch(&set)

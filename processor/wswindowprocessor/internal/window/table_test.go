@@ -12,7 +12,7 @@ import (
 
 // A table does what a map does, also where many hashes share their low bits and
 // chains wrap around the end of the slice.
-func TestTableEqualsAMap(t *testing.T) {
+func TestTable_EqualsAMap(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 5))
@@ -36,7 +36,7 @@ func TestTableEqualsAMap(t *testing.T) {
 			case 4:
 				limit := random.Int64N(100)
 				channels.each(func(id uint64, c channel) bool {
-					if c.lastSeen() >= limit {
+					if c.lastEventAt() >= limit {
 						return false
 					}
 					channels.remove(id, func(uint64) {})
@@ -63,12 +63,12 @@ func TestTableEqualsAMap(t *testing.T) {
 
 // A round through all channels misses none that was there all the time, whatever
 // comes and goes meanwhile.
-func TestARoundMissesNothing(t *testing.T) {
+func TestState_FullSnapshotMissesNoChannel(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(50) {
 		random := rand.New(rand.NewPCG(seed, 9))
 		config := defaults()
-		config.Saved = true
+		config.TrackChanges = true
 		e := New(config)
 		for id := range uint64(200) {
 			live(e, acme, at(ConnectionOpen, 0, id*8+1))
