@@ -11,6 +11,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
 )
@@ -66,9 +67,9 @@ func compare(ctx context.Context, before, after *alertconnector.Config, input io
 // identity is what makes an alert of two configurations the same: rule, severity, series,
 // status and window.
 func identity(a *alertconnector.ReplayedAlert) string {
-	series := ""
+	var series strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(a.Series)) {
-		series += fmt.Sprintf("%q=%q,", name, a.Series[name])
+		fmt.Fprintf(&series, "%q=%q,", name, a.Series[name])
 	}
-	return fmt.Sprintf("%s %s {%s} %s %d", a.Rule, a.Severity, series, a.Status, a.End)
+	return fmt.Sprintf("%s %s {%s} %s %d", a.Rule, a.Severity, series.String(), a.Status, a.End)
 }
