@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 )
 
 const fileRules = `
@@ -48,7 +50,7 @@ func TestRulesFile_EditedUnderLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		config, write := withRulesFile(t, fmt.Sprintf(fileRules, 120, 0))
-		d, at := newDisk(), start()-day
+		d, at := owntest.NewStorage(), start()-day
 		edited := begin(t, config, d, nil)
 		constant, _ := withRulesFile(t, fmt.Sprintf(fileRules, 120, 0))
 		never := begin(t, constant, nil, nil)
@@ -92,7 +94,7 @@ func TestRulesFile_EditedUnderLoad(t *testing.T) {
 		never.end(t)
 
 		// The state is that of the rules in force.
-		again := begin(t, config, d.copy(), nil)
+		again := begin(t, config, d.Copy(), nil)
 		assert.Empty(t, again.bodies())
 		assert.Equal(t, 1, again.log.FilterMessageSnippet("saved state").Len())
 		again.end(t)
@@ -119,7 +121,7 @@ func TestRulesFile_Broken(t *testing.T) {
 				good := fmt.Sprintf(fileRules, 120, 0)
 				config, write := withRulesFile(t, good)
 				config.Rules = configured(t, "rules:\n  - { name: own, metric: m, severity: w, threshold: { above: 1 } }").Rules
-				r := begin(t, config, newDisk(), nil)
+				r := begin(t, config, owntest.NewStorage(), nil)
 				at := start()
 				r.consume(t, drops(at, 0.6))
 				if name == "missing" {
