@@ -32,7 +32,7 @@ func (r *kafkaReceiver) pollGroup(ctx context.Context) {
 }
 
 const (
-	// queryInterval is how often the brokers are queriedAt where the partitions end.
+	// queryInterval is the interval at which the end offsets are queried.
 	queryInterval = 250 * time.Millisecond
 	// queryTimeout is the maximum time of a query, before it is reported as status.
 	queryTimeout = 5 * time.Second
