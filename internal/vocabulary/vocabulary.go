@@ -6,7 +6,10 @@
 // checks the tree.
 package vocabulary
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+)
 
 // Term is a retired expression and its replacement.
 type Term struct {
@@ -61,12 +64,5 @@ var (
 )
 
 func compile(expressions ...string) *regexp.Regexp {
-	text := `(?i)\b(?:`
-	for i, expression := range expressions {
-		if i > 0 {
-			text += "|"
-		}
-		text += expression
-	}
-	return regexp.MustCompile(text + `)\b`)
+	return regexp.MustCompile(`(?i)\b(?:` + strings.Join(expressions, "|") + `)\b`)
 }
