@@ -134,8 +134,9 @@ corpus: ## copy some of the inputs that make fuzz has found into testdata/fuzz
 	done
 
 .PHONY: lint
-lint: ## golangci-lint, including the e2e tests
+lint: ## golangci-lint, including the e2e tests; retired words (internal/vocabulary)
 	$(LINT) run ./...
+	$(GO) test ./internal/vocabulary
 
 .PHONY: generate
 generate: ## metadata, documentation and status blocks of the components; dashboards, rules and queries; the page, where npm is
