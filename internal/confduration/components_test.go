@@ -17,6 +17,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector"
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/elasticsearchbulkexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/fileexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/influxdbexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/prometheusremotewriteexporter"
@@ -45,6 +46,7 @@ func components() map[component.Factory]bool {
 		webhookexporter.NewFactory():               true,
 		prometheusremotewriteexporter.NewFactory(): true,
 		fileexporter.NewFactory():                  true,
+		elasticsearchbulkexporter.NewFactory():     true,
 		influxdbexporter.NewFactory():              true,
 		timescaledbexporter.NewFactory():           true,
 		dashboardextension.NewFactory():            true,
