@@ -157,7 +157,7 @@ lint: ## golangci-lint, including the e2e tests
 	$(LINT) run ./...
 
 .PHONY: generate
-generate: ## metadata, documentation and status blocks of the components; dashboards; the page, where npm is
+generate: ## metadata, documentation and status blocks of the components; dashboards, rules and queries; the page, where npm is
 	$(GO) generate ./...
 	@if command -v npm >/dev/null; then $(MAKE) page; else echo "npm is not installed, so the page is not built"; fi
 
@@ -166,7 +166,7 @@ PAGE := extension/dashboardextension/page
 page: ## the live page: from TypeScript to the bundle that is embedded (needs Node and npm)
 	cd $(PAGE) && npm ci && npm run check && npm test && npm run build
 
-GENERATED := receiver processor connector exporter extension dashboards go.mod go.sum
+GENERATED := receiver processor connector exporter extension dashboards deploy go.mod go.sum
 .PHONY: generated
 generated: ## fail if a generated file or go.mod is not current
 	@sh $(PAGE)/current.sh

@@ -69,7 +69,7 @@ func noise(name string, window int) float64 {
 func startHistory(t testing.TB, d dashboard) *history {
 	t.Helper()
 	s := d.schedule(t)
-	last := time.UnixMilli(s.poll(time.Now())*s.step + s.window)
+	last := s.end(time.Now())
 	e := &history{first: last.Add(-(historyWindows - 1) * historyStep), totals: map[string]float64{}}
 	e.write(t, d)
 	return e

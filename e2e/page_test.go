@@ -68,20 +68,25 @@ func startDashboardWith(t testing.TB, platform *sim.Server, arguments []string, 
 	return d
 }
 
-// schedule is what the server says of its windows, in ms.
+// schedule is when windows end and pages poll, in ms.
 type schedule struct{ window, step, offset int64 }
 
 func (d dashboard) schedule(t testing.TB) schedule {
 	t.Helper()
 	_, body, err := get(d.url + "api/page")
 	require.NoError(t, err)
-	var told struct{ WindowSeconds, StepSeconds, OffsetSeconds float64 }
-	require.NoError(t, json.Unmarshal([]byte(body), &told))
-	return schedule{int64(told.WindowSeconds * 1000), int64(told.StepSeconds * 1000), int64(told.OffsetSeconds * 1000)}
+	var page struct{ WindowSeconds, StepSeconds, OffsetSeconds float64 }
+	require.NoError(t, json.Unmarshal([]byte(body), &page))
+	return schedule{int64(page.WindowSeconds * 1000), int64(page.StepSeconds * 1000), int64(page.OffsetSeconds * 1000)}
 }
 
-// poll is the number of the window whose poll is the last at a time.
-func (s schedule) poll(at time.Time) int64 { return (at.UnixMilli() - s.offset - s.window) / s.step }
+// poll is the number of the last poll that is due at a time. Polls are a window's length apart.
+func (s schedule) poll(at time.Time) int64 { return (at.UnixMilli() - s.offset) / s.window }
+
+// end is when the newest window that can be polled has ended.
+func (s schedule) end(at time.Time) time.Time {
+	return time.UnixMilli((at.UnixMilli()-s.offset-s.window)/s.step*s.step + s.window)
+}
 
 // waitForPolls waits until the time of so many polls is past.
 func (d dashboard) waitForPolls(t testing.TB, polls int64) {
@@ -89,8 +94,8 @@ func (d dashboard) waitForPolls(t testing.TB, polls int64) {
 	s := d.schedule(t)
 	last := s.poll(time.Now()) + polls
 	eventually(t, func() error {
-		if s.poll(time.Now().Add(-time.Duration(s.step/2)*time.Millisecond)) < last {
-			return fmt.Errorf("the poll of window %d is not past", last)
+		if s.poll(time.Now().Add(-time.Duration(s.window/2)*time.Millisecond)) < last {
+			return fmt.Errorf("poll %d is not past", last)
 		}
 		return nil
 	})
@@ -231,8 +236,8 @@ func TestPageShowsTheTimeThatIsChosen(t *testing.T) {
 	assert.Empty(t, b.complained())
 }
 
-// Requests are counted against the numbers of windows, as they are by default.
-func TestPageAsksOncePerWindow(t *testing.T) {
+// No faster than a window lasts: every 10 s, 2 s after multiples of 10 s.
+func TestPage_PollsOncePerWindowLength(t *testing.T) {
 	t.Parallel()
 	platform := startPlatform(t, func(c *sim.Config) { c.Rate, c.Announce = 50, true })
 	d := startDashboard(t, platform, "WINDOW_SIZE=10s", "WINDOW_OVERLAP=1s", "WINDOW_OFFSET=2s", "ALLOWED_LATENESS=2s")
@@ -246,26 +251,26 @@ func TestPageAsksOncePerWindow(t *testing.T) {
 		}
 		return nil
 	})
-	windows := map[string][]int64{}
+	requests := map[string][]int64{}
 	for _, request := range b.asked("/api/") {
 		path, query, _ := strings.Cut(strings.TrimPrefix(request.url, d.url), "?")
-		if path == "api/v1/query_range" || path == "api/v1/query" { // told apart by what they ask
+		if path == "api/v1/query_range" || path == "api/v1/query" { // distinguished by their query
 			start := strings.Index(query, "query=")
 			path += "?" + strings.SplitN(query[start:], "&", 2)[0]
 		}
-		windows[path] = append(windows[path], s.poll(request.at))
+		requests[path] = append(requests[path], s.poll(request.at))
 	}
-	polls := windows["api/page"]
+	polls := requests["api/page"]
 	require.GreaterOrEqual(t, len(polls), 4)
 	for i, number := range polls[1:] {
-		assert.Equal(t, polls[i]+1, number, "each window is asked for, and none twice: %v", polls)
+		assert.Equal(t, polls[i]+1, number, "each poll is sent, and none twice: %v", polls)
 	}
-	for path, numbers := range windows {
-		assert.Equal(t, slices.Compact(slices.Clone(numbers)), numbers, "%s is asked once for a window", path)
+	for path, numbers := range requests {
+		assert.Equal(t, slices.Compact(slices.Clone(numbers)), numbers, "%s is fetched once per poll", path)
 	}
-	assert.Greater(t, len(windows), 10, "%v", slices.Collect(maps.Keys(windows)))
+	assert.Greater(t, len(requests), 10, "%v", slices.Collect(maps.Keys(requests)))
 
-	// Hidden, it does not ask; seen again, it does at once, and then goes on as before.
+	// Hidden, it does not poll; shown again, it does at once, and then continues as before.
 	hide := func(hidden bool) {
 		evaluate[bool](b, fmt.Sprintf(`(() => {
 			Object.defineProperty(document, 'hidden', { configurable: true, get: () => %v });
@@ -279,7 +284,7 @@ func TestPageAsksOncePerWindow(t *testing.T) {
 	hide(false)
 	eventually(t, func() error {
 		if len(b.asked("api/page")) == before {
-			return errors.New("it has not asked since it is seen again")
+			return errors.New("it has not polled since it is shown again")
 		}
 		return nil
 	})

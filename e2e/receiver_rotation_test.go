@@ -97,6 +97,6 @@ func TestReceiverTellsWhatATokenMayDoBeyond(t *testing.T) {
 	})
 
 	strict := watch(t, endpoint(platform)+"oauth2: { client_id: collector, client_secret: "+hushed+", strict_scopes: true }")
-	eventually(t, func() error { return strict.says("admin:everything", "oauth2.strict_scopes refuses it") })
+	eventually(t, func() error { return strict.says("admin:everything", "oauth2::strict_scopes refuses it") })
 	assert.Empty(t, strict.records(t))
 }

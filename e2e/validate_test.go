@@ -187,7 +187,7 @@ func TestValidateNamesUnsetVariables(t *testing.T) {
 	out, err = run("../config/alerting.yaml", "CCAAS_CLIENT_SECRET=b", secret)
 	require.Error(t, err)
 	assert.Contains(t, out, "Warning: environment variable CCAAS_CLIENT_ID is not set")
-	assert.Contains(t, out, "oauth2.client_id")
+	assert.Contains(t, out, "oauth2::client_id")
 }
 
 // A calendar that cannot be parsed is an error with its line. Attributes, percentages and keys of a body

@@ -64,10 +64,10 @@ connectors:
 `), 0o600))
 	config, err := load(t.Context(), path, "alert")
 	require.NoError(t, err)
-	replay, err := alertconnector.NewReplay(config, func(told alertconnector.Told) {
-		at := time.UnixMilli(told.End).Sub(begin)
+	replay, err := alertconnector.NewReplay(config, func(alert alertconnector.ReplayedAlert) {
+		at := time.UnixMilli(alert.End).Sub(begin)
 		switch day := int(at / (24 * time.Hour)); {
-		case told.Status != "firing":
+		case alert.Status != "firing":
 			if day >= 14 {
 				last = at
 			}
@@ -78,7 +78,7 @@ connectors:
 		case day >= 14:
 			step++
 		default:
-			t.Errorf("an alert on an ordinary day: %+v", told)
+			t.Errorf("an alert on an ordinary day: %+v", alert)
 		}
 	})
 	require.NoError(t, err)

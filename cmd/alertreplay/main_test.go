@@ -131,7 +131,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// A window record that says too little is told.
+// A window record that says too little is alert.
 func TestABrokenWindowRecord(t *testing.T) {
 	t.Parallel()
 	logs := plog.NewLogs()

@@ -32,12 +32,12 @@ import (
 // maxLine bounds a line of the recording.
 const maxLine = 64 << 20
 
-// replay reads a recording line by line. A line that cannot be read is told and
-// passed over.
+// replay reads a recording line by line. A line that is not valid is reported and
+// skipped.
 func replay(ctx context.Context, config *alertconnector.Config, input io.Reader, stdout, stderr io.Writer) error {
 	out := bufio.NewWriter(stdout)
 	defer out.Flush()
-	rules, err := alertconnector.NewReplay(config, func(told alertconnector.Told) { printTold(out, &told) })
+	rules, err := alertconnector.NewReplay(config, func(alert alertconnector.ReplayedAlert) { printAlert(out, &alert) })
 	if err != nil {
 		return err
 	}
@@ -59,8 +59,8 @@ func replay(ctx context.Context, config *alertconnector.Config, input io.Reader,
 	return lines.Err()
 }
 
-// toMetrics is the connector that turns window records into metrics. It tells on
-// stderr which it cannot read.
+// toMetrics is the connector that turns window records into metrics. Records that are not
+// valid are reported on stderr.
 func toMetrics(ctx context.Context, next *alertconnector.Replay, stderr io.Writer) (connector.Logs, error) {
 	factory := wsmetricsconnector.NewFactory()
 	set := connector.Settings{ID: component.NewID(factory.Type()), TelemetrySettings: componenttest.NewNopTelemetrySettings()}
@@ -120,23 +120,23 @@ func bare(text []byte) (plog.Logs, error) {
 	return logs, err
 }
 
-func printTold(out io.Writer, told *alertconnector.Told) {
-	series := make([]string, 0, len(told.Series))
-	for _, name := range slices.Sorted(maps.Keys(told.Series)) {
-		series = append(series, name+"="+told.Series[name])
+func printAlert(out io.Writer, alert *alertconnector.ReplayedAlert) {
+	series := make([]string, 0, len(alert.Series))
+	for _, name := range slices.Sorted(maps.Keys(alert.Series)) {
+		series = append(series, name+"="+alert.Series[name])
 	}
-	fmt.Fprintf(out, "%s  %-8s  %s %s  {%s}  %s", time.UnixMilli(told.End).UTC().Format(time.RFC3339), told.Status,
-		told.Rule, told.Severity, strings.Join(series, ","), told.Reason)
+	fmt.Fprintf(out, "%s  %-8s  %s %s  {%s}  %s", time.UnixMilli(alert.End).UTC().Format(time.RFC3339), alert.Status,
+		alert.Rule, alert.Severity, strings.Join(series, ","), alert.Reason)
 	for _, n := range []struct {
 		name  string
 		value *float64
-	}{{"value", told.Value}, {"threshold", told.Threshold}, {"baseline", told.Baseline}} {
+	}{{"value", alert.Value}, {"threshold", alert.Threshold}, {"baseline", alert.Baseline}} {
 		if n.value != nil {
 			fmt.Fprintf(out, "  %s=%g", n.name, *n.value)
 		}
 	}
-	if told.Context != "" {
-		fmt.Fprintf(out, "  %q", told.Context)
+	if alert.Context != "" {
+		fmt.Fprintf(out, "  %q", alert.Context)
 	}
 	fmt.Fprintln(out)
 }

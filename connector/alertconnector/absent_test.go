@@ -125,13 +125,13 @@ func TestValidate_MissingCalendarFile(t *testing.T) {
 	require.ErrorContains(t, config.Validate(), "is a directory")
 }
 
-func TestValidate_CalendarFileThatIsNone(t *testing.T) {
+func TestValidate_InvalidCalendarFile(t *testing.T) {
 	t.Parallel()
 	config := configured(t, "rules: [{ name: a, metric: m, severity: w, threshold: { above: 1 }, baseline: {} }]")
 	file := filepath.Join(t.TempDir(), "campaigns.ics")
 	for text, want := range map[string]string{
 		"hello": `line 1: "hello": must be BEGIN:VCALENDAR`,
-		calendarOf("20261127T000000Z", "2026-12-01"): `line 7: event "Sale": DTEND: "2026-12-01" is no time`,
+		calendarOf("20261127T000000Z", "2026-12-01"): `line 7: event "Sale": DTEND: "2026-12-01" is not a time`,
 	} {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 		config.Rules[0].Mute = []RangeConfig{{ICal: file}}
@@ -168,7 +168,7 @@ func TestValidate_CalendarURL(t *testing.T) {
 func TestWarnings_UnknownAttributes(t *testing.T) {
 	t.Parallel()
 	for rule, want := range map[string][]string{
-		"metric: ws.messages, match: { channel_typ: webmessaging }":                         {"rules[a]::match: channel_typ: Metric has no such attribute; the rule sees no value of it", "did you mean channel_type?"},
+		"metric: ws.messages, match: { channel_typ: webmessaging }":                         {"rules[a]::match: channel_typ: Metric has no such attribute; the rule matches nothing", "did you mean channel_type?"},
 		"metric: ws.messages, by: [tenant, region]":                                         {"rules[a]::by[0]: tenant: Metric has no such attribute; series are merged", "did you mean tenant_id?"},
 		"metric: ws.drop_rate, by: [tenant_id, regoin]":                                     {"rules[a]::by[1]: regoin: ", "did you mean region?"},
 		"metric: ws.drop_rate, by: [tenant.id]":                                             {"did you mean tenant_id?"},

@@ -19,7 +19,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/calendar"
 )
 
-// calendarFile is an iCalendar file and the place where its events belong.
+// calendarFile is an iCalendar file and the position of its events in a calendar.
 type calendarFile struct {
 	path     string
 	zone     *time.Location
@@ -34,8 +34,8 @@ type calendarFile struct {
 // maxCalendarSize bounds what is read.
 const maxCalendarSize = 10 << 20
 
-// read reads the file when it has changed since it was read last. Without an error
-// and events there is nothing new.
+// read reads the file if it has changed since the last read. It returns neither events nor
+// an error if it has not.
 func (f *calendarFile) read(now time.Time) (*calendar.Events, error) {
 	info, err := os.Stat(f.path)
 	if err != nil {
@@ -43,7 +43,7 @@ func (f *calendarFile) read(now time.Time) (*calendar.Events, error) {
 		return nil, err
 	}
 	if info.ModTime().Equal(f.modified) && info.Size() == f.size {
-		return nil, nil //nolint:nilnil // no news
+		return nil, nil //nolint:nilnil // unchanged
 	}
 	f.modified, f.size = info.ModTime(), info.Size()
 	events, err := readCalendar(f.path, f.zone, now)
@@ -75,7 +75,7 @@ func readCalendar(path string, zone *time.Location, now time.Time) (*calendar.Ev
 	return calendar.ParseEvents(io.LimitReader(file, maxCalendarSize), zone, now)
 }
 
-// withoutPath is the cause of an error that names a path.
+// withoutPath returns the cause of an error that names a path.
 func withoutPath(err error) error {
 	if inPath, ok := errors.AsType[*fs.PathError](err); ok {
 		return inPath.Err
@@ -91,7 +91,7 @@ func checkCalendar(path string, zone *time.Location) error {
 			rest = rest[:end]
 		}
 		host := rest[strings.LastIndex(rest, "@")+1:] // what is around it is often a secret
-		return fmt.Errorf("ical: %s://%s…: must be a file, not a URL; download it (say every hour with cron: curl -fsSo), and give the path: a changed file is read again",
+		return fmt.Errorf("ical: %s://%s…: must be a file, not a URL; download it (say every hour with cron: curl -fsSo), and set the path: a changed file is read again",
 			scheme, host)
 	}
 	absolute, err := filepath.Abs(path)
@@ -108,10 +108,8 @@ func checkCalendar(path string, zone *time.Location) error {
 	return nil
 }
 
-// readCalendars reads the calendar files that have changed. One that cannot be
-// read leaves its last good events in force, if there are any.
-//
-// Reading takes its time, and is done without the lock.
+// readCalendars reads the calendar files that have changed, without holding the lock. A
+// file that cannot be read leaves its last good events in force.
 func (e *evaluator) readCalendars(ctx context.Context) {
 	for _, file := range e.files {
 		events, err := file.read(time.Now())
@@ -126,7 +124,7 @@ func (e *evaluator) readCalendars(ctx context.Context) {
 			e.mutex.Lock()
 			file.calendar.Set(file.position, events)
 			e.mutex.Unlock()
-			e.logger.Info("Read a calendar file", zap.String("ical", file.path))
+			e.logger.Info("Calendar file loaded", zap.String("ical", file.path))
 			file.loaded, file.failure = true, ""
 		}
 	}
@@ -134,7 +132,7 @@ func (e *evaluator) readCalendars(ctx context.Context) {
 
 func (f *calendarFile) failureMessage() string {
 	if f.loaded {
-		return "A calendar file cannot be read; its last good events stay in force"
+		return "Calendar file not readable; its last good events stay in force"
 	}
-	return "A calendar file cannot be read; none of its events are in force: nothing is muted or excluded by it until it can be read"
+	return "Calendar file not readable; none of its events are in force: nothing is muted or excluded by it until it can be read"
 }

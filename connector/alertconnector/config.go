@@ -14,52 +14,52 @@ import (
 
 // Config is the configuration of the connector; see the README.
 type Config struct {
-	// Storage is the extension that keeps baselines and alerts over restarts.
+	// Storage is the storage extension that holds baselines and alerts over restarts.
 	Storage *component.ID `mapstructure:"storage"`
-	// RepeatInterval is after how long an alert that still fires is told again.
+	// RepeatInterval is the time after which a firing alert is emitted again.
 	RepeatInterval time.Duration `mapstructure:"repeat_interval"`
 	// MaxSeries bounds the series of a rule.
 	MaxSeries int `mapstructure:"max_series"`
-	// Rules are what to watch.
+	// Rules are the rules to apply.
 	Rules []RuleConfig `mapstructure:"rules"`
 }
 
-// RuleConfig says when to alert about a metric.
+// RuleConfig is a rule.
 type RuleConfig struct {
-	// Name is what the alert is called.
+	// Name is the name of the alert.
 	Name string `mapstructure:"name"`
 	// Metric is a gauge or a sum.
 	Metric string `mapstructure:"metric"`
-	// Of is what of the metric counts: value, increase or rate.
+	// Of is the mode of the value: value, increase or rate.
 	Of string `mapstructure:"of"`
-	// Match are regular expressions for whole values of attributes.
+	// Match are regular expressions that match full values of attributes.
 	Match map[string]string `mapstructure:"match"`
-	// By are the attributes that make a series; none means all.
+	// By are the attributes that identify a series; none means all.
 	By []string `mapstructure:"by"`
-	// Aggregate is how points that By puts into one series become one: sum, max, min
-	// or mean.
+	// Aggregate combines the points that By puts into one series: sum, max, min or
+	// mean.
 	Aggregate string `mapstructure:"aggregate"`
 	// Interval is the time from one window to the next; 0s takes it from the data.
 	Interval time.Duration `mapstructure:"interval"`
 	// Level is the only severity.
 	Level LevelConfig `mapstructure:",squash"`
-	// Severities are several.
+	// Severities replace Level where there are several.
 	Severities []LevelConfig `mapstructure:"severities"`
-	// Baseline is what percentages are of.
+	// Baseline is the reference of percentages.
 	Baseline *BaselineConfig `mapstructure:"baseline"`
 	// Mute are times in which nothing fires.
 	Mute []RangeConfig `mapstructure:"mute"`
-	// Context is a template for people.
+	// Context is a template of text for the on-call person.
 	Context string `mapstructure:"context"`
-	// RunbookURL says what to do.
+	// RunbookURL is carried in the alert.
 	RunbookURL string `mapstructure:"runbook_url"`
-	// Annotations are carried along.
+	// Annotations are carried in the alert.
 	Annotations map[string]string `mapstructure:"annotations"`
-	// RepeatInterval is this rule's own; 0s takes the connector's.
+	// RepeatInterval is this rule's own; 0s is the connector's.
 	RepeatInterval time.Duration `mapstructure:"repeat_interval"`
-	// MaxSeries is this rule's own; 0 takes the connector's.
+	// MaxSeries is this rule's own; 0 is the connector's.
 	MaxSeries int `mapstructure:"max_series"`
-	// Expire is how long a series may be silent before what fires is given up.
+	// Expire is the time without data after which a firing alert is resolved.
 	Expire time.Duration `mapstructure:"expire"`
 }
 
@@ -67,15 +67,15 @@ type RuleConfig struct {
 type LevelConfig struct {
 	Severity  string          `mapstructure:"severity"`
 	Threshold ThresholdConfig `mapstructure:"threshold"`
-	// For is how many consecutive windows have to be beyond the threshold; 0 is 1.
+	// For is how many consecutive windows have to breach the threshold; 0 is 1.
 	For int `mapstructure:"for"`
 	// Clear is when the alert is resolved.
 	Clear *ClearConfig `mapstructure:"clear"`
-	// NoData is after how many expected windows without a sample it fires; 0 is never.
+	// NoData is the number of expected windows without a sample after which it fires; 0 is never.
 	NoData int `mapstructure:"no_data"`
 }
 
-// ThresholdConfig is one of these. All are strict.
+// ThresholdConfig is one of these limits. All are strict.
 type ThresholdConfig struct {
 	Above                  *float64 `mapstructure:"above"`
 	Below                  *float64 `mapstructure:"below"`
@@ -84,7 +84,7 @@ type ThresholdConfig struct {
 	BelowPercentOfBaseline *float64 `mapstructure:"below_percent_of_baseline"`
 }
 
-// ClearConfig is when an alert is resolved: at most one limit, and for how many
+// ClearConfig configures when an alert is resolved: at most one limit, and the number of
 // consecutive windows.
 type ClearConfig struct {
 	Above  *float64 `mapstructure:"above"`
@@ -96,7 +96,7 @@ type ClearConfig struct {
 	For               int      `mapstructure:"for"` // 0 is 1
 }
 
-// BaselineConfig says what is usual.
+// BaselineConfig configures the baseline of a rule.
 type BaselineConfig struct {
 	Quantile          float64       `mapstructure:"quantile"`
 	Lookback          time.Duration `mapstructure:"lookback"`
@@ -107,25 +107,25 @@ type BaselineConfig struct {
 	IncludeIncomplete bool          `mapstructure:"include_incomplete"`
 }
 
-// Unmarshal sets the defaults, which a list of rules cannot have otherwise.
+// Unmarshal sets the defaults, since the items of a list have none.
 func (c *BaselineConfig) Unmarshal(conf *confmap.Conf) error {
 	*c = BaselineConfig{Quantile: 0.95, Lookback: 7 * 24 * time.Hour, MinHistory: 24 * time.Hour, IncludeFiring: true}
 	return conf.Unmarshal(c)
 }
 
-// RangeConfig is a set of times: from start to end, or for a duration whenever
-// cron says so, or the events of an iCalendar file.
+// RangeConfig is a set of times: from start to end, for a duration from each time of cron,
+// or the events of an iCalendar file.
 type RangeConfig struct {
 	Start    time.Time     `mapstructure:"start"`
 	End      time.Time     `mapstructure:"end"`
 	Cron     string        `mapstructure:"cron"`
 	Duration time.Duration `mapstructure:"duration"`
 	ICal     string        `mapstructure:"ical"`
-	// Timezone is of cron, and of times in the file that name none.
+	// Timezone is that of cron, and of times in the file without one.
 	Timezone string `mapstructure:"timezone"`
 }
 
 var _ component.Config = (*Config)(nil)
 
-// Unmarshal refuses durations without a unit.
+// Unmarshal rejects durations without a unit.
 func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }

@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/metadata"
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 )
 
 func everything() RuleConfig {
@@ -70,7 +70,7 @@ func TestConfig(t *testing.T) {
 		"words": {errors: []string{
 			"rules[a]::of: delta: must be value, increase or rate", "rules[a]::aggregate: median: must be sum, max, min or mean",
 			"rules[a]::match::region: us-(:", "rules[a]::interval: -1s: must be at least 100ms", "rules[b]::aggregate: sum: needs by",
-			"rules[b]::runbook_url: runbook: must be a whole URL", "rules[b]::expire: -1s", "rules[b]::max_series: -1", "rules[b]::repeat_interval: -1s",
+			"rules[b]::runbook_url: runbook: must be an absolute URL", "rules[b]::expire: -1s", "rules[b]::max_series: -1", "rules[b]::repeat_interval: -1s",
 		}},
 		"thresholds": {errors: []string{
 			"rules[two]::threshold: [above below]", "must be one of above, below, outside", "rules[nobase]::threshold: [percent_of_baseline]: needs baseline",
@@ -90,7 +90,7 @@ func TestConfig(t *testing.T) {
 		}},
 		"contexts": {errors: []string{
 			"rules[syntax]::context: \"{{.Value\": template: context:1: unclosed action", "rules[field]::context", "Vaule",
-			"rules[loop]::context", "range and template are not for a context", "rules[define]::context", "rules[huge]::context", "makes more than",
+			"rules[loop]::context", "range and template are not supported in a context", "rules[define]::context", "rules[huge]::context", "its output exceeds",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,31 +125,23 @@ func FuzzContext(f *testing.F) {
 		}
 		parsed, err := parseContext(text)
 		require.NoError(t, err)
-		made, _ := render(parsed, &facts{Value: 1.5, Labels: map[string]string{"region": "eu"}})
+		made, _ := render(parsed, &templateData{Value: 1.5, Labels: map[string]string{"region": "eu"}})
 		assert.LessOrEqual(t, len(made), maxContext)
 	})
 }
 
 // Whatever a configuration holds, it is refused, or rules can be made of it.
 func FuzzConfig(f *testing.F) {
-	f.Add(dropRule)
-	f.Add(usualRule)
-	f.Add("rules: [{ name: a, metric: m, severities: [{ severity: w, threshold: { outside: 1 }, clear: { inside: 2, for: 3 } }], mute: [{ cron: '@daily', duration: 1h }] }]")
-	f.Add("rules: [{ name: a, metric: m, severity: w, threshold: { below: 1 }, baseline: { season: hour_of_day, exclude: [{ start: 2026-11-27, end: 2026-11-28 }] } }]")
-	f.Fuzz(func(t *testing.T, text string) {
-		retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
-		if err != nil {
-			return
-		}
-		conf, err := retrieved.AsConf()
-		config := createDefaultConfig().(*Config)
-		if err != nil || conf.Unmarshal(config) != nil || config.Validate() != nil {
-			return
-		}
+	owntest.FuzzConfig(f, createDefaultConfig, func(t *testing.T, config *Config) {
 		rules, _, err := config.rules()
 		require.NoError(t, err)
-		_, err = config.presentations()
+		_, err = config.ruleTemplates()
 		require.NoError(t, err)
 		assert.Len(t, rules, len(config.Rules))
-	})
+	},
+		dropRule,
+		usualRule,
+		"rules: [{ name: a, metric: m, severities: [{ severity: w, threshold: { outside: 1 }, clear: { inside: 2, for: 3 } }], mute: [{ cron: '@daily', duration: 1h }] }]",
+		"rules: [{ name: a, metric: m, severity: w, threshold: { below: 1 }, baseline: { season: hour_of_day, exclude: [{ start: 2026-11-27, end: 2026-11-28 }] } }]",
+	)
 }

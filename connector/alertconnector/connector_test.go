@@ -25,7 +25,7 @@ func TestConsecutiveWindows(t *testing.T) {
 	}{
 		"one good one between":   {rates: []float64{0.51, 0.49, 0.51}},
 		"two":                    {rates: []float64{0.51, 0.51}, want: []string{"firing"}},
-		"told once":              {rates: []float64{0.51, 0.51, 0.6, 0.7}, want: []string{"firing"}},
+		"logged once":            {rates: []float64{0.51, 0.51, 0.6, 0.7}, want: []string{"firing"}},
 		"exactly at it":          {rates: []float64{0.5, 0.5, 0.5}},
 		"a missing window":       {rates: []float64{0, 0.51, -1, 0.51}},
 		"missing from the start": {rates: []float64{0.51, -1, 0.51}},
@@ -51,7 +51,7 @@ func TestConsecutiveWindows(t *testing.T) {
 
 // The body is the payload of the contract, key by key.
 // Whoever makes a second connector of a configuration gets one that works.
-func TestASecondConnector(t *testing.T) {
+func TestSharedComponent_SecondConnector(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		config, factory := configured(t, dropRule), NewFactory()

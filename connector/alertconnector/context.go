@@ -14,8 +14,8 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// facts are what a context template can speak of.
-type facts struct {
+// templateData is the data of a context template.
+type templateData struct {
 	Rule, Metric, Severity, Status, Reason string
 	Value, Threshold, Baseline             any // a number, or nil
 	Labels                                 map[string]string
@@ -24,21 +24,21 @@ type facts struct {
 
 const (
 	maxTemplate = 4 << 10  // bytes of a template
-	maxContext  = 16 << 10 // and of what it makes
+	maxContext  = 16 << 10 // of its output
 )
 
-// parseContext reads a template. It has no loops and no sub-templates, so that it
-// ends as soon as it is read through.
+// parseContext parses a template. It has neither loops nor sub-templates, so that its
+// execution is bounded by its length.
 func parseContext(text string) (*template.Template, error) {
 	if len(text) > maxTemplate {
-		return nil, fmt.Errorf("is %d bytes long, at most %d are taken", len(text), maxTemplate)
+		return nil, fmt.Errorf("is %d bytes long, at most %d are accepted", len(text), maxTemplate)
 	}
 	parsed, err := template.New("context").Option("missingkey=error").Parse(text)
 	if err != nil {
 		return nil, err
 	}
 	if len(parsed.Templates()) > 1 {
-		return nil, errors.New("define and block are not for a context")
+		return nil, errors.New("define and block are not supported in a context")
 	}
 	if parsed.Tree == nil {
 		return parsed, nil
@@ -54,7 +54,7 @@ func checkNodes(list *parse.ListNode) error {
 		var branch *parse.BranchNode
 		switch node := node.(type) {
 		case *parse.RangeNode, *parse.TemplateNode:
-			return errors.New("range and template are not for a context")
+			return errors.New("range and template are not supported in a context")
 		case *parse.IfNode:
 			branch = &node.BranchNode
 		case *parse.WithNode:
@@ -69,36 +69,36 @@ func checkNodes(list *parse.ListNode) error {
 	return nil
 }
 
-// checkContext tries a template on made-up facts, with any label and metric, so
-// that what cannot work at all shows before it is needed.
+// checkContext executes a template on sample data, with any label and metric, so that a
+// template that cannot work is an error of the configuration.
 func checkContext(text string) error {
 	parsed, err := parseContext(text)
 	if err != nil {
 		return err
 	}
-	_, err = render(parsed.Option("missingkey=zero"), &facts{Value: 1.0, Threshold: 1.0, Baseline: 1.0})
+	_, err = render(parsed.Option("missingkey=zero"), &templateData{Value: 1.0, Threshold: 1.0, Baseline: 1.0})
 	return err
 }
 
-func render(context *template.Template, with *facts) (string, error) {
+func render(context *template.Template, with *templateData) (string, error) {
 	var out limitedBuilder
 	err := context.Execute(&out, with)
 	return out.String(), err
 }
 
-// limitedBuilder takes maxContext bytes.
+// limitedBuilder accepts maxContext bytes.
 type limitedBuilder struct{ strings.Builder }
 
 func (b *limitedBuilder) Write(p []byte) (int, error) {
 	if b.Len()+len(p) > maxContext {
-		return 0, fmt.Errorf("makes more than %d bytes", maxContext)
+		return 0, fmt.Errorf("its output exceeds %d bytes", maxContext)
 	}
 	return b.Builder.Write(p)
 }
 
-// factsOf are those of an alert.
-func factsOf(a *engine.Alert, metric string) *facts {
-	f := &facts{
+// templateDataOf returns the data of an alert.
+func templateDataOf(a *engine.Alert, metric string) *templateData {
+	f := &templateData{
 		Rule: a.Rule, Metric: metric, Severity: a.Severity, Status: status(a), Reason: a.Reason.String(),
 		Value: number(a.Value), Threshold: number(a.Threshold), Baseline: number(a.Baseline),
 		Labels: a.Attributes.Map(), Snapshot: map[string]float64{},

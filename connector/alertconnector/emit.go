@@ -17,25 +17,25 @@ import (
 )
 
 const (
-	// lookEvery is how often the wall clock is looked at, and what downstream has
-	// refused is offered again.
-	lookEvery = time.Second
-	// longestPause is how far apart two looks are at most. After a longer one we were
-	// not there, or the clock was set.
-	longestPause = 10 * time.Second
-	// readCalendarsEvery is how soon a changed calendar file is seen.
+	// tickInterval is the interval of evaluations by the wall clock, and of retries of
+	// what downstream has refused.
+	tickInterval = time.Second
+	// maxTickGap is the longest time between two ticks. After a longer one the process was
+	// suspended, or the clock was set.
+	maxTickGap = 10 * time.Second
+	// readCalendarsEvery is the interval at which files are checked for changes.
 	readCalendarsEvery = 10 * time.Second
-	// maxWaitingPoints bounds the data points that wait. The oldest go first.
+	// maxWaitingPoints bounds the queued data points. The oldest are dropped first.
 	maxWaitingPoints = 100_000
 )
 
-// alertQueue holds the alerts that wait for downstream, in the batches in which
-// they came about.
+// alertQueue holds the alerts that are not sent yet, in the batches in which they were
+// emitted.
 type alertQueue struct {
 	wake    chan struct{}
-	next    consumer.Logs // nil when no pipeline takes alerts
+	next    consumer.Logs // nil without a logs pipeline
 	waiting []alertBatch
-	refused bool // downstream did not take the latest
+	refused bool // downstream refused the latest batch
 }
 
 type alertBatch struct {
@@ -50,14 +50,14 @@ func (q *alertQueue) count() (n int) {
 	return n
 }
 
-// pointQueue holds the metrics that wait for downstream.
+// pointQueue holds the metrics that are not sent yet.
 type pointQueue struct {
 	wake    chan struct{}
-	next    consumer.Metrics // nil when no pipeline takes them
+	next    consumer.Metrics // nil without a metrics pipeline
 	waiting []pmetric.Metrics
 }
 
-// add tells how many points had to make room.
+// add returns the number of points that were dropped to make room.
 func (q *pointQueue) add(metrics pmetric.Metrics) (dropped int) {
 	q.waiting = append(q.waiting, metrics)
 	total := 0
@@ -72,18 +72,17 @@ func (q *pointQueue) add(metrics pmetric.Metrics) (dropped int) {
 	return dropped
 }
 
-// run lets alerts and points leave, looks at the wall clock, and reads calendars,
-// until ctx ends.
+// run starts the goroutines that send alerts and points, advance the wall clock, and read
+// changed files, until ctx ends.
 func (e *evaluator) run(ctx context.Context) {
-	e.done.Go(func() { keep(ctx, lookEvery, e.alerts.wake, e.sendAlerts) })
-	e.done.Go(func() { keep(ctx, lookEvery, e.points.wake, e.sendPoints) })
-	e.done.Go(func() { keep(ctx, lookEvery, nil, e.look) })
-	e.done.Go(func() { keep(ctx, readCalendarsEvery, nil, e.readCalendars) })
+	e.done.Go(func() { runEvery(ctx, tickInterval, e.alerts.wake, e.sendAlerts) })
+	e.done.Go(func() { runEvery(ctx, tickInterval, e.points.wake, e.sendPoints) })
+	e.done.Go(func() { runEvery(ctx, tickInterval, nil, e.tick) })
+	e.done.Go(func() { runEvery(ctx, readCalendarsEvery, nil, e.readCalendars) })
 }
 
-// keep does something at once, whenever it is woken, and as often as said, until
-// ctx ends.
-func keep(ctx context.Context, every time.Duration, woken <-chan struct{}, do func(context.Context)) {
+// runEvery calls do at once, on each wake-up, and at each interval, until ctx ends.
+func runEvery(ctx context.Context, every time.Duration, woken <-chan struct{}, do func(context.Context)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for ctx.Err() == nil {
@@ -99,31 +98,31 @@ func keep(ctx context.Context, every time.Duration, woken <-chan struct{}, do fu
 func wake(who chan<- struct{}) {
 	select {
 	case who <- struct{}{}:
-	default: // it is awake
+	default: // a wake-up is pending
 	}
 }
 
-// look finds the series that fell silent, and saves what a failing storage has
-// missed.
-func (e *evaluator) look(ctx context.Context) {
+// tick evaluates what depends on the wall clock, as no_data, and retries to save what a
+// failing storage has rejected.
+func (e *evaluator) tick(ctx context.Context) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	now := time.Now()
-	if pause := now.UnixMilli() - e.looked; pause < 0 || pause > longestPause.Milliseconds() {
+	if pause := now.UnixMilli() - e.ticked; pause < 0 || pause > maxTickGap.Milliseconds() {
 		e.engine.Resume(now.UnixMilli())
 	}
-	e.looked = now.UnixMilli()
+	e.ticked = now.UnixMilli()
 	var out engine.Outcome
-	if e.alerts.count() < maxPending { // else it can wait until downstream takes alerts again
-		out = e.engine.Look(now.UnixMilli())
+	if e.alerts.count() < maxPending { // otherwise it waits until downstream accepts alerts again
+		out = e.engine.Tick(now.UnixMilli())
 	}
-	if len(out.Alerts) > 0 || e.keeper != nil && e.keeper.Failing() {
+	if len(out.Alerts) > 0 || e.checkpoints != nil && e.checkpoints.Failing() {
 		e.commit(ctx, out, now)
 	}
 }
 
-// sendAlerts offers the alerts that wait, the oldest first. What downstream refuses
-// goes on waiting.
+// sendAlerts sends the queued alerts, oldest first. A batch that downstream refuses stays
+// queued.
 func (e *evaluator) sendAlerts(ctx context.Context) {
 	for {
 		e.mutex.Lock()
@@ -133,16 +132,16 @@ func (e *evaluator) sendAlerts(ctx context.Context) {
 		}
 		batch := e.alerts.waiting[0]
 		logs := plog.NewLogs()
-		batch.logs.CopyTo(logs) // downstream may change what it is given, and refuse it
+		batch.logs.CopyTo(logs) // downstream may change it, and refuse it
 		e.mutex.Unlock()
 
 		err := e.alerts.next.ConsumeLogs(ctx, logs)
 		if consumererror.IsPermanent(err) {
 			e.telemetry.AlertRefusedAlerts.Add(ctx, int64(batch.logs.LogRecordCount()))
-			e.logger.Error("Downstream refused alerts for good", zap.Int("alerts", batch.logs.LogRecordCount()), zap.Error(err))
+			e.logger.Error("Alerts refused permanently by downstream", zap.Int("alerts", batch.logs.LogRecordCount()), zap.Error(err))
 			err = nil
 		}
-		e.tellRefusal(err)
+		e.reportRefusal(err)
 		if err != nil {
 			return
 		}
@@ -153,14 +152,13 @@ func (e *evaluator) sendAlerts(ctx context.Context) {
 	}
 }
 
-// tellRefusal logs the begin and the end of a time in which downstream takes no
-// alerts.
-func (e *evaluator) tellRefusal(err error) {
+// reportRefusal logs the begin and the end of a time in which downstream refuses alerts.
+func (e *evaluator) reportRefusal(err error) {
 	switch {
 	case err != nil && !e.alerts.refused:
-		e.logger.Warn("Downstream refuses alerts; they wait and are offered again", zap.Duration("every", lookEvery), zap.Error(err))
+		e.logger.Warn("Alerts refused by downstream; retrying", zap.Duration("every", tickInterval), zap.Error(err))
 	case err == nil && e.alerts.refused:
-		e.logger.Info("Downstream takes alerts again")
+		e.logger.Info("Alerts accepted by downstream again")
 	}
 	e.alerts.refused = err != nil
 }
@@ -184,10 +182,10 @@ func (e *evaluator) sendPoints(ctx context.Context) {
 		}
 		if err != nil {
 			e.telemetry.AlertRefusedPoints.Add(ctx, int64(waiting.DataPointCount()))
-			e.logger.Error("Downstream refused baselines and thresholds for good", zap.Error(err))
+			e.logger.Error("Baselines and thresholds refused permanently by downstream", zap.Error(err))
 		}
 		e.mutex.Lock()
-		if len(e.points.waiting) > 0 && e.points.waiting[0] == waiting { // it may have had to make room
+		if len(e.points.waiting) > 0 && e.points.waiting[0] == waiting { // it may have been dropped meanwhile
 			e.points.waiting = e.points.waiting[1:]
 		}
 		e.mutex.Unlock()

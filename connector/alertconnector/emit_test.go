@@ -22,7 +22,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-func TestASlowStoreHoldsUpNoAlert(t *testing.T) {
+func TestSend_SlowStoreDelaysNoAlert(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		hangs, err := consumer.NewMetrics(func(ctx context.Context, _ pmetric.Metrics) error {
@@ -51,7 +51,7 @@ func TestASlowStoreHoldsUpNoAlert(t *testing.T) {
 	})
 }
 
-func TestATimeThatWeSleptThroughIsNoSilence(t *testing.T) {
+func TestNoData_SuspendedProcess(t *testing.T) {
 	t.Parallel()
 	for slept, want := range map[bool]int{false: 1, true: 0} {
 		synctest.Test(t, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestATimeThatWeSleptThroughIsNoSilence(t *testing.T) {
 			r.e.mutex.Lock()
 			r.e.engine.Resume(time.Now().Add(-time.Hour).UnixMilli()) // as if the latest window came an hour ago
 			if slept {
-				r.e.looked -= time.Hour.Milliseconds() // and we looked at the clock then
+				r.e.ticked -= time.Hour.Milliseconds() // and we looked at the clock then
 			}
 			r.e.mutex.Unlock()
 			time.Sleep(2 * time.Second)
@@ -84,7 +84,7 @@ func TestWriteBody_KeysAreKnown(t *testing.T) {
 			{Name: "channel_type", Value: "c"}, {Name: "queue", Value: "d"}, {Name: "region", Value: "b"}, {Name: "tenant_id", Value: "a"},
 		},
 		Reason: rule.Reason{Cause: rule.Silent},
-	}, &presentation{runbookURL: "https://runbooks.example.com", annotations: map[string]string{"team": "voice"}}, "text")
+	}, &ruleTemplate{runbookURL: "https://runbooks.example.com", annotations: map[string]string{"team": "voice"}}, "text")
 	var keys []string
 	for key := range body.All() {
 		keys = append(keys, key)

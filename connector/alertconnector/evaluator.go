@@ -19,40 +19,39 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/metadata"
 )
 
-// maxPending bounds the alerts that wait for downstream. Past it metrics are
-// refused until there is room.
+// maxPending bounds the queued alerts. Beyond it metrics are refused.
 const maxPending = 10_000
 
-// evaluator applies the rules of a configuration to the batches that come.
+// evaluator applies the rules of a configuration to batches of metrics.
 //
-// One lock guards the engine and what waits; it is held while a batch is judged and
-// its outcome is written to the storage, so that the storage sees one batch after
-// another. Alerts and points leave from a goroutine each, so that neither a store
-// that is slow nor a receiver that is gone holds up anything else.
+// One lock guards the engine and the queues. It is held while a batch is evaluated and its
+// outcome is written to the storage, so that the storage gets one batch after another.
+// Alerts and points are sent by a goroutine each, so that neither a slow store nor an
+// unavailable receiver delays the other.
 type evaluator struct {
 	id        component.ID
 	config    *Config
 	logger    *zap.Logger
 	telemetry *metadata.TelemetryBuilder
-	present   map[string]*presentation
-	wanted    map[string]bool // metrics that a rule looks at
+	templates map[string]*ruleTemplate
+	wanted    map[string]bool // metrics that a rule uses
 
-	mutex  sync.Mutex
-	engine *engine.Engine
-	files  []*calendarFile
-	keeper *keeper // nil without a storage
-	alerts alertQueue
-	points pointQueue
+	mutex       sync.Mutex
+	engine      *engine.Engine
+	files       []*calendarFile
+	checkpoints *checkpointStore // nil without a storage
+	alerts      alertQueue
+	points      pointQueue
 
 	drops  *unreportedDrops
-	looked int64 // at the wall clock, unix ms
+	ticked int64 // at the wall clock, unix ms
 
-	faces   int // that were made
-	started int
-	hosts   []component.Host
-	stop    context.CancelFunc
-	done    sync.WaitGroup
-	close   sync.Once
+	components int // that share it
+	started    int
+	hosts      []component.Host
+	stop       context.CancelFunc
+	done       sync.WaitGroup
+	close      sync.Once
 }
 
 func newEvaluator(set connector.Settings, config *Config) (*evaluator, error) {
@@ -64,12 +63,12 @@ func newEvaluator(set connector.Settings, config *Config) (*evaluator, error) {
 	if err != nil {
 		return nil, err
 	}
-	present, err := config.presentations()
+	templates, err := config.ruleTemplates()
 	if err != nil {
 		return nil, err
 	}
 	e := &evaluator{
-		id: set.ID, config: config, logger: set.Logger, telemetry: telemetry, present: present,
+		id: set.ID, config: config, logger: set.Logger, telemetry: telemetry, templates: templates,
 		wanted: map[string]bool{}, engine: engine.New(rules), files: files,
 		alerts: alertQueue{wake: make(chan struct{}, 1)}, points: pointQueue{wake: make(chan struct{}, 1)},
 	}
@@ -83,13 +82,14 @@ func newEvaluator(set connector.Settings, config *Config) (*evaluator, error) {
 	return e, nil
 }
 
-// start goes on where the saved state ends, once every face has started.
+// start continues from the saved state, once each component that shares the evaluator has
+// started.
 func (e *evaluator) start(ctx context.Context, host component.Host) error {
 	e.hosts = append(e.hosts, host)
-	if e.started++; e.started < e.faces {
+	if e.started++; e.started < e.components {
 		return nil
 	}
-	if err := e.observe(); err != nil { // without the lock: a collection in progress waits for it
+	if err := e.observe(); err != nil { // not under the lock, which a collection in progress acquires
 		return err
 	}
 	e.config.logWarnings(e.logger)
@@ -102,12 +102,12 @@ func (e *evaluator) start(ctx context.Context, host component.Host) error {
 			return err
 		}
 	}
-	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Start
+	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx)) // ctx ends with Start
 	e.run(ctx)
 	return nil
 }
 
-// shutdown offers what waits once more. What downstream does not take is on the
+// shutdown tries once more to send what is queued. What downstream refuses is on the
 // storage, or lost without one.
 func (e *evaluator) shutdown(ctx context.Context) error {
 	var err error
@@ -124,25 +124,26 @@ func (e *evaluator) shutdown(ctx context.Context) error {
 	return err
 }
 
-// leave parts with the storage, or owns up to what is lost without one.
+// leave closes the storage client; without storage it returns the number of undelivered
+// alerts as an error.
 func (e *evaluator) leave(ctx context.Context) error {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	waiting := e.alerts.count()
 	switch {
-	case e.keeper != nil:
-		if e.keeper.Failing() { // the last batches are not on it yet
+	case e.checkpoints != nil:
+		if e.checkpoints.Failing() { // the last batches are not on it yet
 			e.save(ctx, plog.NewLogs())
 		}
-		return e.keeper.Close(ctx)
+		return e.checkpoints.Close(ctx)
 	case waiting > 0:
-		return fmt.Errorf("%d alerts are lost, downstream does not take them", waiting)
+		return fmt.Errorf("%d alerts are lost: downstream did not accept them", waiting)
 	default:
 		return nil
 	}
 }
 
-// consume judges a batch. What it says may be lost only before this returns.
+// consume evaluates a batch. A crash after it has returned loses nothing of its outcome.
 func (e *evaluator) consume(ctx context.Context, metrics pmetric.Metrics) error {
 	windows := read(metrics, e.wanted)
 	if len(windows) == 0 {
@@ -151,7 +152,7 @@ func (e *evaluator) consume(ctx context.Context, metrics pmetric.Metrics) error 
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	if e.alerts.count() >= maxPending {
-		return fmt.Errorf("%d alerts wait for downstream to take them; metrics are refused until it does", e.alerts.count())
+		return fmt.Errorf("%d alerts are queued; metrics are refused until downstream accepts alerts", e.alerts.count())
 	}
 	e.drops.observe(windows)
 	now := time.Now()
@@ -159,12 +160,12 @@ func (e *evaluator) consume(ctx context.Context, metrics pmetric.Metrics) error 
 	return nil
 }
 
-// commit saves what has come about, and lets it leave.
+// commit saves an outcome and queues it.
 func (e *evaluator) commit(ctx context.Context, out engine.Outcome, now time.Time) {
 	logs := e.write(ctx, out.Alerts, now)
 	e.save(ctx, logs)
 	if e.points.next != nil && len(out.Evaluations) > 0 {
-		dropped := e.points.add(writePoints(out.Evaluations, e.present))
+		dropped := e.points.add(writePoints(out.Evaluations, e.templates))
 		e.telemetry.AlertRefusedPoints.Add(ctx, int64(dropped))
 		wake(e.points.wake)
 	}
@@ -173,14 +174,14 @@ func (e *evaluator) commit(ctx context.Context, out engine.Outcome, now time.Tim
 	}
 }
 
-// write makes records of alerts, tells them in the log, and counts them.
+// write converts alerts to records, and logs and counts them.
 func (e *evaluator) write(ctx context.Context, alerts []engine.Alert, now time.Time) plog.Logs {
 	logs := plog.NewLogs()
 	for i := range alerts {
 		a := &alerts[i]
-		if err := writeAlert(logs, a, e.present[a.Rule], now); err != nil {
+		if err := writeAlert(logs, a, e.templates[a.Rule], now); err != nil {
 			e.telemetry.AlertContextFailures.Add(ctx, 1)
-			e.logger.Error("The context template of a rule failed; its alert is told without it", zap.String("rule", a.Rule), zap.Error(err))
+			e.logger.Error("Context template failed; alert emitted without it", zap.String("rule", a.Rule), zap.Error(err))
 		}
 		e.telemetry.AlertAlerts.Add(ctx, 1, byRuleAndStatus(a.Rule, status(a)))
 		e.logger.Info("Alert", zap.String("rule", a.Rule), zap.String("severity", a.Severity), zap.String("status", status(a)),

@@ -17,7 +17,7 @@ import (
 )
 
 // The page docs/alerting.md is worked through by hand; this holds it to account.
-func TestTheWorkedExample(t *testing.T) {
+func TestWorkedExample(t *testing.T) {
 	t.Parallel()
 	config := configured(t, `
 repeat_interval: 1m

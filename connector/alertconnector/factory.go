@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/metadata"
 )
 
-// NewFactory makes the factory of the alert connector.
+// NewFactory returns the factory of the alert connector.
 func NewFactory() connector.Factory {
 	shared := newRegistry()
 	return connector.NewFactory(
@@ -33,13 +33,13 @@ func createDefaultConfig() component.Config {
 }
 
 func (r *registry) createMetricsToLogs(_ context.Context, set connector.Settings, cfg component.Config, next consumer.Logs) (connector.Metrics, error) {
-	return r.join(set, cfg.(*Config),
+	return r.getOrCreate(set, cfg.(*Config),
 		func(e *evaluator) bool { return e.alerts.next != nil },
 		func(e *evaluator) { e.alerts.next = next })
 }
 
 func (r *registry) createMetricsToMetrics(_ context.Context, set connector.Settings, cfg component.Config, next consumer.Metrics) (connector.Metrics, error) {
-	return r.join(set, cfg.(*Config),
+	return r.getOrCreate(set, cfg.(*Config),
 		func(e *evaluator) bool { return e.points.next != nil },
 		func(e *evaluator) { e.points.next = next })
 }

@@ -130,12 +130,12 @@ func (h host) GetExtensions() map[component.ID]component.Component {
 
 // running is a connector with both of its outputs.
 type running struct {
-	logs   connector.Metrics
-	points connector.Metrics
-	alerts *consumertest.LogsSink
-	told   *consumertest.MetricsSink
-	log    *observer.ObservedLogs
-	e      *evaluator
+	logs    connector.Metrics
+	points  connector.Metrics
+	alerts  *consumertest.LogsSink
+	metrics *consumertest.MetricsSink
+	log     *observer.ObservedLogs
+	e       *evaluator
 }
 
 // begin starts a connector, on a disk when there is one.
@@ -147,7 +147,7 @@ func begin(t testing.TB, config *Config, d *disk, next consumer.Logs) *running {
 	core, log := observer.New(zapcore.InfoLevel)
 	set := connectortest.NewNopSettings(metadata.Type)
 	set.Logger = zap.New(core)
-	r := &running{alerts: new(consumertest.LogsSink), told: new(consumertest.MetricsSink), log: log}
+	r := &running{alerts: new(consumertest.LogsSink), metrics: new(consumertest.MetricsSink), log: log}
 	if next == nil {
 		next = r.alerts
 	}
@@ -155,9 +155,9 @@ func begin(t testing.TB, config *Config, d *disk, next consumer.Logs) *running {
 	var err error
 	r.logs, err = factory.CreateMetricsToLogs(t.Context(), set, config, next)
 	require.NoError(t, err)
-	r.points, err = factory.CreateMetricsToMetrics(t.Context(), set, config, r.told)
+	r.points, err = factory.CreateMetricsToMetrics(t.Context(), set, config, r.metrics)
 	require.NoError(t, err)
-	r.e = r.logs.(*face).evaluator
+	r.e = r.logs.(*sharedComponent).evaluator
 	require.NoError(t, r.logs.Start(t.Context(), host{d}))
 	require.NoError(t, r.points.Start(t.Context(), host{d}))
 	return r

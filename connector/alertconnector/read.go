@@ -16,8 +16,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// reader puts the data points of a batch together that are of the same attributes
-// and moment.
+// reader groups the data points of a batch by attributes and time.
 type reader struct {
 	windows []engine.Window
 	index   map[windowKey]int
@@ -28,8 +27,7 @@ type windowKey struct {
 	end                  int64
 }
 
-// read gives the windows of a batch, or none when no rule looks at any of its
-// metrics.
+// read returns the windows of a batch; none when no rule uses any of its metrics.
 func read(metrics pmetric.Metrics, wanted map[string]bool) []engine.Window {
 	if !holds(metrics, wanted) {
 		return nil
@@ -92,7 +90,7 @@ func (r *reader) metric(metric pmetric.Metric, resource pcommon.Map, hash [16]by
 	}
 }
 
-// window is the one that a point belongs to.
+// window returns the window of a point.
 func (r *reader) window(point pmetric.NumberDataPoint, resource pcommon.Map, hash [16]byte) *engine.Window {
 	key := windowKey{resource: hash, attributes: pdatautil.MapHash(point.Attributes()), end: milliseconds(point.Timestamp())}
 	i, ok := r.index[key]
@@ -104,8 +102,8 @@ func (r *reader) window(point pmetric.NumberDataPoint, resource pcommon.Map, has
 	return &r.windows[i]
 }
 
-// attributes are those of the resource and the point; where both have a name, it
-// is the point's.
+// attributes returns those of the resource and the point; the point's value wins where
+// both have a name.
 func attributes(resource, point pcommon.Map) engine.Attributes {
 	all := make(engine.Attributes, 0, resource.Len()+point.Len())
 	for name, value := range point.All() {

@@ -13,11 +13,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// The Collector makes one connector to logs and another to metrics of the same
-// configuration. Both are a face of one evaluator, so that rules are applied once
-// and have one state.
-
-// registry finds the evaluator of a configuration.
+// registry holds the evaluator of each configuration. The Collector makes one connector to
+// logs and another to metrics of the same configuration; both share one evaluator, so that
+// rules are applied once and have one state.
 type registry struct {
 	mutex      sync.Mutex
 	evaluators map[*Config]*evaluator
@@ -25,9 +23,10 @@ type registry struct {
 
 func newRegistry() *registry { return &registry{evaluators: map[*Config]*evaluator{}} }
 
-// join gives a face of the evaluator of a configuration, which is made with the
-// first. One that has a face of this kind already belongs to another connector.
-func (r *registry) join(set connector.Settings, config *Config, has func(*evaluator) bool, connect func(*evaluator)) (*face, error) {
+// getOrCreate returns a component that shares the evaluator of a configuration, which is
+// created with the first. An evaluator that already has a component of this kind belongs
+// to another connector.
+func (r *registry) getOrCreate(set connector.Settings, config *Config, has func(*evaluator) bool, connect func(*evaluator)) (*sharedComponent, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	e, ok := r.evaluators[config]
@@ -39,8 +38,8 @@ func (r *registry) join(set connector.Settings, config *Config, has func(*evalua
 		r.evaluators[config] = e
 	}
 	connect(e)
-	e.faces++
-	return &face{evaluator: e, first: e.faces == 1, leave: func() { r.leave(config, e) }}, nil
+	e.components++
+	return &sharedComponent{evaluator: e, first: e.components == 1, leave: func() { r.leave(config, e) }}, nil
 }
 
 func (r *registry) leave(config *Config, e *evaluator) {
@@ -51,37 +50,39 @@ func (r *registry) leave(config *Config, e *evaluator) {
 	}
 }
 
-// face is one of the Collector's connectors.
+// sharedComponent is one of the Collector's connectors.
 //
-// A pipeline that leads to a connector leads to all of its faces, so each gets the
-// same batches. The first that was made hands them on, the other lets them fall. It
-// cannot be one by the signal, for either may be the only one.
-type face struct {
+// A pipeline that leads to a connector leads to all of its components, so each gets the
+// same batches. Only the first instance forwards batches; the other drops them. The signal
+// cannot decide, because either may be the only one.
+type sharedComponent struct {
 	evaluator *evaluator
 	first     bool
 	leave     func()
 }
 
-// Capabilities says that metrics are only read.
-func (*face) Capabilities() consumer.Capabilities { return consumer.Capabilities{MutatesData: false} }
+// Capabilities reports that metrics are only read.
+func (*sharedComponent) Capabilities() consumer.Capabilities {
+	return consumer.Capabilities{MutatesData: false}
+}
 
-// ConsumeMetrics applies the rules, once for all faces.
-func (f *face) ConsumeMetrics(ctx context.Context, metrics pmetric.Metrics) error {
+// ConsumeMetrics applies the rules, once for all components.
+func (f *sharedComponent) ConsumeMetrics(ctx context.Context, metrics pmetric.Metrics) error {
 	if !f.first {
 		return nil
 	}
 	return f.evaluator.consume(ctx, metrics)
 }
 
-// Start starts the evaluator with the last face: what is downstream of any of them
+// Start starts the evaluator with the last component: everything downstream of any of them
 // has started by then.
-func (f *face) Start(ctx context.Context, host component.Host) error {
+func (f *sharedComponent) Start(ctx context.Context, host component.Host) error {
 	return f.evaluator.start(ctx, host)
 }
 
-// Shutdown stops the evaluator with the first face: what is downstream of all of
+// Shutdown stops the evaluator with the first component: everything downstream of all of
 // them still runs.
-func (f *face) Shutdown(ctx context.Context) error {
+func (f *sharedComponent) Shutdown(ctx context.Context) error {
 	f.leave()
 	return f.evaluator.shutdown(ctx)
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/rule"
 )
 
-// The words of the configuration and what they stand for.
+// The words of the configuration and their values.
 var (
-	ofs = map[string]engine.Of{
-		"": engine.OfDefault, "value": engine.OfValue, "increase": engine.OfIncrease, "rate": engine.OfRate,
+	modes = map[string]engine.ValueMode{
+		"": engine.ModeDefault, "value": engine.ModeValue, "increase": engine.ModeIncrease, "rate": engine.ModeRate,
 	}
 	aggregates = map[string]engine.Aggregate{
 		"": engine.Sum, "sum": engine.Sum, "max": engine.Max, "min": engine.Min, "mean": engine.Mean,
@@ -28,11 +28,11 @@ var (
 	}
 )
 
-// defaultExpire is how long a series may be silent before what fires is given up.
+// defaultExpire is the time without data after which a firing alert is resolved.
 const defaultExpire = 24 * time.Hour
 
-// rules makes what the engine needs of a valid configuration, and the files that
-// its calendars are read from.
+// rules returns the rules of a valid configuration for the engine, and the files of its
+// calendars.
 func (c *Config) rules() ([]*engine.Rule, []*calendarFile, error) {
 	var rules []*engine.Rule
 	var files []*calendarFile
@@ -55,12 +55,12 @@ func (c *Config) rules() ([]*engine.Rule, []*calendarFile, error) {
 
 func (r *RuleConfig) rule(c *Config) *engine.Rule {
 	made := &engine.Rule{
-		Name: r.Name, Metric: r.Metric, Of: ofs[r.Of], Aggregate: aggregates[r.Aggregate],
+		Name: r.Name, Metric: r.Metric, Mode: modes[r.Of], Aggregate: aggregates[r.Aggregate],
 		Interval: r.Interval.Milliseconds(), MaxSeries: orDefault(r.MaxSeries, c.MaxSeries),
 		Expire: orDefault(r.Expire, defaultExpire).Milliseconds(), Match: map[string]*regexp.Regexp{},
 	}
 	for name, pattern := range r.Match {
-		made.Match[name], _ = whole(pattern) // it was validated
+		made.Match[name], _ = fullMatch(pattern) // it was validated
 	}
 	if len(r.By) > 0 {
 		made.By = slices.Compact(slices.Sorted(slices.Values(r.By)))
@@ -102,7 +102,7 @@ func (l *LevelConfig) level() rule.Level {
 	return made
 }
 
-// limit is the one that is set, or nil.
+// limit returns the limit that is set, or nil.
 func limit(of map[rule.Kind]*float64) *rule.Limit {
 	for _, kind := range slices.Sorted(maps.Keys(of)) {
 		if value := of[kind]; value != nil {
@@ -120,7 +120,7 @@ func orDefault[T comparable](value, otherwise T) T {
 	return value
 }
 
-// ranges makes a calendar. The events of files follow when they are read.
+// ranges returns a calendar. The events of files are added when they are read.
 func ranges(configs []RangeConfig, files *[]*calendarFile) (*calendar.Calendar, error) {
 	var made []calendar.Range
 	var after []*calendarFile
@@ -144,10 +144,10 @@ func ranges(configs []RangeConfig, files *[]*calendarFile) (*calendar.Calendar, 
 			made = append(made, calendar.Once{Start: c.Start, End: c.End})
 		}
 	}
-	whole := calendar.New(made...)
+	combined := calendar.New(made...)
 	for _, file := range after {
-		file.calendar = whole
+		file.calendar = combined
 	}
 	*files = append(*files, after...)
-	return whole, nil
+	return combined, nil
 }

@@ -108,7 +108,7 @@ func TestSevenDays(t *testing.T) {
 	})
 }
 
-func TestNothingFiresWhileTheBaselineIsLearned(t *testing.T) {
+func TestBaseline_Learning(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := begin(t, configured(t, usualRule), nil, nil)
@@ -118,7 +118,7 @@ func TestNothingFiresWhileTheBaselineIsLearned(t *testing.T) {
 		}
 		r.consume(t, active(at+23*3_600_000, 9_000))
 		assert.Empty(t, r.bodies())
-		assert.Empty(t, baselines(r.told), "none is told before it may be trusted")
+		assert.Empty(t, baselines(r.metrics), "none is told before it may be trusted")
 		r.e.mutex.Lock()
 		assert.Equal(t, 1, r.e.engine.Counts()[0].Learning)
 		r.e.mutex.Unlock()
@@ -133,7 +133,7 @@ func TestNothingFiresWhileTheBaselineIsLearned(t *testing.T) {
 
 // A campaign of three times the traffic neither fires nor moves the baseline, if
 // it is known.
-func TestACampaign(t *testing.T) {
+func TestExclude_Campaign(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		exclude string
@@ -169,7 +169,7 @@ func TestACampaign(t *testing.T) {
 					r.consume(t, active(end, value))
 				}
 				synctest.Wait()
-				found := baselines(r.told)
+				found := baselines(r.metrics)
 				before, after = found[campaign-60_000], found[campaign+3*3_600_000]
 				require.NotZero(t, before)
 				if c.silent {
@@ -190,7 +190,7 @@ func calendarOf(begins, ends string) string {
 
 // A calendar file is read again when it changes; a broken one leaves the last good
 // events in force, and says so.
-func TestACalendarFileChanges(t *testing.T) {
+func TestCalendarFile_Changes(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "maintenance.ics")
 	write := func(text string, at time.Time) {
@@ -214,7 +214,7 @@ func TestACalendarFileChanges(t *testing.T) {
 		time.Sleep(31 * time.Second)
 		r.consume(t, drops(start(), 9))
 		assert.Empty(t, r.bodies(), "still muted")
-		assert.Equal(t, 2, r.log.FilterMessageSnippet("cannot be read").Len(), "logged once more, not at every attempt")
+		assert.Equal(t, 2, r.log.FilterMessageSnippet("not readable").Len(), "logged once more, not at every attempt")
 		broken := r.log.FilterMessageSnippet("its last good events stay in force").All()
 		require.Len(t, broken, 1)
 		assert.Contains(t, broken[0].ContextMap()["error"], file+`: line 1: "broken"`)
@@ -279,7 +279,7 @@ func TestNoDataAlone(t *testing.T) {
 		time.Sleep(time.Minute)
 		r.consume(t, drops(start(), 1))
 		require.Equal(t, []string{"firing", "resolved"}, statuses(r.bodies()))
-		for _, points := range r.told.AllMetrics() {
+		for _, points := range r.metrics.AllMetrics() {
 			for _, metric := range points.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
 				assert.Equal(t, wsevent.MetricAlertFiring, metric.Name(), "there is no threshold to draw")
 			}
@@ -430,7 +430,7 @@ func TestSums(t *testing.T) {
 }
 
 // Both outputs are given every batch, and it is judged once.
-func TestBothOutputsShareOneEvaluation(t *testing.T) {
+func TestSharedComponent_OneEvaluation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := begin(t, configured(t, dropRule), nil, nil)
@@ -440,9 +440,9 @@ func TestBothOutputsShareOneEvaluation(t *testing.T) {
 		synctest.Wait()
 		assert.EqualValues(t, 2, r.e.engine.Stats().Evaluations)
 		assert.Empty(t, r.e.engine.Stats().Skipped)
-		require.Len(t, r.told.AllMetrics(), 2)
+		require.Len(t, r.metrics.AllMetrics(), 2)
 		got := map[string]float64{}
-		for _, metric := range r.told.AllMetrics()[1].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+		for _, metric := range r.metrics.AllMetrics()[1].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
 			point := metric.Gauge().DataPoints().At(0)
 			got[metric.Name()] = point.DoubleValue()
 			assert.Equal(t, nanoseconds(at+9_000), point.Timestamp())
@@ -474,13 +474,13 @@ func TestIncompleteWindows(t *testing.T) {
 				r.consume(t, window(at+i*60_000, values))
 			}
 			synctest.Wait()
-			assert.InDelta(t, want, baselines(r.told)[at+(30*60-1)*60_000], 0)
+			assert.InDelta(t, want, baselines(r.metrics)[at+(30*60-1)*60_000], 0)
 			r.end(t)
 		})
 	}
 }
 
-func TestSamplesThatAreNotJudged(t *testing.T) {
+func TestSkippedSamples(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		config := configured(t, dropRule)
@@ -505,7 +505,7 @@ func TestSamplesThatAreNotJudged(t *testing.T) {
 }
 
 // An alert is told even when its context cannot be made.
-func TestAContextThatFails(t *testing.T) {
+func TestContext_Fails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		config := configured(t, dropRule)
@@ -538,7 +538,7 @@ func TestBackpressure(t *testing.T) {
 		}
 		r.consume(t, batch)
 		synctest.Wait()
-		require.ErrorContains(t, r.logs.ConsumeMetrics(t.Context(), drops(start(), 1)), "alerts wait")
+		require.ErrorContains(t, r.logs.ConsumeMetrics(t.Context(), drops(start(), 1)), "alerts are queued")
 		d.set(func(d *disk) { d.left = -1 })
 		time.Sleep(2 * time.Second)
 		r.consume(t, drops(start(), 1))

@@ -32,7 +32,7 @@ func (e *evaluator) open(ctx context.Context, host component.Host, now time.Time
 	if err != nil {
 		return err
 	}
-	e.keeper = &keeper{Store: state.NewStore(client, e.config.Storage.String(), e.logger, e.report)}
+	e.checkpoints = &checkpointStore{Store: state.NewStore(client, e.config.Storage.String(), e.logger, e.report)}
 	return e.restore(ctx, now)
 }
 
@@ -44,7 +44,7 @@ func (e *evaluator) report(event *componentstatus.Event) {
 
 // restore restores the state. Damaged values are quarantined and the rest is used.
 func (e *evaluator) restore(ctx context.Context, now time.Time) error {
-	found, err := e.engine.Restore(func(keys ...string) ([][]byte, error) { return e.keeper.get(ctx, keys...) })
+	found, err := e.engine.Restore(func(keys ...string) ([][]byte, error) { return e.checkpoints.get(ctx, keys...) })
 	if err == nil {
 		err = e.restoreAlerts(ctx)
 	}
@@ -52,7 +52,7 @@ func (e *evaluator) restore(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("storage: %s: cannot be read: %w", e.config.Storage, err)
 	}
 	for _, damage := range found.Damage {
-		e.keeper.Quarantine(ctx, damage.Key, damage.Piece, damage.Err)
+		e.checkpoints.Quarantine(ctx, damage.Key, damage.Piece, damage.Err)
 	}
 	e.engine.Resume(now.UnixMilli())
 	if found.Series > 0 || found.Dropped > 0 {
@@ -68,12 +68,12 @@ func (e *evaluator) restore(ctx context.Context, now time.Time) error {
 // restoreAlerts restores the alerts that may not be delivered.
 func (e *evaluator) restoreAlerts(ctx context.Context) error {
 	var p pending
-	ok, err := e.keeper.Load(ctx, pendingKey, func(value []byte) error {
+	ok, err := e.checkpoints.Load(ctx, pendingKey, func(value []byte) error {
 		content, err := engine.Decode(value)
 		if err == nil {
 			err = json.Unmarshal(content, &p)
 		}
-		if err == nil && (p.First < 0 || p.Next < p.First || p.Next-p.First > 2*maxPending) { // of removed rules some more can come
+		if err == nil && (p.First < 0 || p.Next < p.First || p.Next-p.First > 2*maxPending) { // removed rules can add some
 			err = fmt.Errorf("alerts %d to %d are pending", p.First, p.Next)
 		}
 		return err
@@ -81,10 +81,10 @@ func (e *evaluator) restoreAlerts(ctx context.Context) error {
 	if err != nil || !ok {
 		return err
 	}
-	e.keeper.pending = p
+	e.checkpoints.pending = p
 	for number := p.First; number < p.Next; number++ {
 		var logs plog.Logs
-		ok, err := e.keeper.Load(ctx, alertsKey(number), func(value []byte) error {
+		ok, err := e.checkpoints.Load(ctx, alertsKey(number), func(value []byte) error {
 			content, err := engine.Decode(value)
 			if err == nil {
 				logs, err = (&plog.ProtoUnmarshaler{}).UnmarshalLogs(content)
@@ -101,20 +101,20 @@ func (e *evaluator) restoreAlerts(ctx context.Context) error {
 	return nil
 }
 
-// save writes alerts and what has changed in one go, in an order that leaves
-// something whole wherever it is cut off: an alert is on the storage before the state
-// that says it was told. A storage that fails stops nothing; what it has missed goes
-// with the next.
+// save writes alerts and changed state in one batch, in an order that is consistent
+// wherever it is cut off: an alert is on the storage before the state that marks it as
+// emitted. A storage failure is not fatal: what it has rejected is written with the next
+// batch.
 func (e *evaluator) save(ctx context.Context, logs plog.Logs) {
 	hasAlerts := logs.LogRecordCount() > 0 && e.alerts.next != nil
-	if e.keeper == nil {
+	if e.checkpoints == nil {
 		if hasAlerts {
 			e.alerts.waiting = append(e.alerts.waiting, alertBatch{logs: logs})
 		}
-		e.engine.Saved() // there is nothing to keep for later
+		e.engine.Saved() // nothing is saved
 		return
 	}
-	k := e.keeper
+	k := e.checkpoints
 	var operations []*storage.Operation
 	var err error
 	if hasAlerts {
@@ -143,11 +143,11 @@ func (e *evaluator) save(ctx context.Context, logs plog.Logs) {
 	e.recordSave(ctx, err)
 }
 
-// saveAlerts are the operations for the latest alerts, or for all that wait when
-// some of them could not be written.
+// saveAlerts returns the operations for the latest alerts, or for all queued ones after a
+// failure.
 func (e *evaluator) saveAlerts(latest bool) ([]*storage.Operation, error) {
 	batches := e.alerts.waiting
-	if latest && !e.keeper.Failing() {
+	if latest && !e.checkpoints.Failing() {
 		batches = batches[len(batches)-1:]
 	}
 	var operations []*storage.Operation
@@ -158,25 +158,25 @@ func (e *evaluator) saveAlerts(latest bool) ([]*storage.Operation, error) {
 		}
 		operations = append(operations, storage.SetOperation(alertsKey(batch.number), engine.Encode(content)))
 	}
-	return append(operations, e.keeper.forget()...), nil
+	return append(operations, e.checkpoints.forget()...), nil
 }
 
-// taken notes that downstream has taken a batch of alerts. Where that fails, a
-// restart tells them again, under the same ids.
+// taken records that downstream has accepted a batch of alerts. If that fails, a restart
+// sends them again, under the same ids.
 func (e *evaluator) taken(ctx context.Context, number int64) {
-	if e.keeper == nil {
+	if e.checkpoints == nil {
 		return
 	}
-	e.keeper.pending.First = number + 1
-	e.keeper.taken = append(e.keeper.taken, number)
-	if e.keeper.Failing() {
-		return // the next save notes it
+	e.checkpoints.pending.First = number + 1
+	e.checkpoints.taken = append(e.checkpoints.taken, number)
+	if e.checkpoints.Failing() {
+		return // the next save records it
 	}
-	if err := e.keeper.Batch(ctx, e.keeper.forget()...); err != nil {
+	if err := e.checkpoints.Batch(ctx, e.checkpoints.forget()...); err != nil {
 		e.recordSave(ctx, err)
 		return
 	}
-	e.keeper.taken = nil
+	e.checkpoints.taken = nil
 }
 
 // recordSave records the result of a save.
@@ -184,5 +184,5 @@ func (e *evaluator) recordSave(ctx context.Context, err error) {
 	if err != nil {
 		e.telemetry.AlertSaveFailures.Add(ctx, 1)
 	}
-	e.keeper.Saved(err)
+	e.checkpoints.Saved(err)
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-func TestARestartBetweenTwoBadWindows(t *testing.T) {
+func TestStorage_RestartWithinARun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d, at := newDisk(), start()
@@ -41,7 +41,7 @@ func TestARestartBetweenTwoBadWindows(t *testing.T) {
 
 		after := begin(t, configured(t, dropRule), d, nil)
 		after.consume(t, drops(at+27_000, 0.51))
-		assert.Empty(t, after.bodies(), "it was told before the restart")
+		assert.Empty(t, after.bodies(), "it was emitted before the restart")
 		after.consume(t, drops(at+36_000, 0.4))
 		sameID(t, append(r.bodies(), after.bodies()...))
 		assert.Equal(t, []string{"resolved"}, statuses(after.bodies()))
@@ -49,7 +49,7 @@ func TestARestartBetweenTwoBadWindows(t *testing.T) {
 	})
 }
 
-func TestABatchOfferedAgainCountsOnce(t *testing.T) {
+func TestConsume_SameBatchTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := begin(t, configured(t, dropRule), nil, nil)
@@ -111,8 +111,8 @@ func minutes(c *Config) *Config {
 	return c
 }
 
-// told is every alert by its id and status.
-func told(all []body) []string {
+// emitted is every alert by its id and status.
+func emitted(all []body) []string {
 	set := map[string]bool{}
 	for _, b := range all {
 		set[fmt.Sprint(b["alert_id"], b["status"], b["window_end"])] = true
@@ -138,22 +138,22 @@ func baselines(sink *consumertest.MetricsSink) map[int64]float64 {
 // Wherever in the writing of the state the process is killed, every firing and
 // resolved alert arrives under the same id, and baselines are what they would have
 // been.
-func TestAKillAnywhere(t *testing.T) {
+func TestStorage_KillAnywhere(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		at := start() - 4*day
 		batches := story(at)
-		whole, d := (*running)(nil), newDisk()
-		whole = begin(t, minutes(configured(t, killRules)), d, nil)
+		continuous, d := (*running)(nil), newDisk()
+		continuous = begin(t, minutes(configured(t, killRules)), d, nil)
 		for _, batch := range batches {
-			whole.consume(t, batch)
+			continuous.consume(t, batch)
 			synctest.Wait()
 		}
-		want, wantBaselines := told(whole.bodies()), baselines(whole.told)
+		want, wantBaselines := emitted(continuous.bodies()), baselines(continuous.metrics)
 		require.Len(t, want, 8, "two episodes of two rules")
 		require.NotEmpty(t, wantBaselines)
 		operations := d.ops
-		whole.end(t)
+		continuous.end(t)
 
 		for cut := 1; cut < operations; cut++ {
 			d := newDisk()
@@ -179,8 +179,8 @@ func TestAKillAnywhere(t *testing.T) {
 			for _, batch := range batches[reached:] {
 				after.consume(t, batch)
 			}
-			require.Equal(t, want, told(append(bodies(before.AllLogs()), after.bodies()...)), "cut at %d of %d", cut, operations)
-			for end, value := range baselines(after.told) {
+			require.Equal(t, want, emitted(append(bodies(before.AllLogs()), after.bodies()...)), "cut at %d of %d", cut, operations)
+			for end, value := range baselines(after.metrics) {
 				require.InDelta(t, wantBaselines[end], value, 0, "cut at %d, window %d", cut, end)
 			}
 			after.end(t)
@@ -189,7 +189,7 @@ func TestAKillAnywhere(t *testing.T) {
 }
 
 // An alert that downstream does not take survives a kill.
-func TestPendingAlertsSurviveAKill(t *testing.T) {
+func TestStorage_PendingAlertsSurviveAKill(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d, at := newDisk(), start()
@@ -199,7 +199,7 @@ func TestPendingAlertsSurviveAKill(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Equal(t, 1, r.log.FilterMessageSnippet("refuses alerts").Len(), "told once")
+		assert.Equal(t, 1, r.log.FilterMessageSnippet("refused by downstream").Len(), "logged once")
 		killed := d.copy()
 		r.end(t)
 
@@ -216,7 +216,7 @@ func TestPendingAlertsSurviveAKill(t *testing.T) {
 	})
 }
 
-func TestPendingAlertsWithoutAStorageAreOwnedUpTo(t *testing.T) {
+func TestShutdown_ReportsUndeliveredAlerts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := begin(t, configured(t, dropRule), nil, consumertest.NewErr(errors.New("down")))
@@ -229,7 +229,7 @@ func TestPendingAlertsWithoutAStorageAreOwnedUpTo(t *testing.T) {
 
 // A full disk stops nothing, and what it has missed is on it as soon as there is
 // room.
-func TestAFullDisk(t *testing.T) {
+func TestStorage_Full(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d, at := newDisk(), start()
@@ -239,7 +239,7 @@ func TestAFullDisk(t *testing.T) {
 		r.consume(t, drops(at+9_000, 0.6))
 		assert.Equal(t, []string{"firing"}, statuses(r.bodies()))
 		time.Sleep(10 * time.Second)
-		assert.Equal(t, 1, r.log.FilterMessageSnippet("cannot be saved").Len(), "told once")
+		assert.Equal(t, 1, r.log.FilterMessageSnippet("cannot be saved").Len(), "logged once")
 		d.set(func(d *disk) { d.full = false })
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
@@ -249,14 +249,14 @@ func TestAFullDisk(t *testing.T) {
 
 		r = begin(t, configured(t, dropRule), killed, nil)
 		r.consume(t, drops(at+18_000, 0.1))
-		assert.Equal(t, []string{"resolved"}, statuses(r.bodies()), "it knows that it fires, and tells it no more")
+		assert.Equal(t, []string{"resolved"}, statuses(r.bodies()), "it knows that it fires, and does not emit it again")
 		r.end(t)
 	})
 }
 
 // Whatever single key is damaged or lost, the connector starts, says which it is,
 // keeps it, and goes on with the rest.
-func TestADamagedKeyIsSetAside(t *testing.T) {
+func TestStorage_DamagedKeyIsQuarantined(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d, at := newDisk(), start()-4*day
@@ -265,17 +265,17 @@ func TestADamagedKeyIsSetAside(t *testing.T) {
 			r.consume(t, batch)
 		}
 		synctest.Wait()
-		whole := d.copy()
+		continuous := d.copy()
 		r.end(t)
-		require.GreaterOrEqual(t, len(whole.data), 5)
+		require.GreaterOrEqual(t, len(continuous.data), 5)
 
-		for key, value := range whole.data {
+		for key, value := range continuous.data {
 			for name, spoiled := range map[string][]byte{
 				"cut":     value[:len(value)/2],
 				"flipped": append(slices.Clone(value[:len(value)-1]), value[len(value)-1]^1),
 				"version": append([]byte{9}, value[1:]...),
 			} {
-				d := whole.copy()
+				d := continuous.copy()
 				d.data[key] = spoiled
 				r := begin(t, minutes(configured(t, killRules)), d, nil)
 				damage := r.log.FilterMessageSnippet("damaged").All()
@@ -293,7 +293,7 @@ func TestADamagedKeyIsSetAside(t *testing.T) {
 }
 
 // What fires under a rule that is gone ends.
-func TestARuleThatIsGone(t *testing.T) {
+func TestStorage_RemovedRule(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d, at := newDisk(), start()
@@ -316,7 +316,7 @@ func TestARuleThatIsGone(t *testing.T) {
 	})
 }
 
-func TestAStorageThatIsNone(t *testing.T) {
+func TestStorage_Unknown(t *testing.T) {
 	t.Parallel()
 	config := configured(t, dropRule)
 	config.Storage = &diskID
@@ -329,7 +329,7 @@ func TestAStorageThatIsNone(t *testing.T) {
 var _ consumer.Logs = (*deadAfter)(nil)
 
 // A disk that is damaged and full at once keeps nobody from watching.
-func TestADamagedAndFullDisk(t *testing.T) {
+func TestStorage_DamagedAndFull(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d, at := newDisk(), start()
@@ -349,7 +349,7 @@ func TestADamagedAndFullDisk(t *testing.T) {
 
 // Without a storage no change waits to be saved, least of all those of series that
 // are gone.
-func TestNothingWaitsForAStorageThatIsNot(t *testing.T) {
+func TestStorage_None(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		config := configured(t, dropRule)

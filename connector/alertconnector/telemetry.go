@@ -15,13 +15,13 @@ func byRuleAndStatus(rule, status string) metric.MeasurementOption {
 	return metric.WithAttributes(attribute.String("rule", rule), attribute.String("status", status))
 }
 
-// observe registers what is read from the engine when own telemetry is collected.
+// observe registers the metrics that are read from the engine at each collection.
 func (e *evaluator) observe() error {
-	locked := func(tell func(metric.Int64Observer)) metric.Int64Callback {
+	locked := func(report func(metric.Int64Observer)) metric.Int64Callback {
 		return func(_ context.Context, o metric.Int64Observer) error {
 			e.mutex.Lock()
 			defer e.mutex.Unlock()
-			tell(o)
+			report(o)
 			return nil
 		}
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/metadatatest"
 )
 
-func TestACollectionStopsNoStart(t *testing.T) {
+func TestStart_DuringCollection(t *testing.T) {
 	t.Parallel()
 	telemetry := componenttest.NewTelemetry()
 	ctx, stop := context.WithCancel(t.Context())
@@ -103,7 +103,7 @@ func (h *reporting) Report(event *componentstatus.Event) {
 }
 
 // Trouble with the storage shows in health, and so does its end.
-func TestStorageTroubleShowsInHealth(t *testing.T) {
+func TestStorage_FailureIsReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		config := configured(t, dropRule)

@@ -16,21 +16,21 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/calendar"
 )
 
-// problems collects what is wrong, each under the key where it stands.
+// problems collects errors, each with its key.
 type problems struct{ errs []error }
 
 func (p *problems) refuse(key string, value any, rule string) {
 	p.errs = append(p.errs, fmt.Errorf("%s: %v: %s", key, value, rule))
 }
 
-// refuseIf refuses where bad.
+// refuseIf adds an error if bad.
 func (p *problems) refuseIf(bad bool, key string, value any, rule string) {
 	if bad {
 		p.refuse(key, value, rule)
 	}
 }
 
-// Validate says which key cannot be as it is.
+// Validate returns all invalid settings, each with its key.
 func (c *Config) Validate() error {
 	p := &problems{}
 	p.refuseIf(c.RepeatInterval < minRepeat, "repeat_interval", c.RepeatInterval, "must be at least 1s")
@@ -65,7 +65,7 @@ const maxLookback = 90 * 24 * time.Hour
 func (r *RuleConfig) validate(p *problems, key string) {
 	p.refuseIf(r.Name == "", key+"name", `""`, "must not be empty")
 	p.refuseIf(r.Metric == "", key+"metric", `""`, "must not be empty")
-	_, known := ofs[r.Of]
+	_, known := modes[r.Of]
 	p.refuseIf(!known, key+"of", r.Of, "must be value, increase or rate")
 	_, known = aggregates[r.Aggregate]
 	p.refuseIf(!known, key+"aggregate", r.Aggregate, "must be sum, max, min or mean")
@@ -75,13 +75,13 @@ func (r *RuleConfig) validate(p *problems, key string) {
 	p.refuseIf(r.MaxSeries < 0, key+"max_series", r.MaxSeries, "must not be negative")
 	p.refuseIf(r.Expire != 0 && r.Expire < minExpire, key+"expire", r.Expire, fmt.Sprintf("must be at least 1m; 0s is %v", defaultExpire))
 	for name, pattern := range r.Match {
-		if _, err := whole(pattern); err != nil {
+		if _, err := fullMatch(pattern); err != nil {
 			p.refuse(key+"match::"+name, pattern, err.Error())
 		}
 	}
 	if r.RunbookURL != "" {
 		u, err := url.Parse(r.RunbookURL)
-		p.refuseIf(err != nil || u.Scheme == "" || u.Host == "", key+"runbook_url", r.RunbookURL, "must be a whole URL")
+		p.refuseIf(err != nil || u.Scheme == "" || u.Host == "", key+"runbook_url", r.RunbookURL, "must be an absolute URL")
 	}
 	if err := checkContext(r.Context); err != nil {
 		p.refuse(key+"context", fmt.Sprintf("%q", r.Context), err.Error())
@@ -130,7 +130,7 @@ func (l *LevelConfig) validate(p *problems, key string, hasBaseline bool) {
 	}
 }
 
-// limits are the keys that hold one, and what they hold.
+// limits are the keys of limits and their values.
 type limits []struct {
 	name  string
 	value *float64
@@ -158,7 +158,8 @@ func (all limits) names() string {
 	return strings.Join(names, ", ")
 }
 
-// set names those that are set, and refuses those that are no numbers.
+// set returns the names of the limits that are set, and adds an error for those that are
+// not numbers.
 func (all limits) set(p *problems, key string) (names []string) {
 	for _, limit := range all {
 		if limit.value != nil {
@@ -193,7 +194,7 @@ func validateRanges(p *problems, key string, ranges []RangeConfig) {
 	}
 }
 
-// check says what keeps a range from being one.
+// check returns why a range is not valid.
 func (c *RangeConfig) check() error {
 	once, recurring, file := !c.Start.IsZero() || !c.End.IsZero(), c.Cron != "" || c.Duration != 0, c.ICal != ""
 	set := slices.DeleteFunc([]bool{once, recurring, file}, func(is bool) bool { return !is })
@@ -221,5 +222,7 @@ func (c *RangeConfig) check() error {
 
 func (c *RangeConfig) zone() (*time.Location, error) { return time.LoadLocation(c.Timezone) } // "" is UTC
 
-// whole is an expression that has to match all of a value.
-func whole(pattern string) (*regexp.Regexp, error) { return regexp.Compile("^(?s:" + pattern + ")$") }
+// fullMatch compiles an expression that has to match the full value.
+func fullMatch(pattern string) (*regexp.Regexp, error) {
+	return regexp.Compile("^(?s:" + pattern + ")$")
+}

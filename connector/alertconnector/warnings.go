@@ -25,7 +25,7 @@ type warning struct {
 
 const (
 	unknownMetricMessage   = "Rule names a metric that this distribution does not emit; it does not fire unless another source sends it"
-	unknownMatchMessage    = "Metric has no such attribute; the rule sees no value of it unless a processor adds it"
+	unknownMatchMessage    = "Metric has no such attribute; the rule matches nothing unless a processor adds it"
 	unknownByMessage       = "Metric has no such attribute; series are merged as if it were not listed, unless a processor adds it"
 	smallPercentageMessage = "Percentage of the baseline is so small that a ratio may be meant; 120 is 120 %"
 )
@@ -121,7 +121,7 @@ func unknownAttribute(metric, name string) (nearest string, unknown bool) {
 }
 
 // A percentage of a baseline up to these is taken for a ratio. A load that is above 5 %
-// of what is usual is no alert, while one that falls below 5 % of it is.
+// of the baseline is no alert, while one that falls below 5 % of it is.
 const (
 	maxRatioAbove = 5
 	maxRatioBelow = 1

@@ -20,29 +20,28 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// presentation is what a rule adds to its alerts for people.
-type presentation struct {
+// ruleTemplate holds what a rule adds to its alerts.
+type ruleTemplate struct {
 	metric      string
 	context     *template.Template
 	runbookURL  string
 	annotations map[string]string
 }
 
-func (c *Config) presentations() (map[string]*presentation, error) {
-	all := map[string]*presentation{}
+func (c *Config) ruleTemplates() (map[string]*ruleTemplate, error) {
+	all := map[string]*ruleTemplate{}
 	for i := range c.Rules {
 		r := &c.Rules[i]
 		context, err := parseContext(r.Context)
 		if err != nil {
 			return nil, err
 		}
-		all[r.Name] = &presentation{metric: r.Metric, context: context, runbookURL: r.RunbookURL, annotations: r.Annotations}
+		all[r.Name] = &ruleTemplate{metric: r.Metric, context: context, runbookURL: r.RunbookURL, annotations: r.Annotations}
 	}
 	return all, nil
 }
 
-// severities are those that people use, in the words of OpenTelemetry. Others
-// are warnings.
+// severities maps common severities to those of OpenTelemetry. Others are warnings.
 var severities = map[string]plog.SeverityNumber{
 	"debug": plog.SeverityNumberDebug,
 	"info":  plog.SeverityNumberInfo, "notice": plog.SeverityNumberInfo2,
@@ -51,9 +50,9 @@ var severities = map[string]plog.SeverityNumber{
 	"page": plog.SeverityNumberFatal, "emergency": plog.SeverityNumberFatal, "fatal": plog.SeverityNumberFatal,
 }
 
-// writeAlert adds an alert, on a resource with its attributes. The error is of the
-// context; the alert is whole but for that.
-func writeAlert(to plog.Logs, a *engine.Alert, p *presentation, now time.Time) error {
+// writeAlert adds an alert, on a resource with its attributes. An error concerns the
+// context only.
+func writeAlert(to plog.Logs, a *engine.Alert, p *ruleTemplate, now time.Time) error {
 	resource := to.ResourceLogs().AppendEmpty()
 	putAttributes(resource.Resource().Attributes(), a.Attributes)
 	scope := resource.ScopeLogs().AppendEmpty()
@@ -74,7 +73,7 @@ func writeAlert(to plog.Logs, a *engine.Alert, p *presentation, now time.Time) e
 	context := ""
 	var err error
 	if p != nil && p.context != nil {
-		if context, err = render(p.context, factsOf(a, p.metric)); err != nil {
+		if context, err = render(p.context, templateDataOf(a, p.metric)); err != nil {
 			context += " (the context template failed: " + err.Error() + ")"
 		}
 	}
@@ -82,7 +81,7 @@ func writeAlert(to plog.Logs, a *engine.Alert, p *presentation, now time.Time) e
 	return err
 }
 
-func writeBody(body pcommon.Map, a *engine.Alert, p *presentation, context string) {
+func writeBody(body pcommon.Map, a *engine.Alert, p *ruleTemplate, context string) {
 	body.EnsureCapacity(18)
 	body.PutStr(wsevent.KeyAlertType, a.Severity)
 	body.PutStr(wsevent.KeyAlertMetric, a.Rule)
@@ -122,7 +121,7 @@ func writeBody(body pcommon.Map, a *engine.Alert, p *presentation, context strin
 // dimensions are in the order of the payload.
 var dimensions = []string{wsevent.Region, wsevent.TenantID, wsevent.ChannelType}
 
-// others are the attributes besides the dimensions.
+// others returns the attributes besides the dimensions.
 func others(attributes engine.Attributes) (labels engine.Attributes) {
 	for _, attribute := range attributes {
 		switch attribute.Name {
@@ -134,12 +133,12 @@ func others(attributes engine.Attributes) (labels engine.Attributes) {
 	return labels
 }
 
-// maxSnapshot bounds the metrics that are carried along.
+// maxSnapshot bounds the metrics of a snapshot.
 const maxSnapshot = 100
 
 func writeSnapshot(to pcommon.Map, values []engine.Value) {
 	for _, v := range values[:min(len(values), maxSnapshot)] {
-		if !math.IsNaN(v.Value) && !math.IsInf(v.Value, 0) { // JSON cannot say those
+		if !math.IsNaN(v.Value) && !math.IsInf(v.Value, 0) { // JSON does not have those
 			to.PutDouble(v.Metric, v.Value)
 		}
 	}
@@ -154,7 +153,7 @@ func putNumber(to pcommon.Map, key string, n *float64) {
 func putAttributes(to pcommon.Map, attributes engine.Attributes) {
 	to.EnsureCapacity(len(attributes) + 2)
 	for _, attribute := range attributes {
-		if attribute.Name == wsevent.Overflow { // a bool, where it stands
+		if attribute.Name == wsevent.Overflow { // a bool at its source
 			to.PutBool(attribute.Name, attribute.Value == "true")
 			continue
 		}
@@ -162,8 +161,8 @@ func putAttributes(to pcommon.Map, attributes engine.Attributes) {
 	}
 }
 
-// writePoints says where baselines and thresholds stand, and what fires.
-func writePoints(evaluations []engine.Evaluation, present map[string]*presentation) pmetric.Metrics {
+// writePoints returns the baselines, thresholds and firing states.
+func writePoints(evaluations []engine.Evaluation, templates map[string]*ruleTemplate) pmetric.Metrics {
 	metrics := pmetric.NewMetrics()
 	scope := metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty()
 	scope.Scope().SetName(metadata.ScopeName)
@@ -175,15 +174,15 @@ func writePoints(evaluations []engine.Evaluation, present map[string]*presentati
 		points := metric.SetEmptyGauge().DataPoints()
 		for i := range evaluations {
 			if n := value(&evaluations[i]); n != nil {
-				writePoint(points.AppendEmpty(), &evaluations[i], present[evaluations[i].Rule], *n)
+				writePoint(points.AppendEmpty(), &evaluations[i], templates[evaluations[i].Rule], *n)
 			}
 		}
 	}
-	add(wsevent.MetricAlertBaseline, "", "What is usual for the series, in the unit of the rule's metric; absent while it is learned.",
+	add(wsevent.MetricAlertBaseline, "", "Baseline of the series, in the unit of the rule's metric; absent while it is learned.",
 		func(e *engine.Evaluation) *float64 { return e.Baseline })
 	add(wsevent.MetricAlertThreshold, "", "The threshold, in the unit of the rule's metric; absent while its baseline is learned.",
 		func(e *engine.Evaluation) *float64 { return e.Threshold })
-	add(wsevent.MetricAlertFiring, "", "1 while the alert fires, else 0.",
+	add(wsevent.MetricAlertFiring, "", "1 while the alert fires, otherwise 0.",
 		func(e *engine.Evaluation) *float64 {
 			firing := 0.0
 			if e.Firing {
@@ -195,7 +194,7 @@ func writePoints(evaluations []engine.Evaluation, present map[string]*presentati
 	return metrics
 }
 
-func writePoint(point pmetric.NumberDataPoint, e *engine.Evaluation, p *presentation, value float64) {
+func writePoint(point pmetric.NumberDataPoint, e *engine.Evaluation, p *ruleTemplate, value float64) {
 	putAttributes(point.Attributes(), e.Attributes)
 	point.Attributes().PutStr(wsevent.AlertRule, e.Rule)
 	point.Attributes().PutStr(wsevent.AlertSeverity, e.Severity)

@@ -32,19 +32,19 @@ func newConnector(set connector.Settings, next consumer.Metrics) (*metricsConnec
 	return &metricsConnector{next: next, logger: set.Logger, telemetry: telemetry}, nil
 }
 
-// Capabilities says that records are only read.
+// Capabilities reports that records are only read.
 func (c *metricsConnector) Capabilities() consumer.Capabilities {
 	return consumer.Capabilities{MutatesData: false}
 }
 
-// Shutdown has nothing to flush.
+// Shutdown ends own telemetry; there is nothing to flush.
 func (c *metricsConnector) Shutdown(context.Context) error {
 	c.telemetry.Shutdown()
 	return nil
 }
 
-// ConsumeLogs sends the metrics of the windows among logs. A window record that
-// cannot be read is told and counted, and the others go on.
+// ConsumeLogs sends the metrics of the window records among logs. A window record that
+// cannot be decoded is logged and counted, and skipped.
 func (c *metricsConnector) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	windows := c.windows(ctx, logs)
 	if len(windows) == 0 {
@@ -67,7 +67,7 @@ func (c *metricsConnector) windows(ctx context.Context, logs plog.Logs) (windows
 				window, err := wslog.DecodeRecord(record)
 				if err != nil {
 					c.telemetry.WsMetricsBadRecords.Add(ctx, 1)
-					c.logger.Error("A window record cannot be read and gives no metrics; does another version send it?",
+					c.logger.Error("Window record not decoded; it has no metrics. Is the sender of another version?",
 						zap.Any("resource", resource.Resource().Attributes().AsRaw()), zap.Error(err))
 					continue
 				}

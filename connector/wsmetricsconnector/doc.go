@@ -3,6 +3,6 @@
 
 //go:generate go tool mdatagen metadata.yaml
 
-// Package wsmetricsconnector turns window records, and nothing else, into
-// metrics. It keeps no state: a window says everything that its metrics need.
+// Package wsmetricsconnector converts window records to metrics, and
+// ignores other records. It has no state: a window holds everything that its metrics need.
 package wsmetricsconnector

@@ -12,45 +12,44 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
-// definition is one metric and where its value stands in a window record.
+// definition is a metric and its value in a window record.
 type definition struct {
 	name, unit, description string
-	// read puts the value on a data point; false when the window does not say it.
+	// read sets the value of a data point; false when the window does not have it.
 	read func(wslog.Record, pmetric.NumberDataPoint) bool
-	// runs makes it a cumulative monotonic sum, otherwise it is a gauge.
-	runs bool
+	// cumulative makes it a cumulative monotonic sum, otherwise it is a gauge.
+	cumulative bool
 	// perStream makes it a value of the stream: one point for all channel types.
 	perStream bool
 }
 
-// definitions are all metrics, with the names, kinds and units that dashboards
-// rest on.
+// definitions are all metrics. Dashboards depend on their names, kinds and units.
 var definitions = []definition{
-	gauge("ws.active_connections", "{connection}", "Connections that were open at some moment of the window.",
-		whole(wsevent.FieldActiveConnections)),
-	gauge("ws.messages", "{message}/s", "Messages per second, both ways.",
-		fraction(wsevent.FieldMessagesPerSecond)),
-	gauge("ws.payload.throughput", "By/s", "Payload bytes per second, both ways.",
+	gauge("ws.active_connections", "{connection}", "Number of connections that were open at any moment of the window.",
+		integer(wsevent.FieldActiveConnections)),
+	gauge("ws.messages", "{message}/s", "Messages per second, in both directions.",
+		float(wsevent.FieldMessagesPerSecond)),
+	gauge("ws.payload.throughput", "By/s", "Payload bytes per second, in both directions.",
 		payloadThroughput),
-	gauge("ws.drop_rate", "%", "Connections that closed abnormally, of those that were open.",
-		fraction(wsevent.FieldDropRatePercent)),
-	gauge("ws.clock.skew", "ms", "How far the platform's clock is ahead of ours; absent while nobody measures it.",
-		fraction(wsevent.FieldClockSkew)),
-	gauge("ws.window.complete", "1", "1 when the stream was watched for the whole window, 0 when it was not.",
+	gauge("ws.drop_rate", "%", "Share of the open connections that closed abnormally.",
+		float(wsevent.FieldDropRatePercent)),
+	gauge("ws.clock.skew", "ms", "Clock skew of the platform, positive when its clock is ahead; absent while it is not measured.",
+		float(wsevent.FieldClockSkew)),
+	gauge("ws.window.complete", "1", "1 when the stream was connected for the full window, otherwise 0.",
 		complete),
 	streamGauge("ws.window.size", "s", "Length of a window.", windowSize),
 	streamGauge("ws.window.step", "s", "Time from the start of a window to the start of the next.", windowStep),
 
-	sum("ws.payload", "By", "Payload bytes, both ways.", wsevent.TotalPayloadBytes),
-	sum("ws.messages.sent", "{message}", "Messages sent (message.send).", wsevent.FieldMessagesSent),
-	sum("ws.messages.received", "{message}", "Messages received (message.receive).", wsevent.FieldMessagesReceived),
-	sum("ws.messages.unsized", "{message}", "Messages, both ways, without a payload size.", wsevent.FieldMessagesUnsized),
-	sum("ws.connections.opened", "{connection}", "Connections opened.", wsevent.FieldConnectionsOpened),
-	sum("ws.connections.closed", "{connection}", "Connections closed, in whatever way.", wsevent.FieldConnectionsClosed),
-	sum("ws.connections.dropped", "{connection}", "Connections that closed abnormally.", wsevent.FieldConnectionsDropped),
-	sum("ws.backpressure.events", "{event}", "Times that reading stood still because downstream refused.", wsevent.FieldBackpressureEvents),
-	sum("ws.protocol.violations", "{event}", "Pieces of frames that were no events.", wsevent.FieldProtocolViolations),
-	sum("ws.late_events", "{event}", "Events that came too late for a window; the other sums hold them.", wsevent.FieldLateEvents),
+	sum("ws.payload", "By", "Payload bytes, in both directions.", wsevent.TotalPayloadBytes),
+	sum("ws.messages.sent", "{message}", "Number of messages sent (message.send).", wsevent.FieldMessagesSent),
+	sum("ws.messages.received", "{message}", "Number of messages received (message.receive).", wsevent.FieldMessagesReceived),
+	sum("ws.messages.unsized", "{message}", "Number of messages without a payload size, in both directions.", wsevent.FieldMessagesUnsized),
+	sum("ws.connections.opened", "{connection}", "Number of connections opened.", wsevent.FieldConnectionsOpened),
+	sum("ws.connections.closed", "{connection}", "Number of connections closed, normally or abnormally.", wsevent.FieldConnectionsClosed),
+	sum("ws.connections.dropped", "{connection}", "Number of connections that closed abnormally.", wsevent.FieldConnectionsDropped),
+	sum("ws.backpressure.events", "{event}", "Number of times that reading was blocked by backpressure.", wsevent.FieldBackpressureEvents),
+	sum("ws.protocol.violations", "{event}", "Number of frames or parts of frames that are not valid events.", wsevent.FieldProtocolViolations),
+	sum("ws.late_events", "{event}", "Number of events that were too late for their window; the other sums include them.", wsevent.FieldLateEvents),
 }
 
 func gauge(name, unit, description string, read func(wslog.Record, pmetric.NumberDataPoint) bool) definition {
@@ -65,10 +64,10 @@ func sum(name, unit, description, total string) definition {
 	read := func(window wslog.Record, point pmetric.NumberDataPoint) bool {
 		return putInt(window.Totals, total, point)
 	}
-	return definition{name: name, unit: unit, description: description, read: read, runs: true}
+	return definition{name: name, unit: unit, description: description, read: read, cumulative: true}
 }
 
-func whole(field string) func(wslog.Record, pmetric.NumberDataPoint) bool {
+func integer(field string) func(wslog.Record, pmetric.NumberDataPoint) bool {
 	return func(window wslog.Record, point pmetric.NumberDataPoint) bool {
 		return putInt(window.Fields, field, point)
 	}
@@ -82,7 +81,7 @@ func putInt(from pcommon.Map, key string, point pmetric.NumberDataPoint) bool {
 	return ok
 }
 
-func fraction(field string) func(wslog.Record, pmetric.NumberDataPoint) bool {
+func float(field string) func(wslog.Record, pmetric.NumberDataPoint) bool {
 	return func(window wslog.Record, point pmetric.NumberDataPoint) bool {
 		value, ok := wslog.Number(window.Fields, field)
 		if ok {
@@ -122,8 +121,8 @@ func windowStep(window wslog.Record, point pmetric.NumberDataPoint) bool {
 	return window.Step > 0
 }
 
-// build turns windows into metrics: one metric for each definition that any of
-// the windows has a value for, under one resource and scope.
+// build converts windows to metrics: one for each definition of which any window has a
+// value, under one resource and scope.
 func build(windows []wslog.Record) pmetric.Metrics {
 	metrics := pmetric.NewMetrics()
 	scope := metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty()
@@ -146,7 +145,7 @@ func (d *definition) fill(metric pmetric.Metric, windows []wslog.Record) {
 	metric.SetName(d.name)
 	metric.SetUnit(d.unit)
 	metric.SetDescription(d.description)
-	if d.runs {
+	if d.cumulative {
 		metric.SetEmptySum().SetIsMonotonic(true)
 		metric.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
 	} else {
@@ -160,7 +159,7 @@ func (d *definition) fill(metric pmetric.Metric, windows []wslog.Record) {
 			continue
 		}
 		start := window.Start
-		if d.runs {
+		if d.cumulative {
 			start = window.Since
 		}
 		point.SetStartTimestamp(nanoseconds(start))
@@ -180,7 +179,7 @@ type streamWindow struct {
 	end  wsevent.UnixMilli
 }
 
-// onePerStream keeps one of the windows that a stream's series have at the same time.
+// onePerStream returns one of the windows that the series of a stream have at the same time.
 func onePerStream(windows []wslog.Record) []wslog.Record {
 	seen := make(map[streamWindow]struct{}, len(windows))
 	kept := make([]wslog.Record, 0, len(windows))
@@ -201,8 +200,8 @@ func putStream(tags wsevent.Tags, attributes pcommon.Map) {
 	attributes.Remove(wsevent.ChannelType)
 }
 
-// nanoseconds are of unix ms, and never before 1970: a platform whose clock was
-// just reset may stamp an event so that its window begins there.
+// nanoseconds converts unix ms, which may be before 1970 after a reset of the platform's
+// clock, to a timestamp, which may not.
 func nanoseconds(ms wsevent.UnixMilli) pcommon.Timestamp { return pcommon.Timestamp(max(0, ms) * 1e6) }
 
 func points(metric pmetric.Metric) pmetric.NumberDataPointSlice {

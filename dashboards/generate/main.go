@@ -6,38 +6,92 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/dashboards/promql"
+	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: generate FOLDER")
-		os.Exit(2)
+	rules := flag.Duration("rules", 0, "print the Prometheus rules for windows of this step, and write nothing")
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: generate ROOT, the root of the repository\n       generate -rules STEP")
+		flag.PrintDefaults()
 	}
-	files, err := generate()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	flag.Parse()
+	if err := run(*rules, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
-	}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(os.Args[1], name), text, 0o644); err != nil { //nolint:gosec // everybody may read a dashboard
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
 	}
 }
 
-// generate builds every dashboard, by the name of its file.
+func run(step time.Duration, arguments []string) error {
+	if step > 0 {
+		text, err := promql.Rules(step)
+		if err != nil {
+			return err
+		}
+		_, err = os.Stdout.Write(text)
+		return err
+	}
+	if len(arguments) != 1 {
+		return errors.New("want one argument, the root of the repository")
+	}
+	files, err := generate()
+	if err != nil {
+		return err
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(arguments[0], name), text, 0o644); err != nil { //nolint:gosec // everybody may read a dashboard
+			return err
+		}
+	}
+	return nil
+}
+
+// generate makes every file, by its path in the repository.
 func generate() (map[string][]byte, error) {
+	files, err := dashboards()
+	if err != nil {
+		return nil, err
+	}
+	window := wswindowprocessor.NewFactory().CreateDefaultConfig().(*wswindowprocessor.Config)
+	if files["deploy/prometheus/rules/ccaas.yaml"], err = promql.Rules(window.Size - window.Overlap); err != nil {
+		return nil, err
+	}
+	files["extension/dashboardextension/page/src/queries.gen.ts"], err = promql.Page()
+	return files, err
+}
+
+// dashboards builds Grafana's.
+func dashboards() (map[string][]byte, error) {
+	library, err := grafana()
+	if err != nil {
+		return nil, err
+	}
+	all, variables := map[string]asked{}, map[string]string{}
+	for _, name := range []string{"overview", "stream-health", "alerts"} {
+		if all[name], err = library.Panels(name + ".yaml"); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range []string{stepVariable, freshVariable} {
+		if variables[name], err = library.Expand("<%" + name + "%>"); err != nil {
+			return nil, err
+		}
+	}
 	files := map[string][]byte{}
 	for name, builder := range map[string]*dashboard.DashboardBuilder{
-		"overview.json":      overview(),
-		"stream-health.json": streamHealth(),
-		"alerts.json":        alerts(),
+		"dashboards/overview.json":      overview(all["overview"], all["stream-health"], variables),
+		"dashboards/stream-health.json": streamHealth(all["stream-health"], variables),
+		"dashboards/alerts.json":        alerts(all["alerts"], variables),
 	} {
 		built, err := builder.Build()
 		if err != nil {

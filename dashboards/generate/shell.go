@@ -7,6 +7,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/statetimeline"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/dashboards/promql"
 )
 
 // The dashboards' addresses, by which they link to each other.
@@ -16,22 +18,21 @@ const (
 	alertsUID       = "ccaas-alerts"
 )
 
-// shell is what all dashboards have: the time, the refresh, the stores to ask
+// shell is what all dashboards have: the time, the refresh, the stores
 // and the links to the others.
-func shell(uid, title, description string) *dashboard.DashboardBuilder {
+func shell(uid, title, description string, variables map[string]string) *dashboard.DashboardBuilder {
 	built := dashboard.NewDashboardBuilder(title).Uid(uid).Description(description).
 		Tags([]string{"otelcol-ccaas"}).Timezone("browser").Editable().Tooltip(dashboard.DashboardCursorSyncCrosshair).
 		Time("now-30m", "now").Refresh("10s").
-		// As shipped a window comes every nine seconds, so nothing is gained by asking more often;
-		// and it takes two seconds to arrive.
+		// No faster than a window lasts as shipped; a window takes two seconds to arrive.
 		Timepicker(dashboard.NewTimePickerBuilder().NowDelay("2s").
 			RefreshIntervals([]string{"10s", "30s", "1m", "5m", "15m", "1h"})).
 		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Metrics").Type("prometheus").
 			Description("Where the metrics are: a Prometheus, a Mimir, or the collector's own store")).
 		WithVariable(dashboard.NewDatasourceVariableBuilder("loki").Label("Raw events").Type("loki").
 			Description("Where the raw events are. Without a Loki the panels of raw events stay empty, and only those")).
-		WithVariable(hidden(stepVariable, "Window step, ms", stepQuery)).
-		WithVariable(hidden(freshVariable, "Age of a present value, ms", freshQuery))
+		WithVariable(hidden(stepVariable, "Window step, ms", variables[stepVariable])).
+		WithVariable(hidden(freshVariable, "Age of a present value, ms", variables[freshVariable]))
 	for _, other := range []struct{ uid, title string }{
 		{overviewUID, "Overview"}, {streamHealthUID, "Stream health"}, {alertsUID, "Alerts"},
 	} {
@@ -74,7 +75,7 @@ func choice(name, label, metric string) *dashboard.QueryVariableBuilder {
 		})
 }
 
-// withDimensions adds the three variables that every window can be told by.
+// withDimensions adds the three dimensions of windows as variables.
 func withDimensions(built *dashboard.DashboardBuilder) *dashboard.DashboardBuilder {
 	const windows = "ws_window_complete_ratio"
 	return built.
@@ -84,24 +85,17 @@ func withDimensions(built *dashboard.DashboardBuilder) *dashboard.DashboardBuild
 }
 
 // mark draws the times at which a query is above zero over all panels.
-func mark(name, color, expression string) *dashboard.AnnotationQueryBuilder {
-	return dashboard.NewAnnotationQueryBuilder().Name(name).Datasource(metricsSource()).
-		Enable(true).IconColor(color).Expr(expression)
+func mark(q promql.Query, color string) *dashboard.AnnotationQueryBuilder {
+	return dashboard.NewAnnotationQueryBuilder().Name(q.Legend).Datasource(metricsSource()).
+		Enable(true).IconColor(color).Expr(q.Expr)
 }
 
-// streamBands says of each stream whether its windows are complete, incomplete,
-// or do not come at all, which would else be no more than an empty place.
-func streamBands() *statetimeline.PanelBuilder {
-	complete := "ws_window_complete_ratio"
-	seen := "max by (" + stream + ") (last_over_time(" + complete + "{" + selectedStreams + "}[1h]))"
-	return states("Can the stream be trusted?",
-		"Per stream (tenant and region). Complete: everything the platform sent in the window was seen. Incomplete: the stream, or "+
-			"the collector, was away for part of it, so counts are a lower bound. No windows: nothing came at all; a line that ends "+
-			"there means blindness, not calm. A stream is remembered for an hour.",
-		map[string]dashboard.ValueMappingResult{
-			"1": state(0, "complete", calm), "0": state(1, "incomplete", warning), "-1": state(2, "no windows", nothing),
-		},
-		query{perStream("min", "min_over_time", complete) + " or " + seen + " * 0 - 1", "{{tenant_id}} {{region}}"}).
+// streamBands shows whether the windows of each stream are complete, incomplete or
+// missing, which would otherwise be no more than an empty place.
+func streamBands(p promql.Panel) *statetimeline.PanelBuilder {
+	return states(p, map[string]dashboard.ValueMappingResult{
+		"1": state(0, "complete", calm), "0": state(1, "incomplete", warning), "-1": state(2, "no windows", nothing),
+	}).
 		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)).
 		Thresholds(steps(nothing, from(0, warning), from(1, calm)))
 }

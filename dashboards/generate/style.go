@@ -18,6 +18,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/statetimeline"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/dashboards/promql"
 )
 
 // The colours, by what they mean.
@@ -32,9 +34,6 @@ const (
 // noValue is shown where a value is absent. What is unknown is never drawn as 0.
 const noValue = "no windows, or not reported by this platform"
 
-// query is an expression with the name of what it draws.
-type query struct{ expression, legend string }
-
 func metricsSource() common.DataSourceRef {
 	return common.DataSourceRef{Type: new("prometheus"), Uid: new("${datasource}")}
 }
@@ -44,9 +43,9 @@ func eventsSource() common.DataSourceRef {
 }
 
 // target is a query over the time in view; the n-th of a panel.
-func target(n int, q query) *prometheus.DataqueryBuilder {
+func target(n int, q promql.Query) *prometheus.DataqueryBuilder {
 	return prometheus.NewDataqueryBuilder().RefId(string(rune('A' + n))).EditorMode(prometheus.QueryEditorModeCode).
-		Datasource(metricsSource()).Expr(q.expression).LegendFormat(q.legend).Range().Interval(minStep(q.expression))
+		Datasource(metricsSource()).Expr(q.Expr).LegendFormat(q.Legend).Range().Interval(minStep(q.Expr))
 }
 
 // minStep is the finest step of a query: that of the windows, or of the scrapes for
@@ -58,7 +57,7 @@ func minStep(expression string) string {
 	return windowEvery
 }
 
-func targets(queries []query, shape func(*prometheus.DataqueryBuilder)) []cog.Builder[variants.Dataquery] {
+func targets(queries []promql.Query, shape func(*prometheus.DataqueryBuilder)) []cog.Builder[variants.Dataquery] {
 	var all []cog.Builder[variants.Dataquery]
 	for n, q := range queries {
 		built := target(n, q)
@@ -77,9 +76,9 @@ func presentTable(target *prometheus.DataqueryBuilder) {
 }
 
 // lines is a panel of time series. A missing value is a hole in the line.
-func lines(title, description, unit string, queries ...query) *timeseries.PanelBuilder {
-	return timeseries.NewPanelBuilder().Title(title).Description(description).Unit(unit).
-		Datasource(metricsSource()).Interval(windowEvery).Targets(targets(queries, overTime)).
+func lines(p promql.Panel) *timeseries.PanelBuilder {
+	return timeseries.NewPanelBuilder().Title(p.Title).Description(p.Description).Unit(p.Unit).
+		Datasource(metricsSource()).Interval(windowEvery).Targets(targets(p.Queries, overTime)).
 		LineWidth(1).FillOpacity(8).ShowPoints(common.VisibilityModeNever).
 		SpanNulls(common.BoolOrFloat64{Bool: new(false)}).
 		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassicByName)).
@@ -87,26 +86,26 @@ func lines(title, description, unit string, queries ...query) *timeseries.PanelB
 }
 
 // bars is a bar chart over time, with no more bars than can be told apart.
-func bars(title, description, unit string, queries ...query) *barchart.PanelBuilder {
-	return barchart.NewPanelBuilder().Title(title).Description(description).Unit(unit).
-		Datasource(metricsSource()).Interval(windowEvery).MaxDataPoints(60).Targets(targets(queries, overTime)).
+func bars(p promql.Panel) *barchart.PanelBuilder {
+	return barchart.NewPanelBuilder().Title(p.Title).Description(p.Description).Unit(p.Unit).
+		Datasource(metricsSource()).Interval(windowEvery).MaxDataPoints(60).Targets(targets(p.Queries, overTime)).
 		Stacking(common.StackingModeNormal).ShowValue(common.VisibilityModeNever).XTickLabelSpacing(100).
 		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassicByName)).
 		Legend(legend("max", "lastNotNull")).Tooltip(tooltip()).Span(12).Height(8)
 }
 
 // dials is a gauge for each query, all on the scale of the greatest.
-func dials(title, description, unit string, queries ...query) *gauge.PanelBuilder {
-	return gauge.NewPanelBuilder().Title(title).Description(description).Unit(unit).Min(0).NoValue(noValue).
-		Datasource(metricsSource()).Interval(windowEvery).Targets(targets(queries, present)).
+func dials(p promql.Panel) *gauge.PanelBuilder {
+	return gauge.NewPanelBuilder().Title(p.Title).Description(p.Description).Unit(p.Unit).Min(0).NoValue(noValue).
+		Datasource(metricsSource()).Interval(windowEvery).Targets(targets(p.Queries, present)).
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).
 		Thresholds(steps(neutral)).ShowThresholdMarkers(false).Span(6).Height(8)
 }
 
 // states is a band for each series, coloured by its value.
-func states(title, description string, values map[string]dashboard.ValueMappingResult, queries ...query) *statetimeline.PanelBuilder {
-	return statetimeline.NewPanelBuilder().Title(title).Description(description).
-		Datasource(metricsSource()).Interval(windowEvery).Targets(targets(queries, overTime)).
+func states(p promql.Panel, values map[string]dashboard.ValueMappingResult) *statetimeline.PanelBuilder {
+	return statetimeline.NewPanelBuilder().Title(p.Title).Description(p.Description).
+		Datasource(metricsSource()).Interval(windowEvery).Targets(targets(p.Queries, overTime)).
 		Mappings([]dashboard.ValueMapping{{ValueMap: &dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: values}}}).
 		MergeValues(true).ShowValue(common.VisibilityModeNever).NeverSpanNulls().FillOpacity(80).LineWidth(0).RowHeight(0.8).
 		Legend(legend()).Tooltip(tooltip()).Span(24).Height(6)
@@ -118,9 +117,9 @@ func state(index int32, text, color string) dashboard.ValueMappingResult {
 }
 
 // rows is a table of what is so at present, without the time and the value.
-func rows(title, description, none string, q query) *table.PanelBuilder {
-	return table.NewPanelBuilder().Title(title).Description(description).NoValue(none).
-		Datasource(metricsSource()).Interval(windowEvery).Targets(targets([]query{q}, presentTable)).
+func rows(p promql.Panel, none string) *table.PanelBuilder {
+	return table.NewPanelBuilder().Title(p.Title).Description(p.Description).NoValue(none).
+		Datasource(metricsSource()).Interval(windowEvery).Targets(targets(p.Queries, presentTable)).
 		WithTransformation(dashboard.DataTransformerConfig{Id: "organize", Options: map[string]any{
 			"excludeByName": map[string]bool{"Time": true, "Value": true},
 			"indexByName":   map[string]int{"severity": 0, "rule": 1, "tenant_id": 2, "region": 3, "channel_type": 4},

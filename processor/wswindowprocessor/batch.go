@@ -22,7 +22,7 @@ type batch struct {
 	events []window.Event
 }
 
-// read takes the events out of logs; every other record is nobody's business here.
+// read takes the events out of logs; all other records are ignored.
 func (b *batch) read(logs plog.Logs, now pcommon.Timestamp) {
 	b.groups, b.ends, b.events = b.groups[:0], b.ends[:0], b.events[:0]
 	for _, resource := range logs.ResourceLogs().All() {
@@ -52,7 +52,7 @@ func (b *batch) group(resource, scope pcommon.Map) {
 }
 
 // defaulted are the dimensions that events do not name: unknown ones, and those that
-// the receiver says it has from its configuration.
+// the receiver has from its configuration.
 func defaulted(tags *wsevent.Tags, scope pcommon.Map) (d window.Dimensions) {
 	if tags.ChannelType == wsevent.Unknown {
 		d |= window.ChannelType
@@ -165,17 +165,17 @@ func milliseconds(record plog.LogRecord, now pcommon.Timestamp) int64 {
 	return int64(at / 1e6)
 }
 
-// maxAliveInterval is more than a sign of life ever speaks for, in ms.
+// maxAliveInterval is the maximum time that a heartbeat covers, in ms.
 const maxAliveInterval = 86_400_000
 
-// aliveInterval is how much time a sign of life speaks for, in ms; 0 where there are none.
+// aliveInterval is the time that a heartbeat covers, in ms; 0 where there are none.
 func aliveInterval(attributes pcommon.Map) int64 {
 	interval, _ := wslog.Int(attributes, wsevent.AliveInterval)
 	return min(max(interval, 0), maxAliveInterval)
 }
 
-// observed is when the receiver read the record, unix ms; 0 where nobody says so. A
-// time before the year 2000 is nobody's clock.
+// observed is when the receiver read the record, unix ms; 0 where it is unknown. A
+// time before the year 2000 is not a clock's.
 func observed(record plog.LogRecord) int64 {
 	const year2000 = 946_684_800_000
 	if at := int64(record.ObservedTimestamp() / 1e6); at >= year2000 { //nolint:gosec // it fits

@@ -16,44 +16,44 @@ import (
 )
 
 // Config is the configuration of the processor. Windows are cut in event time;
-// see the README for what each key means to them.
+// see the README for each key.
 type Config struct {
 	// Size is the length of a window.
 	Size time.Duration `mapstructure:"size"`
-	// Overlap is how much of a window the next one covers too. A window starts
+	// Overlap is the part of a window that the next one covers too. A window starts
 	// every size - overlap, on multiples of that from the epoch.
 	Overlap time.Duration `mapstructure:"overlap"`
 	// AllowedLateness is how long a window waits for events behind its end.
 	AllowedLateness time.Duration `mapstructure:"allowed_lateness"`
-	// IdleTimeout is after how long without an event a stream's time goes on by
+	// IdleTimeout is the time without an event after which a stream's watermark follows
 	// the wall clock.
 	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
 	// MaxFuture is how far ahead of the wall clock an event may be to enter a window.
 	MaxFuture time.Duration `mapstructure:"max_future"`
-	// MaxSeries bounds the sets of tenant, region and channel type.
+	// MaxSeries is the maximum number of sets of tenant, region and channel type.
 	MaxSeries int `mapstructure:"max_series"`
-	// MaxSeriesPerTenant bounds those of a tenant; 0 leaves a tenant as many as there are.
+	// MaxSeriesPerTenant is that of a tenant; 0 is no limit of its own.
 	MaxSeriesPerTenant int `mapstructure:"max_series_per_tenant"`
-	// MaxChannels bounds the channels that are followed at a time.
+	// MaxChannels is the maximum number of tracked channels.
 	MaxChannels int `mapstructure:"max_channels"`
-	// ChannelTTL is after how long without a sign a channel is taken for closed.
+	// ChannelTTL is the time without an event after which a channel expires.
 	ChannelTTL time.Duration `mapstructure:"channel_ttl"`
-	// ReopenGrace is how long after its close a channel's events do not open it anew,
-	// unless they are a connection.open; by default AllowedLateness.
+	// ReopenGrace is the time after its close in which a channel's events do not open it
+	// again, unless they are a connection.open; by default AllowedLateness.
 	ReopenGrace *time.Duration `mapstructure:"reopen_grace"`
-	// SeriesIdle is how long a series without open channels is reported behind
-	// its last event.
+	// SeriesIdle is the time after its last event for which a series without open
+	// channels is emitted.
 	SeriesIdle time.Duration `mapstructure:"series_idle"`
-	// SeriesTTL is after how long without open channels and events a series is retired;
-	// 0 keeps its totals for ever.
+	// SeriesTTL is the time without open channels and events after which a series is
+	// retired; 0 retires none.
 	SeriesTTL time.Duration `mapstructure:"series_ttl"`
-	// PassThrough hands the event records on. Without it only windows leave.
+	// PassThrough forwards the event records. Without it only windows are emitted.
 	PassThrough bool `mapstructure:"pass_through"`
-	// Storage is the extension that keeps the state over restarts; none keeps it in
-	// memory alone.
+	// Storage is the storage extension that keeps the state over restarts; without one it
+	// is in memory only.
 	Storage *component.ID `mapstructure:"storage"`
 	// CheckpointInterval is the longest time between two checkpoints. There is also
-	// one whenever a window ends.
+	// one whenever a window closes.
 	CheckpointInterval time.Duration `mapstructure:"checkpoint_interval"`
 }
 
@@ -63,10 +63,10 @@ const maxWindowsPerEvent = 100
 
 var _ component.Config = (*Config)(nil)
 
-// Unmarshal refuses durations without a unit.
+// Unmarshal rejects durations without a unit.
 func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
 
-// Validate says which key cannot be as it is.
+// Validate reports all invalid settings, each with its key.
 func (c *Config) Validate() error {
 	var errs []error
 	refuse := func(key string, value any, rule string) {
@@ -131,7 +131,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// maxReopenGrace bounds how long closed channels are remembered.
+// maxReopenGrace bounds how long closed channels are kept.
 const maxReopenGrace = 10 * time.Minute
 
 // reopenGrace is ReopenGrace or its default.
@@ -156,6 +156,6 @@ func (c *Config) window() window.Config {
 		MaxSeries:          c.MaxSeries,
 		MaxSeriesPerTenant: c.MaxSeriesPerTenant,
 		MaxChannels:        c.MaxChannels,
-		Saved:              c.Storage != nil,
+		TrackChanges:       c.Storage != nil,
 	}
 }

@@ -4,10 +4,9 @@
 //go:generate go tool mdatagen metadata.yaml
 
 // Package wswindowprocessor counts event records in windows of event time. The
-// events pass through untouched; for every window that has ended, and for every
-// series that has something to tell, a window record is added to what flows
-// downstream.
+// events pass through unchanged; for every window that has closed, and for every series
+// that has something to report, a window record is added to the output.
 //
-// This package is the plumbing: it reads the few facts a window needs out of the
-// records, and writes the windows out. The counting is in internal/window.
+// This package is the plumbing: it reads what the windows need from the records, and
+// writes the windows. The counting is in internal/window.
 package wswindowprocessor

@@ -18,48 +18,48 @@ import (
 )
 
 const (
-	// lookEvery is how often the wall clock is looked at, and so how much later
-	// than due a window leaves.
-	lookEvery = 50 * time.Millisecond
-	// firstOfferAgain and lastOfferAgain bound the waits after downstream has refused
-	// windows. Where several are downstream, those that took them get them again with
-	// each offer, so it is not made too often.
-	firstOfferAgain = time.Second
-	lastOfferAgain  = 10 * time.Second
-	// maxEmitted is how many windows leave in one plog.Logs.
+	// tickInterval is the interval at which the wall clock advances the windows, and so
+	// the maximum delay of a window.
+	tickInterval = 50 * time.Millisecond
+	// minRetryInterval and maxRetryInterval bound the backoff after downstream has refused
+	// windows. Where several components are downstream, those that accepted them get them
+	// again with each retry, so that retries are rare.
+	minRetryInterval = time.Second
+	maxRetryInterval = 10 * time.Second
+	// maxEmitted is the maximum number of windows in one plog.Logs.
 	maxEmitted = 1_000
 )
 
-// emitter is what belongs to the goroutine that runs, and to Start and Shutdown
-// while it does not.
+// emitter is the state of the goroutine that runs, and of Start and Shutdown while it
+// does not.
 type emitter struct {
 	store       *checkpointStore // nil without a storage
 	leftover    plog.Logs        // windows of before a restart, which are sent first
 	attemptedAt time.Time        // of the latest checkpoint
 
-	wait  time.Duration // after downstream took no windows the last time; 0: it did
-	again time.Time     // no offer before
+	backoff time.Duration // after downstream has refused windows; 0: it accepts them
+	retryAt time.Time     // no retry before
 }
 
-// run emits windows as they end, until ctx does. Where there is a storage, a
-// window is on it before it leaves, so that totals never run backwards.
+// run emits windows as they close, until ctx ends. With a storage, a window is saved
+// before it is emitted, so that totals never decrease.
 func (s *shard) run(ctx context.Context) {
 	for !s.fenced() {
 		now := time.Now()
-		s.look(now)
+		s.tick(now)
 		if s.due(now) {
 			_ = s.save(s.saving(ctx), now, false) // logged there
 			if s.fenced() {
 				return
 			}
 		}
-		if !now.Before(s.emitter.again) {
-			s.noteOffer(s.emit(ctx, now), now)
+		if !now.Before(s.emitter.retryAt) {
+			s.recordSend(s.emit(ctx, now), now)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(lookEvery):
+		case <-time.After(tickInterval):
 		}
 	}
 }
@@ -67,8 +67,8 @@ func (s *shard) run(ctx context.Context) {
 // fenced reports whether the partition is lost: what could not be saved must not be emitted.
 func (s *shard) fenced() bool { return s.partition != nil && s.partition.lost }
 
-// saving is the context to save with. One that is cut off in the middle would lose
-// the partition; the receiver bounds it.
+// saving is the context of a save. A cancelled save would lose the partition; the
+// receiver bounds it.
 func (s *shard) saving(ctx context.Context) context.Context {
 	if s.partition == nil {
 		return ctx
@@ -76,9 +76,9 @@ func (s *shard) saving(ctx context.Context) context.Context {
 	return context.WithoutCancel(ctx)
 }
 
-// look lets the wall clock act on the windows. That of a partition stands still
-// while there is more to read.
-func (s *shard) look(now time.Time) {
+// tick advances the windows by the wall clock. That of a partition does not advance while
+// there is a backlog.
+func (s *shard) tick(now time.Time) {
 	if s.partition != nil {
 		now = s.partition.CaughtUpTo()
 	}
@@ -95,26 +95,26 @@ func (s *shard) look(now time.Time) {
 	s.drain()
 }
 
-// noteOffer notes when to offer windows again. It logs the begin and the end of a
-// time in which downstream takes none, not every attempt.
-func (s *shard) noteOffer(err error, now time.Time) {
+// recordSend sets the backoff. It logs the start and the end of a time in which downstream
+// refuses windows, not every attempt.
+func (s *shard) recordSend(err error, now time.Time) {
 	e := &s.emitter
 	switch {
-	case err == nil && e.wait > 0:
-		s.logger.Info("Downstream takes windows again")
-		e.wait = 0
-	case err != nil && e.wait == 0:
-		s.logger.Warn("Downstream refuses windows; they wait and are offered again",
-			zap.Int("waiting", s.waitingWindows()), zap.Duration("at_least_every", lastOfferAgain), zap.Error(err))
-		e.wait = firstOfferAgain
+	case err == nil && e.backoff > 0:
+		s.logger.Info("Downstream accepts windows again")
+		e.backoff = 0
+	case err != nil && e.backoff == 0:
+		s.logger.Warn("Downstream refuses windows; they are kept and retried",
+			zap.Int("waiting", s.waitingWindows()), zap.Duration("at_least_every", maxRetryInterval), zap.Error(err))
+		e.backoff = minRetryInterval
 	case err != nil:
-		e.wait = min(2*e.wait, lastOfferAgain)
+		e.backoff = min(2*e.backoff, maxRetryInterval)
 	}
-	e.again = now.Add(e.wait)
+	e.retryAt = now.Add(e.backoff)
 }
 
-// emit sends the windows that wait, the oldest first. Those that downstream
-// refuses go on waiting; those it refuses for good are counted and left behind.
+// emit sends the waiting windows, the oldest first. Those that downstream refuses are
+// retried; those it refuses permanently are counted and dropped.
 func (s *shard) emit(ctx context.Context, now time.Time) error {
 	if s.emitter.leftover.LogRecordCount() > 0 {
 		logs := plog.NewLogs()
@@ -137,7 +137,7 @@ func (s *shard) emit(ctx context.Context, now time.Time) error {
 	}
 }
 
-// send offers windows to downstream. An error says that they have to wait.
+// send sends windows downstream. On an error they are retried.
 func (s *shard) send(ctx context.Context, logs plog.Logs) error {
 	count := logs.LogRecordCount()
 	err := s.next.ConsumeLogs(ctx, logs)
@@ -145,13 +145,13 @@ func (s *shard) send(ctx context.Context, logs plog.Logs) error {
 		return err
 	}
 	s.telemetry.WsWindowRefusedWindows.Add(ctx, int64(count))
-	s.logger.Error("Downstream refused windows for good; the totals in the next ones include them",
+	s.logger.Error("Downstream refused windows permanently; they are dropped, and the totals of the next ones include them",
 		zap.Int("windows", count), zap.Error(err))
 	return nil
 }
 
-// oldest gives up to n of the windows that wait. With a storage that works, only
-// those that are on it may leave.
+// oldest returns up to n of the waiting windows. With a storage that works, only saved
+// ones may be emitted.
 func (s *shard) oldest(n int) []wsevent.Window {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -172,7 +172,7 @@ func (s *shard) sent(n int) {
 	}
 }
 
-// encode makes window records, each on a resource with its tags.
+// encode returns window records, each on a resource with its tags.
 func encode(windows []wsevent.Window, now time.Time) plog.Logs {
 	logs := plog.NewLogs()
 	resources := logs.ResourceLogs()

@@ -21,20 +21,19 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/partition"
 )
 
-// Where events come in partitions, each partition has a shard, whose state is kept
-// with the partition and goes with it to another collector. Three rules make that
-// exact:
+// Where events arrive in partitions, each partition has a shard, whose state is kept with
+// the partition and moves with it to another collector. Three rules make that exact:
 //
 //   - The state and the position of the events that are in it are saved together.
-//   - Nothing leaves that is not saved. So whatever an owner of the partition had in
-//     mind when it was cut off, nobody has heard of it.
+//   - Nothing is emitted that is not saved. So what a fenced owner has counted since its
+//     last checkpoint was never emitted.
 //   - Only the owner can save. So there is one history, whoever writes it.
 
-// partitions are the shards of the partitions that are here.
+// partitions are the shards of the partitions that this collector owns.
 type partitions struct {
-	mutex  sync.RWMutex
-	shards map[partition.Partition]*shard
-	gone   window.Stats // of shards that are here no more
+	mutex   sync.RWMutex
+	shards  map[partition.Partition]*shard
+	revoked window.Stats // of shards whose partitions were revoked
 }
 
 // consumePartition counts a batch of a partition, as ConsumeLogs does.
@@ -43,7 +42,7 @@ func (p *windowProcessor) consumePartition(ctx context.Context, from partition.B
 	if err != nil {
 		return err
 	}
-	if err := s.room(); err != nil {
+	if err := s.checkCapacity(); err != nil {
 		return err
 	}
 	b := p.batches.Get().(*batch)
@@ -58,7 +57,7 @@ func (p *windowProcessor) consumePartition(ctx context.Context, from partition.B
 	return nil
 }
 
-// shardOf gives the shard of a partition. With the first batch it is restored.
+// shardOf returns the shard of a partition. With the first batch it is restored.
 func (p *windowProcessor) shardOf(ctx context.Context, from partition.Batch) (*shard, error) {
 	p.partitions.mutex.RLock()
 	s, ok := p.partitions.shards[from.Partition]
@@ -73,13 +72,13 @@ func (p *windowProcessor) shardOf(ctx context.Context, from partition.Batch) (*s
 	p.partitions.mutex.Lock()
 	p.partitions.shards[from.Partition] = s
 	p.partitions.mutex.Unlock()
-	s.start(p.running) //nolint:contextcheck // it outlives the call, and what it sends is not of the batch
+	s.start(p.running) //nolint:contextcheck // it outlives the call, and its output is not of the batch
 	return s, nil
 }
 
 func (p *windowProcessor) restorePartition(ctx context.Context, from partition.Batch) (*shard, error) {
 	config := p.config.window()
-	config.Saved = true
+	config.TrackChanges = true
 	s := p.newShard(config, p.logger.With(zap.Stringer("partition", from.Partition)))
 	s.storage, s.position = nil, from.Next
 	s.partition = &partitionClient{Partition: from.Partition, position: from.Next}
@@ -88,7 +87,7 @@ func (p *windowProcessor) restorePartition(ctx context.Context, from partition.B
 	if err != nil {
 		return nil, err
 	}
-	if err := from.Partition.Own(func(ctx context.Context) { p.leave(ctx, from.Partition) }); err != nil {
+	if err := from.Partition.Own(func(ctx context.Context) { p.revoke(ctx, from.Partition) }); err != nil {
 		return nil, err
 	}
 	switch {
@@ -103,10 +102,10 @@ func (p *windowProcessor) restorePartition(ctx context.Context, from partition.B
 	return s, nil
 }
 
-// leave gives a partition up: what is counted is saved, what is saved may leave,
-// and then the shard is forgotten. Where it cannot be saved, whoever has the
-// partition next counts it anew.
-func (p *windowProcessor) leave(ctx context.Context, partition partition.Partition) {
+// revoke gives a partition up: what is counted is saved, what is saved is emitted, and the
+// shard is dropped. Where it cannot be saved, the next owner of the partition counts it
+// again.
+func (p *windowProcessor) revoke(ctx context.Context, partition partition.Partition) {
 	p.partitions.mutex.RLock()
 	s, ok := p.partitions.shards[partition]
 	p.partitions.mutex.RUnlock()
@@ -117,14 +116,14 @@ func (p *windowProcessor) leave(ctx context.Context, partition partition.Partiti
 	s.done.Wait()
 	if ctx.Err() == nil && !s.fenced() {
 		if s.save(ctx, time.Now(), false) == nil {
-			_ = s.emit(ctx, time.Now()) // what downstream does not take goes with the partition
+			_ = s.emit(ctx, time.Now()) // what downstream refuses moves with the partition
 		}
 	}
-	s.engine.EndRound()
+	s.engine.EndSnapshot()
 	p.partitions.mutex.Lock()
 	defer p.partitions.mutex.Unlock()
 	delete(p.partitions.shards, partition)
-	p.partitions.gone.AddPast(s.stats())
+	p.partitions.revoked.AddPast(s.stats())
 }
 
 func (p *partitions) all() []*shard {
@@ -137,47 +136,47 @@ func (p *partitions) all() []*shard {
 func (p *partitions) wait() {
 	for _, s := range p.all() {
 		s.done.Wait()
-		s.engine.EndRound()
+		s.engine.EndSnapshot()
 	}
 }
 
 func (p *partitions) stats() window.Stats {
 	p.mutex.RLock()
 	defer p.mutex.RUnlock()
-	sum := p.gone
+	sum := p.revoked
 	for _, s := range p.shards {
 		sum.Add(s.stats())
 	}
 	return sum
 }
 
-// partitionClient lets the state of a partition be kept as that of a storage is.
-// What it saves, it saves together with a position.
+// partitionClient is the storage client of a partition's state. It saves together with a
+// position.
 type partitionClient struct {
 	partition.Partition
 	position int64
 	lost     bool // a save failed: another collector owns the partition
 }
 
-// Get gives a piece.
+// Get returns a value.
 func (c *partitionClient) Get(_ context.Context, key string) ([]byte, error) {
 	return c.Partition.Get(key), nil
 }
 
-// Set saves a piece.
+// Set saves a value.
 func (c *partitionClient) Set(ctx context.Context, key string, value []byte) error {
 	return c.Batch(ctx, storage.SetOperation(key, value))
 }
 
-// Delete removes a piece.
+// Delete removes a value.
 func (c *partitionClient) Delete(ctx context.Context, key string) error {
 	return c.Batch(ctx, storage.DeleteOperation(key))
 }
 
-// Batch saves and removes pieces, all or none.
+// Batch saves and removes values, all or none.
 func (c *partitionClient) Batch(ctx context.Context, operations ...*storage.Operation) error {
 	return c.Save(ctx, c.position, operations...)
 }
 
-// Close does nothing: the receiver takes the partition away.
+// Close does nothing: the receiver revokes the partition.
 func (c *partitionClient) Close(context.Context) error { return nil }

@@ -133,7 +133,7 @@ func (o *owned) open(t *testing.T, p *windowProcessor) {
 	require.NoError(t, p.ConsumeLogs(ctx, plog.NewLogs()))
 }
 
-func TestThePartitionTakesItsStateAlong(t *testing.T) {
+func TestPartition_StateMovesWithIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		before, after := new(consumertest.LogsSink), new(consumertest.LogsSink)
@@ -165,7 +165,7 @@ func TestThePartitionTakesItsStateAlong(t *testing.T) {
 	})
 }
 
-func TestWhatIsNotSavedDoesNotLeave(t *testing.T) {
+func TestPartition_OnlySavedWindowsAreEmitted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		before, after := new(consumertest.LogsSink), new(consumertest.LogsSink)
@@ -190,7 +190,7 @@ func TestWhatIsNotSavedDoesNotLeave(t *testing.T) {
 	})
 }
 
-func TestTimeStandsStillWhileThePartitionIsBehind(t *testing.T) {
+func TestPartition_ClockDoesNotAdvanceDuringBacklog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sink := new(consumertest.LogsSink)
@@ -209,7 +209,7 @@ func TestTimeStandsStillWhileThePartitionIsBehind(t *testing.T) {
 	})
 }
 
-func TestABatchThatIsCountedAlreadyIsNotCountedAgain(t *testing.T) {
+func TestPartition_RedeliveredBatchIsCountedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sink := new(consumertest.LogsSink)
@@ -225,7 +225,7 @@ func TestABatchThatIsCountedAlreadyIsNotCountedAgain(t *testing.T) {
 	})
 }
 
-func TestAHoleInThePartitionIsNoCalm(t *testing.T) {
+func TestPartition_DataLossMakesWindowsIncomplete(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sink, log := new(consumertest.LogsSink), new(logged)
@@ -251,7 +251,7 @@ func TestAHoleInThePartitionIsNoCalm(t *testing.T) {
 	})
 }
 
-func TestShutdownEndsPartitionsThatNobodyTookAway(t *testing.T) {
+func TestPartition_ShutdownWithoutRevocation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p, partition := startPlain(t, new(consumertest.LogsSink)), new(logged).claim().catchUp()
@@ -263,7 +263,7 @@ func TestShutdownEndsPartitionsThatNobodyTookAway(t *testing.T) {
 
 // A round through the channels that is under way when the partition goes ends with
 // it. What it leaves behind would be found once the tests are through.
-func TestAPartitionThatGoesLeavesNothingBehind(t *testing.T) {
+func TestPartition_RevokedShardIsReleased(t *testing.T) {
 	t.Parallel()
 	for _, saved := range []bool{true, false} {
 		p, partition := startPlain(t, new(consumertest.LogsSink)), new(logged).claim().catchUp()
@@ -281,7 +281,7 @@ func TestAPartitionThatGoesLeavesNothingBehind(t *testing.T) {
 }
 
 // Own telemetry is of all shards together, and does not fall when one goes.
-func TestNumbersOfPartitionsAddUp(t *testing.T) {
+func TestPartition_StatsAreSums(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := startPlain(t, new(consumertest.LogsSink))

@@ -21,11 +21,11 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/partition"
 )
 
-// windowProcessor lets event records pass, and adds window records.
+// windowProcessor passes event records through, and adds window records.
 //
 // The counting is done by shards, each with a lock, a state and a goroutine of its
-// own. There is one for what comes from receivers that know of no partitions, and
-// one for each partition that is here.
+// own. There is one for the records of receivers without partitions, and one for
+// each partition that this collector owns.
 type windowProcessor struct {
 	id        component.ID
 	config    *Config
@@ -58,12 +58,12 @@ func newProcessor(set processor.Settings, config *Config, next consumer.Logs) (*
 	return p, nil
 }
 
-// Capabilities says that records pass untouched.
+// Capabilities implements consumer.Consumer: records pass unchanged.
 func (p *windowProcessor) Capabilities() consumer.Capabilities {
 	return consumer.Capabilities{MutatesData: false}
 }
 
-// Start restores the state, and begins to look at the wall clock.
+// Start restores the state and starts emitting.
 func (p *windowProcessor) Start(ctx context.Context, host component.Host) error {
 	if err := p.observe(); err != nil {
 		return err
@@ -79,8 +79,8 @@ func (p *windowProcessor) Start(ctx context.Context, host component.Host) error 
 	return nil
 }
 
-// Shutdown saves the state; without a storage it tells the windows that are still
-// open, as incomplete. The receiver has taken the partitions away by now.
+// Shutdown saves the state; without a storage it emits the windows that are still open, as
+// incomplete. The receiver has revoked the partitions by now.
 func (p *windowProcessor) Shutdown(ctx context.Context) error {
 	defer p.telemetry.Shutdown()
 	if p.stop == nil {
@@ -93,12 +93,12 @@ func (p *windowProcessor) Shutdown(ctx context.Context) error {
 }
 
 // ConsumeLogs counts a batch once it is accepted downstream, so that one that
-// is refused and offered again is counted once.
+// is refused and retried is counted once.
 func (p *windowProcessor) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	if from, ok := partition.FromContext(ctx); ok {
 		return p.consumePartition(ctx, from, logs)
 	}
-	if err := p.own.room(); err != nil {
+	if err := p.own.checkCapacity(); err != nil {
 		return err
 	}
 	b := p.batches.Get().(*batch)
@@ -114,7 +114,7 @@ func (p *windowProcessor) ConsumeLogs(ctx context.Context, logs plog.Logs) error
 	return nil
 }
 
-// stats are the numbers of all shards together, those that have gone included.
+// stats are the sums of all shards, those of revoked partitions included.
 func (p *windowProcessor) stats() window.Stats {
 	sum := p.partitions.stats()
 	sum.Add(p.own.stats())

@@ -86,7 +86,7 @@ func field(t *testing.T, from pcommon.Map, key string) float64 {
 	return value
 }
 
-func TestEventsPassAndTheirWindowFollows(t *testing.T) {
+func TestConsumeLogs_EventsPassAndTheirWindowFollows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sink := new(consumertest.LogsSink)
@@ -134,7 +134,7 @@ func isWindows(logs plog.Logs) bool {
 	return wslog.IsWindow(logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0))
 }
 
-func TestABatchThatIsOfferedAgainCountsOnce(t *testing.T) {
+func TestConsumeLogs_RetriedBatchCountsOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		refusals := 3
@@ -160,7 +160,7 @@ func TestABatchThatIsOfferedAgainCountsOnce(t *testing.T) {
 	})
 }
 
-func TestWindowsWaitForDownstreamInOrder(t *testing.T) {
+func TestEmit_WindowsWaitForDownstreamInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var refusing atomic.Bool
@@ -180,7 +180,7 @@ func TestWindowsWaitForDownstreamInOrder(t *testing.T) {
 		assert.Empty(t, windows(t, &sink.LogsSink))
 		assert.Less(t, refused.Load(), int64(10), "they are offered again less and less often")
 		refusing.Store(false)
-		time.Sleep(lastOfferAgain)
+		time.Sleep(maxRetryInterval)
 		synctest.Wait()
 		found := windows(t, &sink.LogsSink)
 		require.GreaterOrEqual(t, len(found), 7)
@@ -191,7 +191,7 @@ func TestWindowsWaitForDownstreamInOrder(t *testing.T) {
 	})
 }
 
-func TestEventsAreRefusedWhenTooManyWindowsWait(t *testing.T) {
+func TestConsumeLogs_RefusedWhileTooManyWindowsWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sink := &moody{refuse: func(logs plog.Logs) error {
@@ -215,7 +215,7 @@ func TestEventsAreRefusedWhenTooManyWindowsWait(t *testing.T) {
 	})
 }
 
-func TestWindowsRefusedForGoodDoNotHoldUpTheNext(t *testing.T) {
+func TestEmit_PermanentlyRefusedWindowsAreDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		refusals := 1
@@ -237,7 +237,7 @@ func TestWindowsRefusedForGoodDoNotHoldUpTheNext(t *testing.T) {
 	})
 }
 
-func TestShutdownTellsOpenWindowsAsIncomplete(t *testing.T) {
+func TestShutdown_EmitsOpenWindowsAsIncomplete(t *testing.T) {
 	t.Parallel()
 	sink := new(consumertest.LogsSink)
 	p := start(t, createDefaultConfig().(*Config), sink)
@@ -250,7 +250,7 @@ func TestShutdownTellsOpenWindowsAsIncomplete(t *testing.T) {
 	assert.False(t, complete.Bool())
 }
 
-func TestWithoutPassThroughOnlyWindowsLeave(t *testing.T) {
+func TestPassThrough_FalseEmitsWindowsOnly(t *testing.T) {
 	t.Parallel()
 	sink := new(consumertest.LogsSink)
 	config := createDefaultConfig().(*Config)
@@ -262,7 +262,7 @@ func TestWithoutPassThroughOnlyWindowsLeave(t *testing.T) {
 	assert.NotEmpty(t, windows(t, sink))
 }
 
-func TestRecordsThatAreNoEventsPassUncounted(t *testing.T) {
+func TestConsumeLogs_OtherRecordsPassUncounted(t *testing.T) {
 	t.Parallel()
 	sink := new(consumertest.LogsSink)
 	p := start(t, createDefaultConfig().(*Config), sink)
@@ -275,7 +275,7 @@ func TestRecordsThatAreNoEventsPassUncounted(t *testing.T) {
 
 // manyEvents is a batch as the receiver makes it.
 // A calm is told as far as there are signs of life, and no farther.
-func TestWithoutSignsOfLifeNothingIsTold(t *testing.T) {
+func TestEmit_NoWindowsWhileHeartbeatsAreOverdue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sink := new(consumertest.LogsSink)

@@ -35,7 +35,7 @@ const sampleStart = 1_715_623_200_000
 
 func sampleConfig() window.Config {
 	config := createDefaultConfig().(*Config).window()
-	config.Saved = true
+	config.TrackChanges = true
 	config.SeriesTTL = time.Hour
 	config.MaxSeriesPerTenant = 3
 	return config

@@ -21,19 +21,18 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// Windows of a shard that wait for downstream are at most leastWaiting, or
-// waitingPerSeries of all series where that is more. Past it event records are refused
-// until there is room.
+// At most minWaiting windows of a shard wait for downstream, or waitingPerSeries of all
+// series where that is more. Beyond it event records are refused.
 const (
-	leastWaiting     = 10_000
+	minWaiting       = 10_000
 	waitingPerSeries = 8
 )
 
-// shard is an engine with what keeps it going.
+// shard is an engine with its lock, state and goroutine.
 //
-// One lock guards the engine; it is taken per batch, never per event. Windows
-// that have ended wait in order, and leave from one goroutine (see emit.go), which
-// also saves the state (see checkpoint.go).
+// One lock guards the engine; it is taken per batch, never per event. Closed
+// windows wait in order, and one goroutine emits them (see emit.go) and saves the state
+// (see checkpoint.go).
 type shard struct {
 	config    *Config
 	next      consumer.Logs
@@ -47,7 +46,7 @@ type shard struct {
 	waiting  []wsevent.Window
 	saved    int   // how many of waiting are in a checkpoint
 	position int64 // in the partition: all before it is counted
-	clock    int64 // unix ms: how far the time of the partition has come
+	clock    int64 // unix ms: how far the time of the partition has advanced
 
 	deliveries map[string]wsevent.Delivery // by source
 	saturated  bool                        // a sum has, and it is logged
@@ -72,18 +71,18 @@ func (p *windowProcessor) newShard(config window.Config, logger *zap.Logger) *sh
 	}
 }
 
-// start begins to look at the wall clock.
+// start starts the goroutine.
 func (s *shard) start(ctx context.Context) {
 	ctx, s.stop = context.WithCancel(ctx)
 	s.done.Go(func() { s.run(ctx) })
 }
 
-// end saves the state; without a storage it tells the windows that are still open.
-// It is for when nothing runs any more.
+// end saves the state; without a storage it emits the windows that are still open. The
+// goroutine must have ended.
 func (s *shard) end(ctx context.Context) error {
 	if s.emitter.store != nil {
 		saved := s.save(ctx, time.Now(), true)
-		_ = s.emit(ctx, time.Now()) // what downstream does not take is on the storage
+		_ = s.emit(ctx, time.Now()) // what downstream refuses is saved
 		return errors.Join(saved, s.emitter.store.Close(ctx))
 	}
 	s.mutex.Lock()
@@ -91,20 +90,20 @@ func (s *shard) end(ctx context.Context) error {
 	s.drain()
 	s.mutex.Unlock()
 	if err := s.emit(ctx, time.Now()); err != nil {
-		return fmt.Errorf("%d windows that ended are lost, downstream does not take them: %w", s.waitingWindows(), err)
+		return fmt.Errorf("%d closed windows are lost, downstream refuses them: %w", s.waitingWindows(), err)
 	}
 	return nil
 }
 
-// room says when there is no room for the windows that events may end.
-func (s *shard) room() error {
-	if waiting := s.waitingWindows(); waiting >= max(leastWaiting, waitingPerSeries*s.config.MaxSeries) {
-		return fmt.Errorf("%d windows wait for downstream to take them; events are refused until it does", waiting)
+// checkCapacity returns an error while too many windows wait for downstream.
+func (s *shard) checkCapacity() error {
+	if waiting := s.waitingWindows(); waiting >= max(minWaiting, waitingPerSeries*s.config.MaxSeries) {
+		return fmt.Errorf("%d windows wait for downstream; events are refused until it accepts them", waiting)
 	}
 	return nil
 }
 
-// count counts a batch that came at a time, unix ms. delivery is that of its receiver,
+// count counts a batch that arrived at a time, unix ms. delivery is that of its receiver,
 // where it runs in this process.
 func (s *shard) count(b *batch, delivery wsevent.Delivery, at int64) {
 	s.mutex.Lock()
@@ -119,7 +118,7 @@ func (s *shard) count(b *batch, delivery wsevent.Delivery, at int64) {
 }
 
 // countUpTo counts a batch of the partition that ends before a position, unless it is
-// counted already: it may be offered again because another pipeline refused it.
+// counted already: it may be retried because another pipeline refused it.
 func (s *shard) countUpTo(position int64, b *batch, at int64) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -131,7 +130,7 @@ func (s *shard) countUpTo(position int64, b *batch, at int64) {
 	s.position, s.clock = position, max(s.clock, at)
 }
 
-// drain moves windows that have ended to those that wait.
+// drain moves closed windows to those that wait.
 func (s *shard) drain() {
 	ended := s.engine.Drain()
 	s.waiting = append(s.waiting, ended...)
@@ -141,7 +140,7 @@ func (s *shard) drain() {
 		}
 		if ended[i].Totals.Saturated() {
 			s.saturated = true
-			s.logger.Error("A sum has reached the largest number that it can hold and stays there; "+
+			s.logger.Error("A sum has reached its maximum and no longer grows; "+
 				"check the sizes in the events of this series. Further sums that reach it are not logged",
 				zap.String("sum", wsevent.TotalPayloadBytes), zap.Any("series", ended[i].Tags))
 		}

@@ -26,7 +26,7 @@ func (p *windowProcessor) open(ctx context.Context, host component.Host, now tim
 	client, err := state.Open(ctx, host, *p.config.Storage, component.KindProcessor, p.id)
 	if errors.Is(err, state.ErrUnavailable) {
 		config := p.config.window()
-		config.Saved = false
+		config.TrackChanges = false
 		p.own.engine = window.New(config)
 		p.logger.Error("Storage cannot be opened. Windows start without saved state, and no state is saved", zap.Error(err))
 		report(componentstatus.NewRecoverableErrorEvent(err))
@@ -97,7 +97,7 @@ func (s *shard) save(ctx context.Context, now time.Time, all bool) error {
 	err := s.emitter.store.write(ctx, c, waiting)
 	if err != nil {
 		s.mutex.Lock()
-		s.engine.SaveAgain()
+		s.engine.MarkAllDirty()
 		s.mutex.Unlock()
 		s.telemetry.WsWindowCheckpointFailures.Add(ctx, 1)
 	} else {

@@ -146,7 +146,7 @@ func last(t *testing.T, sink *consumertest.LogsSink) wslog.Record {
 	return found[len(found)-1]
 }
 
-func TestAKillGoesBackToWhatWasTold(t *testing.T) {
+func TestRestore_KillResumesFromTheEmittedWindows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		before, after := new(consumertest.LogsSink), new(consumertest.LogsSink)
@@ -177,7 +177,7 @@ func TestAKillGoesBackToWhatWasTold(t *testing.T) {
 	})
 }
 
-func TestAWindowGoesOnOverARestart(t *testing.T) {
+func TestRestore_OpenWindowContinues(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		before, after := new(consumertest.LogsSink), new(consumertest.LogsSink)
@@ -202,7 +202,7 @@ func TestAWindowGoesOnOverARestart(t *testing.T) {
 	})
 }
 
-func TestWindowsThatWaitSurviveAKill(t *testing.T) {
+func TestRestore_WaitingWindowsSurviveAKill(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		refusing := &moody{refuse: func(logs plog.Logs) error {
@@ -261,7 +261,7 @@ func TestCheckpoint_FailureIsReportedAsStatus(t *testing.T) {
 	})
 }
 
-func TestAFullDiskStopsNothing(t *testing.T) {
+func TestCheckpoint_FullDiskDoesNotStopWindows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sink := new(consumertest.LogsSink)
@@ -290,7 +290,7 @@ func TestAFullDiskStopsNothing(t *testing.T) {
 }
 
 // Windows whose leaving could not be noted are not offered again for ever.
-func TestWindowsTakenWhileTheDiskWasFull(t *testing.T) {
+func TestCheckpoint_WindowsDeliveredWhileTheDiskWasFull(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDisk()
@@ -321,7 +321,7 @@ func TestWindowsTakenWhileTheDiskWasFull(t *testing.T) {
 
 // What a full disk did not take is on it with the next checkpoint, however many
 // channels there are.
-func TestTheFirstCheckpointAfterAFullDiskIsWhole(t *testing.T) {
+func TestCheckpoint_FirstAfterAFullDiskIsComplete(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const channels = 5_000
@@ -352,7 +352,7 @@ func TestTheFirstCheckpointAfterAFullDiskIsWhole(t *testing.T) {
 
 // After a restart nothing is told of a stream until it is heard of: the platform
 // may be as dead as we were.
-func TestARestartIntoAnOutageIsNoCalm(t *testing.T) {
+func TestRestore_NoWindowsUntilTheStreamIsReceived(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDisk()
@@ -380,7 +380,7 @@ func TestARestartIntoAnOutageIsNoCalm(t *testing.T) {
 
 // Whatever single key is damaged or lost, the processor starts, says which it is,
 // keeps it, and counts on.
-func TestADamagedKeyIsSetAside(t *testing.T) {
+func TestRestore_DamagedKeyIsQuarantined(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDisk()
@@ -417,7 +417,7 @@ func TestADamagedKeyIsSetAside(t *testing.T) {
 	})
 }
 
-func TestAStorageThatIsNone(t *testing.T) {
+func TestStart_UnknownStorageIsAnError(t *testing.T) {
 	t.Parallel()
 	p, err := newProcessor(processortest.NewNopSettings(metadata.Type), onDisk(), consumertest.NewNop())
 	require.NoError(t, err)
@@ -427,7 +427,7 @@ func TestAStorageThatIsNone(t *testing.T) {
 }
 
 // A file that cannot be opened stops nothing.
-func TestAStorageThatCannotBeOpened(t *testing.T) {
+func TestStart_WithoutStorageThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zap.InfoLevel)
@@ -485,7 +485,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 				size += c.size
 				n++
 			}
-			p.own.engine.EndRound()
+			p.own.engine.EndSnapshot()
 			b.ReportMetric(float64(size)/float64(n), "B/checkpoint")
 		})
 	}

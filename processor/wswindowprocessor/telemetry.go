@@ -63,7 +63,7 @@ func (p *windowProcessor) observeMissed(_ context.Context, o metric.Int64Observe
 	return nil
 }
 
-// observeAge tells the age of the oldest of the shards' latest checkpoints. It says
+// observeAge reports the age of the oldest of the shards' latest checkpoints. It reports
 // nothing before the first checkpoint, and so never without a storage.
 func (p *windowProcessor) observeAge(_ context.Context, o metric.Float64Observer) error {
 	oldest := int64(0)

@@ -92,7 +92,7 @@ func TestWindow_SaturatedSumIsLoggedOnce(t *testing.T) {
 			assert.Equal(t, int64(math.MaxInt64), total)
 		}
 		require.Equal(t, 1, logged.Len())
-		assert.Contains(t, logged.All()[0].Message, "A sum has reached the largest number")
+		assert.Contains(t, logged.All()[0].Message, "A sum has reached its maximum")
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
 }

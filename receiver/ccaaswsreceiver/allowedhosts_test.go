@@ -16,7 +16,7 @@ import (
 )
 
 // What a platform calls things does not fill the log.
-func TestAnswersThatNameSomethingLong(t *testing.T) {
+func TestLogs_LongNamesAreCut(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 100_000)
 	notifications := func(c *Config) {
@@ -88,7 +88,7 @@ func TestAnswersThatNameSomethingLong(t *testing.T) {
 }
 
 // The credentials of a client do not leave for a host that a document names.
-func TestDocumentsThatNameOtherHosts(t *testing.T) {
+func TestAllowedHosts_OtherHostsGetNoCredentials(t *testing.T) {
 	t.Parallel()
 	const evil = "https://evil.example.net"
 	for name, test := range map[string]struct {

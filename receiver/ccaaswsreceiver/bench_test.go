@@ -48,7 +48,7 @@ func benchRecords(b *testing.B, raw string, share int) {
 	require.NoError(b, err)
 	r := newRecords(recordSettings{
 		platform: "genesys_cloud", raw: raw, redactor: redactor, userID: "plain", limits: jsonevent.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
-	}, func(string, string) {})
+	})
 	r.arriving(time.Now())
 	b.ReportAllocs()
 	n := 0

@@ -13,7 +13,7 @@ import (
 )
 
 // ws_window knows by this word that a receiver has ended.
-func TestCauseOfShutdownIsThatOfTheRecords(t *testing.T) {
+func TestShutdownCause_EqualsConstantOfRecords(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, wsevent.CauseShutdown, string(wsclient.Shutdown))
 }

@@ -9,15 +9,14 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
-// closeReasons are the reasons of an abnormal close, in the one spelling in which
-// reasons are compared.
+// closeReasons is the set of reasons of an abnormal close, normalized.
 type closeReasons map[string]bool
 
-// longestReason is more bytes than any reason that is compared has.
+// longestReason is longer than any reason in the set, in bytes.
 const longestReason = 64
 
-// newCloseReasons takes reasons of words with dots between them. A platform's APIs
-// have the words in either order: transport.failure, failureTransport.
+// newCloseReasons returns the set of reasons of one or two words. The APIs of a platform
+// have two words in either order: transport.failure, failureTransport.
 func newCloseReasons(reasons []string) closeReasons {
 	all := closeReasons{}
 	for _, reason := range reasons {
@@ -29,7 +28,7 @@ func newCloseReasons(reasons []string) closeReasons {
 	return all
 }
 
-// normalReason appends a reason in lower case, without what stands between words.
+// normalReason appends a reason in lower case, without separators between words.
 func normalReason(to, reason []byte) []byte {
 	for _, c := range reason {
 		switch {
@@ -43,7 +42,7 @@ func normalReason(to, reason []byte) []byte {
 	return to
 }
 
-// has is whether a reason is one of them.
+// has reports whether a reason is in the set.
 func (r closeReasons) has(reason []byte) bool {
 	if len(reason) > longestReason {
 		return false
@@ -52,9 +51,8 @@ func (r closeReasons) has(reason []byte) bool {
 	return r[string(normalReason(buffer[:0], reason))]
 }
 
-// abnormal is whether a connection was dropped: by its code, or where it has none,
-// by its reason. It is not known where the platform gives neither, or a reason that
-// means that it does not know.
+// abnormal reports whether a connection was dropped: by its code, or without one by its
+// reason. It is unknown without either, and for a reason that means unknown.
 func (r closeReasons) abnormal(e *jsonevent.Event) (abnormal, known bool) {
 	if e.HasCloseCode {
 		return e.CloseCode != 1000 && e.CloseCode != 1001, true

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
-	_ "time/tzdata" // timezone is read where the machine has no zones, too
+	_ "time/tzdata" // for timezone, on machines without time zones
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/configopaque"
@@ -28,77 +28,78 @@ import (
 type Config struct {
 	// Platform is genesys_cloud, nice_cxone or custom.
 	Platform string `mapstructure:"platform"`
-	// API is how the platform's events are had: realtime_events, notifications, event_hub.
+	// API selects the platform API that delivers events: realtime_events, notifications
+	// or event_hub.
 	API string `mapstructure:"api"`
-	// Region picks the platform's hosts, and is stamped on events that name none.
+	// Region selects the platform's hosts, and is the region of events without one.
 	Region string `mapstructure:"region"`
-	// Endpoint is a host or a full URL, instead of the region's.
+	// Endpoint is a host or a URL, instead of the region's.
 	Endpoint string `mapstructure:"endpoint"`
-	// TenantID is stamped on events that name no tenant.
+	// TenantID is the tenant of events without one.
 	TenantID string `mapstructure:"tenant_id"`
-	// OAuth2 is how a bearer token is had.
+	// OAuth2 configures how the bearer token is obtained.
 	OAuth2 OAuth2Config `mapstructure:"oauth2"`
-	// AllowedHosts are hosts that may get credentials when the platform names them,
-	// besides those that the configuration names; none: the platform's.
+	// AllowedHosts are the hosts that may get credentials when a response of the platform
+	// names them, besides those of the configuration; empty: the platform's.
 	AllowedHosts []string `mapstructure:"allowed_hosts"`
-	// Subprotocol is asked for on the socket; auto is the platform's.
+	// Subprotocol is requested on the socket; auto: the platform's.
 	Subprotocol string `mapstructure:"subprotocol"`
-	// Notifications is for the API of that name.
+	// Notifications configures the API of that name.
 	Notifications NotificationsConfig `mapstructure:"notifications"`
-	// EventHub is for the API of that name.
+	// EventHub configures the API of that name.
 	EventHub EventHubConfig `mapstructure:"event_hub"`
-	// Session says how a custom platform is talked to.
+	// Session configures the session of a custom platform.
 	Session SessionConfig `mapstructure:"session"`
-	// Preflight asks the platform what it speaks before the socket is opened.
+	// Preflight requests the platform's subprotocols before the socket is opened.
 	Preflight PreflightConfig `mapstructure:"preflight"`
-	// Connections is the number of sockets, each on its own.
+	// Connections is the number of independent connections.
 	Connections int `mapstructure:"connections"`
-	// Heartbeat finds out a socket that only looks open.
+	// Heartbeat detects half-open connections.
 	Heartbeat HeartbeatConfig `mapstructure:"heartbeat"`
-	// MaxFrameSize is the largest frame that is read, in bytes.
+	// MaxFrameSize is the maximum size of a frame, in bytes.
 	MaxFrameSize int `mapstructure:"max_frame_size"`
-	// PayloadSize is what the size of a message is: event, text, object or none.
+	// PayloadSize is the source of the size of a message: event, text, object or none.
 	PayloadSize string `mapstructure:"payload_size"`
-	// MaxPayloadSize is the largest size of a message that is taken, in bytes.
+	// MaxPayloadSize is the maximum size of a message, in bytes.
 	MaxPayloadSize int64 `mapstructure:"max_payload_size"`
-	// MaxDimensionLength is the longest tenant_id, region and channel_type of an
-	// event, in bytes.
+	// MaxDimensionLength is the maximum length of tenant_id, region and channel_type of
+	// an event, in bytes.
 	MaxDimensionLength int `mapstructure:"max_dimension_length"`
-	// MaxIDLength is the longest channel_id, user_id and id of an event, in bytes.
+	// MaxIDLength is the maximum length of channel_id, user_id and id of an event, in
+	// bytes.
 	MaxIDLength int `mapstructure:"max_id_length"`
-	// Timezone is the IANA name of the zone of times that name none.
+	// Timezone is the IANA time zone of timestamps without one.
 	Timezone string `mapstructure:"timezone"`
-	// Reconnect is how fast a socket is tried for again.
+	// Reconnect configures the wait between connection attempts.
 	Reconnect ReconnectConfig `mapstructure:"reconnect"`
-	// Rotation is how a socket is replaced before it is lost.
+	// Rotation configures how a socket is replaced before it is lost.
 	Rotation RotationConfig `mapstructure:"rotation"`
-	// Deduplication is how long an event is remembered that may come again.
+	// Deduplication configures how long events are remembered.
 	Deduplication DeduplicationConfig `mapstructure:"deduplication"`
-	// Limits bound what the platform is asked for.
+	// Limits bound the requests to the platform.
 	Limits LimitsConfig `mapstructure:"limits"`
-	// Batch is how records are put together.
+	// Batch bounds the batches of records.
 	Batch BatchConfig `mapstructure:"batch"`
-	// AliveInterval is the time between two signs of life in each stream; 0: none.
+	// AliveInterval is the time between two stream.alive records of a stream; 0: none.
 	AliveInterval time.Duration `mapstructure:"alive_interval"`
-	// Raw is how much of what was received stands in the bodies of records: full,
-	// redacted or none.
+	// Raw selects the bodies of records: full, redacted or none of the received object.
 	Raw string `mapstructure:"raw"`
-	// IncludeRaw is another name for it: true is full, false is none.
+	// IncludeRaw is an alias of Raw: true is full, false is none.
 	IncludeRaw bool `mapstructure:"include_raw"`
-	// Redact are paths of values that are redacted besides those that always are.
+	// Redact are paths of values that are redacted besides the defaults.
 	Redact []string `mapstructure:"redact"`
-	// UserID is how users are named: plain, hash or none.
+	// UserID selects the form of user ids: plain, hash or none.
 	UserID string `mapstructure:"user_id"`
-	// UserIDKey is that of the hash.
+	// UserIDKey is the key of the hash.
 	UserIDKey configopaque.String `mapstructure:"user_id_key"`
-	// Fields says where in an event its facts are.
+	// Fields are the paths of an event's fields.
 	Fields jsonevent.Fields `mapstructure:"fields"`
-	// Types says what makes an object an event of a type, where the platform has
-	// other words for it.
+	// Types are the conditions that make an object an event of a type, for platforms
+	// with other types.
 	Types jsonevent.Types `mapstructure:"types"`
-	// TLS is for HTTP and for the sockets.
+	// TLS is for HTTP and WebSocket connections.
 	TLS configtls.ClientConfig `mapstructure:"tls"`
-	// ProxyURL is for HTTP and for the sockets; empty: as the environment says.
+	// ProxyURL is for HTTP and WebSocket connections; empty: that of the environment.
 	ProxyURL configopaque.String `mapstructure:"proxy_url"`
 }
 
@@ -121,15 +122,15 @@ type (
 	PreflightConfig = api.PreflightConfig
 )
 
-// HeartbeatConfig is for a socket that only looks open.
+// HeartbeatConfig detects half-open connections.
 type HeartbeatConfig struct {
 	// Interval is the time between pings.
 	Interval time.Duration `mapstructure:"interval"`
-	// Timeout is of hearing nothing, not even the answer to a ping.
+	// Timeout is the maximum time without any inbound data, pongs included.
 	Timeout time.Duration `mapstructure:"timeout"`
 }
 
-// ReconnectConfig is for the waits between attempts.
+// ReconnectConfig configures the wait between connection attempts.
 type ReconnectConfig struct {
 	InitialInterval     time.Duration `mapstructure:"initial_interval"`
 	MaxInterval         time.Duration `mapstructure:"max_interval"`
@@ -137,29 +138,29 @@ type ReconnectConfig struct {
 	RandomizationFactor float64       `mapstructure:"randomization_factor"`
 }
 
-// RotationConfig is for the move to a new socket.
+// RotationConfig configures the replacement of sockets.
 type RotationConfig struct {
 	// Overlap is how long the old socket is read beside the new one.
 	Overlap time.Duration `mapstructure:"overlap"`
-	// MaxAge is how old a socket may become; 0: as old as it gets.
+	// MaxAge is the maximum age of a socket; 0 disables the age limit.
 	MaxAge time.Duration `mapstructure:"max_age"`
 }
 
-// DeduplicationConfig is for events that come again.
+// DeduplicationConfig configures the removal of duplicate events.
 type DeduplicationConfig struct {
-	// Window is how long an event is remembered; 0: not at all.
+	// Window is how long an event is remembered; 0 disables deduplication.
 	Window time.Duration `mapstructure:"window"`
-	// MaxEvents is how many events are remembered at most, by each connection.
+	// MaxEvents is the maximum number of events that each connection remembers.
 	MaxEvents int `mapstructure:"max_events"`
 }
 
-// LimitsConfig is for what a receiver may ask of its platform.
+// LimitsConfig bounds the requests of a receiver to its platform.
 type LimitsConfig struct {
 	RequestsPerMinute int `mapstructure:"requests_per_minute"`
 	DialsPerMinute    int `mapstructure:"dials_per_minute"`
 }
 
-// BatchConfig is for batches of records.
+// BatchConfig bounds the batches of records.
 type BatchConfig struct {
 	MaxEvents int           `mapstructure:"max_events"`
 	Timeout   time.Duration `mapstructure:"timeout"`
@@ -176,7 +177,7 @@ var (
 	_ confmap.Unmarshaler = (*Config)(nil)
 )
 
-// Unmarshal reads the configuration. What it does not say is as the API needs it.
+// Unmarshal reads the configuration. Settings that are not given have the API's defaults.
 func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	if err := confduration.Unmarshal(conf, c); err != nil {
 		return err
@@ -211,7 +212,7 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	return nil
 }
 
-// splitScopes makes scopes of texts that may name several, as RFC 6749 writes them.
+// splitScopes splits texts of several scopes, as RFC 6749 writes them.
 func splitScopes(texts []string) []string {
 	var scopes []string
 	for _, text := range texts {
@@ -220,7 +221,7 @@ func splitScopes(texts []string) []string {
 	return scopes
 }
 
-// Validate says everything that cannot be as it is, by key.
+// Validate reports all invalid settings, each with its YAML key.
 func (c *Config) Validate() error {
 	upstream, err := api.Lookup(c.Platform, c.API)
 	if err != nil {
@@ -257,17 +258,18 @@ func (c *Config) upstream(profile *api.Profile) *api.Config {
 	}
 }
 
-// mapping returns where the fields of events are, and what makes an object one.
+// mapping returns the paths of fields and the conditions of types: those of the API
+// unless configured.
 func (c *Config) mapping(profile *api.Profile) (jsonevent.Fields, jsonevent.Types) {
 	fields := c.Fields
-	fields.Text = "" // configured by itself
+	fields.Text = "" // configured separately
 	if len(c.Types) == 0 && fields == jsonevent.DefaultFields() {
 		return profile.Fields, profile.Types
 	}
 	return fields, c.Types
 }
 
-// decoder makes a decoder of frames whose objects are events.
+// decoder returns a decoder of frames with JSON events.
 func (c *Config) decoder(profile *api.Profile) (*jsonevent.Decoder, error) {
 	fields, types := c.mapping(profile)
 	fields.Text = c.text(profile)
@@ -294,7 +296,7 @@ func (c *Config) decoder(profile *api.Profile) (*jsonevent.Decoder, error) {
 	return decoder, nil
 }
 
-// text is where in an event the text is.
+// text returns the path of the text of a message.
 func (c *Config) text(profile *api.Profile) string { return cmp.Or(c.Fields.Text, profile.Fields.Text) }
 
 func (c *Config) validatePayloadSize(profile *api.Profile) error {
@@ -305,7 +307,7 @@ func (c *Config) validatePayloadSize(profile *api.Profile) error {
 	case c.PayloadSize != api.SizeOfText:
 		return nil
 	case c.text(profile) == "":
-		return errors.New(`payload_size: "text": needs fields.text, the path of the text`)
+		return errors.New(`payload_size: "text": needs fields::text, the path of the text`)
 	}
 	return nil
 }
@@ -313,55 +315,55 @@ func (c *Config) validatePayloadSize(profile *api.Profile) error {
 func (c *Config) validateOAuth2() error {
 	o := &c.OAuth2
 	return errors.Join(
-		api.Need(o.GrantType == clientCredentials || o.GrantType == passwordGrant, "oauth2.grant_type", o.GrantType, clientCredentials+" or "+passwordGrant),
-		api.Need(o.GrantType != passwordGrant || o.Username != "", "oauth2.username", o.Username, "given with oauth2.grant_type: password"),
-		api.Need(o.GrantType != passwordGrant || o.Password != "", "oauth2.password", "", "given with oauth2.grant_type: password"),
-		api.Need(o.GrantType == passwordGrant || o.Username == "" && o.Password == "", "oauth2.username", "…", "left out unless oauth2.grant_type is password"),
-		api.Need(!o.StrictScopes || len(o.Scopes) > 0, "oauth2.strict_scopes", o.StrictScopes, "false while oauth2.scopes is empty: there is nothing to compare with"),
+		api.Need(o.GrantType == clientCredentials || o.GrantType == passwordGrant, "oauth2::grant_type", o.GrantType, clientCredentials+" or "+passwordGrant),
+		api.Need(o.GrantType != passwordGrant || o.Username != "", "oauth2::username", o.Username, "given with oauth2::grant_type: password"),
+		api.Need(o.GrantType != passwordGrant || o.Password != "", "oauth2::password", "", "given with oauth2::grant_type: password"),
+		api.Need(o.GrantType == passwordGrant || o.Username == "" && o.Password == "", "oauth2::username", "…", "left out unless oauth2::grant_type is password"),
+		api.Need(!o.StrictScopes || len(o.Scopes) > 0, "oauth2::strict_scopes", o.StrictScopes, "false while oauth2::scopes is empty: there is nothing to compare with"),
 	)
 }
 
 func (c *Config) validateRotation() []error {
 	return slices.DeleteFunc([]error{
-		api.Need(c.Rotation.Overlap >= 0 && c.Rotation.Overlap <= 10*time.Minute, "rotation.overlap", c.Rotation.Overlap, "0 to 10m"),
-		api.Need(c.Rotation.MaxAge >= 0, "rotation.max_age", c.Rotation.MaxAge, "0 (as old as it gets) or more"),
-		api.Need(c.Deduplication.Window >= 0 && c.Deduplication.Window <= time.Hour, "deduplication.window", c.Deduplication.Window, "0 (off) to 1h"),
-		api.Need(c.Deduplication.MaxEvents >= 1000 && c.Deduplication.MaxEvents <= 10_000_000, "deduplication.max_events", c.Deduplication.MaxEvents, "1000 to 10000000"),
-		api.Need(c.Limits.RequestsPerMinute >= 10, "limits.requests_per_minute", c.Limits.RequestsPerMinute, "10 or more"),
-		api.Need(c.Limits.DialsPerMinute >= 1, "limits.dials_per_minute", c.Limits.DialsPerMinute, "1 or more"),
-		api.Need(c.Notifications.RefreshInterval >= time.Second, "notifications.refresh_interval", c.Notifications.RefreshInterval, "1s or more"),
-		api.Need(!slices.Contains(c.Notifications.Topics, ""), "notifications.topics", c.Notifications.Topics, "names, none empty"),
+		api.Need(c.Rotation.Overlap >= 0 && c.Rotation.Overlap <= 10*time.Minute, "rotation::overlap", c.Rotation.Overlap, "0 to 10m"),
+		api.Need(c.Rotation.MaxAge >= 0, "rotation::max_age", c.Rotation.MaxAge, "0 (no limit) or more"),
+		api.Need(c.Deduplication.Window >= 0 && c.Deduplication.Window <= time.Hour, "deduplication::window", c.Deduplication.Window, "0 (off) to 1h"),
+		api.Need(c.Deduplication.MaxEvents >= 1000 && c.Deduplication.MaxEvents <= 10_000_000, "deduplication::max_events", c.Deduplication.MaxEvents, "1000 to 10000000"),
+		api.Need(c.Limits.RequestsPerMinute >= 10, "limits::requests_per_minute", c.Limits.RequestsPerMinute, "10 or more"),
+		api.Need(c.Limits.DialsPerMinute >= 1, "limits::dials_per_minute", c.Limits.DialsPerMinute, "1 or more"),
+		api.Need(c.Notifications.RefreshInterval >= time.Second, "notifications::refresh_interval", c.Notifications.RefreshInterval, "1s or more"),
+		api.Need(!slices.Contains(c.Notifications.Topics, ""), "notifications::topics", c.Notifications.Topics, "names, none empty"),
 	}, func(err error) bool { return err == nil })
 }
 
 func (c *Config) validateNumbers() []error {
 	return slices.DeleteFunc([]error{
 		api.Need(!strings.ContainsFunc(c.Subprotocol, notToken) && c.Subprotocol != "", "subprotocol", c.Subprotocol, "auto, or a name of letters, digits and .-_+"),
-		api.Need(!c.Preflight.Enabled || strings.HasPrefix(c.Preflight.Path, "/"), "preflight.path", c.Preflight.Path, "a path that begins with /"),
+		api.Need(!c.Preflight.Enabled || strings.HasPrefix(c.Preflight.Path, "/"), "preflight::path", c.Preflight.Path, "a path that begins with /"),
 		api.Need(c.Connections >= 1 && c.Connections <= 100, "connections", c.Connections, "1 to 100"),
-		api.Need(c.Heartbeat.Interval > 0, "heartbeat.interval", c.Heartbeat.Interval, "more than 0"),
-		api.Need(c.Heartbeat.Timeout > c.Heartbeat.Interval, "heartbeat.timeout", c.Heartbeat.Timeout,
-			fmt.Sprintf("more than heartbeat.interval (%v), so that a ping can be answered", c.Heartbeat.Interval)),
+		api.Need(c.Heartbeat.Interval > 0, "heartbeat::interval", c.Heartbeat.Interval, "more than 0"),
+		api.Need(c.Heartbeat.Timeout > c.Heartbeat.Interval, "heartbeat::timeout", c.Heartbeat.Timeout,
+			fmt.Sprintf("more than heartbeat::interval (%v), so that a ping can be answered", c.Heartbeat.Interval)),
 		api.Need(c.MaxFrameSize >= 1<<10 && c.MaxFrameSize <= 64<<20, "max_frame_size", c.MaxFrameSize, "1024 to 67108864 bytes"),
 		api.Need(c.MaxPayloadSize >= 1 && c.MaxPayloadSize <= 1<<50, "max_payload_size", c.MaxPayloadSize, "1 to 1125899906842624 bytes"),
 		api.Need(c.MaxDimensionLength >= 16 && c.MaxDimensionLength <= 1024, "max_dimension_length", c.MaxDimensionLength, "16 to 1024 bytes"),
 		api.Need(c.MaxIDLength >= 36 && c.MaxIDLength <= 4096, "max_id_length", c.MaxIDLength, "36 to 4096 bytes"),
 		c.validateDimension("tenant_id", c.TenantID),
 		c.validateDimension("region", c.Region),
-		api.Need(c.Reconnect.InitialInterval > 0, "reconnect.initial_interval", c.Reconnect.InitialInterval, "more than 0"),
-		api.Need(c.Reconnect.MaxInterval >= c.Reconnect.InitialInterval, "reconnect.max_interval", c.Reconnect.MaxInterval,
-			fmt.Sprintf("at least reconnect.initial_interval (%v)", c.Reconnect.InitialInterval)),
-		api.Need(c.Reconnect.Multiplier >= 1, "reconnect.multiplier", c.Reconnect.Multiplier, "at least 1"),
-		api.Need(c.Reconnect.RandomizationFactor >= 0 && c.Reconnect.RandomizationFactor < 1, "reconnect.randomization_factor",
+		api.Need(c.Reconnect.InitialInterval > 0, "reconnect::initial_interval", c.Reconnect.InitialInterval, "more than 0"),
+		api.Need(c.Reconnect.MaxInterval >= c.Reconnect.InitialInterval, "reconnect::max_interval", c.Reconnect.MaxInterval,
+			fmt.Sprintf("at least reconnect::initial_interval (%v)", c.Reconnect.InitialInterval)),
+		api.Need(c.Reconnect.Multiplier >= 1, "reconnect::multiplier", c.Reconnect.Multiplier, "at least 1"),
+		api.Need(c.Reconnect.RandomizationFactor >= 0 && c.Reconnect.RandomizationFactor < 1, "reconnect::randomization_factor",
 			c.Reconnect.RandomizationFactor, "0 or more, and less than 1"),
 		api.Need(c.AliveInterval == 0 || c.AliveInterval >= 100*time.Millisecond && c.AliveInterval <= 10*time.Minute, "alive_interval", c.AliveInterval,
 			"0 (none), or 100ms to 10m"),
-		api.Need(c.Batch.MaxEvents >= 1 && c.Batch.MaxEvents <= 100_000, "batch.max_events", c.Batch.MaxEvents, "1 to 100000"),
-		api.Need(c.Batch.Timeout > 0 && c.Batch.Timeout <= time.Minute, "batch.timeout", c.Batch.Timeout, "more than 0, at most 1m"),
+		api.Need(c.Batch.MaxEvents >= 1 && c.Batch.MaxEvents <= 100_000, "batch::max_events", c.Batch.MaxEvents, "1 to 100000"),
+		api.Need(c.Batch.Timeout > 0 && c.Batch.Timeout <= time.Minute, "batch::timeout", c.Batch.Timeout, "more than 0, at most 1m"),
 	}, func(err error) bool { return err == nil })
 }
 
-// validateDimension reports what events could not be named by, either.
+// validateDimension reports a value that events could not have, either.
 func (c *Config) validateDimension(key, value string) error {
 	limits := jsonevent.Limits{Dimension: c.MaxDimensionLength}
 	switch limits.DimensionFault([]byte(value)) {
@@ -374,7 +376,7 @@ func (c *Config) validateDimension(key, value string) error {
 	}
 }
 
-// notToken tells characters that cannot be in a subprotocol (RFC 9110, token).
+// notToken reports whether a character cannot be in a subprotocol (RFC 9110, token).
 func notToken(r rune) bool {
 	return r <= ' ' || r > '~' || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r)
 }

@@ -151,30 +151,30 @@ func TestBadConfig(t *testing.T) {
 		"other_api":           {`api: "notifications": must be event_hub or realtime_events with platform "nice_cxone"`},
 		"unknown_api":         {`api: "smoke_signals": must be notifications or realtime_events with platform "genesys_cloud"`},
 		"session_elsewhere":   {`session: is for platform "custom"`},
-		"strict_without":      {"oauth2.strict_scopes: true: must be false while oauth2.scopes is empty"},
-		"password_grant":      {`oauth2.username: "": must be given with oauth2.grant_type: password`, "oauth2.password"},
-		"event_hub_twice":     {"deduplication.window: 0s: must be more than 0 with api: event_hub"},
-		"no_path_in_answer":   {`session.url_from.path: "": must be the path of the address in the response`},
-		"answer_in_the_clear": {"session.url_from.url: http://gateway.example.com: would send the token in the clear"},
-		"answer_nowhere":      {"session.url_from.url: not an address"},
-		"username_elsewhere":  {"oauth2.username", "must be left out unless oauth2.grant_type is password"},
+		"strict_without":      {"oauth2::strict_scopes: true: must be false while oauth2::scopes is empty"},
+		"password_grant":      {`oauth2::username: "": must be given with oauth2::grant_type: password`, "oauth2::password"},
+		"event_hub_twice":     {"deduplication::window: 0s: must be more than 0 with api: event_hub"},
+		"no_path_in_answer":   {`session::url_from::path: "": must be the path of the address in the response`},
+		"answer_in_the_clear": {"session::url_from::url: http://gateway.example.com: would send the token in the clear"},
+		"answer_nowhere":      {"session::url_from::url: not an address"},
+		"username_elsewhere":  {"oauth2::username", "must be left out unless oauth2::grant_type is password"},
 		"types":               {`types: "message.shout": must be one of connection.open`},
 		"rotation": {
-			"rotation.overlap: 1h0m0s: must be 0 to 10m", "deduplication.max_events: 1: must be", "limits.requests_per_minute: 1: must be 10 or more",
-			"limits.dials_per_minute: 0: must be 1 or more", "notifications.refresh_interval: 0s: must be",
-			"session.keep_alive.interval: 0s: must be more than 0", `session.on_open[0].send: "": must be a frame`,
+			"rotation::overlap: 1h0m0s: must be 0 to 10m", "deduplication::max_events: 1: must be", "limits::requests_per_minute: 1: must be 10 or more",
+			"limits::dials_per_minute: 0: must be 1 or more", "notifications::refresh_interval: 0s: must be",
+			"session::keep_alive::interval: 0s: must be more than 0", `session::on_open[0]::send: "": must be a frame`,
 		},
-		"no_client":            {"oauth2.client_id: missing"},
-		"no_secret":            {"oauth2.client_secret: missing"},
-		"no_client_id":         {"oauth2.client_id: missing"},
-		"in_the_clear":         {"endpoint: ws://gateway.example.com: would send the token in the clear; use wss, or say tls.insecure: true"},
-		"token_in_the_clear":   {"oauth2.token_url: http://login.example.com", "in the clear"},
+		"no_client":            {"oauth2::client_id: missing"},
+		"no_secret":            {"oauth2::client_secret: missing"},
+		"no_client_id":         {"oauth2::client_id: missing"},
+		"in_the_clear":         {"endpoint: ws://gateway.example.com: would send the token in the clear; use wss, or set tls::insecure: true"},
+		"token_in_the_clear":   {"oauth2::token_url: http://login.example.com", "in the clear"},
 		"password_in_endpoint": {"endpoint: has a user name"},
 		"strange_scheme":       {"endpoint: ftp://gateway.example.com: must be wss"},
 		"no_host":              {"endpoint: not an address"},
 		"proxy":                {"proxy_url: not a URL"},
 		"proxy_scheme":         {`proxy_url: scheme "ftp"`},
-		"preflight_elsewhere":  {`preflight.path: "//elsewhere/version": must be a path`},
+		"preflight_elsewhere":  {`preflight::path: "//elsewhere/version": must be a path`},
 		"fields":               {"fields::timestamp: "},
 		"identifiers": {
 			"max_payload_size: 0: must be 1 to 1125899906842624 bytes", "max_dimension_length: 2000: must be 16 to 1024 bytes",
@@ -187,16 +187,16 @@ func TestBadConfig(t *testing.T) {
 		"short_user_key":    {"user_id_key: \"…\": must be at least 16 bytes with user_id: hash"},
 		"redact_nothing":    {"redact: [customer.note]: must be left out with raw: full"},
 		"size_of_what":      {`payload_size: "words": must be one of event, text, object, none`},
-		"size_of_no_text":   {`payload_size: "text": needs fields.text, the path of the text`},
+		"size_of_no_text":   {`payload_size: "text": needs fields::text, the path of the text`},
 		"size_of_snapshots": {`payload_size: "text": must be event, object or none with api: notifications`},
 		"size_of_bad_path":  {`fields::text: "type.word": fields::type reads a value at "type"`},
 		"long_tenant":       {"tenant_id: 17 bytes: must be at most max_dimension_length (16)"},
 		"numbers": {
-			`subprotocol: "v2 events": must be`, `preflight.path: "version": must be a path that begins with /`,
-			"connections: 0: must be 1 to 100", "heartbeat.timeout: 30s: must be more than heartbeat.interval (30s)",
-			"max_frame_size: 12: must be 1024 to 67108864 bytes", "reconnect.max_interval: 1m0s: must be at least reconnect.initial_interval (2m0s)",
-			"reconnect.multiplier: 0.5: must be at least 1", "reconnect.randomization_factor: 1: must be 0 or more, and less than 1",
-			"batch.max_events: 0: must be 1 to 100000", "batch.timeout: 0s: must be more than 0",
+			`subprotocol: "v2 events": must be`, `preflight::path: "version": must be a path that begins with /`,
+			"connections: 0: must be 1 to 100", "heartbeat::timeout: 30s: must be more than heartbeat::interval (30s)",
+			"max_frame_size: 12: must be 1024 to 67108864 bytes", "reconnect::max_interval: 1m0s: must be at least reconnect::initial_interval (2m0s)",
+			"reconnect::multiplier: 0.5: must be at least 1", "reconnect::randomization_factor: 1: must be 0 or more, and less than 1",
+			"batch::max_events: 0: must be 1 to 100000", "batch::timeout: 0s: must be more than 0",
 			"alive_interval: 1ms: must be 0 (none), or 100ms to 10m",
 		},
 	} {
@@ -227,7 +227,7 @@ func TestDefaultsOfTheAPIs(t *testing.T) {
 	assert.Equal(t, []map[string][]string{{"content|json.Type": {"MESSAGE"}, "content|json.ParticipantRole": {"AGENT", "SYSTEM"}}}, config.Types["message.send"])
 }
 
-func TestScopesAreSplitAtBlanks(t *testing.T) {
+func TestScopes_SplitAtBlanks(t *testing.T) {
 	t.Parallel()
 	for _, given := range []any{"a:b c:d", []any{"a:b c:d"}, []any{" a:b", "c:d "}} {
 		config := createDefaultConfig().(*Config)
@@ -237,7 +237,7 @@ func TestScopesAreSplitAtBlanks(t *testing.T) {
 	}
 }
 
-func TestHostsAndPorts(t *testing.T) {
+func TestEndpoint_HostsAndPorts(t *testing.T) {
 	t.Parallel()
 	for endpoint, says := range map[string]string{
 		"wss://gateway.example.com:65535":      "",
@@ -293,5 +293,5 @@ func TestHostsAndPorts(t *testing.T) {
 	require.ErrorContains(t, config.Validate(), `proxy_url: port "312800": must be 1 to 65535`)
 	config = configFor("wss://gateway.example.com")
 	config.OAuth2.TokenURL = "https://<tenant>.example.com/token"
-	require.ErrorContains(t, config.Validate(), `oauth2.token_url: "<tenant>.example.com": is a placeholder`)
+	require.ErrorContains(t, config.Validate(), `oauth2::token_url: "<tenant>.example.com": is a placeholder`)
 }

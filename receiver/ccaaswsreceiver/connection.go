@@ -20,158 +20,161 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// connection makes records of what a session lives through: of what it reads, and
-// of the stream itself. All of it goes through one outbox, in order.
+// connection converts the callbacks of a session into log records: frames into events,
+// and changes of the session into stream records. All records go through one batcher, in
+// order.
 type connection struct {
 	number    int
 	source    string
 	session   *wsclient.Session
-	outbox    *outbox
+	batcher   *batcher
 	delivery  *delivery
 	streams   *streams
 	status    *status
 	telemetry *metadata.TelemetryBuilder
 	logger    *zap.Logger
+	backoff   wsclient.Backoff
 
-	heard  time.Time // the last sign of life; before the first, when we began
-	alive  alive
-	down   wsclient.Cause  // why there is no socket; empty: there is, or was no attempt yet
-	warned map[string]bool // reasons of violations that the log has told of
-	newest time.Time       // since when the newest socket is up
-	hasty  time.Time       // the last log line of sockets that are replaced too often
-	pace   wsclient.Backoff
+	lastActivity time.Time // of the platform; before the first, the start of the receiver
+	heartbeat    heartbeat
+	down         wsclient.Cause // why no socket is up; empty: one is, or there was no attempt yet
+	newestUp     time.Time      // when the newest socket was opened
+	churnLogged  time.Time      // the last log line of rotations that are too frequent
 
-	healthMutex sync.Mutex // the session reports, and the monitor looks
+	healthMutex sync.Mutex // the session reports changes, and the monitor reads
 	health      health
-	idle        func() bool // whether the session has nothing to connect for; nil: it always has
+	idle        func() bool // whether the session has nothing to connect for; nil: never
 
 	mutex  sync.Mutex         // two sockets may be read at once
-	pieces *jsonevent.Decoder // of frames that are too large; the others are decoded in the outbox
+	pieces *jsonevent.Decoder // of frames that are too large
 }
 
 var _ wsclient.Handler = (*connection)(nil)
 
-// Connected tells that the stream lives, and of the time in which it did not.
+// Connected emits stream.connected, and stream.gap after a time without a socket.
 func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 	ctx := context.Background()
 	c.telemetry.CcaasWsConnects.Add(ctx, 1)
 	c.telemetry.CcaasWsConnections.Add(ctx, 1)
-	c.newest = at
-	c.note(at, func(h *health) { h.connected(at) })
-	streams := c.streams.carried(at)
+	c.newestUp = at
+	c.updateHealth(at, func(h *health) { h.connected(at) })
+	streams := c.streams.current(at)
+	var gap time.Duration
 	if c.down != "" {
-		c.telemetry.CcaasWsReconnects.Add(ctx, 1, cause(c.down))
-		c.gapped(streams, at, c.down)
+		gap = at.Sub(c.lastActivity)
+		c.telemetry.CcaasWsReconnects.Add(ctx, 1, causeAttribute(c.down))
+		c.emitGap(streams, c.lastActivity, at, c.down)
 	}
 	for _, one := range streams {
-		c.outbox.stream(wsevent.StreamConnected, one, at, func(record plog.LogRecord) {
+		c.batcher.stream(wsevent.StreamConnected, one, at, func(record plog.LogRecord) {
 			record.Attributes().PutInt(wsevent.StreamConnection, int64(c.number))
 			record.Attributes().PutDouble(wsevent.StreamRoundTrip, float64(roundTrip)/float64(time.Millisecond))
-			if c.alive.interval > 0 {
-				record.Attributes().PutInt(wsevent.AliveInterval, c.alive.interval.Milliseconds())
+			if c.heartbeat.interval > 0 {
+				record.Attributes().PutInt(wsevent.AliveInterval, c.heartbeat.interval.Milliseconds())
 			}
 		})
 	}
-	c.logger.Info("Connected", zap.Duration("gap", c.gap(at)))
-	c.down, c.heard = "", at
-	c.alive.begin(at, c.session.ReadTo, c.lives)
+	c.logger.Info("Connected", zap.Duration("gap", gap))
+	c.down, c.lastActivity = "", at
+	c.heartbeat.start(at, c.session.ReadTo, c.emitHeartbeat)
 }
 
-// gapped tells of the time from the last sign of life to now.
-func (c *connection) gapped(streams []stream, at time.Time, why wsclient.Cause) {
-	c.telemetry.CcaasWsGapTime.Add(context.Background(), at.Sub(c.heard).Seconds())
+// emitGap emits stream.gap for a time in which events may be lost.
+func (c *connection) emitGap(streams []stream, from, to time.Time, cause wsclient.Cause) {
+	c.telemetry.CcaasWsGapTime.Add(context.Background(), to.Sub(from).Seconds())
 	for _, one := range streams {
-		c.outbox.stream(wsevent.StreamGap, one, at, func(record plog.LogRecord) {
-			record.Attributes().PutInt(wsevent.GapStart, c.heard.UnixMilli())
-			record.Attributes().PutInt(wsevent.GapEnd, at.UnixMilli())
-			record.Attributes().PutStr(wsevent.StreamCause, string(why))
+		c.batcher.stream(wsevent.StreamGap, one, to, func(record plog.LogRecord) {
+			record.Attributes().PutInt(wsevent.GapStart, from.UnixMilli())
+			record.Attributes().PutInt(wsevent.GapEnd, to.UnixMilli())
+			record.Attributes().PutStr(wsevent.StreamCause, string(cause))
 		})
 	}
 }
 
-func (c *connection) gap(now time.Time) time.Duration {
-	if c.down == "" {
-		return 0
+// emitHeartbeat emits stream.alive for each stream.
+func (c *connection) emitHeartbeat(at time.Time, since time.Duration) {
+	for _, one := range c.streams.current(at) {
+		c.batcher.stream(wsevent.StreamAlive, one, at, func(record plog.LogRecord) {
+			record.Attributes().PutInt(wsevent.StreamConnection, int64(c.number))
+			record.Attributes().PutInt(wsevent.AliveInterval, since.Milliseconds())
+		})
 	}
-	return now.Sub(c.heard)
 }
 
-// Failed tells of an attempt that came to nothing. The stream is told of it once
-// it lives again, by its gap.
+// Failed records a failed attempt. The stream.gap record after the next connection has
+// its cause.
 func (c *connection) Failed(failure *wsclient.Failure, wait time.Duration) {
-	c.telemetry.CcaasWsConnectFailures.Add(context.Background(), 1, cause(failure.Cause))
+	c.telemetry.CcaasWsConnectFailures.Add(context.Background(), 1, causeAttribute(failure.Cause))
 	if c.down == "" {
 		c.down = failure.Cause
 	}
-	c.note(time.Now(), func(h *health) { h.failed(failure) })
+	c.updateHealth(time.Now(), func(h *health) { h.failed(failure) })
 	fields := []zap.Field{zap.Error(failure), zap.String("cause", string(failure.Cause)), zap.Duration("next_attempt_in", wait)}
 	if failure.RetryAfter > 0 {
 		fields = append(fields, zap.Duration("retry_after", failure.RetryAfter))
 	}
 	if failure.Permanent {
-		c.logger.Error("Cannot connect, and trying again will not mend it; trying again slowly", fields...)
+		c.logger.Error("Cannot connect because of the configuration; retrying at the maximum interval", fields...)
 		return
 	}
-	c.logger.Warn("Cannot connect; trying again", fields...)
+	c.logger.Warn("Cannot connect; retrying", fields...)
 }
 
-// Rotated tells that a new socket has taken over. The stream is told of nothing:
-// it has no gap.
-func (c *connection) Rotated(why wsclient.Cause, at time.Time) {
+// Rotated records a new socket beside the old one. There is no gap, and no record.
+func (c *connection) Rotated(cause wsclient.Cause, at time.Time) {
 	ctx := context.Background()
 	c.telemetry.CcaasWsConnections.Add(ctx, 1)
-	c.telemetry.CcaasWsRotations.Add(ctx, 1, cause(why))
-	c.note(at, func(h *health) { h.rotated() })
-	c.logHaste(why, at)
-	c.newest = at
-	c.heard = at
-	c.logger.Info("A new socket is up beside the old one, which is left after the overlap", zap.String("cause", string(why)))
+	c.telemetry.CcaasWsRotations.Add(ctx, 1, causeAttribute(cause))
+	c.updateHealth(at, func(h *health) { h.rotated() })
+	c.logChurn(cause, at)
+	c.newestUp = at
+	c.lastActivity = at
+	c.logger.Info("A new socket is up beside the old one, which is closed after the overlap", zap.String("cause", string(cause)))
 }
 
-// NotRotated tells that the old socket has to do for longer.
-func (c *connection) NotRotated(why wsclient.Cause, failure *wsclient.Failure, wait time.Duration) {
-	c.telemetry.CcaasWsConnectFailures.Add(context.Background(), 1, cause(failure.Cause))
-	c.note(time.Now(), func(h *health) { h.notRotated(failure) })
-	c.logger.Warn("Cannot open a new socket beside the old one, which still works; trying again", zap.String("cause", string(why)),
+// NotRotated records a failed rotation.
+func (c *connection) NotRotated(cause wsclient.Cause, failure *wsclient.Failure, wait time.Duration) {
+	c.telemetry.CcaasWsConnectFailures.Add(context.Background(), 1, causeAttribute(failure.Cause))
+	c.updateHealth(time.Now(), func(h *health) { h.notRotated(failure) })
+	c.logger.Warn("Cannot open a new socket beside the old one, which still works; retrying", zap.String("cause", string(cause)),
 		zap.Error(failure), zap.Duration("next_attempt_in", wait))
 }
 
-// Left tells that one of two sockets ended. Where that was not in good order, what
-// was on its way on it may be lost, and that is a gap.
+// Replaced records the end of one of two sockets. Where it was not graceful, its last
+// events may be lost, which is a gap.
 func (c *connection) Replaced(end *wsclient.End) {
 	c.telemetry.CcaasWsConnections.Add(context.Background(), -1)
 	if end.Graceful() && end.Unread.IsZero() {
-		c.logger.Debug("The old socket is left", zap.String("cause", string(end.Cause)))
+		c.logger.Debug("The old socket is closed", zap.String("cause", string(end.Cause)))
 		return
 	}
-	c.telemetry.CcaasWsDisconnects.Add(context.Background(), 1, cause(end.Cause))
-	c.heard = end.LastActivity
+	c.telemetry.CcaasWsDisconnects.Add(context.Background(), 1, causeAttribute(end.Cause))
+	from := end.LastActivity
 	if !end.Unread.IsZero() {
-		c.heard = end.Unread
+		from = end.Unread
 	}
-	c.gapped(c.streams.carried(end.At), end.At, end.Cause)
-	c.heard = end.At
-	c.logger.Warn("One of two sockets ended before it was left", zap.String("cause", string(end.Cause)), zap.NamedError("detail", end.Err))
+	c.emitGap(c.streams.current(end.At), from, end.At, end.Cause)
+	c.lastActivity = end.At
+	c.logger.Warn("One of two sockets ended before it was closed", zap.String("cause", string(end.Cause)), zap.NamedError("detail", end.Err))
 }
 
-// Disconnected tells that the stream is down.
+// Disconnected emits stream.disconnected.
 func (c *connection) Disconnected(end *wsclient.End, wait time.Duration) {
 	ctx := context.Background()
 	c.telemetry.CcaasWsConnections.Add(ctx, -1)
-	c.telemetry.CcaasWsDisconnects.Add(ctx, 1, cause(end.Cause))
-	c.alive.end()
+	c.telemetry.CcaasWsDisconnects.Add(ctx, 1, causeAttribute(end.Cause))
+	c.heartbeat.stop()
 	c.down = end.Cause
-	if end.LastActivity.After(c.heard) {
-		c.heard = end.LastActivity
+	if end.LastActivity.After(c.lastActivity) {
+		c.lastActivity = end.LastActivity
 	}
-	streams := c.streams.carried(end.At)
-	if !end.Unread.IsZero() { // windows wait for what was sent since: the gap is to reach them before they go on
-		c.heard = end.Unread
-		c.gapped(streams, end.At, end.Cause)
-		c.heard = end.At
+	streams := c.streams.current(end.At)
+	if !end.Unread.IsZero() { // windows wait for events since then: the gap has to reach them first
+		c.emitGap(streams, end.Unread, end.At, end.Cause)
+		c.lastActivity = end.At
 	}
 	for _, one := range streams {
-		c.outbox.stream(wsevent.StreamDisconnected, one, end.At, func(record plog.LogRecord) {
+		c.batcher.stream(wsevent.StreamDisconnected, one, end.At, func(record plog.LogRecord) {
 			record.Attributes().PutStr(wsevent.StreamCause, string(end.Cause))
 			record.Attributes().PutInt(wsevent.StreamConnection, int64(c.number))
 			if end.Code != 0 {
@@ -179,63 +182,29 @@ func (c *connection) Disconnected(end *wsclient.End, wait time.Duration) {
 			}
 		})
 	}
-	if end.Cause != wsclient.Shutdown {
-		c.note(end.At, func(h *health) { h.disconnected(end) })
-	}
 	if end.Cause == wsclient.Shutdown {
 		c.logger.Info("Disconnected", zap.String("cause", string(end.Cause)))
 		return
 	}
+	c.updateHealth(end.At, func(h *health) { h.disconnected(end) })
 	fields := []zap.Field{
 		zap.String("cause", string(end.Cause)), zap.NamedError("detail", end.Err),
-		zap.Time("last_sign_of_life", end.LastActivity), zap.Duration("next_attempt_in", wait),
+		zap.Time("last_activity", end.LastActivity), zap.Duration("next_attempt_in", wait),
 	}
 	if end.RefusesToken() && end.WithToken {
-		c.logger.Warn("Disconnected: the platform refuses the token; connecting again with a new one", fields...)
+		c.logger.Warn("Disconnected: the platform refuses the token; reconnecting with a new one", fields...)
 		return
 	}
-	c.logger.Warn("Disconnected; connecting again", fields...)
+	c.logger.Warn("Disconnected; reconnecting", fields...)
 }
 
-// note reports a change to the health of the connection, and shows its state.
-func (c *connection) note(now time.Time, change func(*health)) {
-	c.healthMutex.Lock()
-	change(&c.health)
-	trouble := c.health.trouble(now)
-	c.healthMutex.Unlock()
-	c.status.set(c.number, connectTrouble, trouble)
+// Text handles a frame.
+func (c *connection) Text(text []byte, at time.Time, socket int) {
+	c.logViolations(c.batcher.frame(text, at, socket))
 }
 
-// checkHealth shows the state of the connection between its events.
-func (c *connection) checkHealth(now time.Time) {
-	c.note(now, func(h *health) {
-		if c.idle != nil && c.idle() {
-			*h = newHealth(now)
-		}
-	})
-}
-
-// hasteReminder is the time between two log lines of sockets that are replaced too
-// often.
-const hasteReminder = 10 * time.Minute
-
-// logHaste logs that a socket was replaced by a rotation before it was as old as the
-// longest wait between two sockets of a reconnect.
-func (c *connection) logHaste(why wsclient.Cause, now time.Time) {
-	age := now.Sub(c.newest)
-	if age >= c.pace.Max || !c.hasty.IsZero() && now.Sub(c.hasty) < hasteReminder {
-		return
-	}
-	c.hasty = now
-	c.logger.Warn("Sockets are replaced more often than once in reconnect.max_interval; "+
-		"look at how long the token and the address hold, at rotation.max_age, and at the frames that ask for a new socket",
-		zap.String("cause", string(why)), zap.Duration("age", age), zap.Duration("max_interval", c.pace.Max))
-}
-
-// Text takes a frame.
-func (c *connection) Text(text []byte, at time.Time, socket int) { c.outbox.frame(text, at, socket) }
-
-// Violation takes what cannot be a frame.
+// Violation handles a frame that is not valid text. Of one that is too large only the
+// beginning is known, which may have the dimensions.
 func (c *connection) Violation(reason string, piece []byte, at time.Time) {
 	violation := jsonevent.Violation{Reason: reason, Raw: piece}
 	if reason == wsevent.ViolationFrameTooLarge {
@@ -243,41 +212,149 @@ func (c *connection) Violation(reason string, piece []byte, at time.Time) {
 		c.pieces.Decode(piece, (*beginning)(&violation))
 		c.mutex.Unlock()
 	}
-	c.outbox.violation(&violation, at)
+	c.logViolations(c.batcher.violation(&violation, at))
 }
 
-// saw is told of the streams of events, while one is put into the outbox.
-func (c *connection) saw(tenant, region string) {
-	c.streams.see(stream{tenant: tenant, region: region}, c.outbox.filled.now.AsTime())
-}
-
-// violated is told of violations. The log tells of the first of each reason, the
-// records of all.
-func (c *connection) violated(v *jsonevent.Violation) {
-	if c.warned[v.Reason] {
-		return
+// logViolations logs the first violation of each reason. All are records.
+func (c *connection) logViolations(found []jsonevent.Violation) {
+	for i := range found {
+		c.logger.Warn("Received a frame that is not a valid event; each is a protocol.violation record, further ones of this reason are not logged",
+			zap.String("reason", found[i].Reason), zap.String("detail", found[i].Detail))
 	}
-	c.warned[v.Reason] = true
-	c.logger.Warn("The platform sends what is no event; each piece is a protocol.violation record, further ones of this reason are not logged",
-		zap.String("reason", v.Reason), zap.String("detail", v.Detail))
 }
 
-// beginning reads the dimensions that the beginning of a frame still shows.
+// beginning reads the dimensions of the beginning of a frame.
 type beginning jsonevent.Violation
 
-// Event is a whole one in a larger frame.
-func (b *beginning) Event(e *jsonevent.Event) { b.take(e.TenantID, e.Region, e.ChannelType) }
+// Event has them where an event is complete.
+func (b *beginning) Event(e *jsonevent.Event) { b.set(e.TenantID, e.Region, e.ChannelType) }
 
-// Ignored shows nothing.
+// Ignored has none.
 func (*beginning) Ignored() {}
 
-// Violation is the one that was cut.
-func (b *beginning) Violation(v *jsonevent.Violation) { b.take(v.TenantID, v.Region, v.ChannelType) }
+// Violation has those before the cut.
+func (b *beginning) Violation(v *jsonevent.Violation) { b.set(v.TenantID, v.Region, v.ChannelType) }
 
-func (b *beginning) take(tenant, region, channelType []byte) {
+func (b *beginning) set(tenant, region, channelType []byte) {
 	b.TenantID, b.Region, b.ChannelType = slices.Clone(tenant), slices.Clone(region), slices.Clone(channelType)
 }
 
-func cause(of wsclient.Cause) metric.AddOption {
+// Source identifies the connection to downstream components.
+func (c *connection) Source() string { return c.source }
+
+// DeliveredTo returns the time up to which all data of the platform on this connection is
+// delivered: now, or the arrival of the first record that is not, or the time since which
+// data in the socket's buffers is unread.
+func (c *connection) DeliveredTo(now time.Time) time.Time {
+	// A frame is read, then added to a batch, then delivered: checked in that order, none
+	// is missed.
+	read := c.session.ReadTo(now)
+	if delivered := c.batcher.deliveredTo(now); delivered.Before(read) {
+		return delivered
+	}
+	return read
+}
+
+// tick updates the status and the metrics. It does not wait for a frame that is decoded:
+// connections of one conversation tracker wait for each other within a frame, for as long
+// as downstream refuses, and the status has to show that.
+func (c *connection) tick(now time.Time) {
+	c.delivery.refusal.remind(now, c.logger)
+	c.status.set(c.number, downstreamTrouble, c.delivery.refusal.trouble(now))
+	c.checkHealth(now)
+	ctx := context.Background()
+	c.telemetry.CcaasWsBackpressureTime.Add(ctx, c.batcher.blocked.take(now).Seconds())
+	read, warning := c.batcher.uncounted(now)
+	c.delivery.count(ctx, &read)
+	if warning != nil {
+		c.warnUnmatched(now, warning)
+	}
+}
+
+// updateHealth changes the health of the connection, and reports its status.
+func (c *connection) updateHealth(now time.Time, change func(*health)) {
+	c.healthMutex.Lock()
+	change(&c.health)
+	trouble := c.health.trouble(now)
+	c.healthMutex.Unlock()
+	c.status.set(c.number, connectTrouble, trouble)
+}
+
+// checkHealth reports the status between changes.
+func (c *connection) checkHealth(now time.Time) {
+	c.updateHealth(now, func(h *health) {
+		if c.idle != nil && c.idle() {
+			*h = newHealth(now)
+		}
+	})
+}
+
+// churnInterval is the minimum time between two log lines of rotations that are too
+// frequent.
+const churnInterval = 10 * time.Minute
+
+// logChurn logs a rotation of a socket that is younger than the maximum reconnect
+// interval.
+func (c *connection) logChurn(cause wsclient.Cause, now time.Time) {
+	age := now.Sub(c.newestUp)
+	if age >= c.backoff.Max || !c.churnLogged.IsZero() && now.Sub(c.churnLogged) < churnInterval {
+		return
+	}
+	c.churnLogged = now
+	c.logger.Warn("Sockets are replaced more often than once in reconnect::max_interval; "+
+		"check the lifetime of the token and of the address, rotation::max_age, and the frames that request a new socket",
+		zap.String("cause", string(cause)), zap.Duration("age", age), zap.Duration("max_interval", c.backoff.Max))
+}
+
+func causeAttribute(of wsclient.Cause) metric.AddOption {
 	return metric.WithAttributes(attribute.String("cause", string(of)))
+}
+
+// heartbeatMaxLag is how far reading may be behind when stream.alive is emitted: less
+// than the allowed lateness of windows.
+const heartbeatMaxLag = 100 * time.Millisecond
+
+// heartbeat calls a function at an interval while a socket is up. Its records distinguish
+// a stream without events from one that does not reach the windows.
+type heartbeat struct {
+	interval time.Duration // 0: off
+	stopped  chan struct{}
+	running  sync.WaitGroup
+}
+
+// start calls emit at the interval, with the time since the call before, which is longer
+// than the interval where emit was blocked. ReadTo is the time up to which all data of the
+// platform is read: while that is behind, emit is not called, since its record would
+// precede events that are still to be read.
+func (h *heartbeat) start(since time.Time, readTo func(time.Time) time.Time, emit func(at time.Time, since time.Duration)) {
+	if h.interval == 0 {
+		return
+	}
+	h.stopped = make(chan struct{})
+	h.running.Go(func() {
+		ticker := time.NewTicker(h.interval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-h.stopped:
+				return
+			case <-ticker.C:
+				now := time.Now()
+				if readTo(now).Before(now.Add(-heartbeatMaxLag)) {
+					continue
+				}
+				emit(now, max(h.interval, now.Sub(since)))
+				since = now
+			}
+		}
+	})
+}
+
+// stop returns after the last call.
+func (h *heartbeat) stop() {
+	if h.stopped != nil {
+		close(h.stopped)
+		h.running.Wait()
+		h.stopped = nil
+	}
 }

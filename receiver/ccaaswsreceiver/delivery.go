@@ -6,6 +6,8 @@ package ccaaswsreceiver
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -19,17 +21,23 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
 )
 
-// dataFormat is what the Collector's own telemetry calls what we receive.
+// dataFormat is the data format in the Collector's own telemetry.
 const dataFormat = "json"
 
-// Waits between offers of a batch that downstream refuses.
 const (
-	firstOfferAgain = 50 * time.Millisecond
-	lastOfferAgain  = 5 * time.Second
+	// initialRetry and maxRetry bound the wait between attempts to deliver a batch.
+	initialRetry = 50 * time.Millisecond
+	maxRetry     = 5 * time.Second
+	// refusalError is how long a batch may be undelivered before that is an error of the
+	// component's status.
+	refusalError = 15 * time.Second
+	// refusalReminder is the minimum time between two log lines of one refusal, and of the
+	// first lines of two.
+	refusalReminder = time.Minute
 )
 
-// delivery takes batches downstream, and stays with a batch until downstream has
-// taken it or says that it never will.
+// delivery passes batches to the next consumer. It retries a batch until it is accepted,
+// or permanently refused.
 type delivery struct {
 	next      consumer.Logs
 	report    *receiverhelper.ObsReport
@@ -38,24 +46,24 @@ type delivery struct {
 	refusal   refusal
 }
 
-// deliver returns when the batch is somewhere: downstream, or among the dropped.
+// deliver blocks until the batch is accepted or permanently dropped.
 func (d *delivery) deliver(ctx context.Context, b *batch) {
 	d.count(ctx, &b.read)
-	if b.size == 0 { // all of it was told before
+	if b.size == 0 { // all of it were duplicates
 		return
 	}
 	waits := backoff.ExponentialBackOff{
-		InitialInterval: firstOfferAgain, MaxInterval: lastOfferAgain,
+		InitialInterval: initialRetry, MaxInterval: maxRetry,
 		Multiplier: backoff.DefaultMultiplier, RandomizationFactor: backoff.DefaultRandomizationFactor,
 	}
 	d.refusal.begin(time.Now())
 	delivered := false
 	defer func() { d.refusal.end(time.Now(), delivered, d.logger) }()
 	for {
-		err := d.offer(ctx, b)
+		err := d.consume(ctx, b)
 		switch {
 		case err == nil:
-			d.telemetry.CcaasWsDeliveryLatency.Record(ctx, time.Since(b.began).Seconds())
+			d.telemetry.CcaasWsDeliveryLatency.Record(ctx, time.Since(b.arrival).Seconds())
 			delivered = true
 			return
 		case consumererror.IsPermanent(err):
@@ -71,9 +79,9 @@ func (d *delivery) deliver(ctx context.Context, b *batch) {
 	}
 }
 
-// offer hands a batch over once. Where downstream took a part of it, the batch
-// becomes the rest.
-func (d *delivery) offer(ctx context.Context, b *batch) error {
+// consume passes a batch to the next consumer once. Where a part of it was accepted, the
+// batch becomes the rest.
+func (d *delivery) consume(ctx context.Context, b *batch) error {
 	ctx = d.report.StartLogsOp(ctx)
 	size := b.size
 	err := d.next.ConsumeLogs(ctx, b.logs)
@@ -88,11 +96,11 @@ func (d *delivery) offer(ctx context.Context, b *batch) error {
 func (d *delivery) drop(ctx context.Context, b *batch, reason string, err error) {
 	d.telemetry.CcaasWsDroppedRecords.Add(ctx, int64(b.size),
 		metric.WithAttributes(attribute.String("reason", reason)))
-	d.logger.Error("Records that were read are lost, downstream does not take them",
+	d.logger.Error("Records are lost: downstream did not accept them",
 		zap.String("reason", reason), zap.Int("records", b.size), zap.Error(err))
 }
 
-// count tells what was read into a batch.
+// count adds what was read to the metrics.
 func (d *delivery) count(ctx context.Context, read *tally) {
 	d.telemetry.CcaasWsFrames.Add(ctx, read.frames)
 	d.telemetry.CcaasWsIo.Add(ctx, read.bytes)
@@ -111,7 +119,7 @@ func (d *delivery) count(ctx context.Context, read *tally) {
 	}
 }
 
-// pause waits, unless ctx ends.
+// pause waits. It returns false if ctx ends.
 func pause(ctx context.Context, wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -120,5 +128,74 @@ func pause(ctx context.Context, wait time.Duration) bool {
 		return false
 	case <-timer.C:
 		return ctx.Err() == nil
+	}
+}
+
+// refusal is the state of a batch that downstream does not accept. It is safe for
+// concurrent use.
+type refusal struct {
+	mutex  sync.Mutex
+	since  time.Time // of the first attempt; zero: there is no batch
+	err    error     // of the last attempt; nil: the first has not returned
+	logged time.Time // last log line of this batch
+	warned time.Time // last log line of a refusal that began
+	shown  bool      // there is a log line of this batch
+}
+
+// begin records the first attempt.
+func (r *refusal) begin(now time.Time) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.since, r.err, r.logged, r.shown = now, nil, now, false
+}
+
+// refused records a refusal. The first of a batch is logged, unless that of another batch
+// was logged within refusalReminder.
+func (r *refusal) refused(now time.Time, err error, logger *zap.Logger) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.err == nil && (r.warned.IsZero() || now.Sub(r.warned) >= refusalReminder) {
+		r.warned, r.logged, r.shown = now, now, true
+		logger.Warn("Downstream refuses events; reading is suspended until it accepts them", zap.Error(err))
+	}
+	r.err = err
+}
+
+// remind logs at refusalReminder that a batch is still not accepted.
+func (r *refusal) remind(now time.Time, logger *zap.Logger) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.since.IsZero() || now.Sub(r.logged) < refusalReminder {
+		return
+	}
+	r.logged, r.shown = now, true
+	fields := []zap.Field{zap.Time("since", r.since), zap.Duration("for", now.Sub(r.since))}
+	if r.err != nil {
+		fields = append(fields, zap.Error(r.err))
+	}
+	logger.Warn("Downstream still refuses events; reading is suspended", fields...)
+}
+
+// end records that the batch is delivered, or dropped.
+func (r *refusal) end(now time.Time, delivered bool, logger *zap.Logger) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.shown && delivered {
+		logger.Info("Downstream takes events again", zap.Time("since", r.since), zap.Duration("for", now.Sub(r.since)))
+	}
+	r.since, r.err = time.Time{}, nil
+}
+
+// trouble returns the error of the status; nil: none.
+func (r *refusal) trouble(now time.Time) error {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	switch {
+	case r.since.IsZero() || now.Sub(r.since) < refusalError:
+		return nil
+	case r.err == nil:
+		return fmt.Errorf("not reading: downstream has not answered since %s", r.since.UTC().Format(time.RFC3339))
+	default:
+		return fmt.Errorf("not reading: downstream refuses events since %s, last error: %w", r.since.UTC().Format(time.RFC3339), r.err)
 	}
 }

@@ -68,17 +68,17 @@ func assertDropped(t *testing.T, b *bench, reason string, records int64) {
 	}, metricdatatest.IgnoreTimestamp())
 }
 
-func TestRefusedBatchIsOfferedAgain(t *testing.T) {
+func TestDelivery_RefusedBatchIsRetried(t *testing.T) {
 	t.Parallel()
 	downstream := &answers{all: []error{errRefused, errRefused, errRefused, nil}}
 	b := deliver(t, downstream)
 	assert.Equal(t, []int{3, 3, 3, 3}, downstream.sizes)
 	assert.Greater(t, downstream.at[3].Sub(downstream.at[2]), time.Duration(0))
-	assert.Equal(t, 1, b.logs.FilterMessageSnippet("refuses events").Len(), "told once")
+	assert.Equal(t, 1, b.logs.FilterMessageSnippet("Downstream refuses events").Len(), "told once")
 	assert.Equal(t, 1, b.logs.FilterMessageSnippet("takes events again").Len())
 }
 
-func TestOnlyTheRestIsOfferedAgain(t *testing.T) {
+func TestDelivery_PartialRefusalRetriesRest(t *testing.T) {
 	t.Parallel()
 	rest := plog.NewLogs()
 	rest.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
@@ -87,7 +87,7 @@ func TestOnlyTheRestIsOfferedAgain(t *testing.T) {
 	assert.Equal(t, []int{3, 1}, downstream.sizes)
 }
 
-func TestPermanentlyRefusedBatchIsDroppedAndCounted(t *testing.T) {
+func TestDelivery_PermanentRefusalIsDropped(t *testing.T) {
 	t.Parallel()
 	downstream := &answers{all: []error{consumererror.NewPermanent(errors.New("too old"))}}
 	b := deliver(t, downstream)
@@ -96,7 +96,7 @@ func TestPermanentlyRefusedBatchIsDroppedAndCounted(t *testing.T) {
 	require.Equal(t, 1, b.logs.FilterMessageSnippet("are lost").Len())
 }
 
-func TestShutdownGivesABatchUpInTheEnd(t *testing.T) {
+func TestDelivery_ShutdownDropsRefusedBatch(t *testing.T) {
 	t.Parallel()
 	downstream := &answers{all: []error{errRefused}}
 	b := deliver(t, downstream)

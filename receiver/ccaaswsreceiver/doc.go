@@ -3,10 +3,11 @@
 
 //go:generate go tool mdatagen metadata.yaml
 
-// Package ccaaswsreceiver reads the events of a contact centre platform from
-// WebSockets, and makes a log record of each.
+// Package ccaaswsreceiver reads the events of a contact centre platform from WebSockets,
+// and emits a log record of each.
 //
-// This package is the plumbing: configuration, lifecycle, records and their way
-// downstream. What a platform is stands in internal/platform, how a socket is kept
-// alive in internal/wsclient, what a frame says in internal/jsonevent.
+// The data path: connection.go (callbacks of a session), batcher.go (frames to batches),
+// records.go (events to log records), dedup.go, delivery.go (batches to the next
+// consumer). internal/api has what depends on the platform, internal/wsclient the
+// WebSocket connection, internal/jsonevent the decoder of frames.
 package ccaaswsreceiver

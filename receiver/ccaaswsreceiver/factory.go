@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
 )
 
-// NewFactory makes the factory of the ccaas_ws receiver.
+// NewFactory returns the factory of the ccaas_ws receiver.
 func NewFactory() receiver.Factory {
 	return receiver.NewFactory(
 		metadata.Type,

@@ -78,7 +78,7 @@ func (d *downstream) offered() int {
 	return d.offers
 }
 
-// taken is one record with what stands on its resource.
+// taken is one record with what is on its resource.
 type taken struct {
 	plog.LogRecord
 	tenant, region, channelType string

@@ -14,23 +14,23 @@ import (
 )
 
 const (
-	// outageError is how long a connection may be without a socket that lasts before
-	// that is an error of the component's status.
+	// outageError is how long a connection may have no stable socket before that is an
+	// error of the component's status.
 	outageError = 30 * time.Second
-	// lastingAge is how long a socket is up before it counts as one that lasts.
-	lastingAge = 10 * time.Second
+	// stableAge is the age at which a socket is stable.
+	stableAge = 10 * time.Second
 )
 
-// health decides whether a connection has a socket that lasts. A socket that the
-// platform closes at once is none, however often one comes up. Its zero value is
-// not ready; newHealth is. It is not safe for concurrent use.
+// health decides whether a connection has a stable socket. Sockets that the platform
+// closes at once are not stable, however many there are. It is not safe for concurrent
+// use.
 type health struct {
-	since    time.Time         // up to when a lasting socket was up; before the first, when the receiver started
-	up       time.Time         // since when a socket is up; zero: none is
-	short    int               // sockets since then that ended before they lasted
+	since    time.Time         // end of the last stable socket; before the first, the start of the receiver
+	up       time.Time         // start of the present socket; zero: none is up
+	short    int               // sockets since then that were not stable
 	failure  *wsclient.Failure // of the last attempt since then; nil: it succeeded, or there was none
 	reason   error             // of the last end or failure; nil: there was none
-	rotation *wsclient.Failure // what only an administrator can fix, of the last attempt at a rotation
+	rotation *wsclient.Failure // permanent failure of the last rotation; nil: none
 }
 
 func newHealth(now time.Time) health { return health{since: now} }
@@ -41,7 +41,7 @@ func (h *health) connected(now time.Time) { h.up, h.failure, h.rotation = now, n
 // rotated reports a socket beside one that is up.
 func (h *health) rotated() { h.rotation = nil }
 
-// notRotated reports an attempt at a rotation that failed.
+// notRotated reports a failed rotation.
 func (h *health) notRotated(failure *wsclient.Failure) {
 	h.rotation = nil
 	if failure.Permanent {
@@ -54,7 +54,7 @@ func (h *health) failed(failure *wsclient.Failure) { h.failure, h.reason = failu
 
 // disconnected reports the end of the last socket.
 func (h *health) disconnected(end *wsclient.End) {
-	if h.lasts(end.At) {
+	if h.isStable(end.At) {
 		h.since, h.short = end.At, 0
 	} else {
 		h.short++
@@ -62,14 +62,14 @@ func (h *health) disconnected(end *wsclient.End) {
 	h.up, h.rotation, h.reason = time.Time{}, nil, endReason(end)
 }
 
-func (h *health) lasts(now time.Time) bool { return !h.up.IsZero() && now.Sub(h.up) >= lastingAge }
+func (h *health) isStable(now time.Time) bool { return !h.up.IsZero() && now.Sub(h.up) >= stableAge }
 
-// trouble is what the status reports of the connection at a time; nil: nothing.
-// The text of one trouble does not change while it lasts.
+// trouble returns the error of the status; nil: none. The text of one error does not
+// change while it lasts.
 func (h *health) trouble(now time.Time) error {
 	switch {
-	case h.lasts(now), !h.up.IsZero() && h.short == 0: // the first socket after an outage has the benefit of the doubt
-		if h.lasts(now) {
+	case h.isStable(now), !h.up.IsZero() && h.short == 0: // the first socket after an outage may become stable
+		if h.isStable(now) {
 			h.short = 0
 		}
 		if h.rotation != nil {
@@ -86,14 +86,14 @@ func (h *health) trouble(now time.Time) error {
 	case h.reason == nil:
 		return fmt.Errorf("not connected: no socket since %s, and the first attempt has no result yet", since)
 	case h.short > 0:
-		return fmt.Errorf("not connected: no socket has lasted for %v since %s: %w", lastingAge, since, h.reason)
+		return fmt.Errorf("not connected: no socket has been up for %v since %s: %w", stableAge, since, h.reason)
 	default:
 		return fmt.Errorf("not connected: no socket since %s: %w", since, h.reason)
 	}
 }
 
-// endReason is why a socket ended, for the status: the peer's close code and text
-// where it gave them.
+// endReason returns why a socket ended, for the status: the peer's close code and text
+// where there are any.
 func endReason(end *wsclient.End) error {
 	closed := (*websocket.CloseError)(nil)
 	switch {

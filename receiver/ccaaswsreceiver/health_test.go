@@ -41,7 +41,7 @@ func TestHealth_SocketsThatDoNotLast(t *testing.T) {
 			require.NoError(t, h.trouble(at))
 			continue
 		}
-		require.ErrorContains(t, trouble, `no socket has lasted for 10s since 2026-04-01T12:00:00Z`)
+		require.ErrorContains(t, trouble, `no socket has been up for 10s since 2026-04-01T12:00:00Z`)
 		require.ErrorContains(t, trouble, `code 4401 ("Unauthorized"), which refuses the token`)
 		require.EqualError(t, between, trouble.Error(), "also between attempts, in the same words")
 		reported = trouble
@@ -140,13 +140,13 @@ func TestHealth_ShowsBetweenAttempts(t *testing.T) {
 	require.Len(t, events, 3)
 }
 
-func TestRotationsInHasteAreLogged(t *testing.T) {
+func TestRotation_FrequentRotationsAreLogged(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configFor("ws://127.0.0.1:1"))
 	conn, err := b.connection(0, newStatus(func(*componentstatus.Event) {}), plainDecode)
 	require.NoError(t, err)
 	conn.session = wsclient.New(wsclient.Settings{}, conn)
-	conn.pace = wsclient.Backoff{Max: time.Minute}
+	conn.backoff = wsclient.Backoff{Max: time.Minute}
 	at := healthStart
 	conn.Connected(at, time.Millisecond)
 	hasty := func() int { return b.logs.FilterMessageSnippet("replaced more often").Len() }

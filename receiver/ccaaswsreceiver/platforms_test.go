@@ -135,7 +135,7 @@ func tokenOf(t testing.TB, server *sim.Server) string {
 	return token.AccessToken
 }
 
-func TestEveryPlatformDeliversWhatItTold(t *testing.T) {
+func TestPlatforms_DeliverEveryEvent(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ config, api string }{
 		"genesys realtime":      {"genesys-realtime.yaml", "realtime_events"},
@@ -173,7 +173,7 @@ func TestEveryPlatformDeliversWhatItTold(t *testing.T) {
 	}
 }
 
-func TestRotationShowsInTelemetryAndNotInRecords(t *testing.T) {
+func TestRotation_MetricsWithoutRecords(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, oneSeries(func(c *sim.Config) {
 		c.Rate, c.Events, c.TokenTTL, c.Delivery = 500, 2000, 2*time.Second, sim.DeliverBroadcast
@@ -193,7 +193,7 @@ func TestRotationShowsInTelemetryAndNotInRecords(t *testing.T) {
 	assert.Equal(t, 1, b.logs.FilterMessageSnippet("has more scopes than requested").Len(), "logged once, over many tokens")
 }
 
-func TestRejectedTopicsAreTold(t *testing.T) {
+func TestNotifications_RejectedTopicsInStatusAndMetrics(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, oneSeries(func(c *sim.Config) { c.Silent = true }))
 	config := configFor(server.URL())
@@ -207,7 +207,7 @@ func TestRejectedTopicsAreTold(t *testing.T) {
 	metadatatest.AssertEqualCcaasWsTopics(t, b.telemetry, []metricdata.DataPoint[int64]{{Value: 1}}, metricdatatest.IgnoreTimestamp())
 }
 
-func TestBreaksOfTheOtherPlatformsHeal(t *testing.T) {
+func TestPlatforms_ReconnectAfterClose(t *testing.T) {
 	t.Parallel()
 	for api, of := range map[string]string{"notifications": "genesys-notifications.yaml", "event_hub": "nice-event-hub.yaml", "connect_chat": "custom-amazon-connect.yaml"} {
 		t.Run(api, func(t *testing.T) {

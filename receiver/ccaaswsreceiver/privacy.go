@@ -14,25 +14,24 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/privacy"
 )
 
-// How much of what was received stands in the bodies of records.
+// Values of raw.
 const (
 	rawFull     = "full"
 	rawRedacted = "redacted"
 	rawNone     = "none"
 )
 
-// How users are named.
+// Values of user_id.
 const (
 	userPlain = "plain"
 	userHash  = "hash"
 	userNone  = "none"
 )
 
-// shortestUserIDKey is in bytes. Whoever guesses the key can try all user ids.
+// shortestUserIDKey is in bytes. With a guessed key all user ids can be tried.
 const shortestUserIDKey = 16
 
-// resolveRaw settles how much is kept where it is asked for in the other words, or not
-// at all: all of it by the contract alone, which has no content of messages.
+// resolveRaw sets raw from its alias, or the API's default.
 func (c *Config) resolveRaw(conf *confmap.Conf, profile *api.Profile) error {
 	old := conf.IsSet("include_raw")
 	named := rawNone
@@ -41,7 +40,7 @@ func (c *Config) resolveRaw(conf *confmap.Conf, profile *api.Profile) error {
 	}
 	switch {
 	case conf.IsSet("raw") && old && c.Raw != named:
-		return fmt.Errorf("raw: %q: must be left out, or %q, with include_raw: %t, which is another name for that", c.Raw, named, c.IncludeRaw)
+		return fmt.Errorf("raw: %q: must be left out, or %q, with include_raw: %t, its alias", c.Raw, named, c.IncludeRaw)
 	case conf.IsSet("raw"):
 	case old:
 		c.Raw = named
@@ -65,8 +64,8 @@ func (c *Config) validatePrivacy() error {
 	)
 }
 
-// redactor makes that of an API. What an event is known by is not redacted, because
-// its record has it anyway.
+// redactor returns that of an API. The fields that identify an event are not redacted,
+// since they are attributes of its record.
 func (c *Config) redactor(profile *api.Profile) (*privacy.Redactor, error) {
 	fields, _ := c.mapping(profile)
 	set := privacy.Settings{Redact: append(slices.Clone(c.Redact), c.text(profile)), Users: c.UserID != userPlain}

@@ -26,18 +26,19 @@ import (
 )
 
 const (
+	// tickInterval is the time between two updates of metrics and status.
+	tickInterval = time.Second
 	// requestTimeout bounds a request and an upgrade.
 	requestTimeout = 30 * time.Second
-	// flushTimeout bounds what the last batches may take at shutdown.
+	// flushTimeout bounds the delivery of the last batches at shutdown.
 	flushTimeout = 5 * time.Second
-	// giveUpTimeout bounds what a consumer may take to notice that its call is
-	// cancelled.
-	giveUpTimeout = 2 * time.Second
-	// socketBuffer is read from the connection at once.
+	// cancelTimeout bounds the return of a consumer whose context is canceled.
+	cancelTimeout = 2 * time.Second
+	// socketBuffer is the size of the read buffer of a socket, in bytes.
 	socketBuffer = 64 << 10
 )
 
-// wsReceiver runs a session for each connection, and a courier for each session.
+// wsReceiver runs a session and a sender for each connection.
 type wsReceiver struct {
 	config    *Config
 	set       receiver.Settings
@@ -48,7 +49,7 @@ type wsReceiver struct {
 	api     api.API
 	client  *http.Client
 	stop    context.CancelFunc // of the sessions
-	giveUp  context.CancelFunc // of the couriers
+	abort   context.CancelFunc // of the senders
 	running sync.WaitGroup
 
 	monitoring sync.WaitGroup
@@ -82,36 +83,37 @@ func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*ws
 	}, nil
 }
 
-// Start begins to connect. That the platform is not there is no error of Start.
+// Start connects in the background. A platform that cannot be reached is not an error of
+// Start.
 func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 	up, err := r.newUpstream(ctx)
 	if err != nil {
 		return err
 	}
-	shown := newStatus(func(event *componentstatus.Event) { componentstatus.ReportStatus(host, event) })
+	reporter := newStatus(func(event *componentstatus.Event) { componentstatus.ReportStatus(host, event) })
 
 	connections := make([]*connection, up.Sessions)
 	for number := range connections {
-		if connections[number], err = r.connection(number, shown, up.NewDecode); err != nil { //nolint:contextcheck // it is of the receiver, not of the call
+		if connections[number], err = r.connection(number, reporter, up.NewDecode); err != nil {
 			return err
 		}
 	}
 
 	var connecting, delivering context.Context
-	connecting, r.stop = context.WithCancel(context.WithoutCancel(ctx))   // the sessions outlive Start,
-	delivering, r.giveUp = context.WithCancel(context.WithoutCancel(ctx)) // and the couriers outlive the sessions
+	connecting, r.stop = context.WithCancel(context.WithoutCancel(ctx))  // the sessions outlive Start,
+	delivering, r.abort = context.WithCancel(context.WithoutCancel(ctx)) // and the senders outlive the sessions
 	for _, conn := range connections {
 		settings := up.session(conn.number)
-		conn.session, conn.pace = wsclient.New(settings, conn), settings.Backoff
+		conn.session, conn.backoff = wsclient.New(settings, conn), settings.Backoff
 		if up.Idle != nil {
 			conn.idle = func() bool { return up.Idle(conn.number) }
 		}
 		r.running.Go(func() {
-			conn.outbox.carry(wsevent.ContextWithDelivery(delivering, conn), conn.delivery.deliver)
-			conn.tick(time.Now()) //nolint:contextcheck // what was read after the last one is of no call
+			conn.batcher.run(wsevent.ContextWithDelivery(delivering, conn), conn.delivery.deliver)
+			conn.tick(time.Now()) //nolint:contextcheck // counts what was read since the last tick
 		})
 		r.running.Go(func() {
-			defer conn.outbox.close()
+			defer conn.batcher.close()
 			conn.session.Run(connecting)
 		})
 	}
@@ -122,7 +124,7 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 	return nil
 }
 
-// monitor looks at the connections until ctx ends.
+// monitor updates metrics and status until ctx ends.
 func monitor(ctx context.Context, connections []*connection) {
 	ticker := time.NewTicker(tickInterval)
 	defer ticker.Stop()
@@ -132,13 +134,13 @@ func monitor(ctx context.Context, connections []*connection) {
 			return
 		case now := <-ticker.C:
 			for _, conn := range connections {
-				conn.tick(now) //nolint:contextcheck // own telemetry is of no call
+				conn.tick(now) //nolint:contextcheck // own telemetry
 			}
 		}
 	}
 }
 
-// Shutdown says goodbye to the platform, and takes downstream what was read.
+// Shutdown closes the sockets, and delivers what was read.
 func (r *wsReceiver) Shutdown(ctx context.Context) error {
 	if r.stop == nil {
 		r.telemetry.Shutdown()
@@ -156,11 +158,11 @@ func (r *wsReceiver) Shutdown(ctx context.Context) error {
 	case <-ended:
 	case <-ctx.Done():
 	}
-	r.giveUp()
+	r.abort()
 	select {
 	case <-ended:
-	case <-time.After(giveUpTimeout): // a consumer that does not heed its context
-		return errors.New("downstream has not returned from a batch, whose records are lost")
+	case <-time.After(cancelTimeout): // a consumer that ignores its context
+		return errors.New("downstream did not return from a batch, whose records are lost")
 	}
 	r.monitoring.Wait()
 	r.client.CloseIdleConnections()
@@ -168,8 +170,8 @@ func (r *wsReceiver) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// connection makes one of the connections.
-func (r *wsReceiver) connection(number int, shown *status, newDecode func(*jsonevent.Decoder) api.Decode) (*connection, error) {
+// connection returns a connection.
+func (r *wsReceiver) connection(number int, reporter *status, newDecode func(*jsonevent.Decoder) api.Decode) (*connection, error) {
 	profile := r.api.Profile()
 	decoder, err := r.config.decoder(profile)
 	if err != nil {
@@ -184,13 +186,13 @@ func (r *wsReceiver) connection(number int, shown *status, newDecode func(*jsone
 		source:    fmt.Sprintf("%s/%d", r.set.ID, number),
 		delivery:  r.delivery(number),
 		pieces:    pieces,
-		status:    shown,
+		status:    reporter,
 		telemetry: r.telemetry,
 		logger:    r.set.Logger.With(zap.Int("connection", number)),
-		heard:     time.Now(),
 		health:    newHealth(time.Now()),
-		alive:     alive{interval: r.config.AliveInterval},
-		warned:    map[string]bool{},
+		heartbeat: heartbeat{interval: r.config.AliveInterval},
+
+		lastActivity: time.Now(),
 	}
 	redactor, err := r.config.redactor(profile)
 	if err != nil {
@@ -209,16 +211,14 @@ func (r *wsReceiver) connection(number int, shown *status, newDecode func(*jsone
 		limits:          jsonevent.Limits{Dimension: r.config.MaxDimensionLength, ID: r.config.MaxIDLength},
 		payloadSize:     r.config.PayloadSize,
 		maxPayloadSize:  r.config.MaxPayloadSize,
-	}, conn.saw)
+	})
 	conn.streams = newStreams(stream{tenant: into.set.tenant, region: into.set.region})
-	conn.outbox = newOutbox(r.config.Batch, r.warnUnused(number, decoder, newDecode(decoder)), newDuplicates(r.config.Deduplication), into, conn.violated)
-	conn.outbox.countBlock = func(blocked time.Duration) {
-		r.telemetry.CcaasWsBackpressureTime.Add(context.Background(), blocked.Seconds())
-	}
+	decode := r.warnUnused(number, decoder, newDecode(decoder))
+	conn.batcher = newBatcher(r.config.Batch, decode, newDeduplicator(r.config.Deduplication), into, conn.streams)
 	return conn, nil
 }
 
-// delivery makes that of one of the connections.
+// delivery returns the delivery of a connection.
 func (r *wsReceiver) delivery(number int) *delivery {
 	return &delivery{
 		next: r.next, report: r.report, telemetry: r.telemetry,

@@ -15,7 +15,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-func TestFrameBecomesRecords(t *testing.T) {
+func TestReceiver_FrameToRecords(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, nil)
 	b := run(t, configFor(server.URL()))
@@ -41,7 +41,7 @@ func TestFrameBecomesRecords(t *testing.T) {
 	}, closed.Attributes().AsRaw())
 }
 
-func TestEverythingSentArrives(t *testing.T) {
+func TestReceiver_DeliversEveryEvent(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, func(c *sim.Config) {
 		c.Silent = false
@@ -64,12 +64,12 @@ func TestEverythingSentArrives(t *testing.T) {
 	}, counted)
 }
 
-func TestStatusRecovers(t *testing.T) {
+func TestStatus_Recovers(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, func(c *sim.Config) { c.Trouble.UpgradeFail = sim.Failure{Status: 403, Times: 6} })
 	b := run(t, configFor(server.URL()))
 	require.Eventually(t, func() bool { return b.host.last() == componentstatus.StatusRecoverableError }, patience, time.Millisecond)
 	waitConnected(t, server)
 	require.Eventually(t, func() bool { return b.host.last() == componentstatus.StatusOK }, patience, time.Millisecond)
-	assert.NotZero(t, b.logs.FilterMessageSnippet("will not mend").Len())
+	assert.NotZero(t, b.logs.FilterMessageSnippet("because of the configuration").Len())
 }

@@ -6,6 +6,7 @@ package ccaaswsreceiver
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -19,30 +20,30 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// maxViolationBody is where the body of a violation record is cut.
+// maxViolationBody bounds the body of a violation record, in bytes.
 const maxViolationBody = 4 << 10
 
-// resourceBytes is about what a resource with its scope takes, without the names of
-// its series.
+// resourceBytes is the approximate size of a resource with its scope, without the names
+// of its series.
 const resourceBytes = 1 << 10
 
-// recordSettings are what records have in common.
+// recordSettings configure the records.
 type recordSettings struct {
 	platform        string
-	tenant, region  string // where the event names none
-	raw             string // how much of what was received stands in bodies
-	userID          string // how users are named
-	userKey         string // of the hash of their ids
+	tenant, region  string // of events without one
+	raw             string // of bodies
+	userID          string // form of user ids
+	userKey         string // of the hash of user ids
 	redactor        *privacy.Redactor
 	abnormalReasons []string
 	version         string // of the scope
 	limits          jsonevent.Limits
-	payloadSize     string // what it is, among platform's
+	payloadSize     string // its source
 	maxPayloadSize  int64  // bytes
 }
 
-// records turns events into the log records of a batch. The records of one set of
-// dimensions share a resource, and the strings of all of them an arena.
+// records converts events into the log records of a batch. The records of one series
+// share a resource, and all strings of a batch an arena.
 type records struct {
 	set     recordSettings
 	tenant  []byte // set.tenant
@@ -51,20 +52,17 @@ type records struct {
 
 	reasons  closeReasons
 	hasher   *privacy.Hasher
-	rejected jsonevent.Violation // of the last event that event rejected
+	rejected jsonevent.Violation // of the last event that was rejected
 
 	logs   plog.Logs
 	count  int
-	shared int // bytes of the resources of the batch, about
+	shared int // approximate size of the resources, in bytes
 	arena  arena
 	series seriesTable
 	now    pcommon.Timestamp // of arrival
-
-	// opened is told of the dimensions of the events of a batch, once for each.
-	opened func(tenant, region string)
 }
 
-func newRecords(set recordSettings, opened func(tenant, region string)) *records {
+func newRecords(set recordSettings) *records {
 	if set.tenant == "" {
 		set.tenant = wsevent.Unknown
 	}
@@ -76,7 +74,6 @@ func newRecords(set recordSettings, opened func(tenant, region string)) *records
 		tenant:  []byte(set.tenant),
 		region:  []byte(set.region),
 		unknown: []byte(wsevent.Unknown),
-		opened:  opened,
 		reasons: newCloseReasons(set.abnormalReasons),
 		hasher:  privacy.NewHasher(set.userKey),
 	}
@@ -89,18 +86,18 @@ func newRecords(set recordSettings, opened func(tenant, region string)) *records
 func (r *records) begin() {
 	r.logs = plog.NewLogs()
 	r.count, r.shared = 0, 0
-	r.arena.end() // and begun by the first record: an idle receiver holds none
+	r.arena.end() // the first record begins it: an idle receiver has none
 	r.series.begin()
 }
 
-// take gives the batch away, and starts the next.
+// take returns the batch, and starts the next.
 func (r *records) take() plog.Logs {
 	logs := r.logs
 	r.begin()
 	return logs
 }
 
-// bytes is about how large the batch is.
+// bytes returns the approximate size of the batch.
 func (r *records) bytes() int {
 	if r.count == 0 {
 		return 0
@@ -108,19 +105,19 @@ func (r *records) bytes() int {
 	return r.arena.used + r.shared
 }
 
-// arriving sets the time of arrival of the records that follow.
+// arriving sets the observed time of the records that follow.
 func (r *records) arriving(at time.Time) { r.now = pcommon.NewTimestampFromTime(at) }
 
-// event adds the record of an event, and returns the scope that it is the last of.
-// An event with an identifier that is not valid is rejected: it adds nothing, and
-// returns a violation, which is good until the next event.
-func (r *records) event(e *jsonevent.Event) (*scope, *jsonevent.Violation) {
+// event adds the record of an event, and returns its scope, whose last record it is, and
+// whether it is the first event of its series in the batch. An event with an invalid
+// identifier adds nothing and returns a violation, which is valid until the next event.
+func (r *records) event(e *jsonevent.Event) (to *scope, first bool, rejected *jsonevent.Violation) {
 	if len(e.ChannelID) > r.set.limits.ID || len(e.UserID) > r.set.limits.ID || len(e.ID) > r.set.limits.ID {
-		return nil, r.reject(e)
+		return nil, false, r.reject(e)
 	}
 	s := r.seriesOf(e.TenantID, e.Region, e.ChannelType)
 	if s == nil {
-		return nil, r.reject(e)
+		return nil, false, r.reject(e)
 	}
 	switch {
 	case r.set.payloadSize == api.SizeOfObject && e.Type.Message():
@@ -132,14 +129,11 @@ func (r *records) event(e *jsonevent.Event) (*scope, *jsonevent.Violation) {
 		e.PayloadSize, e.HasPayloadSize = 0, false
 		e.FieldErrors |= jsonevent.PayloadSizeError
 	}
-	if !s.carries {
-		s.carries = true
-		r.opened(s.tenant, s.region)
-	}
-	to := s.scope(unnamed(e), e.Clock)
+	first, s.hasEvents = !s.hasEvents, true
+	to = s.scope(unnamed(e), e.Clock)
 	record := r.add(to)
 	record.SetEventName(eventName(e.Type))
-	record.SetTimestamp(pcommon.Timestamp(e.Time)) //nolint:gosec // the decoder lets no negative time pass
+	record.SetTimestamp(pcommon.Timestamp(e.Time)) //nolint:gosec // the decoder rejects negative times
 	switch r.set.raw {
 	case rawFull:
 		record.Body().SetStr(r.arena.keep(e.Raw))
@@ -149,10 +143,10 @@ func (r *records) event(e *jsonevent.Event) (*scope, *jsonevent.Violation) {
 		}
 	}
 	r.attributes(record.Attributes(), e)
-	return to, nil
+	return to, first, nil
 }
 
-// reject makes a violation of an event.
+// reject returns the violation of an event.
 func (r *records) reject(e *jsonevent.Event) *jsonevent.Violation {
 	reason, detail := r.set.limits.DimensionsFault(e)
 	if reason == "" {
@@ -164,12 +158,12 @@ func (r *records) reject(e *jsonevent.Event) *jsonevent.Violation {
 	return &r.rejected
 }
 
-// valid is whether dimensions may become those of a series.
+// valid reports whether dimensions may become those of a series.
 func (r *records) valid(tenant, region, channelType []byte) bool {
 	return r.legible(tenant) != nil && r.legible(region) != nil && r.legible(channelType) != nil
 }
 
-// unnamed returns the dimensions that an event does not name.
+// unnamed returns the dimensions that an event does not have.
 func unnamed(e *jsonevent.Event) defaulted {
 	not := noneDefaulted
 	if len(e.TenantID) == 0 {
@@ -211,7 +205,7 @@ func (r *records) attributes(to pcommon.Map, e *jsonevent.Event) {
 	abnormal, known := r.reasons.abnormal(e)
 	reason := e.CloseReason
 	if r.set.raw != rawFull && !r.reasons.has(reason) && !r.set.redactor.Word(reason) {
-		reason = []byte(privacy.Redacted) // somebody's words, not the platform's
+		reason = []byte(privacy.Redacted) // free text, not a term of the platform
 	}
 	r.putID(to, wsevent.CloseReason, reason)
 	if known {
@@ -238,7 +232,7 @@ func eventName(t jsonevent.Type) string {
 	}
 }
 
-// violation adds the record of a piece of a frame that is no event.
+// violation adds the record of a part of a frame that is not a valid event.
 func (r *records) violation(v *jsonevent.Violation) {
 	record := r.add(r.seriesOf(r.legible(v.TenantID), r.legible(v.Region), r.legible(v.ChannelType)).scope(noneDefaulted, jsonevent.PlatformClock))
 	record.SetEventName(wsevent.ProtocolViolation)
@@ -247,8 +241,8 @@ func (r *records) violation(v *jsonevent.Violation) {
 	r.violationBody(record, v.Raw)
 }
 
-// violationBody keeps as much of a piece as is asked for. Where nothing of it is, its
-// length and hash say whether two pieces are the same.
+// violationBody adds the part as configured. A record without a body has its length and
+// hash, which identify equal parts.
 func (r *records) violationBody(record plog.LogRecord, piece []byte) {
 	whole := piece
 	ok := r.set.raw == rawFull
@@ -270,7 +264,7 @@ func (r *records) violationBody(record plog.LogRecord, piece []byte) {
 	}
 }
 
-// cut shortens a piece without cutting a character in two.
+// cut shortens a text at the end of a character.
 func cut(piece []byte, most int) []byte {
 	if len(piece) <= most {
 		return piece
@@ -282,7 +276,7 @@ func cut(piece []byte, most int) []byte {
 	return piece[:end]
 }
 
-// legible is a dimension of a violation, unless it is not valid.
+// legible returns a dimension; nil if it is not valid.
 func (r *records) legible(value []byte) []byte {
 	if r.set.limits.DimensionFault(value) != "" {
 		return nil
@@ -290,8 +284,7 @@ func (r *records) legible(value []byte) []byte {
 	return value
 }
 
-// stream adds a record about the stream itself, which is of a tenant and region
-// and of no channel type.
+// stream adds a record about a stream, which has no channel type.
 func (r *records) stream(name, tenant, region string, at time.Time) plog.LogRecord {
 	record := r.add(r.seriesOf([]byte(tenant), []byte(region), nil).scope(noneDefaulted, jsonevent.PlatformClock))
 	record.SetEventName(name)
@@ -300,11 +293,11 @@ func (r *records) stream(name, tenant, region string, at time.Time) plog.LogReco
 	return record
 }
 
-// backpressure adds the record of a time in which reading stood still. It is of
-// the connection, and told once, in the configured stream.
-func (r *records) backpressure(stood time.Duration, at time.Time) {
+// backpressure adds the record of a time in which nothing was read. It is of the
+// connection: one record, in the configured stream.
+func (r *records) backpressure(blocked time.Duration, at time.Time) {
 	record := r.stream(wsevent.StreamBackpressure, r.set.tenant, r.set.region, at)
-	record.Attributes().PutDouble(wsevent.BackpressureDuration, float64(stood)/float64(time.Millisecond))
+	record.Attributes().PutDouble(wsevent.BackpressureDuration, float64(blocked)/float64(time.Millisecond))
 }
 
 // add appends a record to a scope of the batch.
@@ -320,8 +313,8 @@ func (r *records) add(to *scope) plog.LogRecord {
 	return record
 }
 
-// open adds a scope to the batch, and the resource of its series where the batch
-// does not have it yet.
+// open adds a scope to the batch, and the resource of its series unless the batch has
+// it.
 func (r *records) open(to *scope) {
 	if r.count == 0 {
 		r.arena.begin()
@@ -371,14 +364,49 @@ func (d defaulted) putNames(to pcommon.Slice) {
 	}
 }
 
-// seriesOf finds the series of three dimensions, of which any may be absent.
+// seriesOf returns the series of three dimensions, of which any may be absent.
 func (r *records) seriesOf(tenant, region, channelType []byte) *series {
-	return r.series.find(orElse(tenant, r.tenant), orElse(region, r.region), orElse(channelType, r.unknown))
+	return r.series.find(nonEmpty(tenant, r.tenant), nonEmpty(region, r.region), nonEmpty(channelType, r.unknown))
 }
 
-func orElse(value, otherwise []byte) []byte {
+func nonEmpty(value, otherwise []byte) []byte {
 	if len(value) == 0 {
 		return otherwise
 	}
 	return value
+}
+
+const (
+	minChunk = 4 << 10 // bytes
+	maxChunk = 1 << 20 // bytes
+)
+
+// arena allocates the strings of one batch together: one allocation for thousands of ids
+// and bodies. Its memory is in use while one record of the batch is.
+type arena struct {
+	chunk strings.Builder
+	used  int // bytes of this batch
+}
+
+// begin allocates for a batch of the size of the last one.
+func (a *arena) begin() {
+	likely := a.used + a.used/8
+	a.used = 0
+	a.chunk.Reset()
+	a.chunk.Grow(min(max(likely, minChunk), maxChunk))
+}
+
+// end releases the chunk. The strings in it remain valid.
+func (a *arena) end() { a.chunk.Reset() }
+
+// keep returns a copy of text.
+func (a *arena) keep(text []byte) string {
+	if size := a.chunk.Cap(); size-a.chunk.Len() < len(text) {
+		a.chunk.Reset()
+		a.chunk.Grow(max(min(2*size, maxChunk), len(text)))
+	}
+	start := a.chunk.Len()
+	a.chunk.Write(text)
+	a.used += len(text)
+	return a.chunk.String()[start:]
 }

@@ -35,7 +35,7 @@ func recordsFor(change func(*recordSettings)) *records {
 	if change != nil {
 		change(&set)
 	}
-	r := newRecords(set, func(string, string) {})
+	r := newRecords(set)
 	r.arriving(arrival)
 	return r
 }
@@ -155,7 +155,7 @@ func TestRecords_SizesOutOfRange(t *testing.T) {
 	for size, dropped := range map[int64]bool{0: false, 1 << 30: false, 1<<30 + 1: true, math.MaxInt64: true, -1: true} {
 		r := recordsFor(nil)
 		event := &jsonevent.Event{PayloadSize: size, HasPayloadSize: true, UserID: []byte("u")}
-		_, rejected := r.event(event)
+		_, _, rejected := r.event(event)
 		assert.Nil(t, rejected)
 		_, sized := recordsOf(r.take())[0].Attributes().Get(wsevent.PayloadSize)
 		assert.Equal(t, dropped, !sized, size)
@@ -190,7 +190,7 @@ func TestRecords_IdentifiersOutOfRange(t *testing.T) {
 		"in an id":            {&jsonevent.Event{ChannelID: []byte("a\x00b\u202e")}, ""},
 	} {
 		r := recordsFor(nil)
-		to, rejected := r.event(test.event)
+		to, _, rejected := r.event(test.event)
 		if test.want == "" {
 			assert.NotNil(t, to, name)
 			assert.Nil(t, rejected, name)
@@ -213,7 +213,7 @@ func TestRecords_LongNamesTakeNoMemory(t *testing.T) { // not parallel: it measu
 	for n := range 250 {
 		event := &jsonevent.Event{TenantID: fmt.Appendf(nil, "%d-%s", n, strings.Repeat("x", 900_000))}
 		event.Raw = event.TenantID
-		_, rejected := r.event(event)
+		_, _, rejected := r.event(event)
 		require.NotNil(t, rejected)
 		r.violation(rejected)
 	}
@@ -255,20 +255,26 @@ func TestViolationRecord(t *testing.T) {
 	assert.Greater(t, all[4].Body().Bytes().Len(), 4000)
 }
 
-func TestOneResourceForEachSetOfDimensions(t *testing.T) {
+func TestRecords_OneResourcePerSeries(t *testing.T) {
 	t.Parallel()
 	r := recordsFor(nil)
 	var opened []string
-	r.opened = func(tenant, region string) { opened = append(opened, tenant+" "+region) }
+	event := func(tenant string) {
+		to, first, rejected := r.event(&jsonevent.Event{TenantID: []byte(tenant), ChannelType: []byte("voice")})
+		require.Nil(t, rejected)
+		if first {
+			opened = append(opened, to.series.tenant+" "+to.series.region)
+		}
+	}
 	for range 2 { // batches
 		for i := range 12 {
 			tenant := fmt.Sprintf("tenant-%d", i%3)
 			if i%3 == 0 {
 				tenant = "" // as configured
 			}
-			r.event(&jsonevent.Event{TenantID: []byte(tenant), ChannelType: []byte("voice")})
+			event(tenant)
 		}
-		r.event(&jsonevent.Event{TenantID: []byte("acme_corp"), ChannelType: []byte("voice")})
+		event("acme_corp")
 		r.violation(&jsonevent.Violation{TenantID: []byte("evil")})
 		logs := r.take()
 		assert.Equal(t, 4, logs.ResourceLogs().Len())
@@ -297,10 +303,10 @@ func scopeSizes(resource plog.ResourceLogs) map[string]int {
 // The skew of a stream is measured by one clock, so events of others are marked.
 func TestRecords_ClockSource(t *testing.T) {
 	t.Parallel()
-	r := newRecords(recordSettings{limits: jsonevent.Limits{Dimension: 128, ID: 128}}, func(string, string) {})
+	r := newRecords(recordSettings{limits: jsonevent.Limits{Dimension: 128, ID: 128}})
 	for range 2 { // also in a second batch
 		for _, clock := range []jsonevent.Clock{jsonevent.PlatformClock, jsonevent.OtherClock, jsonevent.ReceiverClock, jsonevent.OtherClock} {
-			_, rejected := r.event(&jsonevent.Event{Type: jsonevent.ConnectionOpen, ChannelID: []byte("c"), Clock: clock})
+			_, _, rejected := r.event(&jsonevent.Event{Type: jsonevent.ConnectionOpen, ChannelID: []byte("c"), Clock: clock})
 			require.Nil(t, rejected)
 		}
 		sizes := map[string]int{}
@@ -359,7 +365,7 @@ func TestRecords_DimensionsNotNamedByTheEvent(t *testing.T) {
 	}
 }
 
-func TestBatchesShareNothing(t *testing.T) {
+func TestRecords_BatchesShareNothing(t *testing.T) {
 	t.Parallel()
 	r := recordsFor(nil)
 	var batches [][]taken
@@ -377,7 +383,7 @@ func TestBatchesShareNothing(t *testing.T) {
 	}
 }
 
-func TestSeriesTableIsBounded(t *testing.T) {
+func TestSeriesTable_IsBounded(t *testing.T) {
 	t.Parallel()
 	r := recordsFor(nil)
 	for n := range 20 {
@@ -398,14 +404,12 @@ func TestSeriesTableIsBounded(t *testing.T) {
 	assert.Zero(t, r.series.bytes)
 }
 
-// TestHugeIdentifiersAreNotKept is that of an identifier of 900 KB no more is kept than
+// TestRecords_HugeIdentifiersAreNotKept is that of an identifier of 900 KB no more is kept than
 // the beginning of the violation that it makes, wherever it stands.
-func TestHugeIdentifiersAreNotKept(t *testing.T) {
+func TestRecords_HugeIdentifiersAreNotKept(t *testing.T) {
 	t.Parallel()
 	for _, raw := range []string{rawFull, rawNone} {
 		r := recordsFor(func(set *recordSettings) { set.raw = raw })
-		seen := newStreams(stream{})
-		r.opened = func(tenant, region string) { seen.see(stream{tenant, region}, arrival) }
 		decoder, err := jsonevent.NewDecoder(jsonevent.DefaultFields())
 		require.NoError(t, err)
 		reasons := map[string]int{}
@@ -416,7 +420,7 @@ func TestHugeIdentifiersAreNotKept(t *testing.T) {
 			object, err := json.Marshal(event)
 			require.NoError(t, err)
 			decoder.Decode(object, sinkOf(func(e *jsonevent.Event) {
-				_, violation := r.event(e)
+				_, _, violation := r.event(e)
 				require.NotNil(t, violation)
 				reasons[violation.Reason]++
 				r.violation(violation)
@@ -425,7 +429,6 @@ func TestHugeIdentifiersAreNotKept(t *testing.T) {
 		assert.Equal(t, map[string]int{wsevent.ViolationFieldTooLong: 60}, reasons)
 		assert.LessOrEqual(t, r.bytes(), 60*(maxViolationBody+200))
 		assert.Len(t, r.series.all, 1, "the violations' own, without the identifier")
-		assert.Zero(t, seen.bytes)
 	}
 }
 
@@ -436,9 +439,9 @@ func (s sinkOf) Event(e *jsonevent.Event)       { s(e) }
 func (sinkOf) Ignored()                         {}
 func (sinkOf) Violation(v *jsonevent.Violation) { panic(v.Reason) }
 
-// TestDimensionsThatBecomeMarkupOrControl are refused where programs that show them
+// TestRecords_InvalidDimensions are refused where programs that show them
 // would take them for something else, in every dimension, however they are written.
-func TestDimensionsThatBecomeMarkupOrControl(t *testing.T) {
+func TestRecords_InvalidDimensions(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		`acme\u0000corp`: wsevent.ViolationInvalidCharacter, `acme\r\nX-Evil: 1`: wsevent.ViolationInvalidCharacter, `acme\u007f`: wsevent.ViolationInvalidCharacter,
@@ -454,7 +457,7 @@ func TestDimensionsThatBecomeMarkupOrControl(t *testing.T) {
 			got := "none came"
 			decoder.Decode([]byte(`{"type":"message.send","timestamp":1715623400123,"channelId":"c","`+key+`":"`+text+`"}`), sinkOf(func(e *jsonevent.Event) {
 				got = ""
-				if _, violation := r.event(e); violation != nil {
+				if _, _, violation := r.event(e); violation != nil {
 					got = violation.Reason
 					r.violation(violation)
 				}
@@ -487,25 +490,25 @@ func TestRecordAllocations(t *testing.T) { // not parallel: AllocsPerRun
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	s := newStreams(stream{tenant: "acme_corp", region: "unknown"})
-	assert.Equal(t, []stream{{"acme_corp", "unknown"}}, s.carried(arrival))
-	s.see(stream{"globex", "us-east-1"}, arrival)
-	s.see(stream{"globex", "eu-west-1"}, arrival.Add(23*time.Hour))
-	assert.Equal(t, []stream{{"globex", "eu-west-1"}, {"globex", "us-east-1"}}, s.carried(arrival.Add(24*time.Hour)))
-	assert.Equal(t, []stream{{"globex", "eu-west-1"}}, s.carried(arrival.Add(25*time.Hour)), "forgotten after a day")
+	assert.Equal(t, []stream{{"acme_corp", "unknown"}}, s.current(arrival))
+	s.observe(stream{"globex", "us-east-1"}, arrival)
+	s.observe(stream{"globex", "eu-west-1"}, arrival.Add(23*time.Hour))
+	assert.Equal(t, []stream{{"globex", "eu-west-1"}, {"globex", "us-east-1"}}, s.current(arrival.Add(24*time.Hour)))
+	assert.Equal(t, []stream{{"globex", "eu-west-1"}}, s.current(arrival.Add(25*time.Hour)), "forgotten after a day")
 
 	for i := range maxStreams + 10 {
-		s.see(stream{"tenant", strconv.Itoa(i)}, arrival.Add(24*time.Hour+time.Duration(i)))
+		s.observe(stream{"tenant", strconv.Itoa(i)}, arrival.Add(24*time.Hour+time.Duration(i)))
 	}
-	carried := s.carried(arrival.Add(25 * time.Hour))
+	carried := s.current(arrival.Add(25 * time.Hour))
 	assert.Len(t, carried, maxStreams)
 	assert.NotContains(t, carried, stream{"globex", "eu-west-1"}, "the one not seen for longest makes room")
 	assert.Contains(t, carried, stream{"tenant", strconv.Itoa(maxStreams + 9)})
 
 	for i := range maxStreams { // names of 1 KiB: as many as the bound in bytes lets in
-		s.see(stream{strings.Repeat("t", 1020) + fmt.Sprintf("%04d", i), "r"}, arrival.Add(25*time.Hour+time.Duration(i)))
+		s.observe(stream{strings.Repeat("t", 1020) + fmt.Sprintf("%04d", i), "r"}, arrival.Add(25*time.Hour+time.Duration(i)))
 		assert.LessOrEqual(t, s.bytes, maxStreamBytes)
 	}
-	assert.InDelta(t, maxStreamBytes/1025, len(s.carried(arrival.Add(26*time.Hour))), 1)
-	s.carried(arrival.Add(72 * time.Hour))
+	assert.InDelta(t, maxStreamBytes/1025, len(s.current(arrival.Add(26*time.Hour))), 1)
+	s.current(arrival.Add(72 * time.Hour))
 	assert.Zero(t, s.bytes)
 }

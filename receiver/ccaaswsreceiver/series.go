@@ -12,7 +12,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 )
 
-// Bounds of the table of series; past either it begins anew with the next batch. A
+// Bounds of the table of series; beyond either it is cleared before the next batch. A
 // series takes seriesBytes besides its names.
 const (
 	maxSeries      = 4096
@@ -20,20 +20,20 @@ const (
 	seriesBytes    = 512
 )
 
-// series is a set of dimensions, and where its records of the present batch are.
+// series is a set of dimensions, and its records in the present batch.
 type series struct {
 	tenant, region, channelType string
-	salt                        uint64 // the tenant's part of its events' identities
+	salt                        uint64 // the tenant's part of the hash of its events
 
-	resource plog.ResourceLogs // of the present batch, where size > 0
-	number   int               // index of the resource in the batch
-	size     int               // records in this batch
-	carries  bool
-	scopes   [int(allDefaulted+1) * clocks]*scope // by the dimensions that the events did not name, and the clock of their times
-	open     []*scope                             // those of the present batch
+	resource  plog.ResourceLogs // of the present batch, where size > 0
+	number    int               // index of the resource in the batch
+	size      int               // records in this batch
+	hasEvents bool
+	scopes    [int(allDefaulted+1) * clocks]*scope // by the dimensions that the events do not have, and the clock of their times
+	open      []*scope                             // those of the present batch
 }
 
-// defaulted is the set of dimensions that an event did not name.
+// defaulted is the set of dimensions that an event does not have.
 type defaulted uint8
 
 const (
@@ -48,8 +48,8 @@ const (
 // clocks is the number of clocks.
 const clocks = int(jsonevent.ReceiverClock) + 1
 
-// scope holds the records of one series whose events named the same dimensions, and
-// whose times are by the same clock.
+// scope has the records of one series whose events have the same dimensions, and whose
+// times are by the same clock.
 type scope struct {
 	series  *series
 	unnamed defaulted
@@ -75,13 +75,12 @@ func (s *series) close() {
 		one.records, one.likely, one.size = plog.LogRecordSlice{}, one.size, 0
 	}
 	s.open = s.open[:0]
-	s.resource, s.size, s.carries = plog.ResourceLogs{}, 0, false
+	s.resource, s.size, s.hasEvents = plog.ResourceLogs{}, 0, false
 }
 
-// seriesTable knows the sets of dimensions that were seen, so that finding one
-// again allocates nothing.
+// seriesTable interns sets of dimensions: a lookup of a known one allocates nothing.
 type seriesTable struct {
-	valid  func(tenant, region, channelType []byte) bool // of dimensions that are not known yet
+	valid  func(tenant, region, channelType []byte) bool // is called for unknown dimensions
 	all    map[string]*series
 	bytes  int
 	open   []*series // those of the present batch
@@ -101,9 +100,8 @@ func (t *seriesTable) begin() {
 	}
 }
 
-// find looks among the recent series first, where the ends of the names choose
-// the one place to look: a quarter of what the table costs. It returns nil where the
-// dimensions are not valid.
+// find looks up a small direct-mapped cache first, indexed by the last bytes of the
+// names: a quarter of the cost of the map. It returns nil for invalid dimensions.
 func (t *seriesTable) find(tenant, region, channelType []byte) *series {
 	place := &t.recent[last(tenant)^last(region)<<2^last(channelType)<<4]
 	s := *place
@@ -121,7 +119,7 @@ func (t *seriesTable) find(tenant, region, channelType []byte) *series {
 
 func last(name []byte) byte { return name[len(name)-1] }
 
-// separator stands between dimensions in a key. No UTF-8 text holds it.
+// separator is between dimensions in a key. It is in no UTF-8 text.
 const separator = "\xff"
 
 func (t *seriesTable) lookup(tenant, region, channelType []byte) *series {

@@ -12,18 +12,18 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 )
 
-// status makes the component's status out of the connections' troubles. All of
-// them are recoverable in the Collector's words, since no other status can turn
-// to OK again, and the platform's administrator may mend what the receiver cannot.
+// status reports the component's status from the errors of its connections. All of them
+// are recoverable: no other status can return to OK, and an administrator of the platform
+// can fix what the receiver cannot.
 type status struct {
 	report func(*componentstatus.Event)
 
 	mutex    sync.Mutex
 	troubles map[troubleKey]error
-	shown    string
+	reported string
 }
 
-// kinds of troubles of a connection.
+// Kinds of errors of a connection.
 const (
 	connectTrouble = iota
 	downstreamTrouble
@@ -35,8 +35,8 @@ func newStatus(report func(*componentstatus.Event)) *status {
 	return &status{report: report, troubles: map[troubleKey]error{}}
 }
 
-// set notes a trouble of a connection, or that it has none of the kind. The status
-// shows the trouble of the first connection that has one.
+// set sets or clears the error of a connection. The status has the error of the first
+// connection with one.
 func (s *status) set(connection, kind int, err error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -47,8 +47,8 @@ func (s *status) set(connection, kind int, err error) {
 		s.troubles[key] = err
 	}
 	if len(s.troubles) == 0 {
-		if s.shown != "" {
-			s.shown = ""
+		if s.reported != "" {
+			s.reported = ""
 			s.report(componentstatus.NewEvent(componentstatus.StatusOK))
 		}
 		return
@@ -56,8 +56,8 @@ func (s *status) set(connection, kind int, err error) {
 	first := slices.MinFunc(slices.Collect(maps.Keys(s.troubles)), func(a, b troubleKey) int {
 		return cmp.Or(cmp.Compare(a.connection, b.connection), cmp.Compare(a.kind, b.kind))
 	})
-	if shown := s.troubles[first]; shown.Error() != s.shown {
-		s.shown = shown.Error()
-		s.report(componentstatus.NewRecoverableErrorEvent(shown))
+	if reported := s.troubles[first]; reported.Error() != s.reported {
+		s.reported = reported.Error()
+		s.report(componentstatus.NewRecoverableErrorEvent(reported))
 	}
 }

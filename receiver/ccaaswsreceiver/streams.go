@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	// maxStreams bounds the streams that are remembered of a connection.
+	// maxStreams bounds the streams of a connection.
 	maxStreams = 2000
-	// maxStreamBytes bounds their names.
+	// maxStreamBytes bounds their names, in bytes.
 	maxStreamBytes = 1 << 20
-	// forgetStream is after how long without an event a stream is forgotten.
-	forgetStream = 24 * time.Hour
+	// streamTTL is how long a stream without events is kept.
+	streamTTL = 24 * time.Hour
 )
 
-// stream is what a socket may carry several of.
+// stream is a tenant and region. A socket may have several.
 type stream struct{ tenant, region string }
 
-// streams remembers what streams a connection has carried, over its sockets, so
-// that each can be told of what happens to the connection.
+// streams is the set of streams of a connection, over its sockets. Stream records are
+// emitted for each.
 type streams struct {
-	configured stream // what is told while no event was seen
+	configured stream // the only one before the first event
 
 	mutex sync.Mutex
 	seen  map[stream]time.Time
@@ -38,16 +38,16 @@ func newStreams(configured stream) *streams {
 	return &streams{configured: configured, seen: map[stream]time.Time{}}
 }
 
-// see notes a stream. Past either bound it takes the place of those not seen for the
-// longest time.
-func (s *streams) see(one stream, at time.Time) {
+// observe adds a stream, or updates its time. Beyond either bound it evicts those not
+// seen for the longest time.
+func (s *streams) observe(one stream, at time.Time) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if _, known := s.seen[one]; !known {
 		for len(s.seen) > 0 && (len(s.seen) >= maxStreams || s.bytes+one.bytes() > maxStreamBytes) {
 			s.forget(s.oldest())
 		}
-		// Its names may be parts of a longer text.
+		// Its names may be parts of a larger string.
 		one = stream{tenant: strings.Clone(one.tenant), region: strings.Clone(one.region)}
 		s.bytes += one.bytes()
 	}
@@ -71,12 +71,12 @@ func (s *streams) forget(one stream) {
 
 func (s stream) bytes() int { return len(s.tenant) + len(s.region) }
 
-// carried gives the streams in a steady order.
-func (s *streams) carried(now time.Time) []stream {
+// current returns the streams in a fixed order.
+func (s *streams) current(now time.Time) []stream {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for one, seen := range s.seen {
-		if now.Sub(seen) > forgetStream {
+		if now.Sub(seen) > streamTTL {
 			s.forget(one)
 		}
 	}

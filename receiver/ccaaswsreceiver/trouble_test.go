@@ -33,7 +33,7 @@ func of(tenant string, id int) []byte {
 	return fmt.Appendf(nil, `{"type":"message.send","timestamp":1715623400123,"channelId":"c-1","id":"%d","tenantId":%q,"region":"us-east-1"}`, id, tenant)
 }
 
-func TestGapIsOnRecordForEveryStream(t *testing.T) {
+func TestConnection_GapForEveryStream(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, nil)
 	b := run(t, configFor(server.URL()))
@@ -65,7 +65,7 @@ func TestGapIsOnRecordForEveryStream(t *testing.T) {
 	assert.Len(t, told, 9)
 }
 
-func TestNoGapBeforeTheFirstSocketUnlessItWasLate(t *testing.T) {
+func TestConnection_GapBeforeFirstSocket(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, nil)
 	b := run(t, configFor(server.URL()))
@@ -91,7 +91,7 @@ func TestPeerCloses(t *testing.T) {
 	}, record.Attributes().AsRaw())
 }
 
-func TestSilenceIsNoticed(t *testing.T) {
+func TestReceiver_SilenceIsDetected(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, func(c *sim.Config) { c.Trouble.Silence = true })
 	config := configFor(server.URL())
@@ -141,7 +141,7 @@ func TestFrameTooLarge(t *testing.T) {
 	assert.Len(t, b.downstream.records(wsevent.StreamConnected), 1, "the connection goes on")
 }
 
-func TestNothingIsLostWhileDownstreamRefuses(t *testing.T) {
+func TestReceiver_NoLossWhileDownstreamRefuses(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, nil)
 	config := configFor(server.URL())
@@ -182,7 +182,7 @@ func TestSeveralConnections(t *testing.T) {
 	b.downstream.wait(t, slices.Repeat([]string{wsevent.MessageSend}, 3)...)
 }
 
-func TestConfigurationFailuresShow(t *testing.T) {
+func TestStatus_ConfigurationFailures(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		trouble func(*sim.Config)
@@ -201,7 +201,7 @@ func TestConfigurationFailuresShow(t *testing.T) {
 			b := run(t, configFor(server.URL()))
 			require.Eventually(t, func() bool { return b.host.last() == componentstatus.StatusRecoverableError }, patience, time.Millisecond)
 			require.Contains(t, b.host.statuses[0].Err().Error(), test.says)
-			require.NotZero(t, b.logs.FilterMessageSnippet("will not mend").Len())
+			require.NotZero(t, b.logs.FilterMessageSnippet("because of the configuration").Len())
 			assert.Empty(t, b.downstream.records())
 		})
 	}
@@ -231,7 +231,7 @@ func TestTLSAndProxy(t *testing.T) {
 	config := configFor(server.URL())
 	b := run(t, config)
 	require.Eventually(t, func() bool { return b.host.last() == componentstatus.StatusRecoverableError }, patience, time.Millisecond)
-	require.ErrorContains(t, b.host.statuses[0].Err(), "tls.ca_file")
+	require.ErrorContains(t, b.host.statuses[0].Err(), "tls::ca_file")
 
 	config = configFor(server.URL())
 	config.TLS.CAPem = configopaque.String(server.Certificate())
@@ -279,7 +279,7 @@ func TestOwnTelemetry(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestShutdownFlushes(t *testing.T) {
+func TestShutdown_Flushes(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, nil)
 	config := configFor(server.URL())
@@ -296,7 +296,7 @@ func TestShutdownFlushes(t *testing.T) {
 	assert.Equal(t, []string{"stream.connected ", "message.send ", "stream.disconnected shutdown"}, told)
 }
 
-func TestShutdownInEveryState(t *testing.T) {
+func TestShutdown_InEveryState(t *testing.T) {
 	t.Parallel()
 	t.Run("not started", func(t *testing.T) {
 		t.Parallel()

@@ -16,16 +16,17 @@ import (
 )
 
 const (
-	// unmatchedWarning is how long frames come without one event before that is logged.
+	// unmatchedWarning is the time from the first frame to the warning that there was no
+	// event.
 	unmatchedWarning = 30 * time.Second
-	// maxUnmatchedFrame is how much of the first frame is kept for its keys, in bytes.
+	// maxUnmatchedFrame bounds the copy of the first frame, in bytes.
 	maxUnmatchedFrame = 64 << 10
-	// maxKeys, maxKeyDepth and maxKeyLength bound what the log shows of a frame.
+	// maxKeys, maxKeyDepth and maxKeyLength bound the keys of a frame in the log.
 	maxKeys, maxKeyDepth, maxKeyLength = 60, 5, 64
 )
 
-// unmatched counts the frames of a connection up to its first event. It is used by
-// the goroutine that holds the lock of the outbox.
+// unmatched counts the frames of a connection up to its first event. It belongs to
+// the owner of the batch.
 type unmatched struct {
 	matched bool      // there was an event
 	since   time.Time // arrival of the first frame; zero: there was none
@@ -34,7 +35,7 @@ type unmatched struct {
 	warned  bool
 }
 
-// add counts a frame that has no event, while there was none.
+// add counts a frame before the first event.
 func (u *unmatched) add(text []byte, at time.Time) {
 	if u.since.IsZero() {
 		u.since, u.first = at, bytes.Clone(text[:min(len(text), maxUnmatchedFrame)])
@@ -42,7 +43,7 @@ func (u *unmatched) add(text []byte, at time.Time) {
 	u.frames++
 }
 
-// due is whether to warn now. It is once.
+// due reports whether to warn, once.
 func (u *unmatched) due(now time.Time) bool {
 	if u.matched || u.warned || u.since.IsZero() || now.Sub(u.since) < unmatchedWarning {
 		return false
@@ -51,15 +52,15 @@ func (u *unmatched) due(now time.Time) bool {
 	return true
 }
 
-// warnUnmatched logs that frames come and none of them has an event. Of the
-// first it shows the keys, and no value.
+// warnUnmatched logs that no frame has an event, with the keys of the first and without
+// its values.
 func (c *connection) warnUnmatched(now time.Time, soFar *unmatched) {
 	c.logger.Warn("Frames arrive, but none of them has an event; compare types and fields with the keys of the first frame",
 		zap.Int64("frames", soFar.frames), zap.Duration("for", now.Sub(soFar.since)), zap.Strings("keys", keysOf(soFar.first)))
 }
 
-// keysOf are the paths of a frame's values, in the notation of fields, sorted. They
-// show no value. What is not JSON has none.
+// keysOf returns the paths of a frame's values in the notation of fields, sorted; none
+// for a frame that is not JSON.
 func keysOf(text []byte) []string {
 	var value any
 	if json.NewDecoder(bytes.NewReader(text)).Decode(&value) != nil {
@@ -97,8 +98,8 @@ func collectKeys(value any, path string, depth int, into map[string]bool) {
 	}
 }
 
-// keyName is a key as the log shows it. One that does not look like a name may be a
-// value, such as a phone number or an address, and is not shown.
+// keyName returns a key for the log. A key that is not an identifier may be personal data,
+// such as a phone number or an address, and is redacted.
 func keyName(key string) string {
 	if len(key) > maxKeyLength || key == "" || strings.ContainsFunc(key, notName) || strings.Trim(key, "0123456789-_") == "" {
 		return "[redacted]"

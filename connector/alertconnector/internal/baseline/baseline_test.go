@@ -44,7 +44,7 @@ func daily(at int64, random *rand.Rand) float64 {
 	return math.Round(1_000*(1.2-math.Cos(2*math.Pi*hour/24)) + random.NormFloat64()*40)
 }
 
-func TestSevenDaysWithADailyShape(t *testing.T) {
+func TestBaseline_DailyShape(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	b := New(&week)
@@ -61,7 +61,7 @@ func TestSevenDaysWithADailyShape(t *testing.T) {
 
 // Whatever the values, the quantile is near that of an exact computation over the
 // hours that count, and never outside of what was seen.
-func TestQuantileAgainstAnExactComputation(t *testing.T) {
+func TestBaseline_QuantileAgainstExactComputation(t *testing.T) {
 	t.Parallel()
 	type point struct {
 		hour  int64
@@ -116,7 +116,7 @@ func near(t *testing.T, values []float64, q, got float64) {
 }
 
 // A flat series has its own value as baseline, to the last digit.
-func TestAFlatSeriesIsExact(t *testing.T) {
+func TestBaseline_FlatSeries(t *testing.T) {
 	t.Parallel()
 	config := Config{Quantile: 0.95, Lookback: time.Hour}
 	b := New(&config)
@@ -156,7 +156,7 @@ func TestHistory(t *testing.T) {
 }
 
 // What is older than the lookback is forgotten, by the hour.
-func TestTheLookbackRolls(t *testing.T) {
+func TestBaseline_LookbackRolls(t *testing.T) {
 	t.Parallel()
 	config := Config{Quantile: 1, Lookback: 3 * time.Hour}
 	b := New(&config)
@@ -195,7 +195,7 @@ func TestSeasons(t *testing.T) {
 }
 
 // Without the same hour of an earlier season there is nothing to compare with.
-func TestASeasonThatWasNotSeenIsLearned(t *testing.T) {
+func TestSeasons_Learned(t *testing.T) {
 	t.Parallel()
 	config := Config{Quantile: 1, Lookback: 14 * 24 * time.Hour, Season: HourOfWeek}
 	b := New(&config)
@@ -210,12 +210,12 @@ func TestASeasonThatWasNotSeenIsLearned(t *testing.T) {
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(5, 6))
-	whole := New(&week)
+	continuous := New(&week)
 	saved := New(&week)
 	for end := epoch; end < epoch+10*24*hourMs; end += 1 + random.Int64N(300_000) {
-		require.Equal(t, whole.At(end), saved.At(end))
+		require.Equal(t, continuous.At(end), saved.At(end))
 		value := random.NormFloat64()
-		whole.Add(end, value)
+		continuous.Add(end, value)
 		saved.Add(end, value)
 		if random.IntN(50) == 0 {
 			saved = throughJSON(t, saved)
@@ -306,7 +306,7 @@ func TestHour_FirstVersion(t *testing.T) {
 }
 
 // Values however far apart do not take more than the bins there are.
-func TestASketchIsBounded(t *testing.T) {
+func TestBaseline_SketchIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, q := range []float64{0.05, 0.95} {
 		config := Config{Quantile: q, Lookback: time.Hour}

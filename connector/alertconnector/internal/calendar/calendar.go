@@ -1,6 +1,8 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Package calendar provides sets of times: single ones, recurring ones by cron, and the events of
+// an iCalendar file.
 package calendar
 
 import (
@@ -14,32 +16,32 @@ import (
 
 // Range is a set of times.
 type Range interface {
-	// Covers says that some of [start, end) is in the set.
+	// Covers reports whether some of [start, end) is in the set.
 	Covers(start, end time.Time) bool
 }
 
-// Calendar is a union of ranges. It remembers its latest answer, since the
-// windows of all series end together.
+// Calendar is a union of ranges. It caches its latest result, since the windows of all
+// series end together.
 type Calendar struct {
 	ranges     []Range
 	start, end int64
-	answer     bool
+	cached     bool
 }
 
-// New makes a calendar of ranges.
+// New returns a calendar of ranges.
 func New(ranges ...Range) *Calendar { return &Calendar{ranges: ranges, start: -1, end: -1} }
 
-// Covers says that some of the window [start, end), in unix ms, is set apart. Of
-// a window without a length it is the moment that counts.
+// Covers reports whether some of the window [start, end), in unix ms, is in the calendar.
+// Of a window without a length, its start counts.
 func (c *Calendar) Covers(start, end int64) bool {
 	if c == nil || len(c.ranges) == 0 {
 		return false
 	}
 	if start != c.start || end != c.end {
 		c.start, c.end = start, end
-		c.answer = c.covers(time.UnixMilli(start), time.UnixMilli(max(end, start+1)))
+		c.cached = c.covers(time.UnixMilli(start), time.UnixMilli(max(end, start+1)))
 	}
-	return c.answer
+	return c.cached
 }
 
 func (c *Calendar) covers(start, end time.Time) bool {
@@ -63,17 +65,17 @@ type Once struct{ Start, End time.Time }
 // Covers implements Range.
 func (o Once) Covers(start, end time.Time) bool { return o.Start.Before(end) && start.Before(o.End) }
 
-// Cron is a span of time that begins whenever a cron expression says so.
+// Cron is a span of time from each time of a cron expression on.
 type Cron struct {
 	schedule *cron.SpecSchedule
 	duration time.Duration
 }
 
-// NewCron reads a standard cron expression of five fields, or one as @daily, in a
-// time zone.
+// NewCron parses a standard cron expression of five fields, or one as @daily, in a time
+// zone.
 func NewCron(expression string, zone *time.Location, duration time.Duration) (*Cron, error) {
 	if strings.Contains(expression, "TZ=") {
-		return nil, errors.New("the time zone belongs into the key timezone")
+		return nil, errors.New("set the time zone in the key timezone")
 	}
 	schedule, err := cron.ParseStandard(expression)
 	if err != nil {
@@ -85,7 +87,7 @@ func NewCron(expression string, zone *time.Location, duration time.Duration) (*C
 	}
 	at.Location = zone
 	if at.Next(time.Unix(0, 0)).IsZero() {
-		return nil, fmt.Errorf("%q names a day that never comes", expression)
+		return nil, fmt.Errorf("%q has no time that exists", expression)
 	}
 	return &Cron{schedule: at, duration: duration}, nil
 }

@@ -67,9 +67,9 @@ func TestCron(t *testing.T) {
 	}
 	for expression, want := range map[string]string{
 		"@every 5m":             "@every has no fixed times",
-		"CRON_TZ=Europe/Berlin": "belongs into the key timezone",
-		"TZ=UTC 0 0 * * *":      "belongs into the key timezone",
-		"0 0 30 2 *":            "a day that never comes",
+		"CRON_TZ=Europe/Berlin": "in the key timezone",
+		"TZ=UTC 0 0 * * *":      "in the key timezone",
+		"0 0 30 2 *":            "no time that exists",
 		"61 * * * *":            "61",
 		"":                      "",
 		"0 0 * *":               "",
@@ -146,17 +146,17 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-func TestEventsThatAreNone(t *testing.T) {
+func TestEvents_Invalid(t *testing.T) {
 	t.Parallel()
 	event := func(lines string) string {
 		return "BEGIN:VCALENDAR\nVERSION:2.0\nBEGIN:VEVENT\nUID:x\nSUMMARY:Sale\n" + lines + "\nEND:VEVENT\nEND:VCALENDAR\n"
 	}
 	for text, want := range map[string]string{
 		event("DTEND:20261127T090000Z"):                                                      `event "Sale": DTSTART: missing`,
-		event("DTSTART:27 November"):                                                         "DTSTART: \"27 November\" is no time",
+		event("DTSTART:27 November"):                                                         "DTSTART: \"27 November\" is not a time",
 		event("DTSTART:20261127T090000Z\nDTEND:20261127T080000Z"):                            "does not end after it begins",
 		event("DTSTART;TZID=Mars/Olympus:20261127T090000\nDURATION:PT1H"):                    "TZID \"Mars/Olympus\"",
-		event("DTSTART:20261127T090000Z\nDURATION:an hour"):                                  "DURATION: \"an hour\" is none",
+		event("DTSTART:20261127T090000Z\nDURATION:an hour"):                                  "DURATION: \"an hour\" is not a duration",
 		event("DTSTART:20261127T090000Z\nDURATION:PT1H\nRRULE:FREQ=MINUTELY"):                "at most HOURLY",
 		event("DTSTART:20261127T090000Z\nDURATION:PT1H\nRRULE:FREQ=SOMETIMES"):               "RRULE",
 		event("DTSTART:20261127T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY\nEXDATE:yesterday"): "EXDATE",
@@ -181,11 +181,11 @@ func TestParseEvents_ErrorNamesTheLine(t *testing.T) {
 		"SUMMARY:a long\r\n  one\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nUID:bad\r\n"
 	const tail = "END:VEVENT\r\nBEGIN:VEVENT\r\nUID:last\r\nDTSTART:2027\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 	for lines, want := range map[string]string{
-		"DTSTART:2026-12-01\r\nDTEND:20261202\r\n":                             `line 13: event "bad": DTSTART: "2026-12-01" is no time`,
+		"DTSTART:2026-12-01\r\nDTEND:20261202\r\n":                             `line 13: event "bad": DTSTART: "2026-12-01" is not a time`,
 		"DTSTART:20261201\r\nDESCRIPTION:a\r\n b\r\n\tc\r\nDTEND:tomorrow\r\n": `line 17: event "bad": DTEND`,
 		"DTEND:20261202\r\n": `line 11: event "bad": DTSTART: missing`,
-		"DTSTART:20261201\r\nRRULE:FREQ=DAILY\r\nEXDATE:20261203\r\nEXDATE:20261204,never\r\n":          `line 16: event "bad": EXDATE: "never" is no time`,
-		"DTSTART:20261201\r\nBEGIN:VALARM\r\nDURATION:PT1M\r\nEND:VALARM\r\nDURATION:long\r\n":          `line 17: event "bad": DURATION: "long" is none`,
+		"DTSTART:20261201\r\nRRULE:FREQ=DAILY\r\nEXDATE:20261203\r\nEXDATE:20261204,never\r\n":          `line 16: event "bad": EXDATE: "never" is not a time`,
+		"DTSTART:20261201\r\nBEGIN:VALARM\r\nDURATION:PT1M\r\nEND:VALARM\r\nDURATION:long\r\n":          `line 17: event "bad": DURATION: "long" is not a duration`,
 		"DTSTART:20261201\r\n here\r\nno property\r\n":                                                  `line 15: "no property": is not a property (NAME:value)`,
 		"DTSTART:20261201\r\nDESCRIPTION:" + strings.Repeat("long ", 2_000) + "\r\nno\r\n property\r\n": `line 15: "noproperty": is not a property (NAME:value)`,
 		"DTSTART:20261201\r\n" + strings.Repeat("no property ", 1_000) + "\r\n":                         `line 14: "no property no property no property no property no property "…: is not a property`,
@@ -211,7 +211,7 @@ func FuzzEvents(f *testing.F) {
 	f.Add("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261127\nRRULE:FREQ=YEARLY;COUNT=3\nEND:VEVENT\nEND:VCALENDAR")
 	f.Fuzz(func(_ *testing.T, text string) {
 		if strings.Contains(text, "BY") {
-			return // a day that never comes is looked for until the year 9999, which takes long
+			return // no time that exists is looked for until the year 9999, which takes long
 		}
 		if events, err := ParseEvents(strings.NewReader(text), time.UTC, moment); err == nil {
 			events.Covers(moment, moment.Add(time.Second))

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,8 +17,8 @@ import (
 	"github.com/teambition/rrule-go"
 )
 
-// Events are the events of an iCalendar file (RFC 5545). Recurring ones are
-// written out for some time around the moment that was asked for last.
+// Events are the events of an iCalendar file (RFC 5545). Recurring ones are expanded for
+// some time around the latest query.
 type Events struct {
 	once     []Once
 	series   []recurring
@@ -30,18 +32,18 @@ type recurring struct {
 	duration time.Duration
 }
 
-// The time that is written out around a moment.
+// The time that is expanded around a query.
 const (
 	before = 24 * time.Hour
 	ahead  = 30 * 24 * time.Hour
 )
 
-// maxStarts bounds how often an event recurs, from its DTSTART on: they are gone
-// through one by one.
+// maxStarts bounds how often an event recurs from its DTSTART on: its instances are
+// iterated one by one.
 const maxStarts = 100_000
 
-// ParseEvents reads an iCalendar file, to be asked about the time around now. Times
-// without a zone are in the zone given. The error names the line and the event.
+// ParseEvents parses an iCalendar file, to be queried about the time around now. Times
+// without a zone are in the given zone. An error names the line and the event.
 func ParseEvents(file io.Reader, zone *time.Location, now time.Time) (*Events, error) {
 	text, err := io.ReadAll(file)
 	if err != nil {
@@ -85,7 +87,7 @@ func (e *Events) add(event *ics.VEvent, all []*ics.VEvent, zone *time.Location, 
 	if err != nil {
 		return err
 	}
-	for _, other := range all { // an instance that was moved stands as an event of its own
+	for _, other := range all { // an instance that was moved is an event of its own
 		if moved := other.GetProperty(ics.ComponentPropertyRecurrenceId); moved != nil && other.Id() == event.Id() {
 			at, err := instant(moved, start.Location())
 			if err != nil {
@@ -102,8 +104,8 @@ func (e *Events) add(event *ics.VEvent, all []*ics.VEvent, zone *time.Location, 
 	return nil
 }
 
-// span is when an event begins and how long it lasts: up to DTEND, for DURATION,
-// or, of a date alone, for the day.
+// span returns the start of an event and its duration: up to DTEND, for DURATION, or, of a
+// date alone, for the day.
 func span(event *ics.VEvent, zone *time.Location) (time.Time, time.Duration, error) {
 	begin := event.GetProperty(ics.ComponentPropertyDtStart)
 	if begin == nil {
@@ -151,10 +153,10 @@ func instant(property *ics.IANAProperty, zone *time.Location) (time.Time, error)
 			return at, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is no time", property.Value)
+	return time.Time{}, fmt.Errorf("%q is not a time", property.Value)
 }
 
-// starts are the beginnings of a recurring event.
+// starts returns the starts of a recurring event.
 func starts(event *ics.VEvent, start time.Time) (*rrule.Set, error) {
 	set := &rrule.Set{}
 	set.DTStart(start)
@@ -213,8 +215,9 @@ func (e *Events) expand(start, end time.Time) {
 	}
 }
 
-// expand gives the events that touch [from, to). False says that it gave up.
-func (r *recurring) expand(from, to time.Time, give func(Once)) bool {
+// expand calls emit for the events that touch [from, to). It returns false if it has
+// reached maxStarts.
+func (r *recurring) expand(from, to time.Time, emit func(Once)) bool {
 	next := r.starts.Iterator()
 	for range maxStarts {
 		at, ok := next()
@@ -222,8 +225,24 @@ func (r *recurring) expand(from, to time.Time, give func(Once)) bool {
 			return true
 		}
 		if end := at.Add(r.duration); end.After(from) {
-			give(Once{Start: at, End: end})
+			emit(Once{Start: at, End: end})
 		}
 	}
 	return false
+}
+
+// durationForm is RFC 5545's: P1W, P1DT2H, PT90M.
+var durationForm = regexp.MustCompile(`^\+?P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,9})S)?)?$`)
+
+func parseDuration(text string) (time.Duration, error) {
+	parts := durationForm.FindStringSubmatch(text)
+	if parts == nil {
+		return 0, &propertyError{name: "DURATION", value: text, err: fmt.Errorf("%q is not a duration", text)}
+	}
+	total := time.Duration(0)
+	for i, unit := range []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, time.Hour, time.Minute, time.Second} {
+		n, _ := strconv.Atoi(parts[i+1]) // digits or nothing
+		total += time.Duration(n) * unit
+	}
+	return total, nil
 }

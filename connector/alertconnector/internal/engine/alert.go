@@ -11,7 +11,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/rule"
 )
 
-// Evaluation is how a window was judged under a severity.
+// Evaluation is the result of a window under a severity.
 type Evaluation struct {
 	Rule, Severity string
 	Attributes     Attributes
@@ -24,7 +24,7 @@ type Evaluation struct {
 	Reason         rule.Reason
 }
 
-// Alert is what has to be told.
+// Alert is an alert to be emitted.
 type Alert struct {
 	ID             string // the same for all of an episode
 	Rule, Severity string
@@ -48,8 +48,8 @@ func (e *Evaluation) alert(since int64, snapshot []Value) Alert {
 	}
 }
 
-// episode names an episode by what it is and when it began, so that it has the
-// same name when a crash makes it be told again.
+// episode returns the id of an episode, a hash of what it is and when it began, so that it
+// is the same when a crash makes it be emitted again.
 func episode(ruleName, severity string, attributes Attributes, kind string, since int64) string {
 	hash := sha256.New()
 	for _, part := range []string{ruleName, severity, kind, strconv.FormatInt(since, 10), attributes.key()} {

@@ -1,6 +1,11 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Package engine applies rules to the series of metrics, window by window.
+//
+// It selects the samples of a rule among the windows of a batch, keeps for each series its
+// baseline and the state of its alerts, and returns the alerts to emit. Times are unix ms, and
+// the wall clock is an argument. It is not safe for concurrent use.
 package engine
 
 import (
@@ -11,8 +16,8 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/rule"
 )
 
-// maxFuture is how far ahead of the wall clock a window may end. One that is
-// farther would make its series wait for that time, and forget its baseline.
+// maxFuture is how far ahead of the wall clock a window may end, ms. A series with a later
+// one would wait for that time, and drop its baseline.
 const maxFuture = 10 * 60 * 1000
 
 // maxAttributes bounds the names and values of a series, in bytes.
@@ -23,39 +28,39 @@ type Engine struct {
 	rules  []*Rule
 	series []map[string]*Series // by rule
 	next   int                  // number of the next new series
-	free   []int                // numbers of series that are gone from the storage, too
-	gone   []gone               // series that have yet to leave it
+	free   []int                // numbers of series that are deleted from the storage, too
+	gone   []gone               // series that are not deleted from it yet
 	stats  Stats
 
 	counted int // next, as it is on the storage
 }
 
-// Stats is what the engine has counted.
+// Stats counts evaluations and skipped samples.
 type Stats struct {
 	Evaluations int64
 	Skipped     map[Skip]int64
 }
 
-// Skip is why a sample was not judged.
+// Skip is why a sample was not evaluated.
 type Skip string
 
 // Reasons to skip a sample.
 const (
-	SkipSeen      Skip = "seen"       // its series has this window, or a later one
+	SkipSeen      Skip = "seen"       // its series has this window already, or a later one
 	SkipFuture    Skip = "future"     // it ends too far ahead of the wall clock
 	SkipNotNumber Skip = "not_number" // NaN, an infinity, or beyond 1e290
-	SkipMaxSeries Skip = "max_series" // there is no room for its series
+	SkipMaxSeries Skip = "max_series" // the rule has max_series already
 	SkipTooLong   Skip = "too_long"   // its attributes are longer than 16 KiB
-	SkipFirst     Skip = "first"      // of a running sum, or the first behind a hole: there is none to compare it with
+	SkipFirst     Skip = "first"      // of a running sum, or after missing windows: there is no previous value
 )
 
-// Outcome is what a call has brought about.
+// Outcome is the result of a call.
 type Outcome struct {
 	Alerts      []Alert
 	Evaluations []Evaluation
 }
 
-// New makes an engine without any series.
+// New returns an engine without series.
 func New(rules []*Rule) *Engine {
 	e := &Engine{rules: rules, stats: Stats{Skipped: map[Skip]int64{}}}
 	for range rules {
@@ -64,7 +69,7 @@ func New(rules []*Rule) *Engine {
 	return e
 }
 
-// Observe takes the windows of a batch, at a moment of the wall clock.
+// Observe evaluates the windows of a batch at a time of the wall clock.
 func (e *Engine) Observe(windows []Window, now int64) Outcome {
 	var out Outcome
 	for i, r := range e.rules {
@@ -79,7 +84,7 @@ func (e *Engine) Observe(windows []Window, now int64) Outcome {
 
 func (e *Engine) skip(why Skip) { e.stats.Skipped[why]++ }
 
-// sample judges a window under a rule, and lets the baseline learn from it.
+// sample evaluates a window under a rule, and adds it to the baseline.
 func (e *Engine) sample(position int, r *Rule, w *Window, now int64, out *Outcome) {
 	metric, _ := w.value(r.Metric)
 	switch {
@@ -104,22 +109,22 @@ func (e *Engine) sample(position int, r *Rule, w *Window, now int64, out *Outcom
 		e.skip(SkipSeen)
 		return
 	}
-	judged := moment{window: w, start: w.Start, value: metric.Value, consecutive: true}
-	e.heard(s, w, out)
-	known := s.reduce(&judged, metric) && baseline.Sane(judged.value)
+	observed := observation{window: w, start: w.Start, value: metric.Value, consecutive: true}
+	e.resolveNoData(s, w, out)
+	known := s.reduce(&observed, metric) && baseline.Sane(observed.value)
 	if known {
-		judged.consecutive = s.consecutive(judged.start, w.End)
-		e.judge(s, &judged, out)
-		s.learn(&judged)
+		observed.consecutive = s.consecutive(observed.start, w.End)
+		e.evaluate(s, &observed, out)
+		s.learn(&observed)
 	} else {
-		s.breakRuns()
+		s.resetRuns()
 		e.skip(SkipFirst)
 	}
 	s.seen(w.End, now)
 }
 
-// moment is a window of a series while it is judged.
-type moment struct {
+// observation is a window of a series while it is evaluated.
+type observation struct {
 	window      *Window
 	start       int64
 	value       float64
@@ -127,17 +132,17 @@ type moment struct {
 	excluded    bool
 }
 
-// reduce makes of a running sum what the rule asks for. False says that there is
-// nothing to compare it with: it is the first, or windows are missing.
-func (s *Series) reduce(m *moment, v Value) bool {
-	of := s.rule.Of
-	if of == OfDefault && v.Running {
-		of = OfIncrease
+// reduce converts a running sum as the rule requires. It returns false without a previous
+// value: for the first window, and after missing ones.
+func (s *Series) reduce(m *observation, v Value) bool {
+	mode := s.rule.Mode
+	if mode == ModeDefault && v.Running {
+		mode = ModeIncrease
 	}
-	if m.start <= 0 || v.Running && (of == OfIncrease || of == OfRate) {
-		m.start = s.end // the points name no window: it began with the one before
+	if m.start <= 0 || v.Running && (mode == ModeIncrease || mode == ModeRate) {
+		m.start = s.end // the points have no window: it began with the previous one
 	}
-	if of != OfIncrease && of != OfRate {
+	if mode != ModeIncrease && mode != ModeRate {
 		if m.start <= 0 {
 			m.start = m.window.End
 		}
@@ -149,63 +154,63 @@ func (s *Series) reduce(m *moment, v Value) bool {
 		return false
 	}
 	m.value -= before
-	if m.value < 0 { // it began anew
+	if m.value < 0 { // it was reset
 		m.value = v.Value
 	}
-	if of == OfRate {
+	if mode == ModeRate {
 		m.value *= 1000 / float64(m.window.End-s.end)
 	}
 	return true
 }
 
-// judge decides about a window under each severity.
-func (e *Engine) judge(s *Series, m *moment, out *Outcome) {
+// evaluate decides about a window under each severity.
+func (e *Engine) evaluate(s *Series, m *observation, out *Outcome) {
 	r := s.rule
 	m.excluded = r.Exclude.Covers(m.start, m.window.End)
 	x := rule.Sample{
 		Start: m.start, End: m.window.End, Value: m.value, Consecutive: m.consecutive,
 		Excluded: m.excluded, Muted: r.Mute.Covers(m.start, m.window.End),
 	}
-	var usual *float64
+	var baseline *float64
 	if s.baseline != nil {
 		level := s.baseline.At(x.End)
 		if x.Baseline, x.Ready = level.Value, level.Ready; level.Ready {
-			usual = &level.Value
+			baseline = &level.Value
 		}
 		s.learning = !level.Ready
 	}
 	for i := range r.Levels {
 		before := s.levels[i].state.Since
-		evaluation := s.decide(i, x, usual)
+		evaluation := s.decide(i, x, baseline)
 		e.stats.Evaluations++
 		out.Evaluations = append(out.Evaluations, evaluation)
 		if evaluation.Transition != rule.Nothing {
-			since := max(before, s.levels[i].state.Since) // a resolved state has forgotten it
+			since := max(before, s.levels[i].state.Since) // a resolved state does not have it
 			out.Alerts = append(out.Alerts, evaluation.alert(since, m.window.Values))
 		}
 	}
 }
 
 // decide decides about a window under one severity.
-func (s *Series) decide(i int, x rule.Sample, usual *float64) Evaluation {
+func (s *Series) decide(i int, x rule.Sample, baseline *float64) Evaluation {
 	l, state := &s.rule.Levels[i], &s.levels[i]
 	evaluation := Evaluation{
-		Rule: s.rule.Name, Severity: l.Severity, Attributes: s.attributes, Start: x.Start, End: x.End, Value: x.Value, Baseline: usual,
+		Rule: s.rule.Name, Severity: l.Severity, Attributes: s.attributes, Start: x.Start, End: x.End, Value: x.Value, Baseline: baseline,
 	}
 	state.state, evaluation.Transition, evaluation.Reason = rule.Decide(l, state.state, x)
 	evaluation.Firing = state.state.Firing
 	if l.Threshold.Kind != rule.Never && (!l.Threshold.NeedsBaseline() || x.Ready) {
-		line := l.Threshold.Line(x.Baseline)
-		evaluation.Threshold = &line
-		state.value, state.threshold, state.baseline = x.Value, line, usual
+		bound := l.Threshold.Bound(x.Baseline)
+		evaluation.Threshold = &bound
+		state.value, state.threshold, state.baseline = x.Value, bound, baseline
 	}
 	return evaluation
 }
 
-// learn lets the window into the baseline, unless it is to be kept out. Windows
-// while firing are, but not once the baseline has left the lookback: without one,
-// what fires could never be found to be over.
-func (s *Series) learn(m *moment) {
+// learn adds the window to the baseline, unless it is excluded. Windows while firing may
+// be, but not once the baseline has left the lookback: without one, the alert could never
+// be resolved.
+func (s *Series) learn(m *observation) {
 	r := s.rule
 	firing := s.firing() && !s.learning && !r.IncludeFiring
 	if s.baseline == nil || m.excluded || m.window.Incomplete && !r.IncludeIncomplete || firing {
@@ -214,16 +219,16 @@ func (s *Series) learn(m *moment) {
 	s.baseline.Add(m.window.End, m.value)
 }
 
-// find gives the series of a window, and makes it when there is room. One that is
-// ahead of the wall clock, which then was set back, would wait for that time, and
-// begins anew.
+// find returns the series of a window, and creates it if there is room. A series that is
+// ahead of the wall clock, which was then set back, would wait for that time, and begins
+// anew.
 func (e *Engine) find(position int, key string, w *Window, now int64, out *Outcome) *Series {
 	r := e.rules[position]
 	if s, ok := e.series[position][key]; ok {
 		if s.end <= now+maxFuture {
 			return s
 		}
-		s.giveUp(out, rule.ClockSet)
+		s.expire(out, rule.ClockSet)
 		e.forget(position, key, s)
 	}
 	if len(e.series[position]) >= r.MaxSeries {
@@ -238,7 +243,7 @@ func (e *Engine) find(position int, key string, w *Window, now int64, out *Outco
 	return s
 }
 
-// number gives a new series the lowest number that is free.
+// number gives a new series a free number.
 func (e *Engine) number(s *Series) {
 	if n := len(e.free); n > 0 {
 		s.Number, e.free = e.free[n-1], e.free[:n-1]
@@ -246,4 +251,29 @@ func (e *Engine) number(s *Series) {
 	}
 	s.Number = e.next
 	e.next++
+}
+
+// Stats returns the counters. The caller must not change them.
+func (e *Engine) Stats() Stats { return e.stats }
+
+// Count is the number of series of a rule.
+type Count struct {
+	Rule     string
+	Series   int
+	Learning int
+	Baseline bool // the rule has one
+}
+
+// Counts returns the series of each rule.
+func (e *Engine) Counts() []Count {
+	counts := make([]Count, len(e.rules))
+	for i, r := range e.rules {
+		counts[i] = Count{Rule: r.Name, Series: len(e.series[i]), Baseline: r.Baseline != nil}
+		for _, s := range e.series[i] {
+			if s.learning {
+				counts[i].Learning++
+			}
+		}
+	}
+	return counts
 }

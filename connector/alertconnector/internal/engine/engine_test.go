@@ -92,14 +92,14 @@ func (s store) get(keys ...string) ([][]byte, error) {
 }
 
 // An engine that is restarted every now and then says what one says that is not.
-func TestRestartsChangeNothing(t *testing.T) {
+func TestRestore_ChangesNoOutcome(t *testing.T) {
 	t.Parallel()
 	one, other, random := rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(3, 4))
-	whole, restarted, disk := New(shipped(10)), New(shipped(10)), store{}
+	continuous, restarted, disk := New(shipped(10)), New(shipped(10)), store{}
 	alerts := 0
 	for end := epoch; end < epoch+10*24*hour; end += 300 * second {
 		now := end + second
-		want := whole.Observe(batch(3, end, one), now)
+		want := continuous.Observe(batch(3, end, one), now)
 		require.Equal(t, want, restarted.Observe(batch(3, end, other), now))
 		disk.apply(restarted)
 		alerts += len(want.Alerts)
@@ -124,17 +124,17 @@ func TestRestartsChangeNothing(t *testing.T) {
 
 // Numbers of series that are gone are used again, once they have left the
 // storage.
-func TestSeriesLeave(t *testing.T) {
+func TestSeries_Removed(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	e, disk := New(shipped(10)), store{}
 	e.Observe(batch(3, epoch, random), epoch)
 	disk.apply(e)
 	require.Len(t, disk, 10)
-	e.Look(epoch + 24*hour)
+	e.Tick(epoch + 24*hour)
 	disk.apply(e)
 	assert.Len(t, disk, 4, "the baselines stay for their lookback, and the number of series")
-	e.Look(epoch + 7*24*hour)
+	e.Tick(epoch + 7*24*hour)
 	disk.apply(e)
 	assert.Len(t, disk, 1)
 	e.Observe(batch(3, epoch+8*24*hour, random), epoch+8*24*hour)
@@ -145,7 +145,7 @@ func TestSeriesLeave(t *testing.T) {
 
 // Whatever the storage holds, an engine begins, and says what is damaged.
 // The largest value and the largest percentage make a threshold that can be saved.
-func TestTheLargestThreshold(t *testing.T) {
+func TestObserve_LargestThreshold(t *testing.T) {
 	t.Parallel()
 	rules := shipped(1)[:1]
 	rules[0].Levels[0].Threshold.Value, rules[0].Baseline.MinHistory = 1e15, 0
@@ -157,7 +157,7 @@ func TestTheLargestThreshold(t *testing.T) {
 	assert.Empty(t, e.Stats().Skipped)
 }
 
-func TestAClockThatIsSetBack(t *testing.T) {
+func TestObserve_ClockSetBack(t *testing.T) {
 	t.Parallel()
 	e := New(shipped(1)[2:])
 	skew := func(end int64) []Window {
@@ -172,7 +172,7 @@ func TestAClockThatIsSetBack(t *testing.T) {
 	assert.False(t, alerts[1].Resolved)
 }
 
-func TestALevelThatHasChangedForGood(t *testing.T) {
+func TestBaseline_LevelChanged(t *testing.T) {
 	t.Parallel()
 	e := New(shipped(1)[:1])
 	var told []string
@@ -224,7 +224,7 @@ func FuzzRestore(f *testing.F) {
 		e.Resume(end)
 		e.Observe(batch(2, end, rand.New(rand.NewPCG(1, 2))), end)
 		disk.apply(e)
-		e.Look(end + 100*24*hour)
+		e.Tick(end + 100*24*hour)
 		disk.apply(e)
 	})
 }

@@ -5,17 +5,18 @@ package engine
 
 import (
 	"regexp"
+	"strconv"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/baseline"
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/calendar"
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/rule"
 )
 
-// Rule is a rule as the engine needs it.
+// Rule is a rule of the engine.
 type Rule struct {
 	Name      string
 	Metric    string
-	Of        Of
+	Mode      ValueMode
 	Match     map[string]*regexp.Regexp // of the whole value of an attribute
 	By        []string                  // sorted; nil: a series for each set of attributes
 	Aggregate Aggregate                 // of points that By puts into one series
@@ -23,7 +24,7 @@ type Rule struct {
 	Levels    []rule.Level
 	Mute      *calendar.Calendar
 	MaxSeries int
-	Expire    int64 // ms of silence after which what fires is given up
+	Expire    int64 // ms without data after which a firing alert is resolved
 
 	Baseline          *baseline.Config // nil without one
 	Exclude           *calendar.Calendar
@@ -31,19 +32,19 @@ type Rule struct {
 	IncludeIncomplete bool // as do incomplete ones
 }
 
-// Of is what of a metric a rule looks at.
-type Of int
+// ValueMode is what of a metric a rule evaluates.
+type ValueMode int
 
-// OfDefault is the increase of a cumulative monotonic sum, and the value of
-// everything else.
+// ModeDefault is the increase of a cumulative monotonic sum, and the value of everything
+// else.
 const (
-	OfDefault Of = iota
-	OfValue
-	OfIncrease // since the window before
-	OfRate     // the same, per second
+	ModeDefault ValueMode = iota
+	ModeValue
+	ModeIncrease // since the window before
+	ModeRate     // the same, per second
 )
 
-// Aggregate is how points of one series and window become one.
+// Aggregate combines the points of one series and window.
 type Aggregate int
 
 // Aggregates.
@@ -54,7 +55,7 @@ const (
 	Mean
 )
 
-// Matches reports whether a window has the attributes that the rule looks at.
+// Matches reports whether a window has the attributes that the rule selects.
 func (r *Rule) Matches(w *Window) bool {
 	for name, pattern := range r.Match {
 		value, _ := w.Attributes.Get(name)
@@ -65,8 +66,7 @@ func (r *Rule) Matches(w *Window) bool {
 	return true
 }
 
-// samples are the windows that the rule looks at, those of one series and end
-// as one.
+// samples returns the windows that the rule selects, those of one series and end combined.
 func (r *Rule) samples(windows []Window) []Window {
 	var found []Window
 	var groups map[string]*group
@@ -88,4 +88,62 @@ func (r *Rule) samples(windows []Window) []Window {
 		g.finish(&found[g.position], r.Aggregate)
 	}
 	return found
+}
+
+// group combines the windows that By puts into one series.
+type group struct {
+	position int            // among the samples
+	count    map[string]int // of values, by metric
+}
+
+// group adds a window to the sample of its series and end.
+func (r *Rule) group(found []Window, groups map[string]*group, w *Window) []Window {
+	attributes := make(Attributes, 0, len(r.By))
+	for _, name := range r.By {
+		if value, ok := w.Attributes.Get(name); ok {
+			attributes = append(attributes, Attribute{Name: name, Value: value})
+		}
+	}
+	key := attributes.key() + strconv.FormatInt(w.End, 36)
+	g, ok := groups[key]
+	if !ok {
+		g = &group{position: len(found), count: map[string]int{}}
+		groups[key] = g
+		found = append(found, Window{Attributes: attributes, Start: w.Start, End: w.End})
+	}
+	sample := &found[g.position]
+	sample.Incomplete = sample.Incomplete || w.Incomplete
+	for _, v := range w.Values {
+		g.count[v.Metric]++
+		sample.merge(v, r.Aggregate)
+	}
+	return found
+}
+
+func (w *Window) merge(v Value, how Aggregate) {
+	for i := range w.Values {
+		into := &w.Values[i]
+		if into.Metric != v.Metric {
+			continue
+		}
+		switch how {
+		case Max:
+			into.Value = max(into.Value, v.Value)
+		case Min:
+			into.Value = min(into.Value, v.Value)
+		default:
+			into.Value += v.Value
+		}
+		return
+	}
+	w.Values = append(w.Values, v)
+}
+
+func (g *group) finish(w *Window, how Aggregate) {
+	if how != Mean {
+		return
+	}
+	for i := range w.Values {
+		w.Values[i].Value /= float64(g.count[w.Values[i].Metric])
+	}
 }

@@ -52,12 +52,12 @@ type savedSeries struct {
 }
 
 type savedLevel struct {
-	Severity  string       `json:"severity"`
-	State     rule.State   `json:"state"`
-	Silence   rule.Silence `json:"silence"`
-	Value     float64      `json:"value"`
-	Threshold float64      `json:"threshold"`
-	Baseline  *float64     `json:"baseline,omitempty"`
+	Severity  string      `json:"severity"`
+	State     rule.State  `json:"state"`
+	NoData    rule.NoData `json:"silence"`
+	Value     float64     `json:"value"`
+	Threshold float64     `json:"threshold"`
+	Baseline  *float64    `json:"baseline,omitempty"`
 }
 
 // savedDay is the piece of a day of a series.
@@ -74,7 +74,7 @@ func (s *Series) fingerprint() uint32 {
 // source tells what a rule looks at. What was learned from something else is of no
 // use to it.
 func (r *Rule) source() string {
-	return fmt.Sprintf("%s of=%d by=%q aggregate=%d", r.Metric, r.Of, r.By, r.Aggregate)
+	return fmt.Sprintf("%s of=%d by=%q aggregate=%d", r.Metric, r.Mode, r.By, r.Aggregate)
 }
 
 // Changes are what the storage lacks, in an order that leaves something whole
@@ -171,7 +171,7 @@ func (s *Series) piece(closed span) savedSeries {
 	for i := range s.levels {
 		l := &s.levels[i]
 		piece.Levels = append(piece.Levels, savedLevel{
-			Severity: s.rule.Levels[i].Severity, State: l.state, Silence: l.silence,
+			Severity: s.rule.Levels[i].Severity, State: l.state, NoData: l.noData,
 			Value: l.value, Threshold: l.threshold, Baseline: l.baseline,
 		})
 	}

@@ -10,7 +10,7 @@ import (
 
 // Series is a set of attributes under a rule.
 type Series struct {
-	Number     int // names it on the storage
+	Number     int // identifies it on the storage
 	rule       *Rule
 	attributes Attributes
 	baseline   *baseline.Baseline // nil without one
@@ -18,26 +18,26 @@ type Series struct {
 
 	end      int64    // of the latest window
 	steps    [4]int64 // the latest times between two windows, the newest first
-	arrived  int64    // when the latest window came, by the wall clock
+	arrived  int64    // when the latest window arrived, by the wall clock
 	previous float64  // of a running sum
 	running  bool     // previous is one
-	learning bool     // the latest window came before the baseline was known
+	learning bool     // the baseline was not known yet for the latest window
 
 	changed bool // since it was saved
 	saved   span // what is on the storage of closed hours
 }
 
-// level is what a severity remembers of a series.
+// level is the state of a severity of a series.
 type level struct {
 	state     rule.State
-	silence   rule.Silence
-	value     float64 // of the latest window that was judged
+	noData    rule.NoData
+	value     float64 // of the latest evaluated window
 	threshold float64
 	baseline  *float64
 }
 
-// step is the time from one window to the next: that of the configuration, or the
-// shortest of the latest four. A hole makes some longer, and so does not show.
+// step returns the time from one window to the next, ms: that of the configuration, or the
+// shortest of the latest four, so that missing windows have no effect.
 func (s *Series) step() int64 {
 	if s.rule.Interval > 0 {
 		return s.rule.Interval
@@ -51,12 +51,11 @@ func (s *Series) step() int64 {
 	return shortest
 }
 
-// consecutive says that no window is missing between the latest one and this one:
-// they touch, unless the configuration says how far apart they are, and are not much
-// more than a step apart.
+// consecutive reports whether no window is missing before this one: it touches the latest
+// one, unless the configuration has the step, and is not much more than a step later.
 func (s *Series) consecutive(start, end int64) bool {
 	if s.end == 0 {
-		return true // the first of all; a run begins with it
+		return true // the first; a run begins with it
 	}
 	if start > s.end && s.rule.Interval == 0 {
 		return false
@@ -65,7 +64,7 @@ func (s *Series) consecutive(start, end int64) bool {
 	return step == 0 || end-s.end <= step+step/2
 }
 
-// seen takes note of a window.
+// seen records that a window was evaluated.
 func (s *Series) seen(end, now int64) {
 	if s.end > 0 {
 		copy(s.steps[1:], s.steps[:3])
@@ -74,8 +73,8 @@ func (s *Series) seen(end, now int64) {
 	s.end, s.arrived, s.changed = end, now, true
 }
 
-// breakRuns begins to count windows anew.
-func (s *Series) breakRuns() {
+// resetRuns resets the counts of consecutive windows.
+func (s *Series) resetRuns() {
 	for i := range s.levels {
 		s.levels[i].state.Run, s.levels[i].state.Clear = 0, 0
 	}

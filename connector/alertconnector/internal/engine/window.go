@@ -17,7 +17,7 @@ type Attribute struct {
 // Attributes are sorted by name.
 type Attributes []Attribute
 
-// Get gives the value of a name.
+// Get returns the value of a name.
 func (a Attributes) Get(name string) (string, bool) {
 	i, ok := slices.BinarySearchFunc(a, name, func(x Attribute, name string) int { return strings.Compare(x.Name, name) })
 	if !ok {
@@ -26,7 +26,7 @@ func (a Attributes) Get(name string) (string, bool) {
 	return a[i].Value, true
 }
 
-// Map gives the attributes by their names.
+// Map returns the attributes by name.
 func (a Attributes) Map() map[string]string {
 	m := make(map[string]string, len(a))
 	for _, attribute := range a {
@@ -35,7 +35,7 @@ func (a Attributes) Map() map[string]string {
 	return m
 }
 
-// key tells one set of attributes from another.
+// key identifies a set of attributes.
 func (a Attributes) key() string {
 	var b strings.Builder
 	for _, attribute := range a {
@@ -47,17 +47,17 @@ func (a Attributes) key() string {
 	return b.String()
 }
 
-// Value is what a metric says of a window.
+// Value is the value of a metric in a window.
 type Value struct {
 	Metric  string
 	Value   float64
 	Running bool // a cumulative monotonic sum
 }
 
-// Window is what a batch says of one set of attributes up to one moment.
+// Window holds the values of one set of attributes and end.
 type Window struct {
 	Attributes Attributes
-	Start, End int64 // Start is 0 where the points name no window
+	Start, End int64 // Start is 0 where the points have no window
 	Incomplete bool
 	Values     []Value
 }

@@ -157,67 +157,67 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.AlertAlerts, err = builder.meter.Int64Counter(
 		"otelcol_alert_alerts",
-		metric.WithDescription("Alerts that were emitted, repetitions included. [Alpha]"),
+		metric.WithDescription("Number of emitted alerts, repetitions included. [Alpha]"),
 		metric.WithUnit("{alert}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.AlertCalendarFailures, err = builder.meter.Int64Counter(
 		"otelcol_alert_calendar_failures",
-		metric.WithDescription("Times that an iCalendar file could not be read. The last one that could stays in force. [Alpha]"),
+		metric.WithDescription("Number of times that an iCalendar file could not be read. Its last good events stay in force. [Alpha]"),
 		metric.WithUnit("{failure}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.AlertContextFailures, err = builder.meter.Int64Counter(
 		"otelcol_alert_context_failures",
-		metric.WithDescription("Alerts whose context template failed. They were emitted with the failure in its place. [Alpha]"),
+		metric.WithDescription("Number of alerts whose context template failed. They were emitted with the error in its place. [Alpha]"),
 		metric.WithUnit("{alert}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.AlertEvaluations, err = builder.meter.Int64ObservableCounter(
 		"otelcol_alert_evaluations",
-		metric.WithDescription("Windows that were judged, once for each severity of a rule. [Alpha]"),
+		metric.WithDescription("Number of evaluated windows, once for each severity of a rule. [Alpha]"),
 		metric.WithUnit("{evaluation}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.AlertLearningSeries, err = builder.meter.Int64ObservableGauge(
 		"otelcol_alert_learning_series",
-		metric.WithDescription("Series whose baseline is still being learned. [Alpha]"),
+		metric.WithDescription("Number of series whose baseline is being learned. [Alpha]"),
 		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.AlertPendingAlerts, err = builder.meter.Int64ObservableGauge(
 		"otelcol_alert_pending_alerts",
-		metric.WithDescription("Alerts that wait for downstream to take them. [Alpha]"),
+		metric.WithDescription("Number of alerts that downstream has not accepted yet. [Alpha]"),
 		metric.WithUnit("{alert}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.AlertRefusedAlerts, err = builder.meter.Int64Counter(
 		"otelcol_alert_refused_alerts",
-		metric.WithDescription("Alerts that downstream refused for good. [Alpha]"),
+		metric.WithDescription("Number of alerts that downstream refused permanently. [Alpha]"),
 		metric.WithUnit("{alert}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.AlertRefusedPoints, err = builder.meter.Int64Counter(
 		"otelcol_alert_refused_points",
-		metric.WithDescription("Data points of baselines, thresholds and firing states that downstream did not take. [Alpha]"),
+		metric.WithDescription("Number of data points of baselines, thresholds and firing states that downstream did not accept. [Alpha]"),
 		metric.WithUnit("{point}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.AlertSaveFailures, err = builder.meter.Int64Counter(
 		"otelcol_alert_save_failures",
-		metric.WithDescription("Times that the storage did not take the state. [Alpha]"),
+		metric.WithDescription("Number of times that the storage rejected the state. [Alpha]"),
 		metric.WithUnit("{failure}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.AlertSeries, err = builder.meter.Int64ObservableGauge(
 		"otelcol_alert_series",
-		metric.WithDescription("Series that are followed. [Alpha]"),
+		metric.WithDescription("Number of series. [Alpha]"),
 		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.AlertSkippedSamples, err = builder.meter.Int64ObservableCounter(
 		"otelcol_alert_skipped_samples",
-		metric.WithDescription("Samples that were not judged. [Alpha]"),
+		metric.WithDescription("Number of samples that were not evaluated. [Alpha]"),
 		metric.WithUnit("{sample}"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) connector.Settings {
 func AssertEqualAlertAlerts(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_alert_alerts",
-		Description: "Alerts that were emitted, repetitions included. [Alpha]",
+		Description: "Number of emitted alerts, repetitions included. [Alpha]",
 		Unit:        "{alert}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualAlertAlerts(t *testing.T, tt *componenttest.Telemetry, dps []met
 func AssertEqualAlertCalendarFailures(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_alert_calendar_failures",
-		Description: "Times that an iCalendar file could not be read. The last one that could stays in force. [Alpha]",
+		Description: "Number of times that an iCalendar file could not be read. Its last good events stay in force. [Alpha]",
 		Unit:        "{failure}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -56,7 +56,7 @@ func AssertEqualAlertCalendarFailures(t *testing.T, tt *componenttest.Telemetry,
 func AssertEqualAlertContextFailures(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_alert_context_failures",
-		Description: "Alerts whose context template failed. They were emitted with the failure in its place. [Alpha]",
+		Description: "Number of alerts whose context template failed. They were emitted with the error in its place. [Alpha]",
 		Unit:        "{alert}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -72,7 +72,7 @@ func AssertEqualAlertContextFailures(t *testing.T, tt *componenttest.Telemetry, 
 func AssertEqualAlertEvaluations(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_alert_evaluations",
-		Description: "Windows that were judged, once for each severity of a rule. [Alpha]",
+		Description: "Number of evaluated windows, once for each severity of a rule. [Alpha]",
 		Unit:        "{evaluation}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -88,7 +88,7 @@ func AssertEqualAlertEvaluations(t *testing.T, tt *componenttest.Telemetry, dps 
 func AssertEqualAlertLearningSeries(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_alert_learning_series",
-		Description: "Series whose baseline is still being learned. [Alpha]",
+		Description: "Number of series whose baseline is being learned. [Alpha]",
 		Unit:        "{series}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -102,7 +102,7 @@ func AssertEqualAlertLearningSeries(t *testing.T, tt *componenttest.Telemetry, d
 func AssertEqualAlertPendingAlerts(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_alert_pending_alerts",
-		Description: "Alerts that wait for downstream to take them. [Alpha]",
+		Description: "Number of alerts that downstream has not accepted yet. [Alpha]",
 		Unit:        "{alert}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -116,7 +116,7 @@ func AssertEqualAlertPendingAlerts(t *testing.T, tt *componenttest.Telemetry, dp
 func AssertEqualAlertRefusedAlerts(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_alert_refused_alerts",
-		Description: "Alerts that downstream refused for good. [Alpha]",
+		Description: "Number of alerts that downstream refused permanently. [Alpha]",
 		Unit:        "{alert}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -132,7 +132,7 @@ func AssertEqualAlertRefusedAlerts(t *testing.T, tt *componenttest.Telemetry, dp
 func AssertEqualAlertRefusedPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_alert_refused_points",
-		Description: "Data points of baselines, thresholds and firing states that downstream did not take. [Alpha]",
+		Description: "Number of data points of baselines, thresholds and firing states that downstream did not accept. [Alpha]",
 		Unit:        "{point}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -148,7 +148,7 @@ func AssertEqualAlertRefusedPoints(t *testing.T, tt *componenttest.Telemetry, dp
 func AssertEqualAlertSaveFailures(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_alert_save_failures",
-		Description: "Times that the storage did not take the state. [Alpha]",
+		Description: "Number of times that the storage rejected the state. [Alpha]",
 		Unit:        "{failure}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -164,7 +164,7 @@ func AssertEqualAlertSaveFailures(t *testing.T, tt *componenttest.Telemetry, dps
 func AssertEqualAlertSeries(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_alert_series",
-		Description: "Series that are followed. [Alpha]",
+		Description: "Number of series. [Alpha]",
 		Unit:        "{series}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -178,7 +178,7 @@ func AssertEqualAlertSeries(t *testing.T, tt *componenttest.Telemetry, dps []met
 func AssertEqualAlertSkippedSamples(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_alert_skipped_samples",
-		Description: "Samples that were not judged. [Alpha]",
+		Description: "Number of samples that were not evaluated. [Alpha]",
 		Unit:        "{sample}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -1,17 +1,21 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Package rule decides, one window after another, whether an alert fires.
+//
+// A decision is pure: the previous state and a sample give the next state, the transition and
+// its reason. Times are unix ms.
 package rule
 
 // Level is one severity of a rule.
 type Level struct {
 	Severity  string
 	Threshold Limit
-	For       int    // consecutive windows beyond the threshold before it fires
-	Clear     *Limit // beyond which it is resolved; nil: not beyond the threshold
+	For       int    // consecutive windows that breach the threshold before it fires
+	Clear     *Limit // resolves the alert when breached; nil: when the threshold is not
 	ClearFor  int    // consecutive windows before it is resolved
-	NoData    int    // expected windows without a sample before it fires; 0 never
-	Repeat    int64  // ms after which a firing alert is told again
+	NoData    int    // expected windows without a sample before it fires; 0: never
+	Repeat    int64  // ms after which a firing alert is emitted again
 }
 
 // Sample is a window of a series, with what is known around it.
@@ -25,16 +29,16 @@ type Sample struct {
 	Muted       bool
 }
 
-// State is what a level remembers of a series.
+// State is the state of a severity of a series.
 type State struct {
-	Firing bool  `json:"firing,omitempty"`
-	Run    int   `json:"run,omitempty"`   // consecutive windows beyond the threshold, while not firing
-	Clear  int   `json:"clear,omitempty"` // consecutive clear windows, while firing
-	Since  int64 `json:"since,omitempty"` // start of the first window of the run or of the episode
-	Told   int64 `json:"told,omitempty"`  // end of the latest window that was told as firing
+	Firing  bool  `json:"firing,omitempty"`
+	Run     int   `json:"run,omitempty"`   // consecutive breaching windows, while not firing
+	Clear   int   `json:"clear,omitempty"` // consecutive clear windows, while firing
+	Since   int64 `json:"since,omitempty"` // start of the first window of the run or of the episode
+	Emitted int64 `json:"told,omitempty"`  // end of the latest window that was emitted as firing
 }
 
-// Transition is what has to be told.
+// Transition is a change that is emitted.
 type Transition int
 
 // Transitions.
@@ -45,8 +49,8 @@ const (
 	Resolves
 )
 
-// Decide takes the next window of a series. A missing window, and one that cannot
-// be judged, breaks a run.
+// Decide evaluates the next window of a series. A missing window, and one that cannot be
+// evaluated, resets a run.
 func Decide(l *Level, s State, x Sample) (State, Transition, Reason) {
 	if !x.Consecutive {
 		s.Run, s.Clear = 0, 0
@@ -61,7 +65,7 @@ func Decide(l *Level, s State, x Sample) (State, Transition, Reason) {
 	if s.Firing {
 		return whileFiring(l, s, x)
 	}
-	if !l.Threshold.Beyond(x.Value, x.Baseline) {
+	if !l.Threshold.Breached(x.Value, x.Baseline) {
 		return State{}, Nothing, Reason{Cause: Within}
 	}
 	if x.Muted {
@@ -74,7 +78,7 @@ func Decide(l *Level, s State, x Sample) (State, Transition, Reason) {
 	if s.Run < l.For {
 		return s, Nothing, Reason{Cause: Run, Have: s.Run, Of: l.For}
 	}
-	return State{Firing: true, Since: s.Since, Told: x.End}, Fires, Reason{Cause: Fired}
+	return State{Firing: true, Since: s.Since, Emitted: x.End}, Fires, Reason{Cause: Fired}
 }
 
 func whileFiring(l *Level, s State, x Sample) (State, Transition, Reason) {
@@ -86,8 +90,8 @@ func whileFiring(l *Level, s State, x Sample) (State, Transition, Reason) {
 	} else {
 		s.Clear = 0
 	}
-	if !x.Muted && x.End-s.Told >= l.Repeat {
-		s.Told = x.End
+	if !x.Muted && x.End-s.Emitted >= l.Repeat {
+		s.Emitted = x.End
 		return s, Repeats, Reason{Cause: Repeated}
 	}
 	if s.Clear > 0 {
@@ -98,7 +102,40 @@ func whileFiring(l *Level, s State, x Sample) (State, Transition, Reason) {
 
 func (l *Level) clear(x Sample) bool {
 	if l.Clear != nil {
-		return l.Clear.Beyond(x.Value, x.Baseline)
+		return l.Clear.Breached(x.Value, x.Baseline)
 	}
-	return !l.Threshold.Beyond(x.Value, x.Baseline)
+	return !l.Threshold.Breached(x.Value, x.Baseline)
+}
+
+// NoData is the no-data state of a severity of a series.
+type NoData struct {
+	Firing  bool  `json:"firing,omitempty"`
+	Since   int64 `json:"since,omitempty"` // end of the last window
+	Emitted int64 `json:"told,omitempty"`  // when it was emitted last, by the wall clock
+}
+
+// NoDataInput is a series at a time of the wall clock.
+type NoDataInput struct {
+	Now     int64
+	Arrived int64 // when the last window arrived, by the wall clock
+	LastEnd int64 // and the end of that window
+	Step    int64 // between two windows; 0 while it is not known
+	Muted   bool
+}
+
+// DecideNoData decides whether a series has no data. Half a step is added to the expected
+// time, for latency.
+func DecideNoData(l *Level, s NoData, q NoDataInput) (NoData, Transition, Reason) {
+	if s.Firing {
+		if !q.Muted && q.Now-s.Emitted >= l.Repeat {
+			s.Emitted = q.Now
+			return s, Repeats, Reason{Cause: Repeated}
+		}
+		return s, Nothing, Reason{Cause: Firing}
+	}
+	missed := int64(l.NoData)
+	if l.NoData == 0 || q.Step <= 0 || q.Muted || q.Now-q.Arrived <= missed*q.Step+q.Step/2 {
+		return s, Nothing, Reason{Cause: Within}
+	}
+	return NoData{Firing: true, Since: q.LastEnd, Emitted: q.Now}, Fires, Reason{Cause: Silent}
 }

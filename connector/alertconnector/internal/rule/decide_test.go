@@ -26,10 +26,10 @@ func TestLimits(t *testing.T) {
 		{Limit{BelowPercentOfBaseline, 50}, []float64{49.9999, 0}, []float64{50, 100}},
 	} {
 		for _, v := range c.beyond {
-			assert.True(t, c.limit.Beyond(v, 100), "%v %v", c.limit, v)
+			assert.True(t, c.limit.Breached(v, 100), "%v %v", c.limit, v)
 		}
 		for _, v := range c.within {
-			assert.False(t, c.limit.Beyond(v, 100), "%v %v", c.limit, v)
+			assert.False(t, c.limit.Breached(v, 100), "%v %v", c.limit, v)
 		}
 	}
 }
@@ -143,7 +143,7 @@ func TestDecide(t *testing.T) {
 
 // Whatever comes, firing and resolved alternate, an episode begins with a full
 // run of consecutive windows beyond the threshold, and none is missed.
-func TestDecideAgainstTheWholeStory(t *testing.T) {
+func TestDecide_AgainstHistory(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2_000 {
@@ -179,15 +179,15 @@ func TestDecideAgainstTheWholeStory(t *testing.T) {
 	}
 }
 
-func TestSilence(t *testing.T) {
+func TestDecideNoData(t *testing.T) {
 	t.Parallel()
 	l := Level{NoData: 3, Repeat: 60_000}
-	q := Quiet{Arrived: 100_000, LastEnd: 90_000, Step: 9_000}
-	decide := func(s Silence, now int64, muted bool) (Silence, Transition, Reason) {
+	q := NoDataInput{Arrived: 100_000, LastEnd: 90_000, Step: 9_000}
+	decide := func(s NoData, now int64, muted bool) (NoData, Transition, Reason) {
 		q.Now, q.Muted = now, muted
-		return DecideSilence(&l, s, q)
+		return DecideNoData(&l, s, q)
 	}
-	s, happens, _ := decide(Silence{}, 100_000+27_000+4_500, false)
+	s, happens, _ := decide(NoData{}, 100_000+27_000+4_500, false)
 	assert.Equal(t, Nothing, happens, "three windows and half a one for their way")
 	_, happens, _ = decide(s, 140_000, true)
 	assert.Equal(t, Nothing, happens, "muted")
@@ -202,10 +202,10 @@ func TestSilence(t *testing.T) {
 	_, happens, _ = decide(s, 191_501, false)
 	assert.Equal(t, Repeats, happens)
 	q.Step = 0
-	_, happens, _ = decide(Silence{}, 1<<40, false)
+	_, happens, _ = decide(NoData{}, 1<<40, false)
 	assert.Equal(t, Nothing, happens, "nobody knows when the next is due")
 	l.NoData, q.Step = 0, 9_000
-	_, happens, _ = decide(Silence{}, 1<<40, false)
+	_, happens, _ = decide(NoData{}, 1<<40, false)
 	assert.Equal(t, Nothing, happens, "nobody asked for it")
 }
 

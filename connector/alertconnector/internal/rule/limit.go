@@ -5,10 +5,10 @@ package rule
 
 import "math"
 
-// Kind is how a limit compares.
+// Kind is the comparison of a limit.
 type Kind int
 
-// Kinds of limits. All are strict: a value that equals a limit is not beyond it.
+// Kinds of limits. All are strict: a value that equals a limit does not breach it.
 const (
 	Above Kind = iota
 	Below
@@ -16,41 +16,41 @@ const (
 	Inside  // the value's magnitude is below
 	AbovePercentOfBaseline
 	BelowPercentOfBaseline
-	Never // nothing is beyond it: only silence fires
+	Never // never breached: only no_data fires
 )
 
-// Limit is a line that values are beyond, or not.
+// Limit is a bound that values breach, or not.
 type Limit struct {
 	Kind  Kind
 	Value float64 // in the metric's unit, or percent
 }
 
-// NeedsBaseline says that the line moves with the baseline.
+// NeedsBaseline reports whether the bound depends on the baseline.
 func (l Limit) NeedsBaseline() bool {
 	return l.Kind == AbovePercentOfBaseline || l.Kind == BelowPercentOfBaseline
 }
 
-// Line is where the limit stands, in the metric's unit.
-func (l Limit) Line(baseline float64) float64 {
+// Bound returns the bound in the metric's unit.
+func (l Limit) Bound(baseline float64) float64 {
 	if l.NeedsBaseline() {
 		return baseline * l.Value / 100
 	}
 	return l.Value
 }
 
-// Beyond says that a value is beyond the limit.
-func (l Limit) Beyond(value, baseline float64) bool {
-	line := l.Line(baseline)
+// Breached reports whether a value breaches the limit.
+func (l Limit) Breached(value, baseline float64) bool {
+	bound := l.Bound(baseline)
 	switch l.Kind {
 	case Below, BelowPercentOfBaseline:
-		return value < line
+		return value < bound
 	case Outside:
-		return math.Abs(value) > line
+		return math.Abs(value) > bound
 	case Inside:
-		return math.Abs(value) < line
+		return math.Abs(value) < bound
 	case Never:
 		return false
 	default:
-		return value > line
+		return value > bound
 	}
 }

@@ -61,13 +61,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.WsMetricsBadRecords, err = builder.meter.Int64Counter(
 		"otelcol_ws_metrics_bad_records",
-		metric.WithDescription("Window records that could not be read, and so gave no metrics. [Alpha]"),
+		metric.WithDescription("Number of window records that could not be decoded. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsMetricsWindows, err = builder.meter.Int64Counter(
 		"otelcol_ws_metrics_windows",
-		metric.WithDescription("Window records that were turned into metrics. [Alpha]"),
+		metric.WithDescription("Number of window records that were converted to metrics. [Alpha]"),
 		metric.WithUnit("{window}"),
 	)
 	errs = errors.Join(errs, err)

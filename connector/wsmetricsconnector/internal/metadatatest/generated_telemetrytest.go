@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) connector.Settings {
 func AssertEqualWsMetricsBadRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_metrics_bad_records",
-		Description: "Window records that could not be read, and so gave no metrics. [Alpha]",
+		Description: "Number of window records that could not be decoded. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualWsMetricsBadRecords(t *testing.T, tt *componenttest.Telemetry, d
 func AssertEqualWsMetricsWindows(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_metrics_windows",
-		Description: "Window records that were turned into metrics. [Alpha]",
+		Description: "Number of window records that were converted to metrics. [Alpha]",
 		Unit:        "{window}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

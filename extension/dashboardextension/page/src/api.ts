@@ -1,23 +1,23 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The server's two interfaces: what it says of itself, and the Prometheus query API.
+// The server's two interfaces: its state, and the Prometheus query API.
 
-import type { Name, Question } from './queries';
+import type { Name, Query } from './queries';
 import type { Grid, Schedule } from './time';
 
-/** About is what the server says of itself. */
+/** About is the state of the server. */
 export interface About {
   version: string;
   source: string;
   schedule: Schedule;
-  /** the end of the newest window that is there of all streams; a sum over some of them would look like a fall */
+  /** the end of the newest window that all streams have; a sum over some of them would look like a fall */
   newest: number;
-  /** what receivers of this collector report of themselves; none of an outside one */
+  /** what the receivers of this collector report; empty for an outside store */
   troubles: Trouble[];
   /**
-   * what to add to this machine's clock to have the server's. The time that the answer took is
-   * not made up for: the page may be late by it, and is never early.
+   * what to add to this machine's clock to get the server's. The time that the response took is
+   * not compensated: the page may be late by it, and is never early.
    */
   clock: number;
 }
@@ -30,14 +30,14 @@ export interface Trouble {
   error: string;
 }
 
-/** Series is one line of an answer: its labels and its samples. */
+/** Series is one line of a response: its labels and its samples. */
 export interface Series {
   labels: Record<string, string>;
   points: Map<number, number>;
 }
 
-/** Answer is the lines that came, or why none did. */
-export type Answer = { series: Series[] } | { error: string };
+/** Result is the lines of a response, or why there are none. */
+export type Result = { series: Series[] } | { error: string };
 
 async function read(path: string, signal: AbortSignal): Promise<unknown> {
   let response: Response;
@@ -52,11 +52,11 @@ async function read(path: string, signal: AbortSignal): Promise<unknown> {
     body = await response.json();
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    throw new Error(`the server answers ${response.status} ${response.statusText}`.trimEnd(), { cause: error });
+    throw new Error(`the server responds with ${response.status} ${response.statusText}`.trimEnd(), { cause: error });
   }
   if (!response.ok) {
-    const told = (body as { error?: unknown } | null)?.error;
-    throw new Error(typeof told === 'string' ? told : `the server answers ${response.status}`);
+    const reason = (body as { error?: unknown } | null)?.error;
+    throw new Error(typeof reason === 'string' ? reason : `the server responds with ${response.status}`);
   }
   return body;
 }
@@ -70,10 +70,10 @@ function troublesOf(list: unknown): Trouble[] {
   }));
 }
 
-/** about asks the server about itself. With wait it takes a moment to answer while streams close their windows. */
-export async function about(wait: boolean, signal: AbortSignal): Promise<About> {
+/** fetchAbout reads the state of the server. With wait the response is held for a moment while streams close their windows. */
+export async function fetchAbout(wait: boolean, signal: AbortSignal): Promise<About> {
   const body = (await read(wait ? 'api/page?wait' : 'api/page', signal)) as Record<string, unknown>;
-  const answered = Date.now() + 1; // it may have just begun
+  const received = Date.now() + 1; // it may have just begun
   const number = (name: string): number => {
     const value = body[name];
     if (typeof value !== 'number' || !(value >= 0)) throw new Error(`api/page: ${name} is ${JSON.stringify(value)}`);
@@ -89,7 +89,7 @@ export async function about(wait: boolean, signal: AbortSignal): Promise<About> 
     },
     newest: number('newest'),
     troubles: troublesOf(body['troubles']),
-    clock: number('now') - answered,
+    clock: number('now') - received,
   };
 }
 
@@ -99,10 +99,10 @@ interface Body {
   data?: { result?: { metric?: Record<string, string>; value?: Sample; values?: Sample[] }[] };
 }
 
-/** seriesOf reads the body of a query's answer. */
+/** seriesOf reads the body of a response. */
 export function seriesOf(body: unknown): Series[] {
   const result = (body as Body | null)?.data?.result;
-  if (!Array.isArray(result)) throw new Error('the answer is not one of the Prometheus query API');
+  if (!Array.isArray(result)) throw new Error('the response is not one of the Prometheus query API');
   return result.map(({ metric, value, values }) => {
     const points = new Map<number, number>();
     for (const [time, text] of values ?? (value ? [value] : [])) {
@@ -117,10 +117,10 @@ function seconds(time: number): string {
   return (time / 1000).toFixed(3);
 }
 
-/** address is where a question is asked. The same question has the same address for every viewer. */
-export function address(question: Question, grid: Grid): string {
-  const parameters = new URLSearchParams({ query: question.expression });
-  if (question.over === 'instant') {
+/** address is the URL of a query. The same query has the same URL for every viewer. */
+export function address(query: Query, grid: Grid): string {
+  const parameters = new URLSearchParams({ query: query.expression });
+  if (query.over === 'instant') {
     parameters.set('time', seconds(grid.newest));
     return 'api/v1/query?' + parameters;
   }
@@ -130,27 +130,27 @@ export function address(question: Question, grid: Grid): string {
   return 'api/v1/query_range?' + parameters;
 }
 
-/** ask asks every question; one that fails does not keep the others from being answered. */
-export async function ask(
-  questions: Record<Name, Question>,
+/** fetchAll runs every query; one that fails does not affect the others. */
+export async function fetchAll(
+  queries: Record<Name, Query>,
   grid: Grid,
   signal: AbortSignal,
-): Promise<Record<Name, Answer>> {
-  const answers = await Promise.all(
-    Object.entries(questions).map(async ([name, question]): Promise<[string, Answer]> => {
+): Promise<Record<Name, Result>> {
+  const results = await Promise.all(
+    Object.entries(queries).map(async ([name, query]): Promise<[string, Result]> => {
       try {
-        return [name, { series: seriesOf(await read(address(question, grid), signal)) }];
+        return [name, { series: seriesOf(await read(address(query, grid), signal)) }];
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         return [name, { error: error instanceof Error ? error.message : String(error) }];
       }
     }),
   );
-  return Object.fromEntries(answers) as Record<Name, Answer>;
+  return Object.fromEntries(results) as Record<Name, Result>;
 }
 
-/** values asks for the values that a label has had in the day before a time. */
-export async function values(label: string, time: number, signal: AbortSignal): Promise<string[]> {
+/** fetchValues reads the values of a label in the day before a time. */
+export async function fetchValues(label: string, time: number, signal: AbortSignal): Promise<string[]> {
   const parameters = new URLSearchParams({
     'match[]': 'ws_window_complete_ratio',
     start: seconds(time - 86_400_000),

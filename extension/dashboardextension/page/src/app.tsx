@@ -16,9 +16,9 @@ import { Skew } from './panels/skew';
 import { Streams } from './panels/streams';
 import { Throughput } from './panels/throughput';
 import { Totals } from './panels/totals';
-import { bandsOf } from './picture';
+import { bandsOf } from './snapshot';
 import { usePolling } from './poll';
-import { Banner, Footer, Status, tell } from './status';
+import { Banner, Footer, Status, statusText } from './status';
 import { apply, isDark, onSystemTheme, palette } from './theme';
 import { parse, write, type Choice } from './url';
 
@@ -49,30 +49,30 @@ function useDark(choice: Choice): boolean {
 export function App() {
   const [choice, choose] = useChoice();
   const dark = useDark(choice);
-  const known = usePolling(choice);
+  const state = usePolling(choice);
   const [hover, setHover] = useState<number>();
-  const { picture } = known;
-  const drawn = picture !== undefined;
+  const { snapshot } = state;
+  const drawn = snapshot !== undefined;
   useEffect(() => {
     if (drawn) performance.mark('first picture');
   }, [drawn]);
   const colours = useMemo(palette, [dark]);
-  const bands = useMemo(() => (picture ? bandsOf(picture) : []), [picture]);
+  const bands = useMemo(() => (snapshot ? bandsOf(snapshot) : []), [snapshot]);
   const onZoom = useCallback((from: number, to: number) => choose({ range: { from, to } }), []);
-  const view: View | undefined = picture && { picture, palette: colours, bands, hover, onHover: setHover, onZoom };
+  const view: View | undefined = snapshot && { snapshot, palette: colours, bands, hover, onHover: setHover, onZoom };
   return (
     <>
       <header class="top">
-        <Status known={known} />
-        <Controls choice={choice} options={known.options} onChoose={choose} />
+        <Status state={state} />
+        <Controls choice={choice} options={state.options} grid={snapshot?.grid} onChoose={choose} />
       </header>
-      <Banner known={known} />
+      <Banner state={state} />
       <main
-        class={known.loading && picture ? 'loading' : ''}
-        aria-busy={known.loading}
-        data-window={picture?.grid.newest}
+        class={state.loading && snapshot ? 'loading' : ''}
+        aria-busy={state.loading}
+        data-window={snapshot?.grid.newest}
       >
-        {!view && <p class="message">{tell(known).sentence}</p>}
+        {!view && <p class="message">{statusText(state).sentence}</p>}
         {view && (
           <>
             <Connections view={view} />
@@ -89,7 +89,7 @@ export function App() {
           </>
         )}
       </main>
-      <Footer known={known} />
+      <Footer state={state} />
     </>
   );
 }

@@ -4,19 +4,22 @@
 import type { TargetedSubmitEvent } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 
+import { fixedLink } from './export';
 import { moment } from './format';
 import type { Options } from './poll';
 import { isDark } from './theme';
+import type { Grid } from './time';
 import { defaultPreset, presets, stretch, type Choice } from './url';
 
 interface Props {
   choice: Choice;
   options: Options;
+  grid: Grid | undefined;
   onChoose: (change: Partial<Choice>) => void;
 }
 
 /** Controls is where the viewer chooses what to see. */
-export function Controls({ choice, options, onChoose }: Props) {
+export function Controls({ choice, options, grid, onChoose }: Props) {
   return (
     <div class="controls" role="group" aria-label="What to show">
       <Dimension
@@ -41,6 +44,11 @@ export function Controls({ choice, options, onChoose }: Props) {
         onChoose={(channel) => onChoose({ channel })}
       />
       <TimeRange choice={choice} onChoose={onChoose} />
+      {grid && (
+        <a class="link" href={fixedLink(choice, grid)}>
+          Link<span class="unseen"> to the time range in view</span>
+        </a>
+      )}
       <button
         type="button"
         class="theme"
@@ -88,7 +96,7 @@ function local(time: number): string {
   return new Date(time - new Date(time).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }
 
-function TimeRange({ choice, onChoose }: Omit<Props, 'options'>) {
+function TimeRange({ choice, onChoose }: Pick<Props, 'choice' | 'onChoose'>) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [complaint, complain] = useState('');
   const range = choice.range;

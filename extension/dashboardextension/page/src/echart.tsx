@@ -41,7 +41,7 @@ export function EChart({ option, label, chart }: Props) {
 
   useEffect(() => {
     instance.current?.setOption(option, { notMerge: true });
-    if (chart) chart.current = instance.current; // until it has an option, it cannot be asked where things are
+    if (chart) chart.current = instance.current; // until it has an option, it has no coordinates
   }, [option]);
 
   return <div class="chart" role="img" aria-label={label} ref={element} />;

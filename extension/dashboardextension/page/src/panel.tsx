@@ -1,17 +1,18 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type { ComponentChildren } from 'preact';
-import { useId, useState } from 'preact/hooks';
+import { render, type ComponentChildren } from 'preact';
+import { useId, useRef, useState } from 'preact/hooks';
 
+import { csvOf, pngOf, rowsOf, save, tableRows } from './export';
 import { moment, written, type Format } from './format';
-import { absenceOf, coverageOf, notReported, windowsArrive, type Band, type Picture } from './picture';
+import { absenceOf, coverageOf, notReported, windowsArrive, type Band, type Snapshot } from './snapshot';
 import type { Palette } from './theme';
 import { TimeChart, type Drawn } from './timechart';
 
 /** View is what every panel is given. */
 export interface View {
-  picture: Picture;
+  snapshot: Snapshot;
   palette: Palette;
   bands: Band[];
   hover: number | undefined;
@@ -27,12 +28,17 @@ interface Frame {
   error?: string | undefined;
   empty?: string | false | undefined;
   table?: () => ComponentChildren;
+  /** whether it has a chart, which can be saved as an image */
+  image?: boolean;
+  /** rows of the CSV file; those of the table unless it has more exact ones */
+  rows?: () => string[][];
   children?: ComponentChildren;
   head?: ComponentChildren;
 }
 
-/** Panel is the frame around one of the panels: title, number, content, and the same as a table. */
-export function Panel({ name, title, note, error, empty, table, head, children }: Frame) {
+/** Panel is the frame around one of the panels: title, number, content, and the same as a table and as files. */
+export function Panel({ name, title, note, error, empty, table, image, rows, head, children }: Frame) {
+  const section = useRef<HTMLElement>(null);
   const [asTable, setAsTable] = useState(false);
   const id = useId();
   let content = children;
@@ -52,7 +58,7 @@ export function Panel({ name, title, note, error, empty, table, head, children }
     content = <p class="message">{empty}</p>;
   }
   return (
-    <section id={name} class={'panel ' + name} aria-labelledby={id}>
+    <section ref={section} id={name} class={'panel ' + name} aria-labelledby={id}>
       <header>
         <h2 id={id}>{title}</h2>
         {note && <p class="note">{note}</p>}
@@ -61,11 +67,49 @@ export function Panel({ name, title, note, error, empty, table, head, children }
             Table<span class="unseen"> of {title}</span>
           </button>
         )}
+        {table && error === undefined && !empty && (
+          <Files name={name} title={title} panel={section} image={(image ?? false) && !asTable} rows={rows ?? (() => rowsOfTable(table))} />
+        )}
       </header>
       {head}
       {content}
     </section>
   );
+}
+
+interface FilesProps {
+  name: string;
+  title: string;
+  panel: { current: HTMLElement | null };
+  image: boolean;
+  rows: () => string[][];
+}
+
+/** Files offers a panel for download. A panel without a chart has no image. */
+function Files({ name, title, panel, image, rows }: FilesProps) {
+  const savePNG = async () => {
+    const content = panel.current?.querySelector('canvas') ? await pngOf(panel.current) : null;
+    if (content) save(name + '.png', content);
+  };
+  return (
+    <>
+      <button type="button" class="quiet" onClick={() => save(name + '.csv', new Blob([csvOf(rows())], { type: 'text/csv' }))}>
+        CSV<span class="unseen"> of {title}</span>
+      </button>
+      {image && (
+        <button type="button" class="quiet" onClick={() => void savePNG()}>
+          PNG<span class="unseen"> of {title}</span>
+        </button>
+      )}
+    </>
+  );
+}
+
+/** rowsOfTable renders a table apart from the page, and reads it. */
+function rowsOfTable(table: () => ComponentChildren): string[][] {
+  const element = document.createElement('div');
+  render(table(), element);
+  return tableRows(element.querySelector('table')!);
 }
 
 interface BigProps {
@@ -74,25 +118,25 @@ interface BigProps {
   name: string;
   /** whether something is missing in it */
   partial: boolean;
-  picture: Picture;
+  snapshot: Snapshot;
 }
 
-/** isPartial tells whether the newest window is not the whole picture. */
-export function isPartial({ bands, picture }: View): boolean {
-  return (bands.at(-1)?.to ?? 0) >= picture.grid.newest;
+/** isPartial reports whether the newest window is incomplete. */
+export function isPartial({ bands, snapshot }: View): boolean {
+  return (bands.at(-1)?.to ?? 0) >= snapshot.grid.newest;
 }
 
 /** Big is a number that can be read from the other end of the room. */
-export function Big({ value, format, name, partial, picture }: BigProps) {
+export function Big({ value, format, name, partial, snapshot }: BigProps) {
   if (value === null) {
     return (
       <p class="big" data-number={name}>
-        <span class="absent">{absenceOf(picture)}</span>
+        <span class="absent">{absenceOf(snapshot)}</span>
       </p>
     );
   }
   const { text, unit } = format(value);
-  const coverage = coverageOf(picture, name);
+  const coverage = coverageOf(snapshot, name);
   return (
     <p class={partial ? 'big partial' : 'big'}>
       <data value={String(value)} data-number={name}>
@@ -105,9 +149,9 @@ export function Big({ value, format, name, partial, picture }: BigProps) {
   );
 }
 
-/** emptyText says why a panel has nothing to show. */
-export function emptyText(picture: Picture): string {
-  return windowsArrive(picture) ? sentence(notReported) : 'No window in this range.';
+/** emptyText is why a panel has nothing to show. */
+export function emptyText(snapshot: Snapshot): string {
+  return windowsArrive(snapshot) ? sentence(notReported) : 'No window in this range.';
 }
 
 function sentence(text: string): string {
@@ -115,8 +159,8 @@ function sentence(text: string): string {
 }
 
 /** indexAt is the point of the grid that stands for a time. */
-function indexAt(picture: Picture, time: number): number {
-  const { points, step } = picture.grid;
+function indexAt(snapshot: Snapshot, time: number): number {
+  const { points, step } = snapshot.grid;
   return Math.min(points.length - 1, Math.max(0, Math.ceil((time - points[0]!) / step)));
 }
 
@@ -125,28 +169,30 @@ interface TimeProps extends Omit<Frame, 'children' | 'head' | 'table'> {
   lines: Drawn[];
   format: Format;
   atLeast: number;
-  big?: Omit<BigProps, 'partial' | 'picture'>;
+  big?: Omit<BigProps, 'partial' | 'snapshot'>;
   /** whether the shading is explained here */
   explained?: boolean;
 }
 
 /** TimePanel is a panel with lines or bars over time. */
 export function TimePanel({ view, lines, format, atLeast, big, explained, ...frame }: TimeProps) {
-  const { picture, palette, bands, hover, onHover, onZoom } = view;
-  const { grid } = picture;
-  const drawn = lines.filter((line) => !line.untold && line.values.some((value) => value !== null));
-  const index = hover === undefined ? undefined : indexAt(picture, hover);
+  const { snapshot, palette, bands, hover, onHover, onZoom } = view;
+  const { grid } = snapshot;
+  const drawn = lines.filter((line) => !line.unlisted && line.values.some((value) => value !== null));
+  const index = hover === undefined ? undefined : indexAt(snapshot, hover);
   const last = grid.points.findLastIndex((point) => point - grid.step < grid.newest);
   const valueAt = (line: Drawn) => line.values[index ?? last] ?? null;
   return (
     <Panel
       {...frame}
-      empty={frame.empty ?? (drawn.every((line) => line.shape === 'dashed') && emptyText(picture))}
-      table={() => <TimeTable lines={drawn} picture={picture} format={format} title={frame.title} />}
+      empty={frame.empty ?? (drawn.every((line) => line.shape === 'dashed') && emptyText(snapshot))}
+      image
+      rows={() => rowsOf(drawn, grid)}
+      table={() => <TimeTable lines={drawn} snapshot={snapshot} format={format} title={frame.title} />}
       head={
         drawn.length > 0 && (
           <div class="head">
-            {big && <Big {...big} partial={isPartial(view)} picture={picture} />}
+            {big && <Big {...big} partial={isPartial(view)} snapshot={snapshot} />}
             <ul class="legend">
               {drawn.map((line) => (
                 <li key={line.name}>
@@ -159,7 +205,7 @@ export function TimePanel({ view, lines, format, atLeast, big, explained, ...fra
                   <i class="key partial" /> {bands.every((band) => band.kind === 'none') ? 'no window' : 'not complete'}
                 </li>
               )}
-              <li class="at">{index === undefined ? '' : moment(grid.points[index]!, picture.taken)}</li>
+              <li class="at">{index === undefined ? '' : moment(grid.points[index]!, snapshot.taken)}</li>
             </ul>
           </div>
         )
@@ -207,13 +253,13 @@ function describe(title: string, lines: Drawn[], bands: Band[], format: Format):
 
 interface TableProps {
   lines: Drawn[];
-  picture: Picture;
+  snapshot: Snapshot;
   format: Format;
   title: string;
 }
 
-function TimeTable({ lines, picture, format, title }: TableProps) {
-  const { grid, taken } = picture;
+function TimeTable({ lines, snapshot, format, title }: TableProps) {
+  const { grid, taken } = snapshot;
   return (
     <table>
       <caption class="unseen">{title}</caption>

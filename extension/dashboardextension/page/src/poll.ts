@@ -3,121 +3,124 @@
 
 import { useEffect, useReducer, useRef } from 'preact/hooks';
 
-import { about, ask, values, type About } from './api';
-import type { Picture } from './picture';
-import { questions } from './queries';
+import { fetchAbout, fetchAll, fetchValues, type About } from './api';
+import { queries } from './queries';
+import type { Snapshot } from './snapshot';
 import { due, gridOf, pollAt } from './time';
 import { rangeOf, type Choice } from './url';
 
-/** Options are the values that can be chosen from. */
+/** Options are the values that can be selected. */
 export interface Options {
   regions: string[];
   tenants: string[];
   channels: string[];
 }
 
-/** Known is what the page knows by now. */
-export interface Known {
+/** PageState is the result of the last polls. */
+export interface PageState {
   about: About | undefined;
-  picture: Picture | undefined;
+  snapshot: Snapshot | undefined;
   options: Options;
-  /** why the last poll brought nothing */
+  /** why the last poll failed */
   error: string | undefined;
   loading: boolean;
 }
 
-const nothing: Known = {
+const initial: PageState = {
   about: undefined,
-  picture: undefined,
+  snapshot: undefined,
   options: { regions: [], tenants: [], channels: [] },
   error: undefined,
   loading: true,
 };
 
-/** how long to wait for answers; meanwhile nothing else is asked. */
-const patience = 30_000;
+/** timeout of a poll, ms; meanwhile there is no other. */
+const timeout = 30_000;
 
-/** without an answer from the server, windows are taken to be as they are by default. */
-const usual = { window: 10_000, step: 9_000, offset: 2_000 };
+/** retryAfter is how long after a failed first poll the next one comes, ms: until then the windows' length is unknown. */
+const retryAfter = 5_000;
 
 /**
- * usePolling keeps what is known current: it asks once per window, and when something
- * else is chosen. While the page is hidden it does not ask.
+ * usePolling keeps the page's state current: it polls once per window's length, and when something else is selected.
+ * While the page is hidden it does not poll.
  */
-export function usePolling(choice: Choice): Known {
-  const [known, tell] = useReducer((before: Known, news: Partial<Known>) => ({ ...before, ...news }), nothing);
+export function usePolling(choice: Choice): PageState {
+  const [state, update] = useReducer((before: PageState, change: Partial<PageState>) => ({ ...before, ...change }), initial);
   const server = useRef<About | undefined>(undefined);
-  const { theme: _, ...asked } = choice;
-  const key = JSON.stringify(asked);
+  const { theme: _, ...selection } = choice;
+  const key = JSON.stringify(selection);
 
   useEffect(() => {
     const ended = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    let polled = -Infinity; // the window that was asked for last
-    let asking = false;
+    let polled = -Infinity; // the last poll
+    let polling = false;
     let live = true;
     const now = () => Date.now() + (server.current?.clock ?? 0);
-    const schedule = () => server.current?.schedule ?? usual;
+    const numberNow = () => (server.current ? due(now(), server.current.schedule) : -Infinity);
 
-    const load = async (patient: boolean) => {
-      asking = true;
-      polled = due(now(), schedule());
-      const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(patience)]);
+    const poll = async (wait: boolean) => {
+      polling = true;
+      const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(timeout)]);
       try {
-        const told = await about(patient, signal);
-        server.current = told;
-        polled = due(now(), schedule());
-        const grid = gridOf(rangeOf(choice), told.newest, told.schedule);
+        const about = await fetchAbout(wait, signal);
+        server.current = about;
+        polled = numberNow();
+        const grid = gridOf(rangeOf(choice), about.newest, about.schedule);
         const taken = now();
-        const label = (name: string) => values(name, grid.newest, signal).catch(() => []);
-        const [answers, regions, tenants, channels] = await Promise.all([
-          ask(questions(choice, grid, told.schedule), grid, signal),
+        const label = (name: string) => fetchValues(name, grid.newest, signal).catch(() => []);
+        const [results, regions, tenants, channels] = await Promise.all([
+          fetchAll(queries(choice, grid, about.schedule), grid, signal),
           label('region'),
           label('tenant_id'),
           label('channel_type'),
         ]);
         live = grid.live;
-        const wrong = Object.values(answers).map((answer) => ('error' in answer ? answer.error : undefined));
-        if (wrong.every((error) => error !== undefined)) throw new Error(wrong[0]);
-        tell({
-          about: told,
-          picture: { choice, grid, schedule: told.schedule, taken, answers },
+        const errors = Object.values(results).map((result) => ('error' in result ? result.error : undefined));
+        if (errors.every((error) => error !== undefined)) throw new Error(errors[0]);
+        update({
+          about,
+          snapshot: { choice, grid, schedule: about.schedule, taken, results },
           options: { regions, tenants, channels },
           error: undefined,
           loading: false,
         });
       } catch (error) {
         if (ended.signal.aborted) return;
-        const late = signal.aborted;
-        tell({ error: late ? 'the server does not answer in time' : (error as Error).message, loading: false });
+        polled = numberNow();
+        update({ error: signal.aborted ? 'the server does not respond in time' : (error as Error).message, loading: false });
       }
-      asking = false;
-      wait();
+      polling = false;
+      schedule();
     };
-    const wait = () => {
+    const schedule = () => {
       clearTimeout(timer);
       if (ended.signal.aborted || !live) return;
-      const next = Math.max(polled, due(now(), schedule())) + 1; // a poll that took too long takes the place of others
-      timer = setTimeout(turn, Math.max(0, pollAt(next, schedule()) - now()));
+      if (!server.current) {
+        timer = setTimeout(tick, retryAfter);
+        return;
+      }
+      const next = Math.max(polled, numberNow()) + 1; // one that took too long replaces the next
+      timer = setTimeout(tick, Math.max(0, pollAt(next, server.current.schedule) - now()));
     };
-    const turn = () => {
-      if (document.hidden || asking || ended.signal.aborted) return;
-      if (due(now(), schedule()) > polled) void load(true);
-      else wait(); // the timer came early
+    const tick = () => {
+      if (document.hidden || polling || ended.signal.aborted) return;
+      if (!server.current || numberNow() > polled) void poll(true);
+      else schedule(); // the timer was early
     };
-    const seen = () => {
-      if (!document.hidden && live) turn();
+    const shown = () => {
+      if (!document.hidden && live) tick();
     };
 
-    tell({ loading: true });
-    void load(false); // whoever has just come should not wait
-    document.addEventListener('visibilitychange', seen);
+    update({ loading: true });
+    void poll(false); // a new viewer does not wait
+    document.addEventListener('visibilitychange', shown);
     return () => {
       ended.abort();
       clearTimeout(timer);
-      document.removeEventListener('visibilitychange', seen);
+      document.removeEventListener('visibilitychange', shown);
     };
   }, [key]);
 
-  return known;
+  return state;
 }

@@ -4,26 +4,26 @@
 import { useEffect, useState } from 'preact/hooks';
 
 import { duration, moment, plural, timeOfDay } from './format';
-import { conditionOf, episodesOf, type Condition, type Picture } from './picture';
-import type { Known } from './poll';
+import { conditionOf, episodesOf, type Condition, type Snapshot } from './snapshot';
+import type { PageState } from './poll';
 import { due, pollAt } from './time';
 
-interface Told {
+interface StatusText {
   state: 'loading' | 'live' | 'trouble' | 'stale' | 'empty' | 'fixed' | 'error';
   word: string;
   sentence: string;
 }
 
-/** notReading is how a receiver's error begins while it does not read, because downstream refuses. */
+/** notReading begins a receiver's error while it does not read, because downstream rejects events. */
 const notReading = 'not reading';
 
 /**
- * warning is what must not be overlooked: that we are not reading, or that no windows come. What is shown is
- * then not what happens.
+ * warning is what must not be overlooked: that a receiver does not read, or that no windows arrive. The data shown
+ * are then not what happens.
  */
-export function warning({ about, picture, error }: Known): string | undefined {
-  if (error !== undefined || !picture || !picture.grid.live) return undefined;
-  const since = (time: number) => moment(time, picture.taken);
+export function warning({ about, snapshot, error }: PageState): string | undefined {
+  if (error !== undefined || !snapshot || !snapshot.grid.live) return undefined;
+  const since = (time: number) => moment(time, snapshot.taken);
   const troubles = about?.troubles ?? [];
   const refused = troubles.filter((trouble) => trouble.error.startsWith(notReading));
   if (refused.length > 0) {
@@ -33,15 +33,15 @@ export function warning({ about, picture, error }: Known): string | undefined {
       `What the platform sends meanwhile is not counted. ${sentenceOf(refused[0]!.error)}`
     );
   }
-  const { state, seen } = conditionOf(picture);
+  const { state, seen } = conditionOf(snapshot);
   const why = troubles.map((trouble) => ` ${trouble.component}, since ${since(trouble.since)}: ${sentenceOf(trouble.error)}`);
   if (state === 'stale') return `No windows since ${since(seen!)}.` + why.join('');
   return why.length > 0 ? 'A receiver reports an error.' + why.join('') : undefined;
 }
 
-/** Banner says it, above everything else. */
-export function Banner({ known }: { known: Known }) {
-  const text = warning(known);
+/** Banner shows the warning above everything else. */
+export function Banner({ state }: { state: PageState }) {
+  const text = warning(state);
   if (text === undefined) return null;
   return (
     <p class="banner" role="alert">
@@ -50,23 +50,23 @@ export function Banner({ known }: { known: Known }) {
   );
 }
 
-/** tell says in a word and a sentence what is going on. */
-export function tell({ picture, error, loading }: Known): Told {
+/** statusText is the state of the page in a word and a sentence. */
+export function statusText({ snapshot, error, loading }: PageState): StatusText {
   if (error !== undefined) {
-    const known = picture ? ` Below is what was known at ${timeOfDay(picture.taken)}.` : '';
-    const sentence = sentenceOf(error) + known + ' The page asks again with the next window.';
-    return { state: 'error', word: 'No answer', sentence };
+    const shown = snapshot ? ` The data below are of ${timeOfDay(snapshot.taken)}.` : '';
+    const sentence = sentenceOf(error) + shown + ' The page polls again with the next window.';
+    return { state: 'error', word: 'No response', sentence };
   }
-  if (!picture) return { state: 'loading', word: 'Loading', sentence: loading ? 'Asking for the windows.' : '' };
-  const condition = conditionOf(picture);
-  return { state: condition.state, ...words[condition.state](condition, picture) };
+  if (!snapshot) return { state: 'loading', word: 'Loading', sentence: loading ? 'Fetching the windows.' : '' };
+  const condition = conditionOf(snapshot);
+  return { state: condition.state, ...words[condition.state](condition, snapshot) };
 }
 
 function sentenceOf(error: string): string {
   return error.charAt(0).toUpperCase() + error.slice(1) + (/[.!?]$/.test(error) ? '' : '.');
 }
 
-const words: Record<Condition['state'], (c: Condition, p: Picture) => Omit<Told, 'state'>> = {
+const words: Record<Condition['state'], (c: Condition, p: Snapshot) => Omit<StatusText, 'state'>> = {
   live: (c, p) => ({
     word: 'Live',
     sentence: `${plural(c.streams.complete, 'stream')}, all complete. Window until ${timeOfDay(p.grid.newest)}.`,
@@ -95,17 +95,17 @@ const words: Record<Condition['state'], (c: Condition, p: Picture) => Omit<Told,
   fixed: (_, p) => ({ word: 'Not live', sentence: `Fixed time range until ${moment(p.grid.to, p.taken)}.` }),
 };
 
-/** Status is the title, how things are, and how many alerts fire. */
-export function Status({ known }: { known: Known }) {
-  const told = tell(known);
-  const firing = known.picture ? episodesOf(known.picture).filter((episode) => episode.end === undefined) : [];
+/** Status is the title, the state, and how many alerts fire. */
+export function Status({ state }: { state: PageState }) {
+  const text = statusText(state);
+  const firing = state.snapshot ? episodesOf(state.snapshot).filter((episode) => episode.end === undefined) : [];
   const critical = firing.some((episode) => episode.severity === 'critical');
   const title = firing.length > 0 ? `(${firing.length}) WebSocket estate` : 'WebSocket estate';
   useEffect(() => {
     document.title = title;
   }, [title]);
   return (
-    <div class={'status ' + told.state}>
+    <div class={'status ' + text.state}>
       <h1>WebSocket estate</h1>
       {firing.length > 0 && (
         <a class={'firing ' + (critical ? 'critical' : 'warning')} href="#alerts">
@@ -113,31 +113,31 @@ export function Status({ known }: { known: Known }) {
         </a>
       )}
       <p>
-        <span class="word">{told.word}</span> <span class="sentence">{told.sentence}</span>
+        <span class="word">{text.word}</span> <span class="sentence">{text.sentence}</span>
       </p>
-      {/* Said aloud when it changes, not with every window. */}
+      {/* Announced when it changes, not with every window. */}
       <p class="unseen" role="status">
-        {told.word}. {firing.length > 0 ? plural(firing.length, 'alert') + ' firing.' : ''}
+        {text.word}. {firing.length > 0 ? plural(firing.length, 'alert') + ' firing.' : ''}
       </p>
     </div>
   );
 }
 
-/** Footer says where the data is from and when it is asked for next. */
-export function Footer({ known: { about, picture } }: { known: Known }) {
+/** Footer shows where the data are from and when the next poll is. */
+export function Footer({ state: { about, snapshot } }: { state: PageState }) {
   const [now, setNow] = useState(Date.now());
-  useEffect(() => setNow(Date.now()), [picture]);
-  if (!about || !picture) return null;
+  useEffect(() => setNow(Date.now()), [snapshot]);
+  if (!about || !snapshot) return null;
   const { schedule } = about;
   const server = now + about.clock;
-  const next = picture.grid.live ? ` Next at ${timeOfDay(pollAt(due(server, schedule) + 1, schedule))}.` : '';
+  const next = snapshot.grid.live ? ` Next at ${timeOfDay(pollAt(due(server, schedule) + 1, schedule))}.` : '';
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const source = about.source === 'embedded' ? 'the embedded store' : 'an outside Prometheus';
   return (
     <footer>
       <p>
         A window of {duration(schedule.window)} every {duration(schedule.step)}, from {source}; each point of a chart
-        stands for {duration(picture.grid.step)}.{next} Times in {zone}.
+        stands for {duration(snapshot.grid.step)}.{next} Times in {zone}.
       </p>
       <p>
         otelcol-ccaas {about.version} · <a href="api/v1/status/buildinfo">query API</a> ·{' '}

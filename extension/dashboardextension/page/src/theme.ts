@@ -43,7 +43,7 @@ export function palette(): Palette {
 
 const dark = matchMedia('(prefers-color-scheme: dark)');
 
-/** isDark tells which theme a choice comes to on this machine. */
+/** isDark is whether a choice gives the dark theme on this machine. */
 export function isDark(theme: Theme): boolean {
   return theme === 'auto' ? dark.matches : theme === 'dark';
 }

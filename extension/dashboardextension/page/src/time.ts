@@ -1,16 +1,16 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// When windows end, when the page asks for them, and the points of time that it
-// asks for. All times are unix milliseconds; now is always an argument.
+// When windows end, when the page polls, and the points of a chart. All times are unix milliseconds; now is
+// always an argument.
 
-/** Schedule is what the server says of its windows. */
+/** Schedule is when windows end, as the server reports it. */
 export interface Schedule {
   /** how long a window lasts */
   window: number;
   /** a window starts every step, on multiples of it from the epoch */
   step: number;
-  /** how long after a window's end the page asks */
+  /** how long after a multiple of the window's length the page polls */
   offset: number;
 }
 
@@ -24,14 +24,17 @@ export function lastEnded(now: number, s: Schedule): number {
   return Math.floor((now - s.window) / s.step);
 }
 
-/** due is the number of the window whose poll has come last: its end and the offset are past. */
+/**
+ * due is the number of the last poll that is due. Polls are a window's length apart, on multiples of it from the
+ * epoch plus the offset, so that all viewers poll at the same time.
+ */
 export function due(now: number, s: Schedule): number {
-  return lastEnded(now - s.offset, s);
+  return Math.floor((now - s.offset) / s.window);
 }
 
-/** pollAt is when the page asks after a window's end. */
+/** pollAt is when a poll is due. */
 export function pollAt(number: number, s: Schedule): number {
-  return endOf(number, s) + s.offset;
+  return number * s.window + s.offset;
 }
 
 /** Range is a length of time up to now, or a fixed stretch. */

@@ -7,7 +7,7 @@ import { useMemo, useRef, useState } from 'preact/hooks';
 
 import { EChart, type Option } from './echart';
 import { tick, written, type Format } from './format';
-import type { Band, Line } from './picture';
+import type { Band, Line } from './snapshot';
 import { hatch, type Palette } from './theme';
 import type { Grid } from './time';
 import { stretch } from './url';
@@ -15,8 +15,8 @@ import { stretch } from './url';
 export interface Drawn extends Line {
   colour: string;
   shape: 'line' | 'area' | 'dashed' | 'dotted' | 'bar';
-  /** drawn, but told by another line of the legend */
-  untold?: boolean;
+  /** drawn, but represented by another line in the legend */
+  unlisted?: boolean;
 }
 
 interface Props {
@@ -173,7 +173,7 @@ function lineOf(line: Drawn, grid: Grid): LineSeriesOption {
     type: 'line',
     silent: true,
     connectNulls: false,
-    // A value between two gaps would not be seen as a line.
+    // A value between two gaps would not be visible as a line.
     symbol: 'circle',
     showSymbol: true,
     symbolSize: (_: unknown, parameters: { dataIndex: number }) => (alone(parameters.dataIndex) ? 4 : 0),

@@ -33,18 +33,18 @@ test('windows of 10 s start every 9 s from the epoch', () => {
   assert.equal(lastEnded(19_000, usual), 1);
 });
 
-test('the page asks two seconds after a window has ended', () => {
-  assert.equal(pollAt(1, usual), 21_000);
-  assert.equal(due(20_999, usual), 0);
-  assert.equal(due(21_000, usual), 1);
+test('the page polls once per length of a window, two seconds after multiples of it', () => {
+  assert.equal(pollAt(2, usual), 22_000);
+  assert.equal(due(21_999, usual), 1);
+  assert.equal(due(22_000, usual), 2);
 });
 
-test('between one poll and the next is one step, and the next is never past', () => {
+test('between two polls is the length of a window, and the next is never past', () => {
   for (const s of schedules) {
     for (const now of moments(7, 2_000)) {
       const number = due(now, s);
       assert.ok(pollAt(number, s) <= now && now < pollAt(number + 1, s), `${now} ${JSON.stringify(s)}`);
-      assert.equal(pollAt(number + 1, s) - pollAt(number, s), s.step);
+      assert.equal(pollAt(number + 1, s) - pollAt(number, s), s.window);
     }
   }
 });
@@ -53,7 +53,7 @@ test('the points of a grid are window ends, a step apart, and cover the range', 
   for (const s of schedules) {
     for (const now of moments(3, 200)) {
       for (const length of [60_000, 900_000, 3_600_000, 86_400_000, 90 * 86_400_000]) {
-        const last = endOf(due(now, s), s);
+        const last = endOf(lastEnded(now, s), s);
         const g = gridOf({ length }, last, s);
         assert.ok(g.points.length <= mostPoints + 1, `${g.points.length} points`);
         for (const point of g.points) assert.equal((point - s.window) % s.step, 0);

@@ -23,7 +23,7 @@ test('every choice survives the address', () => {
   for (const choice of choices) assert.deepEqual(parse(write(choice)), choice);
 });
 
-test('what the address does not say well is as if it were not there', () => {
+test('invalid parts of the URL are ignored', () => {
   for (const search of [
     '?range=5y',
     '?from=yesterday&to=today',

@@ -293,105 +293,105 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.WsWindowChannelsLimit, err = builder.meter.Int64ObservableGauge(
 		"otelcol_ws_window_channels_limit",
-		metric.WithDescription("The most channels that are followed (max_channels). [Alpha]"),
+		metric.WithDescription("Maximum number of tracked channels (max_channels). [Alpha]"),
 		metric.WithUnit("{channel}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowCheckpointAge, err = builder.meter.Float64ObservableGauge(
 		"otelcol_ws_window_checkpoint_age",
-		metric.WithDescription("How old the latest checkpoint is. [Alpha]"),
+		metric.WithDescription("Age of the latest checkpoint. [Alpha]"),
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowCheckpointDuration, err = builder.meter.Float64Histogram(
 		"otelcol_ws_window_checkpoint_duration",
-		metric.WithDescription("How long checkpoints take, from collecting to written. [Alpha]"),
+		metric.WithDescription("Duration of a checkpoint, from collecting to written. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5}...),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowCheckpointFailures, err = builder.meter.Int64Counter(
 		"otelcol_ws_window_checkpoint_failures",
-		metric.WithDescription("Checkpoints that the storage did not take. [Alpha]"),
+		metric.WithDescription("Number of checkpoints that could not be saved. [Alpha]"),
 		metric.WithUnit("{checkpoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowCheckpointSize, err = builder.meter.Int64Histogram(
 		"otelcol_ws_window_checkpoint_size",
-		metric.WithDescription("Bytes that checkpoints write. [Alpha]"),
+		metric.WithDescription("Number of bytes that a checkpoint writes. [Alpha]"),
 		metric.WithUnit("By"),
 		metric.WithExplicitBucketBoundaries([]float64{1000, 10000, 100000, 1e+06, 1e+07, 1e+08}...),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowExpiredChannels, err = builder.meter.Int64ObservableCounter(
 		"otelcol_ws_window_expired_channels",
-		metric.WithDescription("Channels that were taken for closed because nothing was seen of them for channel_ttl. [Alpha]"),
+		metric.WithDescription("Number of channels that expired because they had no event for channel_ttl. [Alpha]"),
 		metric.WithUnit("{channel}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowMissedEvents, err = builder.meter.Int64ObservableCounter(
 		"otelcol_ws_window_missed_events",
-		metric.WithDescription("Events that missed a window. They are in the running totals all the same. [Alpha]"),
+		metric.WithDescription("Number of events that missed a window. They are in the running totals. [Alpha]"),
 		metric.WithUnit("{event}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowOpenChannels, err = builder.meter.Int64ObservableGauge(
 		"otelcol_ws_window_open_channels",
-		metric.WithDescription("Channels that are followed, most of them open. [Alpha]"),
+		metric.WithDescription("Number of tracked channels, most of them open. [Alpha]"),
 		metric.WithUnit("{channel}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowRefusedChannels, err = builder.meter.Int64ObservableCounter(
 		"otelcol_ws_window_refused_channels",
-		metric.WithDescription("Events of channels that were not followed because of max_channels. They are counted, but not in active_connections. [Alpha]"),
+		metric.WithDescription("Number of events of channels that are not tracked because of max_channels. They are counted, but not in active_connections. [Alpha]"),
 		metric.WithUnit("{event}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowRefusedWindows, err = builder.meter.Int64Counter(
 		"otelcol_ws_window_refused_windows",
-		metric.WithDescription("Windows that downstream refused for good. The next one carries their totals. [Alpha]"),
+		metric.WithDescription("Number of windows that downstream refused permanently. The next window of the series has their totals. [Alpha]"),
 		metric.WithUnit("{window}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowRetiredSeries, err = builder.meter.Int64ObservableCounter(
 		"otelcol_ws_window_retired_series",
-		metric.WithDescription("Series that were retired because they had neither open channels nor events for series_ttl. [Alpha]"),
+		metric.WithDescription("Number of series that were retired because they had neither open channels nor events for series_ttl. [Alpha]"),
 		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowSeries, err = builder.meter.Int64ObservableGauge(
 		"otelcol_ws_window_series",
-		metric.WithDescription("Sets of tenant, region and channel type that are counted apart. [Alpha]"),
+		metric.WithDescription("Number of sets of tenant, region and channel type that have their own series. [Alpha]"),
 		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowSeriesLimit, err = builder.meter.Int64ObservableGauge(
 		"otelcol_ws_window_series_limit",
-		metric.WithDescription("The most sets that are counted apart (max_series). Further ones share the overflow set. [Alpha]"),
+		metric.WithDescription("Maximum number of series (max_series). Further sets share the overflow set. [Alpha]"),
 		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowSkippedWindows, err = builder.meter.Int64ObservableCounter(
 		"otelcol_ws_window_skipped_windows",
-		metric.WithDescription("True zeros that were not told, because event time leapt over more windows than are told at once. [Alpha]"),
+		metric.WithDescription("Number of windows without events that were not emitted, because event time advanced over more windows than are emitted at once. [Alpha]"),
 		metric.WithUnit("{window}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowWaitingWindows, err = builder.meter.Int64ObservableGauge(
 		"otelcol_ws_window_waiting_windows",
-		metric.WithDescription("Windows that have ended and wait for downstream to take them. [Alpha]"),
+		metric.WithDescription("Number of closed windows that wait for downstream. [Alpha]"),
 		metric.WithUnit("{window}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowWatermarkLag, err = builder.meter.Float64ObservableGauge(
 		"otelcol_ws_window_watermark_lag",
-		metric.WithDescription("How far the watermark of a stream is behind the wall clock, of the 100 streams that are farthest behind. [Alpha]"),
+		metric.WithDescription("Time by which the watermark of a stream is behind the wall clock, of the 100 streams that are farthest behind. [Alpha]"),
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowWindows, err = builder.meter.Int64ObservableCounter(
 		"otelcol_ws_window_windows",
-		metric.WithDescription("Windows that have ended, one per series and window. [Alpha]"),
+		metric.WithDescription("Number of closed windows, one per series and window. [Alpha]"),
 		metric.WithUnit("{window}"),
 	)
 	errs = errors.Join(errs, err)

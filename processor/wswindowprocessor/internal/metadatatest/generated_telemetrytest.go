@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) processor.Settings {
 func AssertEqualWsWindowChannelsLimit(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_channels_limit",
-		Description: "The most channels that are followed (max_channels). [Alpha]",
+		Description: "Maximum number of tracked channels (max_channels). [Alpha]",
 		Unit:        "{channel}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -38,7 +38,7 @@ func AssertEqualWsWindowChannelsLimit(t *testing.T, tt *componenttest.Telemetry,
 func AssertEqualWsWindowCheckpointAge(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_checkpoint_age",
-		Description: "How old the latest checkpoint is. [Alpha]",
+		Description: "Age of the latest checkpoint. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Gauge[float64]{
 			DataPoints: dps,
@@ -52,7 +52,7 @@ func AssertEqualWsWindowCheckpointAge(t *testing.T, tt *componenttest.Telemetry,
 func AssertEqualWsWindowCheckpointDuration(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.HistogramDataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_checkpoint_duration",
-		Description: "How long checkpoints take, from collecting to written. [Alpha]",
+		Description: "Duration of a checkpoint, from collecting to written. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Histogram[float64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -67,7 +67,7 @@ func AssertEqualWsWindowCheckpointDuration(t *testing.T, tt *componenttest.Telem
 func AssertEqualWsWindowCheckpointFailures(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_checkpoint_failures",
-		Description: "Checkpoints that the storage did not take. [Alpha]",
+		Description: "Number of checkpoints that could not be saved. [Alpha]",
 		Unit:        "{checkpoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -83,7 +83,7 @@ func AssertEqualWsWindowCheckpointFailures(t *testing.T, tt *componenttest.Telem
 func AssertEqualWsWindowCheckpointSize(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.HistogramDataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_checkpoint_size",
-		Description: "Bytes that checkpoints write. [Alpha]",
+		Description: "Number of bytes that a checkpoint writes. [Alpha]",
 		Unit:        "By",
 		Data: metricdata.Histogram[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -98,7 +98,7 @@ func AssertEqualWsWindowCheckpointSize(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualWsWindowExpiredChannels(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_expired_channels",
-		Description: "Channels that were taken for closed because nothing was seen of them for channel_ttl. [Alpha]",
+		Description: "Number of channels that expired because they had no event for channel_ttl. [Alpha]",
 		Unit:        "{channel}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -114,7 +114,7 @@ func AssertEqualWsWindowExpiredChannels(t *testing.T, tt *componenttest.Telemetr
 func AssertEqualWsWindowMissedEvents(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_missed_events",
-		Description: "Events that missed a window. They are in the running totals all the same. [Alpha]",
+		Description: "Number of events that missed a window. They are in the running totals. [Alpha]",
 		Unit:        "{event}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -130,7 +130,7 @@ func AssertEqualWsWindowMissedEvents(t *testing.T, tt *componenttest.Telemetry, 
 func AssertEqualWsWindowOpenChannels(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_open_channels",
-		Description: "Channels that are followed, most of them open. [Alpha]",
+		Description: "Number of tracked channels, most of them open. [Alpha]",
 		Unit:        "{channel}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -144,7 +144,7 @@ func AssertEqualWsWindowOpenChannels(t *testing.T, tt *componenttest.Telemetry, 
 func AssertEqualWsWindowRefusedChannels(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_refused_channels",
-		Description: "Events of channels that were not followed because of max_channels. They are counted, but not in active_connections. [Alpha]",
+		Description: "Number of events of channels that are not tracked because of max_channels. They are counted, but not in active_connections. [Alpha]",
 		Unit:        "{event}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -160,7 +160,7 @@ func AssertEqualWsWindowRefusedChannels(t *testing.T, tt *componenttest.Telemetr
 func AssertEqualWsWindowRefusedWindows(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_refused_windows",
-		Description: "Windows that downstream refused for good. The next one carries their totals. [Alpha]",
+		Description: "Number of windows that downstream refused permanently. The next window of the series has their totals. [Alpha]",
 		Unit:        "{window}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -176,7 +176,7 @@ func AssertEqualWsWindowRefusedWindows(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualWsWindowRetiredSeries(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_retired_series",
-		Description: "Series that were retired because they had neither open channels nor events for series_ttl. [Alpha]",
+		Description: "Number of series that were retired because they had neither open channels nor events for series_ttl. [Alpha]",
 		Unit:        "{series}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -192,7 +192,7 @@ func AssertEqualWsWindowRetiredSeries(t *testing.T, tt *componenttest.Telemetry,
 func AssertEqualWsWindowSeries(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_series",
-		Description: "Sets of tenant, region and channel type that are counted apart. [Alpha]",
+		Description: "Number of sets of tenant, region and channel type that have their own series. [Alpha]",
 		Unit:        "{series}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -206,7 +206,7 @@ func AssertEqualWsWindowSeries(t *testing.T, tt *componenttest.Telemetry, dps []
 func AssertEqualWsWindowSeriesLimit(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_series_limit",
-		Description: "The most sets that are counted apart (max_series). Further ones share the overflow set. [Alpha]",
+		Description: "Maximum number of series (max_series). Further sets share the overflow set. [Alpha]",
 		Unit:        "{series}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -220,7 +220,7 @@ func AssertEqualWsWindowSeriesLimit(t *testing.T, tt *componenttest.Telemetry, d
 func AssertEqualWsWindowSkippedWindows(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_skipped_windows",
-		Description: "True zeros that were not told, because event time leapt over more windows than are told at once. [Alpha]",
+		Description: "Number of windows without events that were not emitted, because event time advanced over more windows than are emitted at once. [Alpha]",
 		Unit:        "{window}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -236,7 +236,7 @@ func AssertEqualWsWindowSkippedWindows(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualWsWindowWaitingWindows(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_waiting_windows",
-		Description: "Windows that have ended and wait for downstream to take them. [Alpha]",
+		Description: "Number of closed windows that wait for downstream. [Alpha]",
 		Unit:        "{window}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -250,7 +250,7 @@ func AssertEqualWsWindowWaitingWindows(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualWsWindowWatermarkLag(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_watermark_lag",
-		Description: "How far the watermark of a stream is behind the wall clock, of the 100 streams that are farthest behind. [Alpha]",
+		Description: "Time by which the watermark of a stream is behind the wall clock, of the 100 streams that are farthest behind. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Gauge[float64]{
 			DataPoints: dps,
@@ -264,7 +264,7 @@ func AssertEqualWsWindowWatermarkLag(t *testing.T, tt *componenttest.Telemetry, 
 func AssertEqualWsWindowWindows(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ws_window_windows",
-		Description: "Windows that have ended, one per series and window. [Alpha]",
+		Description: "Number of closed windows, one per series and window. [Alpha]",
 		Unit:        "{window}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -3,15 +3,15 @@
 
 package window
 
-// channel is what is remembered of one connection: the stay from its first sign
-// to its latest. 16 bytes and no pointer, because there may be a million of them.
+// channel is the state of one channel: the time from its first event to its latest.
+// 16 bytes and no pointer, because there may be a million of them.
 //
 // A closed channel is kept until nothing that reaches it can still belong to the time
 // before its reopen_grace has ended, so that a message that was overtaken by the close,
 // or that follows it closely, does not open it anew.
 type channel struct {
-	from int64 // unix ms of the first sign, times two; odd: a ConnectionOpen stands there
-	seen int64 // unix ms of the latest sign, times four; plus what it was
+	from int64 // unix ms of the first event, times two; odd: it is a ConnectionOpen
+	seen int64 // unix ms of the latest event, times four; plus its kind
 }
 
 const (
@@ -23,12 +23,12 @@ func newChannel(t int64, kind Kind) channel {
 	return channel{from: packFrom(t, kind == ConnectionOpen), seen: packSeen(t, kind)}
 }
 
-func (c channel) firstSeen() int64 { return c.from >> 1 }
-func (c channel) lastSeen() int64  { return c.seen >> 2 }
-func (c channel) opened() bool     { return c.from&1 == 1 }
-func (c channel) closed() bool     { return c.seen&wasClose != 0 }
+func (c channel) openedAt() int64    { return c.from >> 1 }
+func (c channel) lastEventAt() int64 { return c.seen >> 2 }
+func (c channel) opened() bool       { return c.from&1 == 1 }
+func (c channel) closed() bool       { return c.seen&wasClose != 0 }
 
-// lastIsOpen reports whether the latest sign is a ConnectionOpen: no close of before
+// lastIsOpen reports whether the latest event is a ConnectionOpen: no close of before
 // can close the channel.
 func (c channel) lastIsOpen() bool { return c.seen&wasOpen != 0 }
 

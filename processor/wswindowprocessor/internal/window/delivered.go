@@ -77,7 +77,7 @@ func (e *Engine) applyToCarried(from *source, home *stream, event *Event, observ
 	}
 	for _, st := range e.numbered {
 		if st != home && st.fedBy(from) {
-			e.apply(st, event, observed, now)
+			e.applyToStream(st, event, observed, now)
 		}
 	}
 }
@@ -106,6 +106,6 @@ func (s *stream) delivered(now int64) int64 {
 }
 
 // unread reports whether what was read of the stream up to t may be on its way.
-func (s *stream) unread(t int64) bool {
+func (s *stream) undelivered(t int64) bool {
 	return len(s.sources) > 0 && s.delivered(math.MaxInt64) < t
 }

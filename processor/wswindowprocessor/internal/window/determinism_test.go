@@ -167,7 +167,7 @@ func TestObserve_OpenWindowsAreBounded(t *testing.T) {
 }
 
 // The slots of a backlog are given back when it is counted.
-func TestObserve_MemoryOfABacklogIsGivenBack(t *testing.T) {
+func TestObserve_MemoryOfABacklogIsReleased(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	var events []Event

@@ -11,7 +11,7 @@
 //   - a channel is what is remembered of one connection.
 //   - a series (tenant, region, channel type) owns panes, channels and totals.
 //   - a stream (tenant, region) owns the watermark its series share, and what is
-//     known about times when nobody was listening.
+//     known about times when it was not received.
 //   - the Engine holds them all, within bounds.
 //
 // The package is pure: time is an argument, in unix milliseconds, and nothing

@@ -10,7 +10,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// Config is what the Engine must know; every value is checked by the caller.
+// Config configures an Engine. The caller validates it.
 type Config struct {
 	Size               time.Duration
 	Overlap            time.Duration
@@ -24,7 +24,7 @@ type Config struct {
 	MaxSeriesPerTenant int // 0: as many as MaxSeries
 	MaxChannels        int
 	ReopenGrace        time.Duration // see lifecycle.go
-	Saved              bool          // somebody calls SaveChanges
+	TrackChanges       bool          // SaveChanges is called
 }
 
 // Engine turns events into windows. It is not safe for concurrent use.
@@ -34,7 +34,7 @@ type Engine struct {
 
 	lateness, idle, maxFuture, ttl, seriesIdle, grace int64 // ms
 	seriesTTL                                         int64 // ms; the largest number where no series is retired
-	sweepEvery                                        int64 // windows between two looks for expired channels
+	sweepEvery                                        int64 // windows between two scans for expired channels
 	maxOpen                                           int64 // windows of a stream
 	maxDue                                            int   // see emitOf
 
@@ -52,16 +52,16 @@ type Engine struct {
 
 	due []wsevent.Window
 
-	places  []place     // of the batch that is observed
-	order   []reference // of its events, where it matters
-	touched uint64      // see touch
+	places     []place     // of the batch that is observed
+	order      []reference // of its events, where it matters
+	prefetched uint64      // see touch
 
-	changes  []change                       // since SaveChanges
-	round    func() (*series, uint64, bool) // of SaveChannels
-	endRound func()
+	changes     []change                       // since SaveChanges
+	snapshot    func() (*series, uint64, bool) // of SaveChannels
+	endSnapshot func()
 }
 
-// sweeps is how often a channel's TTL is looked at in the course of it: a channel
+// sweeps is how often channels are scanned in the course of a channel's TTL: a channel
 // expires at most a 64th part of the TTL late.
 const sweeps = 64
 
@@ -97,8 +97,8 @@ func New(config Config) *Engine {
 	return e
 }
 
-// Drain gives the windows that have ended since the last call, in order of time
-// within each series. They are the caller's.
+// Drain returns the windows that have closed since the last call, in order of time
+// within each series. The caller owns them.
 func (e *Engine) Drain() []wsevent.Window {
 	due := e.due
 	e.due = nil
@@ -109,33 +109,33 @@ func (e *Engine) Drain() []wsevent.Window {
 // themselves.
 const fitting = 1 << 13
 
-// touch brings the channels of a batch into the cache. One at a time, each would
-// be waited for; here the processor fetches many at once.
-func (e *Engine) touch(s *series, events []Event) {
+// prefetch loads the channels of a batch into the cache. One at a time, each would be a
+// cache miss; here the misses overlap.
+func (e *Engine) prefetch(s *series, events []Event) {
 	if s == nil || len(s.channels.slots) < fitting {
 		return
 	}
 	for i := range events {
-		e.touched += s.channels.touch(events[i].Channel)
+		e.prefetched += s.channels.prefetch(events[i].Channel)
 	}
 }
 
 // firstOpen is the first window that the stream's watermark has not closed.
 func (e *Engine) firstOpen(st *stream) int64 { return e.grid.first(st.watermark - e.lateness) }
 
-// Advance lets the wall clock act: windows of quiet streams, and of streams that
-// run ahead of us, end by it.
+// Advance advances the streams to the wall clock, unix ms: windows of streams without
+// events, and of streams whose clock is ahead, close by it.
 func (e *Engine) Advance(now int64) {
 	e.sweepSeries(now)
 	for _, st := range e.numbered {
 		e.releaseDue(st, now)
-		st.pass(st.clock(now), st.patience(e.idle))
+		st.advanceIdle(st.clock(now), st.idleAfter(e.idle))
 		e.advance(st)
 	}
 }
 
-// Flush ends every window that holds an event, as incomplete: nobody will be
-// there to see the rest of it.
+// Flush closes every window that holds an event, as incomplete: the rest of it will not
+// be received.
 func (e *Engine) Flush() {
 	e.releaseAll()
 	for _, st := range e.streams {
@@ -148,7 +148,7 @@ func (e *Engine) Flush() {
 
 func (e *Engine) pending(st *stream) bool {
 	for _, s := range st.series {
-		if s.last >= st.next || s.untold() {
+		if s.last >= st.next || s.unreported() {
 			return true
 		}
 	}
@@ -157,12 +157,12 @@ func (e *Engine) pending(st *stream) bool {
 
 // advance emits the windows that the watermark has passed.
 func (e *Engine) advance(st *stream) {
-	if !st.begun {
+	if !st.started {
 		return
 	}
-	reached := st.settled(e.ttl)
+	reached := st.effectiveWatermark(e.ttl)
 	for e.grid.end(st.next)+e.lateness <= reached {
-		if e.dormant(st) {
+		if e.quiescent(st) {
 			st.next = e.grid.first(reached - e.lateness)
 			return
 		}
@@ -178,11 +178,11 @@ const (
 	dueWindows = 8
 )
 
-// dormant says that no series of the stream has anything to tell from the next
-// window on, however far the watermark has gone.
-func (e *Engine) dormant(st *stream) bool {
+// quiescent reports whether no series of the stream has anything to emit from the next
+// window on, however far the watermark has advanced.
+func (e *Engine) quiescent(st *stream) bool {
 	for _, s := range st.series {
-		if !s.dormant(st.next, e.grid, e.seriesIdle) {
+		if !s.quiescent(st.next, e.grid, e.seriesIdle) {
 			return false
 		}
 	}
@@ -193,7 +193,7 @@ func (e *Engine) dormant(st *stream) bool {
 func (e *Engine) emit(st *stream) {
 	k := st.next
 	start, end := e.grid.start(k), e.grid.end(k)
-	all, blind := st.listening(start, end)
+	all, blind := st.coverage(start, end)
 	for _, s := range st.series {
 		if k < s.from {
 			s.skip(k, e.grid)
@@ -206,18 +206,18 @@ func (e *Engine) emit(st *stream) {
 		}
 	}
 	st.next++
-	st.unsaved = true
-	st.forgetGaps(e.grid.start(st.next))
+	st.dirty = true
+	st.dropGaps(e.grid.start(st.next))
 }
 
 // emitOf ends window k of a series.
 func (e *Engine) emitOf(s *series, k int64, all, blind bool) {
-	untold := s.untold()
+	unreported := s.unreported()
 	counts := s.close(k, e.grid)
 	e.stats.LateEvents += counts.LateEvents
-	if !untold && counts == (wsevent.Counts{}) {
+	if !unreported && counts == (wsevent.Counts{}) {
 		if blind || s.active == 0 && !s.recent(e.grid.end(k), e.seriesIdle) {
-			return // Nothing to report: blindness and silence are no zero.
+			return // Nothing to emit: no data is not zero.
 		}
 		if len(e.due) >= e.maxDue {
 			e.stats.SkippedWindows++

@@ -74,7 +74,7 @@ func brief(windows []wsevent.Window) []string {
 	return lines
 }
 
-func TestALifeOverThreeWindows(t *testing.T) {
+func TestEngine_ChannelOverThreeWindows(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme,
@@ -94,7 +94,7 @@ func TestALifeOverThreeWindows(t *testing.T) {
 	assert.Zero(t, e.Stats().Channels, "closed channels are forgotten")
 }
 
-func TestAWindowEndsWithTheWatermark(t *testing.T) {
+func TestEngine_WindowClosesWithTheWatermark(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme, at(MessageSend, 5_000, 1), at(MessageSend, 11_999, 1))
@@ -103,7 +103,7 @@ func TestAWindowEndsWithTheWatermark(t *testing.T) {
 	assert.Len(t, e.Drain(), 1)
 }
 
-func TestAQuietStreamFollowsTheWallClock(t *testing.T) {
+func TestAdvance_IdleStreamFollowsTheWallClock(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme, at(MessageSend, 9_000, 1))
@@ -114,7 +114,7 @@ func TestAQuietStreamFollowsTheWallClock(t *testing.T) {
 	assert.Len(t, e.Drain(), 1)
 }
 
-func TestAQuietReplayIsNotOverrun(t *testing.T) {
+func TestAdvance_IdleReplayKeepsItsTime(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	const now = base + 3_600_000 // the events are an hour old
@@ -126,7 +126,7 @@ func TestAQuietReplayIsNotOverrun(t *testing.T) {
 	assert.Equal(t, []string{"0: active=1 sent=2 received=0 opened=0 closed=0 dropped=0"}, brief(e.Drain()))
 }
 
-func TestAFastPlatformWaitsForTheWallClock(t *testing.T) {
+func TestAdvance_PlatformAheadWaitsForTheWallClock(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	observe(e, acme, []Event{at(MessageSend, 95_000, 1)}, base+5_000) // 90 s ahead
@@ -142,7 +142,7 @@ func TestAFastPlatformWaitsForTheWallClock(t *testing.T) {
 	assert.Zero(t, e.Stats().LateEvents)
 }
 
-func TestTheYear2099MovesNothing(t *testing.T) {
+func TestObserve_EventOfTheFutureMovesNoWatermark(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme, at(MessageSend, 1_000, 1))
@@ -159,7 +159,7 @@ func TestTheYear2099MovesNothing(t *testing.T) {
 	assert.Equal(t, int64(1), windows[0].ActiveConnections)
 }
 
-func TestLateEventsAreToldAndStayInTheTotals(t *testing.T) {
+func TestObserve_LateEventsAreReportedAndInTheTotals(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme, at(MessageSend, 1_000, 1), at(MessageSend, 15_000, 1))
@@ -171,7 +171,7 @@ func TestLateEventsAreToldAndStayInTheTotals(t *testing.T) {
 	assert.Equal(t, wsevent.Counts{MessagesSent: 2, MessagesReceived: 1, PayloadBytes: 300, LateEvents: 1}, windows[0].Totals)
 }
 
-func TestALateEventEntersTheWindowsThatAreOpen(t *testing.T) {
+func TestObserve_LateEventIsCountedInOpenWindows(t *testing.T) {
 	t.Parallel()
 	config := defaults()
 	config.Overlap = time.Second // windows at 0, 9, 18 … s
@@ -187,7 +187,7 @@ func TestALateEventEntersTheWindowsThatAreOpen(t *testing.T) {
 	assert.Equal(t, int64(1), windows[len(windows)-1].Totals.MessagesReceived, "once in the totals")
 }
 
-func TestTheSameEventCountsOnce(t *testing.T) {
+func TestObserve_RepeatedEventCountsOnce(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme,
@@ -196,7 +196,7 @@ func TestTheSameEventCountsOnce(t *testing.T) {
 	assert.Equal(t, []string{"0: active=1 sent=1 received=0 opened=1 closed=1 dropped=1"}, brief(e.Drain()))
 }
 
-func TestAMessageOvertakenByItsCloseOpensNothing(t *testing.T) {
+func TestChannel_MessageAfterItsCloseDoesNotReopen(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	now := base + 5_000
@@ -208,7 +208,7 @@ func TestAMessageOvertakenByItsCloseOpensNothing(t *testing.T) {
 	}, brief(e.Drain()))
 }
 
-func TestALateMessageOpensNothing(t *testing.T) {
+func TestChannel_LateMessageDoesNotOpen(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme, at(ConnectionOpen, 1_000, 1), at(ConnectionClose, 2_000, 1), at(MessageSend, 40_000, 2))
@@ -218,7 +218,7 @@ func TestALateMessageOpensNothing(t *testing.T) {
 	assert.Equal(t, int64(0), e.Stats().LateEvents, "told with the next window")
 }
 
-func TestAChannelExpires(t *testing.T) {
+func TestChannel_Expires(t *testing.T) {
 	t.Parallel()
 	config := defaults()
 	config.ChannelTTL = 20 * time.Second
@@ -237,7 +237,7 @@ func TestAChannelExpires(t *testing.T) {
 	assert.Zero(t, e.Stats().Channels)
 }
 
-func TestASilentSeriesIsReportedForSeriesIdle(t *testing.T) {
+func TestSeries_IdleSeriesIsEmittedForSeriesIdle(t *testing.T) {
 	t.Parallel()
 	config := defaults()
 	config.SeriesIdle = 30 * time.Second
@@ -255,7 +255,7 @@ func TestASilentSeriesIsReportedForSeriesIdle(t *testing.T) {
 	assert.Equal(t, int64(1), windows[0].Totals.ConnectionsOpened)
 }
 
-func TestABlindStreamIsNoZero(t *testing.T) {
+func TestEmit_DownStreamHasNoZeros(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme, at(ConnectionOpen, 1_000, 1), at(MessageSend, 14_000, 1))
@@ -279,7 +279,7 @@ func TestABlindStreamIsNoZero(t *testing.T) {
 	assert.Equal(t, []string{"50: active=1 sent=0 received=0 opened=0 closed=0 dropped=0"}, brief(e.Drain()))
 }
 
-func TestABlindStreamWhosePlatformIsBehindIsNoZero(t *testing.T) {
+func TestEmit_DownStreamOfAPlatformBehindHasNoZeros(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	const behind = 90_000
@@ -301,7 +301,7 @@ func TestABlindStreamWhosePlatformIsBehindIsNoZero(t *testing.T) {
 	}, brief(e.Drain()), "the gap is where the stream's own time was")
 }
 
-func TestAStreamIsBlindWhileAnyOfItsSocketsIsDown(t *testing.T) {
+func TestEmit_NoZerosWhileAConnectionIsDown(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	socket := func(kind Kind, ms int64, number uint16) Event {
@@ -322,7 +322,7 @@ func TestAStreamIsBlindWhileAnyOfItsSocketsIsDown(t *testing.T) {
 	}, brief(e.Drain()))
 }
 
-func TestALeapOfTimeIsBounded(t *testing.T) {
+func TestEmit_JumpOfEventTimeIsBounded(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	tags := manyTags(300)
@@ -340,7 +340,7 @@ func TestALeapOfTimeIsBounded(t *testing.T) {
 	assert.Equal(t, int64(1), windows[len(windows)-1].ActiveConnections, "and goes on as ever")
 }
 
-func TestRecordsAboutTheStreamMoveNoWatermark(t *testing.T) {
+func TestObserve_StreamRecordsMoveNoWatermark(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme, at(MessageSend, 1_000, 1))
@@ -350,7 +350,7 @@ func TestRecordsAboutTheStreamMoveNoWatermark(t *testing.T) {
 	assert.Zero(t, e.Stats().LateEvents)
 }
 
-func TestViolationsAloneAreReported(t *testing.T) {
+func TestObserve_ViolationsAloneAreReported(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme, at(Violation, 1_000, 0), at(Violation, 2_000, 0), at(Backpressure, 3_000, 0))
@@ -360,7 +360,7 @@ func TestViolationsAloneAreReported(t *testing.T) {
 	assert.Equal(t, wsevent.Counts{ProtocolViolations: 2, BackpressureEvents: 1}, windows[0].Counts)
 }
 
-func TestOurClockGivesWayToThePlatforms(t *testing.T) {
+func TestStart_EventTimeReplacesOurClock(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	hour := int64(3_600_000)
@@ -386,7 +386,7 @@ func TestOurClockGivesWayToThePlatforms(t *testing.T) {
 	}
 }
 
-func TestPastMaxSeriesEverythingIsCountedInTheOverflowSet(t *testing.T) {
+func TestSeries_BeyondMaxSeriesCountedAsOverflow(t *testing.T) {
 	t.Parallel()
 	config := defaults()
 	config.MaxSeries = 2
@@ -411,7 +411,7 @@ func TestPastMaxSeriesEverythingIsCountedInTheOverflowSet(t *testing.T) {
 	assert.Equal(t, int64(50), all)
 }
 
-func TestMaxChannelsRefusesAndCounts(t *testing.T) {
+func TestChannel_BeyondMaxChannelsIsRefusedAndCounted(t *testing.T) {
 	t.Parallel()
 	config := defaults()
 	config.MaxChannels = 3
@@ -428,7 +428,7 @@ func TestMaxChannelsRefusesAndCounts(t *testing.T) {
 	assert.Equal(t, int64(3), windows[0].ActiveConnections)
 }
 
-func TestFlushTellsWhatIsThereAsIncomplete(t *testing.T) {
+func TestFlush_EmitsOpenWindowsAsIncomplete(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme, at(ConnectionOpen, 1_000, 1), at(MessageSend, 9_999, 1))
@@ -438,7 +438,7 @@ func TestFlushTellsWhatIsThereAsIncomplete(t *testing.T) {
 	assert.Empty(t, e.Drain(), "once")
 }
 
-func TestAJumpOverYearsEndsInTime(t *testing.T) {
+func TestEmit_JumpOverYearsIsBounded(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme, at(ConnectionOpen, 0, 1), at(ConnectionOpen, 50*365*24*3_600_000, 2))
@@ -448,7 +448,7 @@ func TestAJumpOverYearsEndsInTime(t *testing.T) {
 	assert.Equal(t, int64(1), e.Stats().ExpiredChannels)
 }
 
-func TestARepeatedOpenCountsOnceWhereverItStands(t *testing.T) {
+func TestChannel_RepeatedOpenCountsOnce(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		events []Event
@@ -468,7 +468,7 @@ func TestARepeatedOpenCountsOnceWhereverItStands(t *testing.T) {
 }
 
 // A window with a channel that is not followed has too few active ones.
-func TestMaxChannelsMakesWindowsIncomplete(t *testing.T) {
+func TestChannel_BeyondMaxChannelsWindowsAreIncomplete(t *testing.T) {
 	t.Parallel()
 	config := defaults()
 	config.MaxChannels = 3

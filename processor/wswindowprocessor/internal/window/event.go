@@ -9,11 +9,11 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// Kind is what an event says.
+// Kind is the kind of an event.
 type Kind uint8
 
 // The kinds of events. The first four come from the platform and move the
-// stream's watermark; the others are said about the stream and never do.
+// stream's watermark; the others are about the stream and never do.
 const (
 	ConnectionOpen Kind = iota
 	ConnectionClose
@@ -48,7 +48,7 @@ type Event struct {
 	Bytes    int64  // payload of a message
 
 	GapEnd int64   // unix ms
-	Every  int64   // of Alive: how much time it speaks for, ms; of Connected: that of the signs to come
+	Every  int64   // of Alive: the time that it covers, ms; of Connected: the interval of the heartbeats
 	Skew   float64 // ms, positive: the platform is ahead
 }
 

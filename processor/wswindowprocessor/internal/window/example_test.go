@@ -45,7 +45,7 @@ func clock(t *testing.T, text string) int64 {
 }
 
 // The page docs/windows.md is worked through by hand; this holds it to account.
-func TestTheWorkedExample(t *testing.T) {
+func TestExample_README(t *testing.T) {
 	t.Parallel()
 	config := defaults()
 	e := New(config)

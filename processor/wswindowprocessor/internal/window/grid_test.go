@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestGridIsHeldAgainstItsDefinition(t *testing.T) {
+func TestGrid_EqualsItsDefinition(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, shape := range []struct{ size, overlap int64 }{

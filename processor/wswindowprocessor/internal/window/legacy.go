@@ -16,9 +16,9 @@ import (
 // length, and a version appends to what the one before has. It is read and not written.
 // Rows of channels are positional in every version.
 const (
-	versionSigns    = 2 // a stream knows of the life of its receiver
+	versionSigns    = 2 // a stream has heartbeats
 	versionUnknown  = 3 // counts of messages without a size and of closes that are not classified
-	versionObserved = 4 // a stream knows when its events were observed, and from where; a channel what its latest sign was
+	versionObserved = 4 // a stream has the times of observation and the sources of its events; a channel the kind of its latest event
 	versionRetired  = 5 // a series may be retired, the number of a stream vacant
 	versionNumbered = 6 // fields have numbers, see message.go
 )
@@ -161,9 +161,9 @@ func assumeUnknown(c *wsevent.Counts) {
 func (e *Engine) decodeLegacyStream(st *stream, r *reader) (grid, error) {
 	_, size, step := r.int(), r.int(), r.int()
 	st.key = streamKey{tenant: r.string(), region: r.string(), overflow: r.bool()}
-	st.next, st.begun, st.live = r.int(), r.bool(), r.bool()
+	st.next, st.started, st.live = r.int(), r.bool(), r.bool()
 	st.watermark, st.newest = r.int(), r.int()
-	st.ahead, st.downSince = st.newest-r.int(), r.int()
+	st.clockOffset, st.downSince = st.newest-r.int(), r.int()
 	for range r.length() {
 		if st.down == nil {
 			st.down = map[uint16]struct{}{}
@@ -175,13 +175,13 @@ func (e *Engine) decodeLegacyStream(st *stream, r *reader) (grid, error) {
 	}
 	st.skew, st.skewKnown = r.float(), r.bool()
 	if r.version >= versionSigns {
-		st.downMark, st.ahead = r.int(), r.int()
-		st.signs = signs{every: r.int(), latest: r.int()}
+		st.watermarkAtDown, st.clockOffset = r.int(), r.int()
+		st.liveness = liveness{interval: r.int(), latest: r.int()}
 	}
 	if r.version >= versionObserved {
 		e.restoreObserved(st, r)
 	} else {
-		st.observed, st.arrived, st.mark = st.newest-st.ahead, st.newest-st.ahead, st.watermark
+		st.observed, st.arrived, st.watermarkAtArrival = st.newest-st.clockOffset, st.newest-st.clockOffset, st.watermark
 	}
 	saved, err := savedGrid(size, step)
 	if err != nil {
@@ -195,7 +195,7 @@ func (e *Engine) decodeLegacyStream(st *stream, r *reader) (grid, error) {
 
 // restoreObserved reads what came with versionObserved.
 func (e *Engine) restoreObserved(st *stream, r *reader) {
-	st.observed, st.arrived, st.mark, st.lag = r.int(), r.int(), r.int(), r.int()
+	st.observed, st.arrived, st.watermarkAtArrival, st.lag = r.int(), r.int(), r.int(), r.int()
 	st.skewAt, st.connectedAt = r.int(), r.int()
 	st.ended, st.away, st.awayInPast, st.awaySince = r.bool(), r.bool(), r.bool(), r.int()
 	st.replaying, st.replayed = r.bool(), r.index()
@@ -217,7 +217,7 @@ func (st *stream) restoreSeries(r *reader, g grid) *series {
 	s := newSeries(tags, st, g, 0)
 	s.number = len(st.series)
 	s.latest, s.resumed, s.late = r.int(), r.int(), r.int()
-	s.from, s.since, s.reported, s.unshown = r.int(), r.int(), r.bool(), r.bool()
+	s.from, s.since, s.reported, s.pendingTotals = r.int(), r.int(), r.bool(), r.bool()
 	s.totals = r.counts()
 	for k := range int64(r.length()) {
 		s.slot(st.next + k).panes = [2]wsevent.Counts{r.counts(), r.counts()}
@@ -225,7 +225,7 @@ func (st *stream) restoreSeries(r *reader, g grid) *series {
 	return s
 }
 
-// channel reads one. Before versionObserved only a close was noted of its latest sign.
+// channel reads one. Before versionObserved the kind of its latest event was a close or not.
 func (r *reader) channel() channel {
 	c := channel{from: r.int(), seen: r.int()}
 	if r.version < versionObserved {

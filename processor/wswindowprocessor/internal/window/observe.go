@@ -65,7 +65,7 @@ func (e *Engine) ObserveFrom(source string, groups []Group, now int64) {
 }
 
 // placeGroups finds the places of a batch's groups. Those that name more of their
-// dimensions come first: what the others say of a channel follows it.
+// dimensions come first: the other events of a channel follow it.
 func (e *Engine) placeGroups(groups []Group, from *source) {
 	e.places = e.places[:0]
 	for i := range groups {
@@ -83,19 +83,19 @@ func (e *Engine) placeOf(group *Group, tags wsevent.Tags, from *source) place {
 	p.stream = p.home
 	e.admit(&p)
 	p.home.feed(from)
-	p.stream.unsaved = true
-	e.touch(p.series, group.Events)
+	p.stream.dirty = true
+	e.prefetch(p.series, group.Events)
 	return p
 }
 
-// admit finds the series of a place, or the one that stands in for it past a limit.
+// admit finds the series of a place, or the overflow set past a limit.
 func (e *Engine) admit(p *place) {
 	known, ok := e.series[p.tags]
 	if !ok {
-		if tags, full := e.standIn(p); full {
+		if tags, full := e.overflowFor(p); full {
 			p.tags = tags
 			p.stream = e.streamOf(tags)
-			p.stream.unsaved = true
+			p.stream.dirty = true
 			known = e.series[tags]
 		}
 	}
@@ -134,7 +134,7 @@ func (e *Engine) mayEnd(st *stream, newest, latest int64) bool {
 		return true
 	}
 	ends := e.grid.end(st.next) + e.lateness
-	return latest >= ends && (max(newest, st.newest) >= ends || st.signs.every > 0)
+	return latest >= ends && (max(newest, st.newest) >= ends || st.liveness.interval > 0)
 }
 
 // sorted gives the events of the batch in order of observation, those of one moment in
@@ -153,11 +153,11 @@ func (e *Engine) sorted(now int64) []reference {
 	return e.order
 }
 
-// observe counts an event, or takes what it says about its stream.
+// observe counts an event, or applies it to its stream.
 func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 	observed := event.observed(now)
 	if !event.Kind.counted() {
-		e.apply(p.home, event, observed, now)
+		e.applyToStream(p.home, event, observed, now)
 		if from != nil {
 			e.applyToCarried(from, p.home, event, observed, now)
 		}
@@ -171,7 +171,7 @@ func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 	}
 	st, own := p.stream, p.series
 	if st.away && event.Kind.fromPlatform() {
-		st.back(observed)
+		st.resume(observed)
 	}
 	if observed > st.observed {
 		e.move(st, observed)
@@ -183,7 +183,7 @@ func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 	if p.group.Defaulted != 0 {
 		if followed := e.followed(p, event, observed); followed != nil {
 			st, own = followed.stream, followed
-			st.unsaved = true
+			st.dirty = true
 		}
 	}
 	if !st.live && event.Kind.fromPlatform() && e.hold(st, p, event, observed, now) {
@@ -198,7 +198,7 @@ func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 	case future:
 		e.stats.FutureEvents++
 		own.countInTotals(event)
-	case event.Channel != 0 && e.follow(own, event, t):
+	case event.Channel != 0 && e.applyToChannel(own, event, t):
 		// The same event once more.
 	default:
 		own.count(event, e.grid, t, e.seriesIdle)
@@ -208,29 +208,29 @@ func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 	}
 }
 
-// apply takes what a record says about a stream. One that says that somebody reads it
-// comes before the windows that end by its time.
-func (e *Engine) apply(st *stream, event *Event, observed, now int64) {
+// applyToStream applies a record about a stream. One that shows that it is received is
+// applied before the windows that close by its time.
+func (e *Engine) applyToStream(st *stream, event *Event, observed, now int64) {
 	if event.Kind == Alive || event.Kind == Connected {
-		st.back(observed)
+		st.resume(observed)
 	}
 	e.move(st, observed)
 	st.apply(event, observed, now)
-	st.unsaved = true
+	st.dirty = true
 }
 
-// move lets the windows end that were due before a moment of observation.
+// move closes the windows that were due before a moment of observation.
 func (e *Engine) move(st *stream, observed int64) {
 	if observed <= st.observed {
 		return
 	}
 	// What a source that is catching up has read was not quiet: it was on its way.
-	st.pass(st.delivered(observed), e.idle)
+	st.advanceIdle(st.delivered(observed), e.idle)
 	e.advance(st)
 }
 
 // arrive moves the watermark for an event, and gives the event's time. An event too
-// far ahead moves nothing; it is taken to stand where the stream is.
+// far ahead moves nothing; it counts at the stream's watermark.
 func (e *Engine) arrive(st *stream, event *Event, observed, now int64) (t int64, future bool) {
 	t = event.Time
 	switch {
@@ -241,7 +241,7 @@ func (e *Engine) arrive(st *stream, event *Event, observed, now int64) (t int64,
 		e.begin(st, observed, observed, now)
 		return st.watermark, true
 	case !st.live:
-		e.enliven(st, t, observed, now)
+		e.startEventTime(st, t, observed, now)
 	}
 	if st.replaying {
 		e.leap(st, t, observed)
@@ -255,7 +255,7 @@ func (e *Engine) arrive(st *stream, event *Event, observed, now int64) (t int64,
 
 // begin gives a stream a watermark to start from, if it has none.
 func (e *Engine) begin(st *stream, t, observed, now int64) {
-	if !st.begun {
+	if !st.started {
 		st.begin(t, observed, now)
 		st.next = e.firstOpen(st)
 	}
@@ -265,7 +265,7 @@ func (e *Engine) begin(st *stream, t, observed, now int64) {
 // days, all of it observed in one moment, would hold a pane for every window of them.
 func (e *Engine) bound(st *stream, t int64) {
 	for limit := e.grid.first(t) - e.maxOpen; st.next < limit; {
-		if e.dormant(st) {
+		if e.quiescent(st) {
 			st.next = limit
 			return
 		}
@@ -275,7 +275,7 @@ func (e *Engine) bound(st *stream, t int64) {
 
 // followed gives the series of a channel that an event, which leaves dimensions to the
 // configuration, belongs to: a channel keeps the series that it was opened in. It is
-// nil where nobody of the tenant knows the channel, or the event's own series does.
+// nil where no series of the tenant has the channel, or the event's own series does.
 func (e *Engine) followed(p *place, event *Event, observed int64) *series {
 	if event.Channel == 0 || event.Kind == ConnectionOpen || !event.Kind.fromPlatform() {
 		return nil

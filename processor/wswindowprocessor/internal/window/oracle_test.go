@@ -250,7 +250,7 @@ func traffic(random *rand.Rand, config Config, skew int64) []arrival {
 	return arrivals
 }
 
-func TestWindowsEqualASlowComputation(t *testing.T) {
+func TestEngine_EqualsOracle(t *testing.T) {
 	t.Parallel()
 	for _, shape := range []struct {
 		name                    string

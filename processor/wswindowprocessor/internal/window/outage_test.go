@@ -30,7 +30,7 @@ func incomplete(windows []wsevent.Window, tenant string) (starts []int64, all in
 
 // One of two sockets is down while the other one goes on: half of the events are
 // missing, whether it comes back or not.
-func TestOutage_OfOneOfTwoSockets(t *testing.T) {
+func TestOutage_OneOfTwoConnections(t *testing.T) {
 	t.Parallel()
 	for name, back := range map[string]bool{"comes back": true, "does not": false} {
 		t.Run(name, func(t *testing.T) {
@@ -63,11 +63,11 @@ func TestOutage_OfOneOfTwoSockets(t *testing.T) {
 }
 
 // A tenant that is silent since a restart shares the outages of the socket that carries it.
-func TestOutage_OfASocketWithASilentTenant(t *testing.T) {
+func TestOutage_ConnectionOfATenantWithoutEvents(t *testing.T) {
 	t.Parallel()
 	const source = "ccaas_ws/0"
 	config := defaults()
-	config.Saved = true
+	config.TrackChanges = true
 	silent := wsevent.Tags{TenantID: "silent", Region: "r2", ChannelType: "voice"}
 	own := wsevent.Tags{TenantID: "configured", Region: "r1", ChannelType: wsevent.Unknown}
 	from := func(e *Engine, tags wsevent.Tags, ms int64, events ...Event) {
@@ -107,10 +107,10 @@ func TestOutage_OfASocketWithASilentTenant(t *testing.T) {
 
 // A collector is killed while it reads the past. What was lost with it was in windows of
 // the past.
-func TestOutage_OfOursInTheMiddleOfAReplay(t *testing.T) {
+func TestOutage_RestartDuringAReplay(t *testing.T) {
 	t.Parallel()
 	config := defaults()
-	config.Saved = true
+	config.TrackChanges = true
 	past := func(ms int64) Event {
 		event := at(MessageSend, ms-2*hour, 1)
 		event.Observed = event.Time
@@ -138,10 +138,10 @@ func TestOutage_OfOursInTheMiddleOfAReplay(t *testing.T) {
 
 // With another size, what was counted before is in no window: those that it would be in
 // say so.
-func TestOutage_OfTheGrid(t *testing.T) {
+func TestOutage_AnyTimeOfTheGrid(t *testing.T) {
 	t.Parallel()
 	config := defaults()
-	config.Saved = true
+	config.TrackChanges = true
 	e := New(config)
 	for ms := int64(0); ms < 8_500; ms += 100 {
 		live(e, acme, at(MessageSend, ms, 1))
@@ -159,7 +159,7 @@ func TestOutage_OfTheGrid(t *testing.T) {
 }
 
 // Whether an event is late does not depend on a restart in between.
-func TestRestart_ForgetsNoClock(t *testing.T) {
+func TestRestart_KeepsTheClockOffset(t *testing.T) {
 	t.Parallel()
 	read := func(ms, observed int64) Event {
 		event := at(MessageSend, ms, 1)
@@ -173,7 +173,7 @@ func TestRestart_ForgetsNoClock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			config := defaults()
-			config.Saved = true
+			config.TrackChanges = true
 			for _, now := range []int64{base + 15_000, base + 2*hour} {
 				e := New(config)
 				observe(e, acme, events[:2], now)
@@ -190,7 +190,7 @@ func TestRestart_ForgetsNoClock(t *testing.T) {
 
 // A receiver was killed while its socket was down. The next one does not know of all its
 // streams when it connects; the signs that it gives of them bring them up.
-func TestOutage_EndsWithASignOfItsSocket(t *testing.T) {
+func TestOutage_EndsWithAHeartbeatOfItsConnection(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	live(e, acme, Event{Kind: Disconnected, Time: base + 12_500})
@@ -204,10 +204,10 @@ func TestOutage_EndsWithASignOfItsSocket(t *testing.T) {
 
 // A collector is killed, and killed again before anything has come: what the first kill
 // lost is still missing.
-func TestOutage_OfOursTwiceInARow(t *testing.T) {
+func TestOutage_TwoRestarts(t *testing.T) {
 	t.Parallel()
 	config := defaults()
-	config.Saved = true
+	config.TrackChanges = true
 	e := New(config)
 	live(e, acme, at(MessageSend, 1_000, 1), at(MessageSend, 2_000, 1))
 	disk := saved(t, e)

@@ -96,9 +96,9 @@ func (e *Engine) addStream(key streamKey) *stream {
 	return st
 }
 
-// standIn gives the overflow set under which the events of a place are counted that
+// overflowFor gives the overflow set under which the events of a place are counted that
 // have no series, where the limits leave no room for one.
-func (e *Engine) standIn(p *place) (tags wsevent.Tags, full bool) {
+func (e *Engine) overflowFor(p *place) (tags wsevent.Tags, full bool) {
 	tenant, limit := p.group.Tags.TenantID, e.config.MaxSeriesPerTenant
 	own := limit > 0 && !p.group.Tags.Overflow && (e.usedBy[tenant].full(limit) || p.home.key == streamKey{tenant: tenant, overflow: true})
 	_, known := e.series[overflowOf(tenant)]

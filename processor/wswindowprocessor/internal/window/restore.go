@@ -10,8 +10,8 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state/envelope"
 )
 
-// RestoreChannels reads what SaveChanges or SaveChannels gave. The pieces must
-// come in the order in which they were saved, all streams before them.
+// RestoreChannels restores a chunk of SaveChanges or SaveChannels. Chunks are restored in
+// the order in which they were saved, after all streams.
 func (e *Engine) RestoreChannels(value []byte) error {
 	version, content, err := envelope.Decode(value, OldestVersion, Version)
 	if err != nil {
@@ -38,8 +38,8 @@ func (e *Engine) RestoreChannels(value []byte) error {
 		s := e.seriesNumbered(stream, number)
 		switch {
 		case s == nil: // its stream could not be restored
-		case known && (c.lastSeen() < c.firstSeen() || c.lastSeen() > s.stream.newest+day):
-			return fmt.Errorf("has a channel that was seen at %d ms, its stream has come to %d ms", c.lastSeen(), s.stream.newest)
+		case known && (c.lastEventAt() < c.openedAt() || c.lastEventAt() > s.stream.newest+day):
+			return fmt.Errorf("has a channel that was seen at %d ms, its stream has come to %d ms", c.lastEventAt(), s.stream.newest)
 		case known:
 			s.channels.put(id, c)
 		default:
@@ -78,8 +78,8 @@ func Generation(value []byte) (int64, error) {
 	return generation, nil
 }
 
-// RestoreStream reads what SaveStreams gave for a number. It is for an Engine
-// that has observed nothing yet.
+// RestoreStream restores a stream that SaveStreams saved under a number. The Engine must
+// not have observed anything.
 func (e *Engine) RestoreStream(number int, value []byte) error {
 	version, content, err := envelope.Decode(value, OldestVersion, Version)
 	if err != nil {
@@ -149,13 +149,13 @@ const day = 86_400_000
 // go on from.
 func (st *stream) check(g grid) error {
 	const ages = 1 << 53 // ms
-	for _, t := range []int64{g.size, st.watermark, st.newest, st.downSince, st.downMark, st.ahead, st.observed, st.arrived, st.mark, st.skewAt, st.connectedAt, st.awaySince, st.signs.every, st.signs.latest} {
+	for _, t := range []int64{g.size, st.watermark, st.newest, st.downSince, st.watermarkAtDown, st.clockOffset, st.observed, st.arrived, st.watermarkAtArrival, st.skewAt, st.connectedAt, st.awaySince, st.liveness.interval, st.liveness.latest} {
 		if t < -ages || t > ages {
 			return fmt.Errorf("has a time out of range: %d ms", t)
 		}
 	}
 	if st.next < -ages/g.step || st.next > ages/g.step ||
-		st.begun && (st.watermark-g.end(st.next) > day || st.newest-st.watermark > day) {
+		st.started && (st.watermark-g.end(st.next) > day || st.newest-st.watermark > day) {
 		return fmt.Errorf("has its next window, %d, far from its watermark, %d ms", st.next, st.watermark)
 	}
 	return nil
@@ -173,7 +173,7 @@ func (e *Engine) regrid(st *stream, saved grid) {
 		moved := newSeries(s.tags, st, e.grid, st.watermark)
 		moved.number, moved.latest, moved.resumed, moved.late = i, s.latest, s.resumed, s.late
 		moved.from, moved.since, moved.reported = st.next, s.since, s.reported
-		moved.totals, moved.unshown, moved.retired = s.totals, s.unshown, s.retired
+		moved.totals, moved.pendingTotals, moved.retired = s.totals, s.pendingTotals, s.retired
 		st.series[i] = moved
 	}
 }
@@ -208,17 +208,17 @@ func (e *Engine) adopt(st *stream) error {
 	return nil
 }
 
-// Resume ends a restore. Nobody was there from savedAt on (unix ms), nor is, for all
-// we know, until a stream's first event or connect. The streams go on where they
-// stood.
+// Resume ends a restore. Nothing was received from savedAt on (unix ms), nor is
+// until a stream's first event or connect. The streams resume from their saved
+// watermark.
 func (e *Engine) Resume(savedAt, now int64) {
 	for _, st := range e.numbered {
 		st.arrived = now
 		if !st.away { // since an earlier restart, with nothing in between
-			st.away, st.awaySince, st.awayInPast = st.begun, savedAt, st.begun && st.lag > lookBack
+			st.away, st.awaySince, st.awayInPast = st.started, savedAt, st.started && st.lag > lookBack
 		}
-		st.unsaved = true
-		st.ended = len(st.down) > 0 // whoever was down then, another one reads now
+		st.dirty = true
+		st.ended = len(st.down) > 0 // the connection that was down is replaced by another one
 		for _, s := range st.series {
 			e.recount(s)
 		}
@@ -226,7 +226,7 @@ func (e *Engine) Resume(savedAt, now int64) {
 }
 
 // Continue ends a restore after which every event since savedAt (unix ms) comes
-// again: nobody was away, and the streams go on as if nothing had happened.
+// again: nothing is missing, and the streams continue as if without a restart.
 func (e *Engine) Continue(savedAt int64) {
 	for _, st := range e.numbered {
 		if st.arrived > savedAt || st.observed > savedAt { // of a version that did not know
@@ -238,10 +238,10 @@ func (e *Engine) Continue(savedAt int64) {
 	}
 }
 
-// recount finds out which windows the channels of a restored series belong to.
+// recount computes which windows the channels of a restored series belong to.
 func (e *Engine) recount(s *series) {
 	s.channels.each(func(id uint64, c channel) bool {
-		past := c.closed() && e.grid.last(c.lastSeen()+e.grace) < s.stream.next
+		past := c.closed() && e.grid.last(c.lastEventAt()+e.grace) < s.stream.next
 		if past {
 			s.channels.remove(id, func(uint64) {})
 		}
@@ -249,9 +249,9 @@ func (e *Engine) recount(s *series) {
 	})
 	s.channels.each(func(id uint64, c channel) bool {
 		e.channels++
-		e.shift(s, e.grid.first(c.firstSeen()), 1)
+		e.adjustActive(s, e.grid.first(c.openedAt()), 1)
 		if c.closed() {
-			e.leave(s, id, c.lastSeen())
+			e.scheduleRemoval(s, id, c.lastEventAt())
 		}
 		return false
 	})

@@ -10,21 +10,21 @@ import (
 
 // A series without open channels or events for series_ttl, by its stream's time, is
 // retired: its totals end, and what it has in use of the limits is free. Whether it is
-// depends on its events and their times of observation alone. It is looked at when its
-// next event comes, so that this one begins new totals at whatever moment the sweep
-// below would have come by.
+// depends on its events and their times of observation alone. It is evaluated at its
+// next event, so that this one starts new totals whenever the sweep below would have
+// run.
 //
 // Saved channels name their stream and series by number. So a retired series leaves an
 // empty one in its place, and a stream an unused number, until another one takes it.
 
-// retireSweeps is how often series are looked at in the course of series_ttl.
+// retireSweeps is how often series are scanned in the course of series_ttl.
 const retireSweeps = 64
 
 // expired reports whether a series has been without open channels and events for
 // series_ttl.
 func (e *Engine) expired(s *series) bool {
 	return s.stream.watermark-s.latest > e.seriesTTL && !s.retired &&
-		s.active == 0 && s.channels.used == 0 && s.last < s.stream.next && !s.untold()
+		s.active == 0 && s.channels.used == 0 && s.last < s.stream.next && !s.unreported()
 }
 
 // retireExpired retires a series if it is expired. It reports whether the series is no
@@ -45,7 +45,7 @@ func (e *Engine) retire(s *series) {
 	empty := newSeries(s.tags, s.stream, e.grid, s.latest)
 	empty.number, empty.retired = s.number, true
 	s.stream.series[s.number] = empty
-	s.stream.unsaved = true
+	s.stream.dirty = true
 	e.stats.RetiredSeries++
 }
 
@@ -60,16 +60,16 @@ func (e *Engine) sweepSeries(now int64) {
 		for _, s := range st.series {
 			used = !e.retireExpired(s) || used
 		}
-		if !used && now-st.latestSign() > e.seriesTTL {
+		if !used && now-st.latestActivity() > e.seriesTTL {
 			e.vacate(st)
 		}
 	}
 }
 
-// latestSign is when something was last known of a stream, as our clock or the
-// receiver's has it.
-func (s *stream) latestSign() int64 {
-	latest := max(s.newest, s.observed, s.arrived, s.signs.latest, s.skewAt, s.connectedAt, s.downSince)
+// latestActivity is the time of the latest event or record of a stream, by our clock or the
+// receiver's.
+func (s *stream) latestActivity() int64 {
+	latest := max(s.newest, s.observed, s.arrived, s.liveness.latest, s.skewAt, s.connectedAt, s.downSince)
 	for _, g := range s.gaps {
 		latest = max(latest, g.end)
 	}
@@ -82,7 +82,7 @@ func (s *stream) latestSign() int64 {
 // vacate forgets a stream that has no series. Its number is free.
 func (e *Engine) vacate(st *stream) {
 	if st.key == (streamKey{overflow: true}) || e.streams[st.key] != st {
-		return // the one for all, or one that stands in for a damaged one
+		return // the one for all, or a placeholder of a damaged one
 	}
 	delete(e.streams, st.key)
 	of := slices.DeleteFunc(e.tenants[st.key.tenant], func(other *stream) bool { return other == st })
@@ -98,6 +98,6 @@ func (e *Engine) vacate(st *stream) {
 // leaveVacant notes that a number is free. That is saved, or else the stream would be
 // back after a restart.
 func (e *Engine) leaveVacant(number int) {
-	e.numbered[number] = &stream{number: number, vacant: true, unsaved: true}
+	e.numbered[number] = &stream{number: number, vacant: true, dirty: true}
 	e.vacant = append(e.vacant, number)
 }

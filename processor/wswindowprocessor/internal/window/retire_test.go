@@ -19,7 +19,7 @@ const minute int64 = 60_000
 func retiring() Config {
 	config := defaults()
 	config.SeriesTTL = time.Hour
-	config.Saved = true
+	config.TrackChanges = true
 	return config
 }
 
@@ -69,7 +69,7 @@ func TestSeries_RetiredSeriesReturnsWithNewTotals(t *testing.T) {
 	}
 }
 
-func TestSeries_OpenChannelsAndEventsKeepIt(t *testing.T) {
+func TestSeries_NotRetiredWithOpenChannelsOrEvents(t *testing.T) {
 	t.Parallel()
 	config := retiring()
 	config.ChannelTTL = 4 * time.Hour
@@ -90,7 +90,7 @@ func TestSeries_OpenChannelsAndEventsKeepIt(t *testing.T) {
 
 // The slot of a retired series is free for another, and so is the number of a stream
 // without series: what is in memory and on disk is bounded by what is in use at a time.
-func TestSeries_ManyTenantsThatComeAndGo(t *testing.T) {
+func TestSeries_ManyShortLivedTenants(t *testing.T) {
 	t.Parallel()
 	config := retiring()
 	config.MaxSeries = 20

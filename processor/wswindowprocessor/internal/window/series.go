@@ -23,15 +23,15 @@ type series struct {
 	active int64  // channels that belong to the window before stream.next
 
 	latest  int64 // event time of the latest event
-	resumed int64 // event time of the event that ended the latest silence of series_idle
-	late    int64 // events that missed a window, told in the next one
+	resumed int64 // event time of the event that ended the latest series_idle without events
+	late    int64 // events that missed a window, reported in the next one
 
-	from     int64 // the first window that may be emitted; none is emitted twice
-	since    int64 // unix ms: where the totals begin
-	reported bool  // since has been told, and stays
-	totals   wsevent.Counts
-	unshown  bool // the totals grew by events that are in no window to come
-	retired  bool // see retire.go
+	from          int64 // the first window that may be emitted; none is emitted twice
+	since         int64 // unix ms: where the totals begin
+	reported      bool  // since has been emitted, and stays
+	totals        wsevent.Counts
+	pendingTotals bool // the totals grew by events that are in no window to come
+	retired       bool // see retire.go
 }
 
 // slot is what belongs to one step of the grid.
@@ -80,7 +80,7 @@ func (s *series) grow(k int64) {
 	s.slots = slots
 }
 
-// count counts an event that stands at t: in its pane as long as a window that
+// count counts an event at t: in its pane as long as a window that
 // holds it is open, and in the totals at once when its pane is already in them.
 func (s *series) count(event *Event, g grid, t, idle int64) {
 	next := s.stream.next
@@ -108,7 +108,7 @@ func (s *series) count(event *Event, g grid, t, idle int64) {
 // countInTotals counts an event that is in no open pane.
 func (s *series) countInTotals(event *Event) {
 	add(&s.totals, event)
-	s.unshown = true
+	s.pendingTotals = true
 }
 
 func add(counts *wsevent.Counts, event *Event) {
@@ -167,13 +167,13 @@ func (s *series) close(k int64, g grid) (counts wsevent.Counts) {
 func (s *series) skip(k int64, g grid) {
 	late := s.late
 	s.late = 0
-	s.unshown = s.close(k, g) != wsevent.Counts{} || s.unshown
+	s.pendingTotals = s.close(k, g) != wsevent.Counts{} || s.pendingTotals
 	s.late = late
 }
 
-// window is what is emitted of window k.
+// window returns window k as it is emitted.
 func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) wsevent.Window {
-	s.from, s.reported, s.unshown = k+1, true, false
+	s.from, s.reported, s.pendingTotals = k+1, true, false
 	return wsevent.Window{
 		Tags:              s.tags,
 		Start:             wsevent.UnixMilli(g.start(k)),
@@ -206,16 +206,16 @@ func (s *series) free(k int64, g grid) {
 // maxIdleClosed bounds the memory that a slot keeps for the next burst of closes.
 const maxIdleClosed = 64
 
-// recent says that there was an event within idle of a window's end.
+// recent reports whether there was an event within idle of a window's end.
 func (s *series) recent(end, idle int64) bool { return s.resumed < end && end-s.latest <= idle }
 
-// dormant says that window k and all behind it have nothing to tell.
-func (s *series) dormant(k int64, g grid, idle int64) bool {
-	return s.active == 0 && s.last < k && !s.untold() && g.end(k)-s.latest > idle
+// quiescent reports whether window k and all after it have nothing to emit.
+func (s *series) quiescent(k int64, g grid, idle int64) bool {
+	return s.active == 0 && s.last < k && !s.unreported() && g.end(k)-s.latest > idle
 }
 
-// untold says that something was counted that no window has shown yet.
-func (s *series) untold() bool { return s.unshown || s.late > 0 }
+// unreported reports whether something was counted that no window has reported yet.
+func (s *series) unreported() bool { return s.pendingTotals || s.late > 0 }
 
 // foldPanes gives up the open panes: what was counted in them stays in the
 // totals alone.
@@ -226,7 +226,7 @@ func (s *series) foldPanes(g grid) {
 		for i := range panes {
 			if 2*k+int64(i) >= summed {
 				s.totals.Add(&panes[i])
-				s.unshown = true
+				s.pendingTotals = true
 			}
 			panes[i] = wsevent.Counts{}
 		}

@@ -10,8 +10,8 @@ import (
 
 // A stream whose first event is old is either replayed or late. If it is replayed,
 // its windows are those of its own time. If it is one late event ahead of others of
-// the present, the windows of the hours in between would be of a time in which nobody
-// listened.
+// the present, the windows of the hours in between would be of a time in which nothing
+// was received.
 //
 // So the first events of a stream are held while all of them are old, for idle_timeout
 // and up to 256 of them. An event of the present ends it: the stream begins there, and
@@ -59,7 +59,7 @@ func (e *Engine) replay(st *stream) {
 		return cmp.Or(cmp.Compare(a.event.Observed, b.event.Observed), cmp.Compare(a.event.Time, b.event.Time))
 	})
 	if len(st.held) > 0 {
-		e.enliven(st, st.held[0].event.Time, st.held[0].event.Observed, st.heldAt)
+		e.startEventTime(st, st.held[0].event.Time, st.held[0].event.Observed, st.heldAt)
 	}
 	e.release(st)
 }
@@ -90,7 +90,7 @@ func (e *Engine) releaseDue(st *stream, now int64) {
 	}
 }
 
-// leap looks whether a stream that is replayed comes to the present.
+// leap checks whether a stream that is replayed reaches the present.
 func (e *Engine) leap(st *stream, t, observed int64) {
 	if observed-t > lookBack {
 		st.replayed++
@@ -115,11 +115,11 @@ func (e *Engine) skipTo(st *stream, k int64) {
 	st.next = max(st.next, k)
 }
 
-// enliven begins a stream's event time with the first event of the platform.
-// Where only records about the stream came before, our clock stood in for the
+// startEventTime starts a stream's event time with the first event of the platform.
+// Where only records about the stream came before, our clock was used instead of the
 // platform's. Should that have run ahead, it gives way, and what was counted by
 // it stays in the totals alone.
-func (e *Engine) enliven(st *stream, t, observed, now int64) {
+func (e *Engine) startEventTime(st *stream, t, observed, now int64) {
 	st.live = true
 	t = min(t, observed)
 	e.begin(st, t, observed, now)

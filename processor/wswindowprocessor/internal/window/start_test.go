@@ -120,7 +120,7 @@ func TestStart_SparseReplay(t *testing.T) {
 func TestStart_HeldEventsAreSaved(t *testing.T) {
 	t.Parallel()
 	config := defaults()
-	config.Saved = true
+	config.TrackChanges = true
 	e := New(config)
 	observe(e, acme, late(-3*hour, 3), base)
 	disk := saved(t, e)
@@ -225,10 +225,10 @@ func TestReopen(t *testing.T) {
 
 // After a restart the receiver knows only its configured tenant; the others on the same
 // socket are up with it.
-func TestRestart_EveryStreamOfASocketIsUpAgain(t *testing.T) {
+func TestRestart_EveryStreamOfAConnectionIsUpAgain(t *testing.T) {
 	t.Parallel()
 	config := defaults()
-	config.Saved = true
+	config.TrackChanges = true
 	second := wsevent.Tags{TenantID: "second", Region: acme.Region, ChannelType: acme.ChannelType}
 	e := New(config)
 	group := func(tags wsevent.Tags, events ...Event) Group { return Group{Tags: tags, Events: events} }
@@ -273,7 +273,7 @@ func TestRestart_OfTheReceiverAlone(t *testing.T) {
 
 // While downstream refuses, what the platform does waits in the sockets: its windows
 // wait, too.
-func TestDelivered_WindowsWaitForWhatIsRead(t *testing.T) {
+func TestDelivered_WindowsWaitForUndeliveredEvents(t *testing.T) {
 	t.Parallel()
 	const source = "ccaas_ws/0"
 	from := func(e *Engine, now int64, events ...Event) {
@@ -323,7 +323,7 @@ func TestDelivered_WindowsWaitForWhatIsRead(t *testing.T) {
 
 // The examples of docs/windows.md about what changes no window, and about closed
 // channels.
-func TestTheOtherWorkedExamples(t *testing.T) {
+func TestExample_READMEVariants(t *testing.T) {
 	t.Parallel()
 	voice, web := acme, acme
 	voice.ChannelType = "voice"

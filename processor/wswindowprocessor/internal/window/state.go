@@ -8,7 +8,7 @@ import (
 	"iter"
 )
 
-// The Engine's state is saved in pieces, so that a million channels need not be
+// The Engine's state is saved in parts, so that a million channels need not be
 // written at once:
 //
 //   - a stream, with its series, their totals and open panes: whenever it changed;
@@ -19,35 +19,35 @@ import (
 // Which channels belong to which window is not saved: it follows from the
 // channels (see lifecycle.go).
 
-// change names a channel that is not as it was saved.
+// change names a channel that differs from its saved state.
 type change struct {
 	series *series
 	id     uint64
 }
 
-// SaveStreams gives the streams that changed since they were last saved, each
+// SaveStreams returns the streams that changed since they were last saved, each
 // under a number that it keeps. The generation can be read back (Generation), and
-// tells of two pieces which is the newer.
+// shows which of two values is the newer.
 func (e *Engine) SaveStreams(generation int64, save func(number int, piece []byte)) {
 	e.releaseAll()
 	for number, st := range e.numbered {
-		if st.unsaved && (st.vacant || e.streams[st.key] == st) { // not one that stands in for a damaged one
-			st.unsaved = false
+		if st.dirty && (st.vacant || e.streams[st.key] == st) { // not a placeholder of a damaged one
+			st.dirty = false
 			save(number, e.encodeStream(generation, st))
 		}
 	}
 }
 
-// SaveAgain takes everything for unsaved: what was given last did not reach the
-// disk. Changes that are lost with it are in the next round.
-func (e *Engine) SaveAgain() {
+// MarkAllDirty marks everything as not saved, after a failed save. Changes that are lost
+// with it are in the next full snapshot.
+func (e *Engine) MarkAllDirty() {
 	for _, st := range e.numbered {
-		st.unsaved = true
+		st.dirty = true
 	}
-	e.EndRound()
+	e.EndSnapshot()
 }
 
-// SaveChanges gives the channels that changed since the last call, nil for none.
+// SaveChanges returns the channels that changed since the last call, nil for none.
 func (e *Engine) SaveChanges() []byte {
 	if len(e.changes) == 0 {
 		return nil
@@ -60,17 +60,17 @@ func (e *Engine) SaveChanges() []byte {
 	return encodeChannels(rows)
 }
 
-// SaveChannels gives the next n channels of a round through all of them, and
-// says whether that was the last of the round.
+// SaveChannels returns the next n channels of a full snapshot, and whether they are its
+// last.
 func (e *Engine) SaveChannels(n int) (piece []byte, last bool) {
-	if e.round == nil {
-		e.round, e.endRound = iter.Pull2(e.everyChannel)
+	if e.snapshot == nil {
+		e.snapshot, e.endSnapshot = iter.Pull2(e.everyChannel)
 	}
 	var rows []byte
 	for range n {
-		s, id, ok := e.round()
+		s, id, ok := e.snapshot()
 		if !ok {
-			e.EndRound()
+			e.EndSnapshot()
 			return encodeChannels(rows), true
 		}
 		rows = putChannel(rows, s, id)
@@ -78,16 +78,16 @@ func (e *Engine) SaveChannels(n int) (piece []byte, last bool) {
 	return encodeChannels(rows), false
 }
 
-// EndRound gives up a round through the channels.
-func (e *Engine) EndRound() {
-	if e.round != nil {
-		e.endRound()
-		e.round, e.endRound = nil, nil
+// EndSnapshot aborts a full snapshot.
+func (e *Engine) EndSnapshot() {
+	if e.snapshot != nil {
+		e.endSnapshot()
+		e.snapshot, e.endSnapshot = nil, nil
 	}
 }
 
-// everyChannel goes over all channels. They may change while it stands still: one
-// that comes meanwhile is among the changes.
+// everyChannel goes over all channels. They may change between two calls: one
+// that is added meanwhile is among the changes.
 func (e *Engine) everyChannel(yield func(*series, uint64) bool) {
 	for i := 0; i < len(e.numbered); i++ { // their number may grow meanwhile
 		for j := 0; j < len(e.numbered[i].series); j++ {

@@ -68,11 +68,11 @@ func (s *store) read(t *testing.T, config Config) *Engine {
 // A collector that is killed at random moments, again and again, and comes back
 // with what it saved last, gives the windows of one that never knew of the
 // events between the last save and the kill.
-func TestRestartsChangeNothing(t *testing.T) {
+func TestState_RestartsEqualOracle(t *testing.T) {
 	t.Parallel()
 	config := defaults()
 	config.Overlap = time.Second
-	config.Saved = true
+	config.TrackChanges = true
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		var kept []arrival
@@ -95,7 +95,7 @@ func TestRestartsChangeNothing(t *testing.T) {
 			if disk.streams != nil && random.IntN(15) == 0 {
 				kept = append(kept[:saved], arrival{restart: true, now: a.now})
 				saved++
-				e.EndRound()
+				e.EndSnapshot()
 				e = disk.restore(t, config, a.now)
 				disk.save(e, 5, a.now)
 			}
@@ -111,11 +111,11 @@ func TestRestartsChangeNothing(t *testing.T) {
 
 // Where every event since the last save comes again, nobody can tell that there was
 // a kill, however many there are.
-func TestReplaysChangeNothing(t *testing.T) {
+func TestState_ReplaysEqualOracle(t *testing.T) {
 	t.Parallel()
 	config := defaults()
 	config.Overlap = time.Second
-	config.Saved = true
+	config.TrackChanges = true
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 5))
 		// A quiet stream's windows may end somewhat later in a replay, and so wait for
@@ -137,7 +137,7 @@ func TestReplaysChangeNothing(t *testing.T) {
 				windows, due = append(windows, due...), nil
 			}
 			if disk.streams != nil && random.IntN(15) == 0 {
-				e.EndRound()
+				e.EndSnapshot()
 				e = disk.read(t, config)
 				e.Continue(disk.savedAt)
 				i, due = saved-1, nil
@@ -162,13 +162,13 @@ func saved(t *testing.T, e *Engine) *store {
 func small(t *testing.T) (*Engine, Config) {
 	t.Helper()
 	config := defaults()
-	config.Saved = true
+	config.TrackChanges = true
 	e := New(config)
 	live(e, acme, at(ConnectionOpen, 1_000, 1), at(ConnectionOpen, 2_000, 2), at(MessageSend, 3_000, 1), drop(4_000, 2))
 	return e, config
 }
 
-func TestTimeWhileNobodyWasThereIsIncomplete(t *testing.T) {
+func TestState_DowntimeIsIncomplete(t *testing.T) {
 	t.Parallel()
 	e, config := small(t)
 	disk := saved(t, e)
@@ -184,7 +184,7 @@ func TestTimeWhileNobodyWasThereIsIncomplete(t *testing.T) {
 	}, brief(e.Drain()))
 }
 
-func TestAnotherGridKeepsTotalsAndChannels(t *testing.T) {
+func TestState_OtherGridKeepsTotalsAndChannels(t *testing.T) {
 	t.Parallel()
 	e, config := small(t)
 	disk := saved(t, e)
@@ -200,7 +200,7 @@ func TestAnotherGridKeepsTotalsAndChannels(t *testing.T) {
 	}, last.Totals)
 }
 
-func TestDamagedPiecesAreRefused(t *testing.T) {
+func TestState_DamagedValuesAreRefused(t *testing.T) {
 	t.Parallel()
 	e, config := small(t)
 	disk := saved(t, e)
@@ -226,7 +226,7 @@ func TestDamagedPiecesAreRefused(t *testing.T) {
 // error or in an Engine that works.
 func FuzzRestore(f *testing.F) {
 	config := defaults()
-	config.Saved = true
+	config.TrackChanges = true
 	e := New(config)
 	live(e, acme, at(ConnectionOpen, 1_000, 1), at(MessageSend, 3_000, 1), drop(4_000, 2))
 	e.SaveStreams(1, func(_ int, piece []byte) { f.Add(piece[envelope.Size:], []byte{}) })

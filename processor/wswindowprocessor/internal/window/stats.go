@@ -61,8 +61,8 @@ type Lag struct {
 func (e *Engine) Lags(now int64, n int) []Lag {
 	lags := make([]Lag, 0, len(e.numbered))
 	for _, st := range e.numbered {
-		if st.begun {
-			lags = append(lags, Lag{st.key.tenant, st.key.region, st.key.overflow, now - st.settled(e.ttl)})
+		if st.started {
+			lags = append(lags, Lag{st.key.tenant, st.key.region, st.key.overflow, now - st.effectiveWatermark(e.ttl)})
 		}
 	}
 	slices.SortFunc(lags, Farther)

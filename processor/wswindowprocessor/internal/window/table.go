@@ -7,7 +7,7 @@ package window
 // probing, all in one slice without pointers, so that a million channels cost the
 // garbage collector nothing.
 //
-// It stands in for a map because of the memory's latency, which with a million
+// It replaces a map because of the memory's latency, which with a million
 // channels is most of an event's cost: here the channels of a whole batch can be
 // touched beforehand, and their cache misses overlap.
 type table struct {
@@ -29,11 +29,11 @@ func (t *table) full() bool { return t.used >= len(t.slots)/5*4 }
 
 func (t *table) home(id uint64) int { return int(id) & (len(t.slots) - 1) } //nolint:gosec // the low bits are meant
 
-// touch brings the slot where a channel would be into the cache. The result says
-// nothing; it keeps the compiler from leaving the load out.
-func (t *table) touch(id uint64) uint64 { return t.slots[t.home(id)].id }
+// prefetch loads the slot where a channel would be into the cache. The result has no
+// meaning; it keeps the compiler from dropping the load.
+func (t *table) prefetch(id uint64) uint64 { return t.slots[t.home(id)].id }
 
-// find gives a channel, nil when it is not there. The pointer is good until the
+// find returns a channel, nil when there is none. The pointer is good until the
 // next put or remove.
 func (t *table) find(id uint64) *channel {
 	if t.used == 0 {
@@ -81,8 +81,8 @@ func (t *table) grow() {
 	}
 }
 
-// remove takes a channel out, if it is there. The channels behind it move up, so
-// that no search ends at a hole; moved is told of each.
+// remove removes a channel, if it exists. The channels behind it move up, so
+// that no search ends at a hole; moved is called for each.
 func (t *table) remove(id uint64, moved func(id uint64)) {
 	if t.used == 0 {
 		return
@@ -107,8 +107,8 @@ func (t *table) remove(id uint64, moved func(id uint64)) {
 	t.slots[hole] = entry{}
 }
 
-// each goes over all channels. The one it stands at may be removed: then it stays
-// where it is, for another may have moved there. One that moves from the slice's
+// each visits all channels. The current one may be removed: then its slot is visited
+// again, for another may have moved there. One that moves from the slice's
 // begin to its end comes twice.
 func (t *table) each(visit func(id uint64, c channel) (removed bool)) {
 	for i := 0; i < len(t.slots); {

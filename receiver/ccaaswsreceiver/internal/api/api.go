@@ -92,7 +92,7 @@ type Profile struct {
 	Heartbeat    wsclient.Heartbeat
 	Backoff      wsclient.Backoff
 	AllowedHosts []string // *.example.com stands for all hosts below it
-	// RedactByDefault is whether events may have content of messages or personal data.
+	// RedactByDefault reports whether events may have content of messages or personal data.
 	RedactByDefault bool
 
 	// AbnormalReasons are the close reasons of dropped connections, for close events

@@ -91,16 +91,16 @@ func rejectSession(p *Profile, c *Config) error {
 func (custom) Validate(c *Config) error {
 	s := &c.Session
 	errs := []error{
-		Need(s.URLFrom.URL == "" || s.URLFrom.Path != "", "session.url_from.path", s.URLFrom.Path, "the path of the address in the response, as in Websocket.Url"),
-		Need(s.URLFrom.URL != "" || s.URLFrom.Path == "", "session.url_from.url", s.URLFrom.URL, "an address, or a path on the host of endpoint"),
+		Need(s.URLFrom.URL == "" || s.URLFrom.Path != "", "session::url_from::path", s.URLFrom.Path, "the path of the address in the response, as in Websocket.Url"),
+		Need(s.URLFrom.URL != "" || s.URLFrom.Path == "", "session::url_from::url", s.URLFrom.URL, "an address, or a path on the host of endpoint"),
 		Need(s.URLFrom.Method == http.MethodGet || s.URLFrom.Method == http.MethodPost || s.URLFrom.Method == http.MethodPut,
-			"session.url_from.method", s.URLFrom.Method, "GET, POST or PUT"),
-		Need(s.KeepAlive.Send == "" || s.KeepAlive.Interval > 0, "session.keep_alive.interval", s.KeepAlive.Interval, "more than 0"),
-		Need(s.KeepAlive.Unanswered >= 0, "session.keep_alive.unanswered", s.KeepAlive.Unanswered, "0 (any number) or more"),
-		Need(s.IdleTimeout >= 0, "session.idle_timeout", s.IdleTimeout, "0 (off) or more"),
+			"session::url_from::method", s.URLFrom.Method, "GET, POST or PUT"),
+		Need(s.KeepAlive.Send == "" || s.KeepAlive.Interval > 0, "session::keep_alive::interval", s.KeepAlive.Interval, "more than 0"),
+		Need(s.KeepAlive.Unanswered >= 0, "session::keep_alive::unanswered", s.KeepAlive.Unanswered, "0 (any number) or more"),
+		Need(s.IdleTimeout >= 0, "session::idle_timeout", s.IdleTimeout, "0 (off) or more"),
 	}
 	for i, one := range s.OnOpen {
-		errs = append(errs, Need(one.Send != "", fmt.Sprintf("session.on_open[%d].send", i), "", "a frame"))
+		errs = append(errs, Need(one.Send != "", fmt.Sprintf("session::on_open[%d]::send", i), "", "a frame"))
 	}
 	return errors.Join(errs...)
 }
@@ -131,12 +131,12 @@ func (a custom) discovered(c *Config) (*Endpoints, error) {
 	} else {
 		var address *url.URL
 		if address, err = c.address(c.Session.URLFrom.URL); err != nil {
-			return nil, fmt.Errorf("session.url_from.url: %w", err)
+			return nil, fmt.Errorf("session::url_from::url: %w", err)
 		}
 		at.API, at.login = httpRoot(address), httpRoot(address)
 	}
 	if at.URLFrom, err = c.urlFrom(at.API); err != nil {
-		return nil, fmt.Errorf("session.url_from.url: %w", err)
+		return nil, fmt.Errorf("session::url_from::url: %w", err)
 	}
 	return at.completeWithoutClient(c, a.Profile())
 }

@@ -90,7 +90,7 @@ func (c *Config) endpoint(path string) (*url.URL, error) {
 // needs a client, unless it is on loopback.
 func (at *Endpoints) complete(c *Config, p *Profile) (*Endpoints, error) {
 	if c.OAuth2.ClientID == "" && c.OAuth2.ClientSecret == "" && (at.login == nil || !loopback(at.login.Hostname())) {
-		return nil, fmt.Errorf("oauth2.client_id: missing; platform %q requires a token (a gateway that requires none: platform: custom)", p.Platform)
+		return nil, fmt.Errorf("oauth2::client_id: missing; platform %q requires a token (a gateway that requires none: platform: custom)", p.Platform)
 	}
 	return at.completeWithoutClient(c, p)
 }
@@ -109,11 +109,11 @@ func (at *Endpoints) completeWithoutClient(c *Config, p *Profile) (*Endpoints, e
 func (c *Config) tokenURL(at *Endpoints) (*url.URL, error) {
 	switch {
 	case c.OAuth2.ClientID == "" && c.OAuth2.ClientSecret != "":
-		return nil, errors.New("oauth2.client_id: missing, while oauth2.client_secret is set")
+		return nil, errors.New("oauth2::client_id: missing, while oauth2::client_secret is set")
 	case c.OAuth2.ClientID == "":
 		return nil, nil //nolint:nilnil // documented
 	case c.OAuth2.ClientSecret == "":
-		return nil, errors.New("oauth2.client_secret: missing, while oauth2.client_id is set")
+		return nil, errors.New("oauth2::client_secret: missing, while oauth2::client_id is set")
 	case c.OAuth2.TokenURL == "" && at.discoversToken:
 		return nil, nil //nolint:nilnil // documented
 	case c.OAuth2.TokenURL == "":
@@ -121,7 +121,7 @@ func (c *Config) tokenURL(at *Endpoints) (*url.URL, error) {
 	}
 	address, err := c.address(c.OAuth2.TokenURL)
 	if err != nil {
-		return nil, fmt.Errorf("oauth2.token_url: %w", err)
+		return nil, fmt.Errorf("oauth2::token_url: %w", err)
 	}
 	return httpRoot(address).Parse(address.RequestURI())
 }
@@ -154,7 +154,7 @@ func (c *Config) address(text string) (*url.URL, error) {
 		if loopback(address.Hostname()) || c.Insecure {
 			return address, nil
 		}
-		return nil, fmt.Errorf("%s://%s: would send the token in the clear; use wss, or say tls.insecure: true", address.Scheme, address.Host)
+		return nil, fmt.Errorf("%s://%s: would send the token in the clear; use wss, or set tls::insecure: true", address.Scheme, address.Host)
 	default:
 		return nil, fmt.Errorf("%.32s://%s: must be wss, ws, https or http", address.Scheme, address.Host)
 	}
@@ -174,7 +174,7 @@ func loopback(host string) bool {
 	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || ip != nil && ip.IsLoopback()
 }
 
-// placeholder finds hosts of examples that nobody has filled in.
+// placeholder matches hosts of examples that were not replaced.
 var placeholder = regexp.MustCompile(`(?i)[<>{}\[\]$ ]|(^|[.-])your[-_]|^(change-?me|todo|xxx+)([.-]|$)`)
 
 // maxHost is the length of the longest name of DNS, with a port.

@@ -89,7 +89,7 @@ func (niceEventHub) Profile() *Profile {
 
 func (a niceEventHub) Validate(c *Config) error {
 	return errors.Join(rejectSession(a.Profile(), c),
-		Need(c.Deduplication > 0, "deduplication.window", c.Deduplication, "more than 0 with api: event_hub, which sends each message twice"))
+		Need(c.Deduplication > 0, "deduplication::window", c.Deduplication, "more than 0 with api: event_hub, which sends each message twice"))
 }
 
 // Endpoints returns the discovery endpoint, unless the hub's is configured. The
@@ -103,7 +103,7 @@ func (a niceEventHub) Endpoints(c *Config) (*Endpoints, error) {
 		}
 	} else {
 		if at.API, err = c.address(c.EventHub.DiscoveryURL); err != nil {
-			return nil, fmt.Errorf("event_hub.discovery_url: %w", err)
+			return nil, fmt.Errorf("event_hub::discovery_url: %w", err)
 		}
 		at.API = httpRoot(at.API)
 	}

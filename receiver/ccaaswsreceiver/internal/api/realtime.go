@@ -63,10 +63,10 @@ func (c *Config) preflight(root *url.URL) (*url.URL, error) {
 	}
 	at, err := root.Parse(c.Preflight.Path)
 	if err != nil {
-		return nil, fmt.Errorf("preflight.path: %w", err)
+		return nil, fmt.Errorf("preflight::path: %w", err)
 	}
 	if at.Host != root.Host {
-		return nil, fmt.Errorf("preflight.path: %q: must be a path, not an address", c.Preflight.Path)
+		return nil, fmt.Errorf("preflight::path: %q: must be a path, not an address", c.Preflight.Path)
 	}
 	return at, nil
 }

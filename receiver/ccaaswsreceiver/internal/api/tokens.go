@@ -43,7 +43,7 @@ func (e *Environment) tokens(c *Config, at func(context.Context) (*url.URL, *wsc
 		}
 		if len(grant.ExcessScopes) > 0 {
 			e.Logger.Warn("The token has more scopes than requested, and its requests share the quota of the client's other users; "+
-				"use a dedicated OAuth client without these scopes. oauth2.strict_scopes: true refuses such tokens",
+				"use a dedicated OAuth client without these scopes. oauth2::strict_scopes: true refuses such tokens",
 				zap.Strings("excess_scopes", wsclient.TruncateList(grant.ExcessScopes)), zap.Strings("requested", o.Scopes))
 		}
 	})

@@ -4,6 +4,7 @@
 package conversation
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 	"time"
@@ -52,7 +53,7 @@ var (
 // first seen without its communications.
 func (d *diff) channels(p *participant, raw json.RawMessage) []channel {
 	own := channel{
-		id: string(p.ID), fact: string(p.ID), channelType: strings.ToLower(orElse(string(p.Type), d.topicType)), raw: raw, own: true, clocks: ofParticipant,
+		id: string(p.ID), fact: string(p.ID), channelType: strings.ToLower(cmp.Or(string(p.Type), d.topicType)), raw: raw, own: true, clocks: ofParticipant,
 		connected: p.ConnectedTime != "" || connected(p.State), since: p.ConnectedTime,
 		ended: p.ended(p.State, p.ConnectedTime), until: p.EndTime, reason: p.DisconnectType,
 	}
@@ -108,7 +109,7 @@ func (d *diff) communications(p *participant) (all []placed, messages []item) {
 				messages = append(messages, item{message: one.message, raw: raw})
 				return
 			}
-			one.channelType = strings.ToLower(string(orElse(one.Type, p.Type)))
+			one.channelType = strings.ToLower(string(cmp.Or(one.Type, p.Type)))
 		}
 		all = append(all, one)
 	}
@@ -136,7 +137,7 @@ func (d *diff) items(all []json.RawMessage) (messages []item) {
 	return messages
 }
 
-// ended is whether what has a state and a time of its connection has ended, by itself
+// ended reports whether what has a state and a time of its connection has ended, by itself
 // or with the participant. The participant's end may be that of a session before.
 func (p *participant) ended(state, since text) bool {
 	switch {
@@ -161,8 +162,8 @@ func (p *participant) channel(c *placed) channel {
 		until: c.DisconnectedTime, reason: c.DisconnectType,
 	}
 	if one.ended {
-		one.until = orElse(one.until, p.EndTime)
-		one.reason = orElse(one.reason, p.DisconnectType)
+		one.until = cmp.Or(one.until, p.EndTime)
+		one.reason = cmp.Or(one.reason, p.DisconnectType)
 	}
 	return one
 }
@@ -177,14 +178,14 @@ func (c channel) fold(parts []channel) channel {
 	c.clocks.message = jsonevent.OtherClock
 	for i := range parts {
 		part := &parts[i]
-		c.channelType = orElse(c.channelType, part.channelType)
+		c.channelType = cmp.Or(c.channelType, part.channelType)
 		c.connected = c.connected || part.connected
-		c.since = orElse(c.since, part.since)
+		c.since = cmp.Or(c.since, part.since)
 		c.messages = append(c.messages, part.messages...)
 		if part.ended {
 			ended++
-			c.until = orElse(c.until, part.until)
-			c.reason = orElse(c.reason, part.reason)
+			c.until = cmp.Or(c.until, part.until)
+			c.reason = cmp.Or(c.reason, part.reason)
 		}
 	}
 	c.ended = ended == len(parts)

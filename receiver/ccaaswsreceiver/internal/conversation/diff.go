@@ -4,6 +4,7 @@
 package conversation
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (d *diff) participants(all []json.RawMessage) {
 }
 
 // channel emits the events of one channel: its open, its messages, its close. One
-// that was never connected, an offer that nobody answered, has neither of the ends.
+// that was never connected, an unanswered offer, has neither of the ends.
 func (d *diff) channel(p *participant, c *channel) {
 	d.channelType = c.channelType
 	session := d.session(c)
@@ -159,7 +160,7 @@ type fact struct {
 	message *message
 }
 
-// emit gives the sink the event of a fact, unless it is known or history.
+// emit returns the sink the event of a fact, unless it is known or history.
 func (d *diff) emit(f *fact, p *participant, c *channel, when text, raw json.RawMessage) {
 	at, err := timeOf(when, d.now)
 	if err != nil {
@@ -175,7 +176,7 @@ func (d *diff) emit(f *fact, p *participant, c *channel, when text, raw json.Raw
 		return
 	}
 	event := jsonevent.Event{
-		Type: f.kind, Time: at.UnixNano(), Clock: c.clock(f, when), ChannelID: []byte(c.id), UserID: []byte(orElse(p.User.ID, p.UserID)),
+		Type: f.kind, Time: at.UnixNano(), Clock: c.clock(f, when), ChannelID: []byte(c.id), UserID: []byte(cmp.Or(p.User.ID, p.UserID)),
 		ID: []byte(d.identity(f)), ChannelType: []byte(d.channelType), Raw: raw,
 	}
 	if f.message != nil {
@@ -214,7 +215,7 @@ func (d *diff) violation(reason, detail string, raw []byte) {
 	d.sink.Violation(&jsonevent.Violation{Reason: reason, Detail: detail, ChannelType: []byte(d.channelType), Raw: raw})
 }
 
-// misfit says what cannot be read. encoding/json's own words may have a value in them,
+// misfit describes a value of a wrong type. encoding/json's own text may have a value,
 // and values are not for the log.
 func misfit(err error) string {
 	if wrong := (&json.UnmarshalTypeError{}); errors.As(err, &wrong) {

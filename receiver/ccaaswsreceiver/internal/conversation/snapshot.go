@@ -4,6 +4,7 @@
 package conversation
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -93,7 +94,7 @@ type communication struct {
 	Messages         []json.RawMessage `json:"messages"`
 }
 
-// isMessage is whether it is a message, and no communication.
+// isMessage reports whether it is a message, and no communication.
 func (c *communication) isMessage() bool {
 	return c.State == "" && c.Messages == nil && c.ConnectedTime == "" && c.DisconnectedTime == ""
 }
@@ -111,7 +112,7 @@ type message struct {
 
 // identity is the message's own; empty: it has none.
 func (m *message) identity() string {
-	return string(orElse(orElse(m.MessageID, m.Message.ID), m.ID))
+	return string(cmp.Or(cmp.Or(m.MessageID, m.Message.ID), m.ID))
 }
 
 // size is the sum of the media's, if all of it is known. A size that cannot be read
@@ -163,11 +164,11 @@ func (t *text) UnmarshalJSON(value []byte) error {
 	return nil
 }
 
-// ended is whether a state is one after which nothing follows. A parked
+// ended reports whether a state is one after which nothing follows. A parked
 // communication is not: it is open and idle.
 func ended(state text) bool { return state == "disconnected" || state == "terminated" }
 
-// connected is whether a state is one that only what was connected has.
+// connected reports whether a state is one that only what was connected has.
 func connected(state text) bool { return state == "connected" || state == "parked" }
 
 // topicMedium returns the channel type of a topic's conversations, where the topic
@@ -211,13 +212,6 @@ func topicMedium(topic string) (channelType string, ok bool) {
 func cutLast(topic string) (before, last string) {
 	dot := strings.LastIndexByte(topic, '.')
 	return topic[:max(dot, 0)], topic[dot+1:]
-}
-
-func orElse[T ~string](text, otherwise T) T {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 // timeOf reads a platform's time; where there is none, it is otherwise.

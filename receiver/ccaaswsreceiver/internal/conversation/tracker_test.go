@@ -55,7 +55,7 @@ func body(conversation, participants string) []byte {
 		conversation, participants)
 }
 
-func TestSnapshotsBecomeEvents(t *testing.T) {
+func TestTracker_SnapshotsToEvents(t *testing.T) {
 	t.Parallel()
 	tracker, to := NewTracker(began), &recorder{}
 	const customer = `{"id":"p1","purpose":"customer","state":"connected","type":"WebMessaging","connectedTime":"2026-11-25T10:00:01.000Z","messages":[%s]%s}`
@@ -77,7 +77,7 @@ func TestSnapshotsBecomeEvents(t *testing.T) {
 	assert.Empty(t, to.faults)
 }
 
-func TestTopicsOneLevelDeeper(t *testing.T) {
+func TestTracker_TopicsOneLevelDeeper(t *testing.T) {
 	t.Parallel()
 	tracker, to := NewTracker(began), &recorder{}
 	tracker.Decode(body("c", `{"id":"p1","purpose":"customer","messages":[{"id":"x","state":"disconnected","type":"whatsapp","connectedTime":"2026-11-25T10:00:01Z",`+
@@ -92,7 +92,7 @@ func TestTopicsOneLevelDeeper(t *testing.T) {
 	assert.Equal(t, []string{"open a5d4  callback ffff-1/a5d4/open 10:04:12", "close a5d4  callback ffff-1/a5d4/close 10:07:20 transfer"}, to.take())
 }
 
-func TestWhatWasBeforeIsHistory(t *testing.T) {
+func TestTracker_EventsBeforeStart(t *testing.T) {
 	t.Parallel()
 	tracker, to := NewTracker(began), &recorder{}
 	tracker.Decode(body("c", `{"id":"p1","purpose":"customer","connectedTime":"2026-11-25T09:00:00Z","messages":[`+
@@ -234,7 +234,7 @@ func accounted(t *Tracker) (bytes int) {
 	return bytes
 }
 
-func TestConversationsExpire(t *testing.T) {
+func TestTracker_ConversationsExpire(t *testing.T) {
 	t.Parallel()
 	tracker, to := NewTracker(began), &recorder{}
 	show := func(id string, at time.Time) {

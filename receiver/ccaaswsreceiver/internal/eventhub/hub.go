@@ -1,8 +1,8 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package eventhub finds the digital event hub of a NICE CXone tenant: where its
-// tokens are had, who the tenant is, and where its hub stands.
+// Package eventhub discovers the digital event hub of a NICE CXone tenant: the token
+// endpoint, the tenant and user of a token, and the address of the hub.
 package eventhub
 
 import (
@@ -24,20 +24,20 @@ import (
 // Hub is a tenant's event hub.
 type Hub struct {
 	Client *http.Client
-	// Discovery is where the platform says where things are.
+	// Discovery is the root of the platform's discovery documents.
 	Discovery *url.URL
-	// Socket is where the hub stands unless its host names another address; nil: where
-	// the platform says.
+	// Socket is the address of the hub unless its host names another; nil: the platform
+	// names it.
 	Socket *url.URL
-	// Tenant and User are whose events to ask for; empty: those of the token.
+	// Tenant and User select the hub; empty: those of the token.
 	Tenant, User string
-	// Check refuses addresses that may not be used.
+	// Check rejects addresses that may not get credentials.
 	Check func(*url.URL) error
-	// Refused reports an address of the hub that is not used; nil: nobody is interested.
+	// Refused reports an address of the hub that Check rejects; may be nil.
 	Refused func(error)
 }
 
-// TokenURL asks where tokens are issued: before each of them, since that may change.
+// TokenURL requests the token endpoint: before each token, since it may change.
 func (h *Hub) TokenURL(ctx context.Context) (*url.URL, *wsclient.Failure) {
 	call := &wsclient.Call{What: "discovery", Method: http.MethodGet, URL: h.Discovery.JoinPath("/.well-known/openid-configuration")}
 	body, failure := wsclient.Do(ctx, h.Client, call)
@@ -60,15 +60,15 @@ func (h *Hub) TokenURL(ctx context.Context) (*url.URL, *wsclient.Failure) {
 	return at, nil
 }
 
-// Prepare finds the tenant's hub.
+// Prepare returns the address of the tenant's hub.
 func (h *Hub) Prepare(ctx context.Context, access wsclient.Access, _ bool) (*wsclient.Route, *wsclient.Failure) {
 	who := identify(access)
-	tenant, user := orElse(h.Tenant, who.TenantID), orElse(h.User, who.user())
+	tenant, user := cmp.Or(h.Tenant, who.TenantID), cmp.Or(h.User, who.user())
 	switch {
 	case tenant == "":
-		return nil, wsclient.NewFailure(wsclient.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a tenant; set event_hub.tenant_id"))
+		return nil, wsclient.NewFailure(wsclient.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a tenant; set event_hub::tenant_id"))
 	case user == "":
-		return nil, wsclient.NewFailure(wsclient.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a user; set event_hub.user_id"))
+		return nil, wsclient.NewFailure(wsclient.BadAnswer, true, errors.New("event hub: neither the ID token nor the token names a user; set event_hub::user_id"))
 	}
 	at, failure := h.find(ctx, access, tenant)
 	if failure != nil {
@@ -82,7 +82,7 @@ func (h *Hub) Prepare(ctx context.Context, access wsclient.Access, _ bool) (*wsc
 	return &wsclient.Route{Socket: &socket}, nil
 }
 
-// hostName is what may stand in the name of a host.
+// hostName matches the name of a host.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9.-]+$`)
 
 // find returns the address of a tenant's hub: the one that its API names, else the
@@ -159,8 +159,8 @@ func (h *Hub) named(ctx context.Context, access wsclient.Access, api *url.URL, t
 	return at
 }
 
-// claims are what a token says of its bearer. They come straight from the token
-// endpoint, by TLS, so their signature needs no look (OpenID Connect Core 3.1.3.7).
+// claims are those of a token. It is received from the token endpoint over TLS, so its
+// signature need not be verified (OpenID Connect Core 3.1.3.7).
 type claims struct {
 	TenantID string `json:"tenantId"`
 	UserID   string `json:"userId"`
@@ -168,10 +168,10 @@ type claims struct {
 }
 
 func (c *claims) user() string {
-	return orElse(c.UserID, strings.TrimPrefix(c.Subject, "user:"))
+	return cmp.Or(c.UserID, strings.TrimPrefix(c.Subject, "user:"))
 }
 
-// identify reads the ID token, and where it says nothing the token itself.
+// identify returns the claims of the ID token, else those of the token.
 func identify(access wsclient.Access) claims {
 	var of claims
 	for _, token := range []string{access.Token, access.Identity} {
@@ -180,15 +180,8 @@ func identify(access wsclient.Access) claims {
 			continue
 		}
 		if text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "=")); err == nil {
-			_ = json.Unmarshal(text, &of) // what cannot be read says nothing
+			_ = json.Unmarshal(text, &of) // an invalid token has no claims
 		}
 	}
 	return of
-}
-
-func orElse(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }

@@ -39,7 +39,7 @@ func jwt(claims string) string {
 	return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + "."
 }
 
-func TestWhereTheHubIs(t *testing.T) {
+func TestHub_Address(t *testing.T) {
 	t.Parallel()
 	const configuration = "/.well-known/cxone-configuration?tenantId=11ee"
 	h := hubAt(t, nil)
@@ -150,7 +150,7 @@ func (f transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
 }
 
-func TestWhatIsMissingIsTold(t *testing.T) {
+func TestDecode_MissingFields(t *testing.T) {
 	t.Parallel()
 	h := hubAt(t, map[string]string{
 		"/.well-known/openid-configuration":           `{}`,
@@ -159,10 +159,10 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 	_, failure := h.TokenURL(t.Context())
 	require.ErrorContains(t, failure, "no token_endpoint in the answer")
 	_, failure = h.Prepare(t.Context(), wsclient.Access{Token: "a.b.c"}, false)
-	require.ErrorContains(t, failure, "event_hub.tenant_id")
+	require.ErrorContains(t, failure, "event_hub::tenant_id")
 	h.Tenant = "t"
 	_, failure = h.Prepare(t.Context(), wsclient.Access{}, false)
-	require.ErrorContains(t, failure, "event_hub.user_id")
+	require.ErrorContains(t, failure, "event_hub::user_id")
 	h.User = "u"
 	_, failure = h.Prepare(t.Context(), wsclient.Access{}, false)
 	require.ErrorContains(t, failure, "no area and domain in the answer")

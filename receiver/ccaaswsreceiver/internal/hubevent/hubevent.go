@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package hubevent completes the events of NICE CXone's digital event hub: their
-// identity, and what is known of one that the hub has parked. It is
-// pure: no pdata, no clock and no goroutine.
+// identity, and the fields of parked events. It is pure: no pdata, no clock and no
+// goroutine.
 package hubevent
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// Parked is the type of an event that is too large for the socket. Its origin says
-// what it was; often that is all there is of it.
+// Parked is the type of an event that is too large for the socket. It has the type of its
+// origin, and often nothing else.
 const Parked = "EventInS3"
 
 // Sink completes events and passes them on.
@@ -27,8 +27,8 @@ type Sink struct {
 
 var _ jsonevent.Sink = (*Sink)(nil)
 
-// Event passes on an event. What is no message is the same event again where type,
-// case and trace are the same.
+// Event passes on an event. Opens and closes with the same type, case and trace are
+// duplicates.
 func (s *Sink) Event(e *jsonevent.Event) {
 	if (e.Type == jsonevent.ConnectionOpen || e.Type == jsonevent.ConnectionClose) && len(e.ID) > 0 {
 		s.id = append(append(append(s.id[:0], e.ChannelID...), '/'), e.ID...)
@@ -50,9 +50,8 @@ func (s *Sink) Violation(v *jsonevent.Violation) {
 	}
 }
 
-// parked passes on what is known of a parked event: that a case was created or a
-// message received, of a case that is not known. How many are open is not known by
-// it, so it has no channel.
+// parked passes on a parked event of an unknown case: an open or a received message. It
+// has no channel, so it does not change the number of open ones.
 func (s *Sink) parked(v *jsonevent.Violation) bool {
 	var in struct {
 		EventID   string `json:"eventId"`

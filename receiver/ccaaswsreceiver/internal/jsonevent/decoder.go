@@ -4,6 +4,7 @@
 package jsonevent
 
 import (
+	"cmp"
 	"time"
 	"unicode/utf8"
 
@@ -31,17 +32,17 @@ type Decoder struct {
 	stopped int
 	cause   string
 
-	mapping *mapping // nil: paths alone say it all
+	mapping *mapping // nil: each field has one path
 	usage   usage
 
 	location   *time.Location // of times without a zone; nil: UTC
-	omitValues bool           // no value of a frame stands in a Violation's Detail
+	omitValues bool           // no value of a frame is in a Violation's Detail
 
 	unclosed  bool // an array was left before its end, so a comma and its bracket may follow
 	violation Violation
 }
 
-// NewDecoder gives a decoder for frames whose events have the given fields.
+// NewDecoder returns a decoder for frames whose events have the given fields.
 func NewDecoder(fields Fields) (*Decoder, error) { return decoderFor(fields, nil) }
 
 func decoderFor(fields Fields, types Types) (*Decoder, error) {
@@ -64,9 +65,9 @@ func (d *Decoder) OmitValues() { d.omitValues = true }
 // from frame to frame.
 const maxScratch = 64 << 10
 
-// Decode gives the sink every event of a frame, and a Violation for every piece
+// Decode returns the sink every event of a frame, and a Violation for every piece
 // of it that is none. Where a piece is not even JSON, decoding goes on after it
-// if its end can be told, else at the next line that begins with { or [.
+// if its end can be determined, else at the next line that begins with { or [.
 func (d *Decoder) Decode(frame []byte, sink Sink) {
 	d.frame, d.sink, d.unclosed = frame, sink, false
 	for pos := skipSpace(frame, 0); pos < len(frame); pos = skipSpace(frame, pos) {
@@ -88,7 +89,7 @@ func (d *Decoder) Decode(frame []byte, sink Sink) {
 	}
 }
 
-// array decodes the array at start, and gives the place where decoding goes on.
+// array decodes the array at start, and returns the place where decoding goes on.
 func (d *Decoder) array(start int) (end int) {
 	frame := d.frame
 	pos := skipSpace(frame, start+1)
@@ -116,20 +117,20 @@ func (d *Decoder) array(start int) (end int) {
 	return d.notClosed(start, pos)
 }
 
-// endsElement is whether what stands at pos may follow an element, the beginning
+// endsElement reports whether what is at pos may follow an element, the beginning
 // of a line that belongs to no array included.
 func (d *Decoder) endsElement(pos int) bool {
 	return pos >= len(d.frame) || d.frame[pos] == ',' || d.frame[pos] == ']' || opensLine(d.frame, pos)
 }
 
-// stray rejects what stands between an element and the next comma.
+// unexpectedToken rejects what is between an element and the next comma.
 func (d *Decoder) unexpectedToken(start int) (end int, whole bool) {
 	d.begin()
 	d.syntax(start, "a comma or ] belongs here")
 	return d.resync(start, true)
 }
 
-// notClosed rejects an array that has no end; its elements have been told already.
+// notClosed rejects an array that has no end; its elements have been passed on.
 func (d *Decoder) notClosed(start, end int) int {
 	d.begin()
 	d.unclosed = true
@@ -138,7 +139,7 @@ func (d *Decoder) notClosed(start, end int) int {
 	return end
 }
 
-// piece decodes the event at start, or what is there in its place, and gives the
+// piece decodes the event at start, or what is there in its place, and returns the
 // place where decoding goes on. It is whole unless its end had to be guessed.
 func (d *Decoder) piece(start int, inArray bool) (end int, whole bool) {
 	d.begin()
@@ -209,7 +210,7 @@ func (d *Decoder) missing() {
 	const nothing = "nothing is given at "
 	switch missing := required &^ d.given; {
 	case missing&typeField.bit() != 0:
-		d.fault(wsevent.ViolationMissingType, nothing+orElse(d.fields.Type, "the paths of types"))
+		d.fault(wsevent.ViolationMissingType, nothing+cmp.Or(d.fields.Type, "the paths of types"))
 	case missing&channelIDField.bit() != 0:
 		d.fault(wsevent.ViolationMissingChannelID, nothing+d.fields.ChannelID)
 	default:
@@ -217,14 +218,7 @@ func (d *Decoder) missing() {
 	}
 }
 
-func orElse(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
-}
-
-// fault notes what is wrong with the piece. The first fault is the one that is told.
+// fault notes what is wrong with the piece. The first fault is reported.
 func (d *Decoder) fault(reason, detail string) {
 	if d.reason == "" {
 		d.reason, d.detail = reason, detail

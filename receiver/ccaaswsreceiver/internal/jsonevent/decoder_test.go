@@ -308,9 +308,9 @@ func TestDecodeBadPieces(t *testing.T) {
 	}
 }
 
-// TestMemoryOfTheDecoderIsBounded is that neither large text with escapes nor keys that
+// TestDecoder_MemoryIsBounded is that neither large text with escapes nor keys that
 // a platform makes up stay in memory.
-func TestMemoryOfTheDecoderIsBounded(t *testing.T) {
+func TestDecoder_MemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	d := newDecoder(t, DefaultFields())
 	c := &collector{}

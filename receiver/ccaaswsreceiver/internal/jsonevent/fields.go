@@ -5,9 +5,9 @@ package jsonevent
 
 import "slices"
 
-// Fields says where in an event's object each field stands. A path is made of
+// Fields are the paths of an event's fields in its object. A path is made of
 // keys with dots between them, and of indices: `data.case.id`,
-// `participants[0].id`. After `|json` the path goes on in the object that stands as
+// `participants[0].id`. After `|json` the path goes on in the object that is
 // text in a string: `content|json.Id`. Of several paths with `||` between them the
 // first that is given counts. An empty path is a field that the platform does not
 // send.
@@ -34,8 +34,8 @@ type Fields struct {
 	CloseCode string `mapstructure:"close_code"`
 	// CloseReason is the reason a connection was closed for.
 	CloseReason string `mapstructure:"close_reason"`
-	// Text is what somebody wrote. Only its length is taken, as the payload size, and
-	// no event has to have it; an object that stands there counts as the JSON it is.
+	// Text is the text of a message. Only its length is used, as the payload size; an
+	// object has the length of its JSON.
 	Text string `mapstructure:"text"`
 }
 

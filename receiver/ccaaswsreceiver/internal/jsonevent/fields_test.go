@@ -179,7 +179,7 @@ func TestDecode_NumbersAsNames(t *testing.T) {
 }
 
 // The same holds for fields at configured paths, for fields of several paths, and in
-// JSON that stands as text.
+// JSON that is text.
 func TestDecode_OptionalFieldsAtPaths(t *testing.T) {
 	t.Parallel()
 	fields := DefaultFields()

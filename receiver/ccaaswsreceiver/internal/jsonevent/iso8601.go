@@ -47,7 +47,7 @@ func parseISO8601(text []byte, location *time.Location) (int64, error) {
 	return within(at.AddDate(0, 0, days).Add(seconds))
 }
 
-// splitDate cuts the date off, and gives it in the extended format.
+// splitDate cuts the date off, and returns it in the extended format.
 func splitDate(text string) (date, clock string, ok bool) {
 	const extended, basic = len("2006-01-02"), len("20060102")
 	switch {

@@ -19,7 +19,7 @@ const (
 	MessageReceive
 )
 
-// Message is whether events of the type are messages.
+// Message reports whether events of the type are messages.
 func (t Type) Message() bool { return t == MessageSend || t == MessageReceive }
 
 // Clock is by whose clock the time of an event is.

@@ -14,20 +14,20 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// Types says what makes an object an event of a type, where the platform has
-// other words for it: for each type, conditions of which one must hold. A condition
-// gives for each of its paths the values that may stand there; `*` is any value.
-// An object for which no condition holds is none of ours, and ignored.
+// Types are the conditions that make an object an event of a type, for platforms with
+// other types: for each type, conditions of which one must hold. A condition has for each
+// of its paths the values that match; `*` is any value. An object for which no condition
+// holds is ignored.
 type Types map[string][]map[string][]string
 
 // Reopen is the name in Types of an open that counts only for a channel that was
 // closed: a state that is open, whatever it was before.
 const Reopen = "connection.reopen"
 
-// either stands between paths of which the first that is given counts.
+// alternative separates paths of which the first that is given counts.
 const alternative = "||"
 
-// mapping is what a path alone cannot say. It reads slots, into which the decoder
+// mapping reads fields that need more than one path. It reads slots, into which the decoder
 // puts the values of its paths.
 type mapping struct {
 	rules     []rule
@@ -52,9 +52,9 @@ type condition struct {
 	values []string // nil: any
 }
 
-// choice is a field that is read from the first of its slots that is given.
+// fallback is a field that is read from the first of its slots that is given.
 type fallback struct {
-	at    *pathNode // which says what field it is
+	at    *pathNode // has the field
 	slots []int
 }
 
@@ -71,7 +71,7 @@ func eventTypes() []string {
 	return []string{wsevent.ConnectionOpen, wsevent.ConnectionClose, wsevent.MessageSend, wsevent.MessageReceive}
 }
 
-// NewMapped gives a decoder for objects whose types are told by conditions.
+// NewMapped returns a decoder for objects whose types are conditions.
 func NewMapped(fields Fields, types Types) (*Decoder, error) {
 	if len(types) == 0 {
 		return NewDecoder(fields)
@@ -136,7 +136,7 @@ func (r rule) wildcards() (n int) {
 	return n
 }
 
-// addChoice reads a field that stands at one of several paths.
+// addFallback reads a field that is at one of several paths.
 func (t *tree) addFallback(s setting) error {
 	one := fallback{at: &pathNode{path: s.path}}
 	t.read(one.at, s.field)
@@ -182,7 +182,7 @@ func (t *tree) addText(path string) error {
 	return nil
 }
 
-// capture gives the slot of a path, which it makes where there is none.
+// capture returns the slot of a path, which it makes where there is none.
 func (t *tree) capture(path string) (slot int, err error) {
 	at, err := t.walk(path)
 	switch {
@@ -199,7 +199,7 @@ func (t *tree) capture(path string) (slot int, err error) {
 	return at.slot - 1, nil
 }
 
-// capturing gives the place that captures what stands at p: p itself, or one
+// capturing returns the place that captures what is at p: p itself, or one
 // beside it.
 func (p *pathNode) capturing() *pathNode {
 	if p.field == noField {
@@ -215,7 +215,7 @@ func (p *pathNode) capturing() *pathNode {
 	return p.also
 }
 
-// captureValue reads the value at pos into the place's slot, or what stands as
+// captureValue reads the value at pos into the place's slot, or what is
 // JSON inside it.
 func (d *Decoder) captureValue(at *pathNode, pos, depth int) (end int, ok bool) {
 	value := capturedValue{given: true}
@@ -271,7 +271,7 @@ func (d *Decoder) spanned(at *pathNode, pos, depth int) (end int, ok bool) {
 	return end, ok
 }
 
-// nested reads the object that stands as text in a string. Text that is no object
+// nested reads the object that is encoded in a string. Text that is no object
 // gives nothing.
 func (d *Decoder) nested(at *pathNode, text []byte, depth int) {
 	pos := skipSpace(text, 0)
@@ -290,8 +290,7 @@ func (d *Decoder) nested(at *pathNode, text []byte, depth int) {
 	}
 }
 
-// resolve takes the fields that the slots tell of. It is false where the object is
-// none of ours.
+// resolve sets the fields of the slots. It returns false where the object is not an event.
 func (m *mapping) resolve(d *Decoder) bool {
 	if len(m.rules) > 0 {
 		if at := slices.IndexFunc(m.rules, func(r rule) bool { return m.holds(r.where) }); at >= 0 {

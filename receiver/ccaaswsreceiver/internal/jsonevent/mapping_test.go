@@ -66,7 +66,7 @@ func TestTypesByConditions(t *testing.T) {
 	}
 }
 
-func TestJSONInsideJSON(t *testing.T) {
+func TestDecode_JSONInString(t *testing.T) {
 	t.Parallel()
 	fields := Fields{Timestamp: "content|json.At", ChannelID: "content|json.Contact.Id", ID: "content|json.Ids[1]", PayloadSize: "content|json.Meta|json.Bytes", UserID: "content|json.Name"}
 	types := Types{"message.send": {{"topic": {"aws/chat"}, "content|json.Type": {"MESSAGE"}}}}
@@ -88,7 +88,7 @@ func TestJSONInsideJSON(t *testing.T) {
 	assert.Equal(t, []string{"ignored"}, tell(t, fields, types, `{"topic":"aws/chat","content":null}`))
 }
 
-func TestAPlaceReadTwiceAndInside(t *testing.T) {
+func TestFields_ValueReadTwiceAndInside(t *testing.T) {
 	t.Parallel()
 	fields := Fields{Timestamp: "at", ChannelID: "content", ID: "content || at", UserID: "content|json.user"}
 	types := Types{"message.send": {{"content": {"*"}}}}
@@ -96,7 +96,7 @@ func TestAPlaceReadTwiceAndInside(t *testing.T) {
 	assert.Equal(t, []string{`message.send {"user":"u"} u {"user":"u"} 1000000000 0`}, tell(t, fields, types, frame))
 }
 
-func TestFrameIsAListOfParts(t *testing.T) {
+func TestDecode_FrameIsListOfParts(t *testing.T) {
 	t.Parallel()
 	fields := Fields{Timestamp: "[1].at", ChannelID: "[1].session", ID: "[0].id"}
 	types := Types{"connection.open": {{"[0].type": {"ServerNotification"}}}}

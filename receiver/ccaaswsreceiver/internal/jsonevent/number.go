@@ -54,7 +54,7 @@ func (n *number) dropExcess() {
 	}
 }
 
-// number validates the number at pos, and gives the place after it.
+// number validates the number at pos, and returns the place after it.
 func (d *Decoder) number(n *number, pos int) (end int, ok bool) {
 	frame := d.frame
 	if frame[pos] == '-' {
@@ -127,7 +127,7 @@ func (d *Decoder) fraction(n *number, pos int) (end int, ok bool) {
 	return pos, true
 }
 
-// whole gives the number if it is a whole one that is not negative, however it is
+// whole returns the number if it is a whole one that is not negative, however it is
 // written: 512, 512.0 and 5.12e2 are the same.
 func (n *number) whole() (int64, bool) {
 	if n.mantissa == 0 {
@@ -150,7 +150,7 @@ func (n *number) whole() (int64, bool) {
 	return int64(low), high == 0 && low <= math.MaxInt64
 }
 
-// parseNumber reads a number that stands as text, leading zeros included.
+// parseNumber reads a number that is text, leading zeros included.
 func parseNumber(text []byte) (n number, ok bool) {
 	negative := len(text) > 0 && text[0] == '-'
 	if negative {
@@ -168,7 +168,7 @@ func parseNumber(text []byte) (n number, ok bool) {
 	return n, ok && end == len(text)
 }
 
-// ParseWhole reads a whole number that is not negative and stands as text, however
+// ParseWhole reads a whole number that is not negative and is text, however
 // it is written: 512, 512.0 and 5.12e2 are the same.
 func ParseWhole(text []byte) (int64, bool) {
 	n, ok := parseNumber(text)

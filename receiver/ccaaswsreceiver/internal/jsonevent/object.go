@@ -7,7 +7,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// object reads the object at pos, whose level is depth, and gives the place after it.
+// object reads the object at pos, whose level is depth, and returns the place after it.
 func (d *Decoder) object(at *pathNode, pos, depth int) (end int, ok bool) {
 	frame := d.frame
 	pos = skipSpace(frame, pos+1)
@@ -44,7 +44,7 @@ func (d *Decoder) object(at *pathNode, pos, depth int) (end int, ok bool) {
 	}
 }
 
-// key looks up the key at pos, and gives the place of its value.
+// key looks up the key at pos, and returns the place of its value.
 func (d *Decoder) key(at *pathNode, pos int) (member *pathNode, value int, ok bool) {
 	if pos >= len(d.frame) || d.frame[pos] != '"' {
 		return nil, pos, d.syntax(pos, "a key belongs here")
@@ -64,7 +64,7 @@ func (d *Decoder) key(at *pathNode, pos int) (member *pathNode, value int, ok bo
 	return member, value, true
 }
 
-// list reads the array at pos, whose level is depth, and gives the place after it.
+// list reads the array at pos, whose level is depth, and returns the place after it.
 func (d *Decoder) list(at *pathNode, pos, depth int) (end int, ok bool) {
 	frame := d.frame
 	pos = skipSpace(frame, pos+1)
@@ -94,7 +94,7 @@ func (d *Decoder) list(at *pathNode, pos, depth int) (end int, ok bool) {
 	}
 }
 
-// value reads the value at pos, which stands in depth others, and gives the place
+// value reads the value at pos, which is in depth others, and returns the place
 // after it.
 func (d *Decoder) value(at *pathNode, pos, depth int) (end int, ok bool) {
 	if at.text != nil && at.also == nil && d.seen&at.bit == 0 && pos < len(d.frame) && d.frame[pos] == '"' {
@@ -123,7 +123,7 @@ func (d *Decoder) value(at *pathNode, pos, depth int) (end int, ok bool) {
 	return end, ok
 }
 
-// fieldValue reads the value at pos for the field that stands there.
+// fieldValue reads the value at pos for the field that is there.
 func (d *Decoder) fieldValue(at *pathNode, pos, depth int) (end int, ok bool) {
 	if at.field == captureField {
 		return d.captureValue(at, pos, depth)

@@ -18,8 +18,8 @@ const (
 	maxLearnedKey  = 64
 )
 
-// place is a place in an event's object: one that is read, one on the way to it,
-// or one that is only known by its key, so that it can be expected.
+// pathNode is a node of the tree of paths: one that is read, one above it, or one that is
+// only known by its key, so that it can be expected.
 type pathNode struct {
 	path  string // for a person
 	token string // the key as encoders write it: `"channelId":`
@@ -29,7 +29,7 @@ type pathNode struct {
 	also  *pathNode // another field read at this place
 
 	slot   int       // of the mapping, from 1 on
-	inside *pathNode // the object that stands as text in the value
+	inside *pathNode // the object that is encoded in the value
 	span   int       // slot of the mapping, from 1 on, for all of a value that others are read in
 
 	members  map[string]*pathNode // by key, where the value is an object
@@ -41,7 +41,7 @@ type pathNode struct {
 	first *pathNode // the first key of the object, the last time
 	next  *pathNode // the key after this one, the last time
 
-	unknown *pathNode // stands for all keys that are not among the members
+	unknown *pathNode // represents all keys that are not among the members
 	learned int       // how many members are only known by their key
 }
 
@@ -54,7 +54,7 @@ func (p *pathNode) holdMembers() {
 	p.first = p.unknown
 }
 
-// member gives the place of a key, which it makes where there is none.
+// member returns the place of a key, which it makes where there is none.
 func (p *pathNode) member(key string) *pathNode {
 	if p.members == nil {
 		p.holdMembers()
@@ -67,7 +67,7 @@ func (p *pathNode) member(key string) *pathNode {
 	return m
 }
 
-// element gives the place of an index, which it makes where there is none.
+// element returns the place of an index, which it makes where there is none.
 func (p *pathNode) element(index int) *pathNode {
 	if p.elements == nil {
 		p.elements = map[int]*pathNode{}
@@ -80,8 +80,7 @@ func (p *pathNode) element(index int) *pathNode {
 	return e
 }
 
-// learn makes a place of a key that nobody reads, so that it is expected the next
-// time. A key with anything in it that would have to be validated is not learned.
+// learn adds a node for a key that is not read, so that it is expected the next time. A key with anything in it that would have to be validated is not learned.
 func (p *pathNode) learn(key []byte) *pathNode {
 	if p.learned >= maxLearnedKeys || len(key) > maxLearnedKey || !plain(key) {
 		return p.unknown
@@ -90,15 +89,15 @@ func (p *pathNode) learn(key []byte) *pathNode {
 	return p.member(string(key))
 }
 
-// holds is whether anything is read in the place's value.
+// hasChildren reports whether anything is read in the place's value.
 func (p *pathNode) hasChildren() bool { return p.members != nil || p.elements != nil }
 
-// plain is whether a key is ASCII that stands in JSON as it is.
+// plain reports whether a key is ASCII that is in JSON as it is.
 func plain(key []byte) bool {
 	return !bytes.ContainsFunc(key, func(r rune) bool { return r >= utf8.RuneSelf || needsEscape(r) })
 }
 
-// needsEscape is whether a character does not stand in JSON as it is.
+// needsEscape reports whether a character does not stand in JSON as it is.
 func needsEscape(r rune) bool { return r < ' ' || r == '"' || r == '\\' }
 
 // tree is the places while they are put together.
@@ -110,7 +109,7 @@ type tree struct {
 	mapping mapping
 }
 
-// newTree gives the root of all places that fields are read from.
+// newTree returns the root of all places that fields are read from.
 func newTree(fields *Fields, types Types, event *Event) (*pathNode, *mapping, error) {
 	root := &pathNode{}
 	root.holdMembers()
@@ -227,7 +226,7 @@ func (t *tree) walk(path string) (*pathNode, error) {
 	return at, nil
 }
 
-// object gives the place of the object that stands as text in the value of p.
+// object returns the place of the object that is encoded in the value of p.
 func (p *pathNode) object() *pathNode {
 	p = p.capturing()
 	if p.inside == nil {

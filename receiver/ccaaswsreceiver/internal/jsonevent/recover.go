@@ -18,7 +18,7 @@ func (d *Decoder) syntax(pos int, cause string) bool {
 	return false
 }
 
-// resume rejects the piece at start, which is not JSON, and gives the place where
+// resync rejects the piece at start, which is not JSON, and returns the place where
 // decoding goes on. The piece is whole if that is where it ends.
 func (d *Decoder) resync(start int, inArray bool) (end int, whole bool) {
 	end, whole = d.pieceEnd(start, inArray)
@@ -53,7 +53,7 @@ func (d *Decoder) invalidUTF8(raw []byte) {
 	d.reason, d.detail = wsevent.ViolationInvalidUTF8, byteDetail(at, "not UTF-8")
 }
 
-// byteDetail says where in a piece something is wrong.
+// byteDetail adds the position in a piece to a detail.
 func byteDetail(at int, what string) string { return "byte " + strconv.Itoa(at) + ": " + what }
 
 // trimSpace takes away the white space that a piece ends in.
@@ -73,7 +73,7 @@ func withoutPartialRune(raw []byte) []byte {
 }
 
 // pieceEnd finds the end of a piece that is not JSON. Where its brackets or the
-// next comma do not tell, a new line does; then the piece is not whole.
+// next comma do not determine it, a new line does; then the piece is not whole.
 func (d *Decoder) pieceEnd(start int, inArray bool) (end int, whole bool) {
 	end = start
 	if c := d.frame[start]; c == '{' || c == '[' {
@@ -146,10 +146,10 @@ func (d *Decoder) nextLine(from int) int {
 	}
 }
 
-// mayResume is whether a line begins at pos that decoding may resume at.
+// canResync reports whether a line begins at pos that decoding may resume at.
 func (d *Decoder) canResync(pos int) bool { return pos >= d.stopped && opensLine(d.frame, pos) }
 
-// opensLine is whether pos is the beginning of a line, and of an object or array.
+// opensLine reports whether pos is the beginning of a line, and of an object or array.
 func opensLine(frame []byte, pos int) bool {
 	return pos > 0 && pos < len(frame) && frame[pos-1] == '\n' && (frame[pos] == '{' || frame[pos] == '[')
 }
@@ -172,7 +172,7 @@ func closingQuote(frame []byte, pos int) int {
 	return pos
 }
 
-// delimited is whether a piece may end at pos.
+// delimited reports whether a piece may end at pos.
 func (d *Decoder) delimited(pos int, inArray bool) bool {
 	next := skipSpace(d.frame, pos)
 	if next == len(d.frame) {
@@ -185,7 +185,7 @@ func (d *Decoder) delimited(pos int, inArray bool) bool {
 	return c == '{' || c == '[' || bytes.IndexByte(d.frame[pos:next], '\n') >= 0
 }
 
-// salvage reads the dimensions that stand behind the place where an object stops
+// recoverDimensions reads the dimensions behind the position where an object stops
 // being JSON. Only keys of the object itself are looked at.
 func (d *Decoder) recoverDimensions(start, end int) {
 	level, stopped := 0, d.stopped
@@ -204,7 +204,7 @@ func (d *Decoder) recoverDimensions(start, end int) {
 	}
 }
 
-// salvageMember reads the value of the key at pos, if it is a dimension's.
+// recoverDimension reads the value of the key at pos, if it is a dimension's.
 func (d *Decoder) recoverDimension(pos int) {
 	key, pos, ok := d.text(pos)
 	if !ok {

@@ -3,7 +3,7 @@
 
 package jsonevent
 
-// maxDepth is how deep objects and arrays may stand in each other.
+// maxDepth is the maximum nesting of objects and arrays.
 const maxDepth = 64
 
 // tooDeep is the one cause to stop at what may well be JSON.
@@ -12,7 +12,7 @@ const tooDeep = "nested deeper than 64 levels"
 // spaces has a bit for each character of JSON's white space.
 const spaces = uint64(1<<' ' | 1<<'\n' | 1<<'\r' | 1<<'\t')
 
-// skipSpace gives the place of the first byte that is not JSON's white space.
+// skipSpace returns the place of the first byte that is not JSON's white space.
 func skipSpace(frame []byte, pos int) int {
 	for pos < len(frame) && frame[pos] <= ' ' && spaces>>frame[pos]&1 != 0 {
 		pos++
@@ -20,7 +20,7 @@ func skipSpace(frame []byte, pos int) int {
 	return pos
 }
 
-// literal validates a word at pos, and gives the place after it.
+// literal validates a word at pos, and returns the place after it.
 func (d *Decoder) literal(pos int, word string) (end int, ok bool) {
 	if end = pos + len(word); end <= len(d.frame) && string(d.frame[pos:end]) == word {
 		return end, true
@@ -46,7 +46,7 @@ func (d *Decoder) scalar(pos int) (end int, ok bool) {
 	return pos, d.syntax(pos, "a value belongs here")
 }
 
-// skip validates the value at pos, which stands in depth others, and gives the
+// skip validates the value at pos, which is in depth others, and returns the
 // place after it. It keeps its own stack, a bit for each level, so that nesting
 // costs nothing and is bounded.
 func (d *Decoder) skip(pos, depth int) (end int, ok bool) {
@@ -82,7 +82,7 @@ func (d *Decoder) skip(pos, depth int) (end int, ok bool) {
 			}
 			continue
 		}
-		// A value has ended here, and perhaps what it stands in.
+		// A value has ended here, and perhaps what it is in.
 		more := false
 		for level > 0 && !more {
 			pos = skipSpace(frame, pos)
@@ -112,7 +112,7 @@ func (d *Decoder) skip(pos, depth int) (end int, ok bool) {
 	}
 }
 
-// skipKey validates the key at pos and its colon, and gives the place of the value.
+// skipKey validates the key at pos and its colon, and returns the place of the value.
 func (d *Decoder) skipKey(pos int) (end int, ok bool) {
 	if pos >= len(d.frame) || d.frame[pos] != '"' {
 		return pos, d.syntax(pos, "a key belongs here")
@@ -123,7 +123,7 @@ func (d *Decoder) skipKey(pos int) (end int, ok bool) {
 	return d.colon(pos)
 }
 
-// colon gives the place of the value after it.
+// colon returns the place of the value after it.
 func (d *Decoder) colon(pos int) (end int, ok bool) {
 	pos = skipSpace(d.frame, pos)
 	if pos >= len(d.frame) || d.frame[pos] != ':' {

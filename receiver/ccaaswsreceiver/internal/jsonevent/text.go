@@ -29,7 +29,7 @@ func ends(word uint64) uint64 {
 	return (quoteOrControl | backslash) &^ word & highs
 }
 
-// run gives the place of the first byte from pos on that is not simply a part of a
+// run returns the place of the first byte from pos on that is not simply a part of a
 // string. On its way it notes in d.high whether there was anything but ASCII, which
 // is validated later.
 func (d *Decoder) scanPlain(pos int) int {
@@ -53,7 +53,7 @@ func (d *Decoder) scanPlain(pos int) int {
 	return pos
 }
 
-// skipString validates the string at pos, and gives the place after it.
+// skipString validates the string at pos, and returns the place after it.
 func (d *Decoder) skipString(pos int) (end int, escaped, ok bool) {
 	frame := d.frame
 	pos++
@@ -114,8 +114,8 @@ func hex4(s []byte) (rune, bool) {
 	return r, true
 }
 
-// text gives the string at pos as it reads: without escapes it is a piece of the
-// frame, else it stands in the decoder's scratch.
+// text returns the string at pos as it reads: without escapes it is a piece of the
+// frame, else it is in the decoder's scratch.
 func (d *Decoder) text(pos int) (text []byte, end int, ok bool) {
 	end, escaped, ok := d.skipString(pos)
 	if !ok {

@@ -35,8 +35,8 @@ func ParseTimestamp(text []byte) (int64, error) { return ParseTimestampIn(text, 
 // alone, a week date and an ordinal date are refused.
 func ParseTimestampIn(text []byte, location *time.Location) (int64, error) {
 	if len(text) > 4 && text[4] == '-' {
-		if at, err := parseRFC3339(text); err != errNoTimestamp { //nolint:errorlint // it is never wrapped
-			return at, err
+		if at, ok := parseRFC3339(text); ok {
+			return within(at)
 		}
 		return parseISO8601(text, location)
 	}
@@ -68,8 +68,8 @@ func parseOther(text []byte, location *time.Location) (int64, error) {
 	return parseISO8601(text, location)
 }
 
-// epoch reads a number as a time. How many digits stand before the decimal point
-// tells the unit, because all four units have held since 1973 and will until 5138:
+// epoch reads a number as a time. The number of digits before the decimal point
+// selects the unit, unambiguously from 1973 to 5138:
 //
 //	below 1e11  seconds
 //	below 1e14  milliseconds
@@ -112,50 +112,18 @@ func nanoseconds(high, low uint64) (int64, error) {
 	return int64(low), nil
 }
 
-// parseRFC3339 reads what most platforms send: 2006-01-02T15:04:05.999999999Z07:00.
-func parseRFC3339(t []byte) (int64, error) {
-	const (
-		whole        = "2006-01-02T15:04:05"
-		lastSecond   = math.MaxInt64 / 1_000_000_000
-		lastFraction = math.MaxInt64 % 1_000_000_000
-	)
-	if len(t) <= len(whole) || t[4] != '-' || t[7] != '-' || t[13] != ':' || t[16] != ':' || t[10]|0x20 != 't' && t[10] != ' ' {
-		return 0, errNoTimestamp
+// parseRFC3339 parses the form that most platforms send. Package time accepts offsets that
+// do not exist, such as +24:60.
+func parseRFC3339(text []byte) (at time.Time, ok bool) {
+	const offset = len("+07:00")
+	if at.UnmarshalText(text) != nil {
+		return at, false
 	}
-	year, month, day := twoDigits(t, 0)*100+twoDigits(t, 2), twoDigits(t, 5), twoDigits(t, 8)
-	hour, minute, second := twoDigits(t, 11), twoDigits(t, 14), twoDigits(t, 17)
-	if year > 9999 || month < 1 || month > 12 || day < 1 || day > daysOf(year, month) || hour > 23 || minute > 59 || second > 59 {
-		return 0, errNoTimestamp
+	if text[len(text)-1] == 'Z' {
+		return at, true
 	}
-	fraction, at := parseFraction(t, len(whole))
-	offset, ok := parseZone(t[at:])
-	if !ok {
-		return 0, errNoTimestamp
-	}
-	seconds := daysSince1970(year, month, day)*86_400 + hour*3_600 + minute*60 + second - offset
-	switch {
-	case seconds < 0:
-		return 0, errBefore1970
-	case seconds > lastSecond || seconds == lastSecond && fraction > lastFraction:
-		return 0, errPast2262
-	}
-	return seconds*1e9 + fraction, nil
-}
-
-// parseFraction reads .999 as nanoseconds, and says where it ends.
-func parseFraction(t []byte, at int) (nanoseconds int64, end int) {
-	if at >= len(t) || t[at] != '.' && t[at] != ',' {
-		return 0, at
-	}
-	unit := int64(1e8)
-	for end = at + 1; end < len(t) && isDigit(t[end]); end++ {
-		nanoseconds += int64(t[end]-'0') * unit
-		unit /= 10
-	}
-	if end == at+1 {
-		return 0, at // a point alone, which no zone begins with
-	}
-	return nanoseconds, end
+	_, ok = parseZone(text[len(text)-offset:])
+	return at, ok
 }
 
 // parseZone reads Z, ±07:00, ±0700 or ±07, in seconds east of UTC.
@@ -194,29 +162,4 @@ func twoDigits(t []byte, at int) int64 {
 		return 10_000
 	}
 	return int64(tens)*10 + int64(ones)
-}
-
-func daysOf(year, month int64) int64 {
-	if month == 2 {
-		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
-			return 29
-		}
-		return 28
-	}
-	return 30 + (month+month>>3)&1
-}
-
-// daysSince1970 counts years from March, so that the leap day is a year's last and
-// the months before it are 153 days in every five.
-func daysSince1970(year, month, day int64) int64 {
-	const until1970 = 719_468 // days from 0000-03-01
-	month -= 3
-	if month < 0 {
-		month += 12
-		year--
-	}
-	if year < 0 { // January and February of the year 0
-		return -until1970
-	}
-	return year*365 + year/4 - year/100 + year/400 + (153*month+2)/5 + day - 1 - until1970
 }

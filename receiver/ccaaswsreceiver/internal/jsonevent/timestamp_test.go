@@ -253,7 +253,7 @@ func FuzzTimestamp(f *testing.F) {
 	})
 }
 
-// isRFC3339 is whether a time that time.Parse takes is one of RFC 3339 as well: it
+// isRFC3339 reports whether a time that time.Parse takes is one of RFC 3339 as well: it
 // also takes a comma before the fraction, and zones up to 24:60.
 func isRFC3339(text string) bool {
 	rest := text[len("2006-01-02T15:04:05"):]

@@ -11,7 +11,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// takeText takes a string for a field, or says why it cannot.
+// takeText sets a field from a string. It returns what is wrong with it.
 func (d *Decoder) takeText(at *pathNode, text []byte) (problem string) {
 	switch at.field {
 	case typeField:
@@ -56,7 +56,7 @@ func (d *Decoder) takeName(at *pathNode, text []byte) {
 	}
 }
 
-// takeNumber takes a number for a field, or says why it cannot.
+// takeNumber sets a field from a number. It returns what is wrong with it.
 func (d *Decoder) takeNumber(at *pathNode, n *number, digits []byte) (problem string) {
 	switch at.field {
 	case timestampField:
@@ -129,7 +129,7 @@ func (d *Decoder) refuse(at *pathNode, value []byte, problem string) {
 	d.fault(reason, at.path+": "+d.excerpt(value)+" "+problem)
 }
 
-// want says what a field's value is not.
+// want describes what a field's value is not.
 func (f field) want() string {
 	switch f {
 	case timestampField:

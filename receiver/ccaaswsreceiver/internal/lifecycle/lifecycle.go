@@ -1,11 +1,10 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package lifecycle puts the events of a platform in order whose objects say what
-// state a channel is in, and not only that it opened or closed: of several closes in
-// a row the first counts, a state that is open again opens a channel that was closed,
-// and a channel keeps the type that it was first seen with. It is pure: no pdata, no
-// goroutine, and time is that of the events. What it remembers is bounded.
+// Package lifecycle derives opens and closes of channels from events of their state: of
+// several closes in a row the first counts, an open state opens a channel that was
+// closed, and a channel keeps the type of its first event. It is pure: no pdata, no
+// goroutine, and time is that of the events. Its state is bounded.
 package lifecycle
 
 import (
@@ -28,7 +27,7 @@ const (
 	longestType = 256
 )
 
-// Channels are the channels that opened or closed of late.
+// Channels is the state of recent channels.
 type Channels struct {
 	// Of the two halves the young one is filled; then it is the old one, whose
 	// channels are forgotten unless they were seen again.
@@ -52,7 +51,7 @@ func NewChannels() *Channels {
 	return &Channels{young: map[uint64]state{}, types: map[string]uint16{}, names: [][]byte{nil}, most: maxChannels}
 }
 
-// Take returns whether an event counts, and gives it the type of its channel. An
+// Take returns whether an event counts, and returns it the type of its channel. An
 // event that is older than the last open or close of its channel changes nothing: it
 // is late, or a duplicate.
 func (c *Channels) Take(e *jsonevent.Event) (counts bool) {

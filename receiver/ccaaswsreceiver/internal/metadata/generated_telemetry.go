@@ -147,128 +147,128 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.CcaasWsBackpressureTime, err = builder.meter.Float64Counter(
 		"otelcol_ccaas_ws_backpressure_time",
-		metric.WithDescription("Time in which nothing was read from a socket because downstream did not take what had been read. [Alpha]"),
+		metric.WithDescription("Time in which reading from sockets was suspended because downstream did not accept events. [Alpha]"),
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsConnectFailures, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_connect_failures",
-		metric.WithDescription("Attempts at a socket that came to nothing. [Alpha]"),
+		metric.WithDescription("Number of failed connection attempts. [Alpha]"),
 		metric.WithUnit("{attempt}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsConnections, err = builder.meter.Int64UpDownCounter(
 		"otelcol_ccaas_ws_connections",
-		metric.WithDescription("Sockets that are up. [Alpha]"),
+		metric.WithDescription("Number of open sockets. [Alpha]"),
 		metric.WithUnit("{connection}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsConnects, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_connects",
-		metric.WithDescription("Sockets that came up. [Alpha]"),
+		metric.WithDescription("Number of sockets opened after a start or a disconnection. [Alpha]"),
 		metric.WithUnit("{connection}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsDeliveryLatency, err = builder.meter.Float64Histogram(
 		"otelcol_ccaas_ws_delivery_latency",
-		metric.WithDescription("Time from the arrival of the first frame of a batch until downstream has taken the batch. [Alpha]"),
+		metric.WithDescription("Time from the arrival of the first frame of a batch to its acceptance downstream. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}...),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsDisconnects, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_disconnects",
-		metric.WithDescription("Sockets that ended. [Alpha]"),
+		metric.WithDescription("Number of sockets that ended. [Alpha]"),
 		metric.WithUnit("{connection}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsDroppedRecords, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_dropped_records",
-		metric.WithDescription("Records that were read and not delivered. [Alpha]"),
+		metric.WithDescription("Number of records that were read and not delivered. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsDuplicates, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_duplicates",
-		metric.WithDescription("Events that had been read before, by their own identity, and are not delivered again. [Alpha]"),
+		metric.WithDescription("Number of duplicate events, which are not delivered. [Alpha]"),
 		metric.WithUnit("{event}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsEvents, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_events",
-		metric.WithDescription("Events read. [Alpha]"),
+		metric.WithDescription("Number of events received. [Alpha]"),
 		metric.WithUnit("{event}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsFieldErrors, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_field_errors",
-		metric.WithDescription("Number of values of optional fields that could not be read. The event counts without the field. [Alpha]"),
+		metric.WithDescription("Number of invalid values of optional fields. The event is emitted without the field. [Alpha]"),
 		metric.WithUnit("{value}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsFrames, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_frames",
-		metric.WithDescription("Text frames read, those with violations too. [Alpha]"),
+		metric.WithDescription("Number of text frames received, those with violations included. [Alpha]"),
 		metric.WithUnit("{frame}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsGapTime, err = builder.meter.Float64Counter(
 		"otelcol_ccaas_ws_gap_time",
-		metric.WithDescription("Time without a live socket, from the last sign of life to the next socket. [Alpha]"),
+		metric.WithDescription("Time without a socket, from the last inbound data to the next socket. [Alpha]"),
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsIgnored, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_ignored",
-		metric.WithDescription("Well-formed objects that are no events of ours, facts from before the receiver began, offers that nobody answered, and closes of channels that are closed. [Alpha]"),
+		metric.WithDescription("Number of well-formed objects that are not events of the contract, events from before the start of the receiver, unanswered offers, and closes of closed channels. [Alpha]"),
 		metric.WithUnit("{object}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsIo, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_io",
-		metric.WithDescription("Bytes of the text frames read. [Alpha]"),
+		metric.WithDescription("Size of the text frames received. [Alpha]"),
 		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsReconnects, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_reconnects",
-		metric.WithDescription("Sockets that came up after a time without one, by why there was none. [Alpha]"),
+		metric.WithDescription("Number of sockets opened after a disconnection, by the cause of the disconnection. [Alpha]"),
 		metric.WithUnit("{connection}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsRejectedTopics, err = builder.meter.Int64ObservableGauge(
 		"otelcol_ccaas_ws_rejected_topics",
-		metric.WithDescription("Topics that the platform does not let us subscribe to. [Alpha]"),
+		metric.WithDescription("Number of topics whose subscription the platform rejects. [Alpha]"),
 		metric.WithUnit("{topic}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsRotations, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_rotations",
-		metric.WithDescription("Sockets that were replaced before they were lost. [Alpha]"),
+		metric.WithDescription("Number of sockets replaced while they worked. [Alpha]"),
 		metric.WithUnit("{connection}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsTokenRefreshes, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_token_refreshes",
-		metric.WithDescription("Tokens that were issued to us. [Alpha]"),
+		metric.WithDescription("Number of tokens issued. [Alpha]"),
 		metric.WithUnit("{token}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsTokenRemaining, err = builder.meter.Float64ObservableGauge(
 		"otelcol_ccaas_ws_token_remaining",
-		metric.WithDescription("How long the token is still valid. [Alpha]"),
+		metric.WithDescription("Remaining lifetime of the token. [Alpha]"),
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsTopics, err = builder.meter.Int64ObservableGauge(
 		"otelcol_ccaas_ws_topics",
-		metric.WithDescription("Topics that are subscribed to, those that the platform rejects included. [Alpha]"),
+		metric.WithDescription("Number of subscribed topics, rejected ones included. [Alpha]"),
 		metric.WithUnit("{topic}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsViolations, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_violations",
-		metric.WithDescription("Pieces of frames that are no events. Each is also a protocol.violation record. [Alpha]"),
+		metric.WithDescription("Number of parts of frames that are not valid events. Each is also a protocol.violation record. [Alpha]"),
 		metric.WithUnit("{violation}"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) receiver.Settings {
 func AssertEqualCcaasWsBackpressureTime(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_backpressure_time",
-		Description: "Time in which nothing was read from a socket because downstream did not take what had been read. [Alpha]",
+		Description: "Time in which reading from sockets was suspended because downstream did not accept events. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Sum[float64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualCcaasWsBackpressureTime(t *testing.T, tt *componenttest.Telemetr
 func AssertEqualCcaasWsConnectFailures(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_connect_failures",
-		Description: "Attempts at a socket that came to nothing. [Alpha]",
+		Description: "Number of failed connection attempts. [Alpha]",
 		Unit:        "{attempt}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -56,7 +56,7 @@ func AssertEqualCcaasWsConnectFailures(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualCcaasWsConnections(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_connections",
-		Description: "Sockets that are up. [Alpha]",
+		Description: "Number of open sockets. [Alpha]",
 		Unit:        "{connection}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -72,7 +72,7 @@ func AssertEqualCcaasWsConnections(t *testing.T, tt *componenttest.Telemetry, dp
 func AssertEqualCcaasWsConnects(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_connects",
-		Description: "Sockets that came up. [Alpha]",
+		Description: "Number of sockets opened after a start or a disconnection. [Alpha]",
 		Unit:        "{connection}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -88,7 +88,7 @@ func AssertEqualCcaasWsConnects(t *testing.T, tt *componenttest.Telemetry, dps [
 func AssertEqualCcaasWsDeliveryLatency(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.HistogramDataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_delivery_latency",
-		Description: "Time from the arrival of the first frame of a batch until downstream has taken the batch. [Alpha]",
+		Description: "Time from the arrival of the first frame of a batch to its acceptance downstream. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Histogram[float64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -103,7 +103,7 @@ func AssertEqualCcaasWsDeliveryLatency(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualCcaasWsDisconnects(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_disconnects",
-		Description: "Sockets that ended. [Alpha]",
+		Description: "Number of sockets that ended. [Alpha]",
 		Unit:        "{connection}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -119,7 +119,7 @@ func AssertEqualCcaasWsDisconnects(t *testing.T, tt *componenttest.Telemetry, dp
 func AssertEqualCcaasWsDroppedRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_dropped_records",
-		Description: "Records that were read and not delivered. [Alpha]",
+		Description: "Number of records that were read and not delivered. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -135,7 +135,7 @@ func AssertEqualCcaasWsDroppedRecords(t *testing.T, tt *componenttest.Telemetry,
 func AssertEqualCcaasWsDuplicates(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_duplicates",
-		Description: "Events that had been read before, by their own identity, and are not delivered again. [Alpha]",
+		Description: "Number of duplicate events, which are not delivered. [Alpha]",
 		Unit:        "{event}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -151,7 +151,7 @@ func AssertEqualCcaasWsDuplicates(t *testing.T, tt *componenttest.Telemetry, dps
 func AssertEqualCcaasWsEvents(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_events",
-		Description: "Events read. [Alpha]",
+		Description: "Number of events received. [Alpha]",
 		Unit:        "{event}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -167,7 +167,7 @@ func AssertEqualCcaasWsEvents(t *testing.T, tt *componenttest.Telemetry, dps []m
 func AssertEqualCcaasWsFieldErrors(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_field_errors",
-		Description: "Number of values of optional fields that could not be read. The event counts without the field. [Alpha]",
+		Description: "Number of invalid values of optional fields. The event is emitted without the field. [Alpha]",
 		Unit:        "{value}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -183,7 +183,7 @@ func AssertEqualCcaasWsFieldErrors(t *testing.T, tt *componenttest.Telemetry, dp
 func AssertEqualCcaasWsFrames(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_frames",
-		Description: "Text frames read, those with violations too. [Alpha]",
+		Description: "Number of text frames received, those with violations included. [Alpha]",
 		Unit:        "{frame}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -199,7 +199,7 @@ func AssertEqualCcaasWsFrames(t *testing.T, tt *componenttest.Telemetry, dps []m
 func AssertEqualCcaasWsGapTime(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_gap_time",
-		Description: "Time without a live socket, from the last sign of life to the next socket. [Alpha]",
+		Description: "Time without a socket, from the last inbound data to the next socket. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Sum[float64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -215,7 +215,7 @@ func AssertEqualCcaasWsGapTime(t *testing.T, tt *componenttest.Telemetry, dps []
 func AssertEqualCcaasWsIgnored(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_ignored",
-		Description: "Well-formed objects that are no events of ours, facts from before the receiver began, offers that nobody answered, and closes of channels that are closed. [Alpha]",
+		Description: "Number of well-formed objects that are not events of the contract, events from before the start of the receiver, unanswered offers, and closes of closed channels. [Alpha]",
 		Unit:        "{object}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -231,7 +231,7 @@ func AssertEqualCcaasWsIgnored(t *testing.T, tt *componenttest.Telemetry, dps []
 func AssertEqualCcaasWsIo(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_io",
-		Description: "Bytes of the text frames read. [Alpha]",
+		Description: "Size of the text frames received. [Alpha]",
 		Unit:        "By",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -247,7 +247,7 @@ func AssertEqualCcaasWsIo(t *testing.T, tt *componenttest.Telemetry, dps []metri
 func AssertEqualCcaasWsReconnects(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_reconnects",
-		Description: "Sockets that came up after a time without one, by why there was none. [Alpha]",
+		Description: "Number of sockets opened after a disconnection, by the cause of the disconnection. [Alpha]",
 		Unit:        "{connection}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -263,7 +263,7 @@ func AssertEqualCcaasWsReconnects(t *testing.T, tt *componenttest.Telemetry, dps
 func AssertEqualCcaasWsRejectedTopics(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_rejected_topics",
-		Description: "Topics that the platform does not let us subscribe to. [Alpha]",
+		Description: "Number of topics whose subscription the platform rejects. [Alpha]",
 		Unit:        "{topic}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -277,7 +277,7 @@ func AssertEqualCcaasWsRejectedTopics(t *testing.T, tt *componenttest.Telemetry,
 func AssertEqualCcaasWsRotations(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_rotations",
-		Description: "Sockets that were replaced before they were lost. [Alpha]",
+		Description: "Number of sockets replaced while they worked. [Alpha]",
 		Unit:        "{connection}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -293,7 +293,7 @@ func AssertEqualCcaasWsRotations(t *testing.T, tt *componenttest.Telemetry, dps 
 func AssertEqualCcaasWsTokenRefreshes(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_token_refreshes",
-		Description: "Tokens that were issued to us. [Alpha]",
+		Description: "Number of tokens issued. [Alpha]",
 		Unit:        "{token}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -309,7 +309,7 @@ func AssertEqualCcaasWsTokenRefreshes(t *testing.T, tt *componenttest.Telemetry,
 func AssertEqualCcaasWsTokenRemaining(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_token_remaining",
-		Description: "How long the token is still valid. [Alpha]",
+		Description: "Remaining lifetime of the token. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Gauge[float64]{
 			DataPoints: dps,
@@ -323,7 +323,7 @@ func AssertEqualCcaasWsTokenRemaining(t *testing.T, tt *componenttest.Telemetry,
 func AssertEqualCcaasWsTopics(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_topics",
-		Description: "Topics that are subscribed to, those that the platform rejects included. [Alpha]",
+		Description: "Number of subscribed topics, rejected ones included. [Alpha]",
 		Unit:        "{topic}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -337,7 +337,7 @@ func AssertEqualCcaasWsTopics(t *testing.T, tt *componenttest.Telemetry, dps []m
 func AssertEqualCcaasWsViolations(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_ws_violations",
-		Description: "Pieces of frames that are no events. Each is also a protocol.violation record. [Alpha]",
+		Description: "Number of parts of frames that are not valid events. Each is also a protocol.violation record. [Alpha]",
 		Unit:        "{violation}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

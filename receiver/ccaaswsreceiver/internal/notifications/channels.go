@@ -1,6 +1,9 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Package notifications sends the HTTP requests of the Genesys Cloud Notification Service:
+// the list of queues, a channel for every thousand topics, and their subscriptions, which
+// the platform may reject.
 package notifications
 
 import (
@@ -26,25 +29,25 @@ const (
 	MaxTopics = 1000
 )
 
-// Settings are how the service is used.
+// Settings configure Channels.
 type Settings struct {
 	Client *http.Client
 	API    *url.URL
-	// Topics are what to subscribe to; none: those of the queues there are.
+	// Topics are the topics to subscribe to; none: those of all queues.
 	Topics []string
-	// Channels is over how many channels the topics are spread, at least.
+	// Channels is the minimum number of channels that the topics are spread over.
 	Channels int
-	// Overlap is for how long two channels stand side by side in a rotation.
+	// Overlap is how long two channels exist in a rotation.
 	Overlap time.Duration
-	// Check refuses addresses of sockets that may not be dialled.
+	// Check rejects addresses of sockets that may not get credentials.
 	Check func(*url.URL) error
-	// Rejected is told of a topic that the platform does not give us, once.
+	// Rejected reports a topic that the platform rejects, once.
 	Rejected func(topic, reason string, missingPermissions []string)
-	// LeftOut is told of topics for which there is no room.
+	// LeftOut reports the number of topics beyond the platform's limits.
 	LeftOut func(topics int)
 }
 
-// Channels are those of one receiver. Each of its sessions has one.
+// Channels are the channels of one receiver, one for each session.
 type Channels struct {
 	settings Settings
 
@@ -52,12 +55,12 @@ type Channels struct {
 	subscribing sync.Mutex // held over a request: concurrent ones wipe each other
 
 	mutex    sync.Mutex
-	known    bool          // which topics there are
-	changed  chan struct{} // closed when that changes
+	known    bool          // the topics are known
+	changed  chan struct{} // closed when the topics change
 	shares   [][]string    // topics, by session
 	channels map[int]*channel
 	rejected map[string]bool
-	rotated  []time.Time // when channels were added to those that carry topics
+	rotated  []time.Time // when channels were created for rotations
 }
 
 // channel is one of the platform's.
@@ -67,7 +70,7 @@ type channel struct {
 	expires time.Time
 }
 
-// New makes the channels of a receiver.
+// New returns the channels of a receiver.
 func New(settings Settings) *Channels {
 	c := &Channels{settings: settings, changed: make(chan struct{}), channels: map[int]*channel{}, rejected: map[string]bool{}}
 	if len(settings.Topics) > 0 {
@@ -76,8 +79,8 @@ func New(settings Settings) *Channels {
 	return c
 }
 
-// Sessions is how many sessions there have to be. Where the topics are to be
-// discovered it is as many as there may be; those without a topic wait.
+// Sessions returns the number of sessions. Where the topics are to be discovered it is
+// the maximum; sessions without topics wait.
 func (c *Channels) Sessions() int {
 	if len(c.settings.Topics) == 0 {
 		return MaxCarrying
@@ -85,17 +88,17 @@ func (c *Channels) Sessions() int {
 	return len(c.shares)
 }
 
-// Idle is whether a session has no topic, and waits for one.
+// Idle reports whether a session waits for topics.
 func (c *Channels) Idle(number int) bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if !c.known {
-		return number > 0 // session 0 asks for the topics
+		return number > 0 // session 0 requests the topics
 	}
 	return number >= len(c.shares) || len(c.shares[number]) == 0
 }
 
-// Prepare is the way to the socket of a session.
+// Prepare returns the function that leads to the socket of a session.
 func (c *Channels) Prepare(number int) wsclient.Prepare {
 	return func(ctx context.Context, access wsclient.Access, fresh bool) (*wsclient.Route, *wsclient.Failure) {
 		topics, failure := c.share(ctx, access, number)
@@ -138,8 +141,8 @@ func (c *Channels) channel(number int) *channel {
 	return c.channels[number]
 }
 
-// quota refuses a channel that the platform could only give by taking away another
-// that is in use.
+// quota returns a failure where a new channel would make the platform close one that is
+// in use.
 func (c *Channels) quota(number int, now time.Time) *wsclient.Failure {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -157,7 +160,7 @@ func (c *Channels) quota(number int, now time.Time) *wsclient.Failure {
 	return nil
 }
 
-// create makes a channel.
+// create creates a channel.
 func (c *Channels) create(ctx context.Context, access wsclient.Access) (*channel, *wsclient.Failure) {
 	call := &wsclient.Call{What: "channel", Method: http.MethodPost, URL: c.settings.API.JoinPath("/api/v2/notifications/channels"), Token: access.Token}
 	body, failure := wsclient.Do(ctx, c.settings.Client, call)

@@ -114,7 +114,7 @@ func prepare(t *testing.T, c *Channels, number int, fresh bool) string {
 	return route.Socket.Path
 }
 
-func TestAChannelIsUsedAgainUntilItIsGone(t *testing.T) {
+func TestChannels_ReusedUntilNotFound(t *testing.T) {
 	t.Parallel()
 	s := &service{}
 	c, _ := channelsOf(t, s, func(set *Settings) { set.Topics = []string{"a", "b", "a"} })
@@ -127,7 +127,7 @@ func TestAChannelIsUsedAgainUntilItIsGone(t *testing.T) {
 	assert.Equal(t, []string{"c1 2 ignoreErrors=true", "c1 2 ignoreErrors=true", "c2 2 ignoreErrors=true", "c3 2 ignoreErrors=true"}, s.puts)
 }
 
-func TestTopicsAreSpreadOverChannels(t *testing.T) {
+func TestChannels_SpreadTopics(t *testing.T) {
 	t.Parallel()
 	topics := func(n int) []string {
 		var all []string
@@ -157,7 +157,7 @@ func TestTopicsAreSpreadOverChannels(t *testing.T) {
 	}
 }
 
-func TestQueuesAreDiscoveredAndNewOnesFound(t *testing.T) {
+func TestChannels_DiscoverNewQueues(t *testing.T) {
 	t.Parallel()
 	s := &service{queues: 250}
 	c, _ := channelsOf(t, s, nil)
@@ -180,13 +180,13 @@ func TestQueuesAreDiscoveredAndNewOnesFound(t *testing.T) {
 	assert.Zero(t, s.overlaps, "one subscription at a time")
 }
 
-func TestNoQueuesIsTold(t *testing.T) {
+func TestChannels_NoQueuesIsFailure(t *testing.T) {
 	t.Parallel()
 	c, _ := channelsOf(t, &service{}, nil)
 	assert.Contains(t, prepare(t, c, 0, false), "not_found: queues: there are none that the OAuth client may see; grant its role routing:queue:view")
 }
 
-func TestRejectedTopicsAreToldOnce(t *testing.T) {
+func TestChannels_RejectedTopicsAreReportedOnce(t *testing.T) {
 	t.Parallel()
 	s := &service{reject: "b"}
 	c, said := channelsOf(t, s, func(set *Settings) { set.Topics = []string{"a", "b", "bb"} })
@@ -204,7 +204,7 @@ func TestRejectedTopicsAreToldOnce(t *testing.T) {
 	assert.Contains(t, prepare(t, c, 0, false), `unauthorized: subscriptions: the platform rejects all 1 topics, the first ("a") for "no"; grant the OAuth client's role conversation:message:view`)
 }
 
-func TestRotationsRespectTheQuota(t *testing.T) {
+func TestChannels_RotationRespectsQuota(t *testing.T) {
 	t.Parallel()
 	c, _ := channelsOf(t, &service{}, func(set *Settings) {
 		set.Channels = 18

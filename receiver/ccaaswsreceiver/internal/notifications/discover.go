@@ -23,8 +23,8 @@ const (
 	maxPages      = 1000
 )
 
-// share gives the topics of a session. It asks for the queues first where nobody
-// has, and waits where there is no topic for the session.
+// share returns the topics of a session. Session 0 requests the queues first; sessions
+// without topics wait.
 func (c *Channels) share(ctx context.Context, access wsclient.Access, number int) ([]string, *wsclient.Failure) {
 	for {
 		c.mutex.Lock()
@@ -51,8 +51,8 @@ func (c *Channels) share(ctx context.Context, access wsclient.Access, number int
 	}
 }
 
-// Refresh looks whether the queues are still the same, and subscribes to those
-// that are new. It does nothing while topics are configured or not known yet.
+// Refresh requests the queues, and subscribes to new ones. It does nothing if topics are
+// configured, or not known yet.
 func (c *Channels) Refresh(ctx context.Context, access wsclient.Access) *wsclient.Failure {
 	c.mutex.Lock()
 	known, before := c.known, c.shares
@@ -78,7 +78,7 @@ func (c *Channels) Refresh(ctx context.Context, access wsclient.Access) *wsclien
 	return nil
 }
 
-// discover makes the topics of the queues.
+// discover requests the queues, and spreads their topics.
 func (c *Channels) discover(ctx context.Context, access wsclient.Access) *wsclient.Failure {
 	c.discovering.Lock()
 	defer c.discovering.Unlock()
@@ -109,13 +109,13 @@ func (c *Channels) discover(ctx context.Context, access wsclient.Access) *wsclie
 	}
 	if len(topics) == 0 {
 		return wsclient.NewFailure(wsclient.NotFound, true, errors.New("queues: there are none that the OAuth client may see; "+
-			"grant its role routing:queue:view, or set notifications.topics"))
+			"grant its role routing:queue:view, or set notifications::topics"))
 	}
 	c.spread(topics)
 	return nil
 }
 
-// spread gives every topic to a session. A topic stays where it is.
+// spread assigns topics to sessions. A topic stays with its session.
 func (c *Channels) spread(topics []string) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -164,7 +164,7 @@ func (c *Channels) spread(topics []string) {
 	}
 }
 
-// Watch refreshes now and then, until ctx ends. Failed is told of what went wrong.
+// Watch refreshes at an interval until ctx ends. Failed reports errors.
 func (c *Channels) Watch(ctx context.Context, every time.Duration, tokens *wsclient.Tokens, failed func(*wsclient.Failure)) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()

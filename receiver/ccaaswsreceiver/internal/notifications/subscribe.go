@@ -15,7 +15,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
-// topic is one in a list of subscriptions, and the platform's answer to it.
+// topic is a subscription, and its state in the platform's response.
 type topic struct {
 	ID                 string   `json:"id"`
 	State              string   `json:"state,omitempty"`
@@ -23,8 +23,7 @@ type topic struct {
 	MissingPermissions []string `json:"missingPermissions,omitempty"`
 }
 
-// subscribe gives a channel its topics, in place of those it had. That also
-// prolongs its life.
+// subscribe replaces the topics of a channel, which also extends its lifetime.
 func (c *Channels) subscribe(ctx context.Context, access wsclient.Access, to *channel, topics []string) *wsclient.Failure {
 	list := make([]topic, len(topics))
 	for i, id := range topics {
@@ -50,11 +49,11 @@ func (c *Channels) subscribe(ctx context.Context, access wsclient.Access, to *ch
 	if json.Unmarshal(body, &answer) != nil {
 		return call.BadAnswerTo("the answer is no list of topics")
 	}
-	return c.answered(topics, answer.Entities)
+	return c.checkSubscriptions(topics, answer.Entities)
 }
 
-// answered looks at what became of each topic. It is a failure if none was given.
-func (c *Channels) answered(asked []string, answers []topic) *wsclient.Failure {
+// checkSubscriptions reports rejected topics. It returns a failure if all are rejected.
+func (c *Channels) checkSubscriptions(requested []string, answers []topic) *wsclient.Failure {
 	missing := map[string]bool{}
 	var refused []topic
 	for _, one := range answers {
@@ -65,13 +64,13 @@ func (c *Channels) answered(asked []string, answers []topic) *wsclient.Failure {
 			}
 		}
 	}
-	for _, one := range c.noteRejected(asked, refused) {
+	for _, one := range c.updateRejected(requested, refused) {
 		c.settings.Rejected(one.ID, one.RejectionReason, one.MissingPermissions)
 	}
-	if len(refused) == 0 || len(refused) < len(asked) {
+	if len(refused) == 0 || len(refused) < len(requested) {
 		return nil
 	}
-	hint := "check notifications.topics"
+	hint := "check notifications::topics"
 	if len(missing) > 0 {
 		hint = "grant the OAuth client's role " + strings.Join(wsclient.TruncateList(slices.Sorted(maps.Keys(missing))), ", ")
 	}
@@ -79,31 +78,31 @@ func (c *Channels) answered(asked []string, answers []topic) *wsclient.Failure {
 		fmt.Errorf("subscriptions: the platform rejects all %d topics, the first (%.128q) for %.128q; %s", len(refused), refused[0].ID, refused[0].RejectionReason, hint))
 }
 
-// noteRejected remembers which of the topics asked for are rejected, and gives
-// those that were not before.
-func (c *Channels) noteRejected(asked []string, refused []topic) (news []topic) {
+// updateRejected records which of the requested topics are rejected, and returns those
+// that were not before.
+func (c *Channels) updateRejected(requested []string, refused []topic) (added []topic) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	still := map[string]bool{}
 	for _, one := range refused {
-		if !slices.Contains(asked, one.ID) {
+		if !slices.Contains(requested, one.ID) {
 			continue
 		}
 		still[one.ID] = true
 		if !c.rejected[one.ID] {
-			news = append(news, one)
+			added = append(added, one)
 			c.rejected[one.ID] = true
 		}
 	}
-	for _, id := range asked {
+	for _, id := range requested {
 		if !still[id] {
 			delete(c.rejected, id)
 		}
 	}
-	return news
+	return added
 }
 
-// Topics is how many topics there are, and how many of them the platform rejects.
+// Topics returns the number of topics, and how many of them the platform rejects.
 func (c *Channels) Topics() (all, rejected int) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()

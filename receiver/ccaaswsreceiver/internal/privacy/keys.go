@@ -10,18 +10,18 @@ import (
 	"unicode/utf8"
 )
 
-// class is what a key says of its value.
+// class is the kind of the value of a key.
 type class uint8
 
 const (
 	otherKey    class = iota // nothing: the value decides
 	personalKey              // all of it is personal
-	leafKey                  // text is personal, and of an object what its keys say
+	leafKey                  // text is personal, an object by its keys
 	countingKey              // an id, a time, a size: many digits are no telephone number
 	wordKey                  // a kind, a state: capitals are no name
 )
 
-// Bounds of the keys that are remembered: their classes are asked for in each event.
+// Bounds of the cache of the classes of keys.
 const (
 	maxKeys = 1024
 	maxKey  = 64
@@ -36,7 +36,7 @@ type keys struct {
 // keyFacts are what is known of a key.
 type keyFacts struct {
 	class     class
-	revealing bool // it may say something of a person itself
+	revealing bool // the key itself may be personal
 	name      bool // it looks like a name
 }
 
@@ -81,7 +81,7 @@ func leaves() []string {
 	}
 }
 
-// harmless are keys that have such a part and say nothing of anybody.
+// harmless are keys that have such a part and are not personal.
 func harmless() []string {
 	return []string{"topicname", "eventname", "namespace", "context", "contenttype", "messagecontenttype", "addresstype", "texttype"}
 }
@@ -103,7 +103,7 @@ func words() []string {
 	}
 }
 
-// sizes are those of counting that make a size of whatever stands before them.
+// sizes are those of counting that make a size of any word before them.
 func sizes() []string { return []string{"size", "bytes", "length", "count"} }
 
 // lastWord is that of a key in camel case, snake case or with hyphens.
@@ -154,13 +154,13 @@ func classOf(key string, users bool) class {
 // maxWord is the longest text that can be a platform's word.
 const maxWord = 128
 
-// personal is whether a text may say something of a person, whatever its key.
+// personal reports whether a text may be personal, whatever its key.
 func personal(text []byte, key class) bool {
 	as := shapeOf(text)
 	return as == nameShape || as == capitalsShape && key != wordKey || revealing(text, key)
 }
 
-// revealing is whether a text is prose, not ASCII, a mail address, JSON, or has the
+// revealing reports whether a text is prose, not ASCII, a mail address, JSON, or has the
 // number of a telephone or a card.
 func revealing(text []byte, key class) bool {
 	if len(text) > maxWord {
@@ -240,7 +240,7 @@ func shapeOf(text []byte) shape {
 	return as
 }
 
-// manyDigits is whether a number may be that of a telephone or a card.
+// manyDigits reports whether a number may be that of a telephone or a card.
 func manyDigits(text []byte, key class) bool {
 	const enough = 7
 	if key == countingKey {
@@ -255,7 +255,7 @@ func manyDigits(text []byte, key class) bool {
 	return n >= enough
 }
 
-// isTime is whether a text is a date of ISO 8601, alone or with a time of day.
+// isTime reports whether a text is a date of ISO 8601, alone or with a time of day.
 func isTime(text []byte) bool {
 	rest, ok := shaped(text, "0000-00-00")
 	if !ok || len(rest) == 0 {
@@ -285,7 +285,7 @@ func isTime(text []byte) bool {
 	return false
 }
 
-// shaped cuts what has a shape from the beginning of a text: a 0 stands for any digit.
+// shaped cuts what has a shape from the beginning of a text: a 0 matches any digit.
 func shaped(text []byte, shape string) (rest []byte, ok bool) {
 	if len(text) < len(shape) {
 		return text, false
@@ -300,10 +300,10 @@ func shaped(text []byte, shape string) (rest []byte, ok bool) {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// maxPlain is how many digits a number may have that says nothing of anybody.
+// maxPlain is the maximum number of digits of a number that is not personal.
 const maxPlain = 6
 
-// isPlainNumber is whether a text is a number of a few digits and nothing else.
+// isPlainNumber reports whether a text is a number of a few digits and nothing else.
 func isPlainNumber(text []byte) bool {
 	return len(text) > 0 && len(text) <= maxPlain && !slices.ContainsFunc(text, func(c byte) bool { return !isDigit(c) })
 }
@@ -317,12 +317,12 @@ const (
 	latest   = int64(2_208_988_800) * 1_000_000_000 // 2040-01-01
 )
 
-// isEpoch is whether a text that is a time is a number.
+// isEpoch reports whether a text that is a time is a number.
 func isEpoch(text []byte) bool {
 	return len(text) <= maxEpoch && !slices.ContainsFunc(text, func(c byte) bool { return !isDigit(c) && c != '.' })
 }
 
-// isDateTime is whether a text that is a time is a date with a time of day, without
+// isDateTime reports whether a text that is a time is a date with a time of day, without
 // more digits in a row than either has.
 func isDateTime(text []byte) bool {
 	const most = 9
@@ -341,7 +341,7 @@ func isDateTime(text []byte) bool {
 	return bytes.ContainsAny(text, "-Tt")
 }
 
-// isUUID is whether a text has the shape of a UUID.
+// isUUID reports whether a text has the shape of a UUID.
 func isUUID(text []byte) bool {
 	const shape = "00000000-0000-0000-0000-000000000000"
 	if len(text) != len(shape) {

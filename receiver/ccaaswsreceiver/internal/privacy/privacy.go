@@ -7,16 +7,20 @@ package privacy
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// Redacted stands where a value was.
+// Redacted replaces a value.
 const Redacted = "[redacted]"
 
 const quoted = `"` + Redacted + `"`
@@ -24,13 +28,13 @@ const quoted = `"` + Redacted + `"`
 // maxBuffer is the largest buffer that is kept from one value to the next.
 const maxBuffer = 64 << 10
 
-// maxDepth is how deep objects and lists may stand in each other.
+// maxDepth is the maximum nesting of objects and lists.
 const maxDepth = 64
 
-// Settings say what is personal besides what always is.
+// Settings configure what is personal besides the defaults.
 type Settings struct {
 	// Redact are paths in an object: keys with dots between them. Lists are gone
-	// through, and a path that goes on in JSON that stands as text (`|json`) ends there.
+	// through, and a path that goes on in JSON that is text (`|json`) ends there.
 	Redact []string
 	// Keep are paths of what an event is known by. A value there stays if it is the
 	// event's, which its record has anyway. Redact goes before it.
@@ -38,7 +42,7 @@ type Settings struct {
 	// Numbers and Times are paths where nothing stays but the event's own value, a number
 	// of a few digits, or a time.
 	Numbers, Times []string
-	// Users is whether those who take part are redacted as well, ids included.
+	// Users reports whether those who take part are redacted as well, ids included.
 	Users bool
 }
 
@@ -60,7 +64,7 @@ type node struct {
 	next  map[string]*node
 }
 
-// holding is what should stand at the end of a path.
+// holding is the kind of value at the end of a path.
 type holding uint8
 
 const (
@@ -69,7 +73,7 @@ const (
 	clock
 )
 
-// New gives a redactor.
+// New returns a redactor.
 func New(set Settings) (*Redactor, error) {
 	r := &Redactor{redact: &node{}, keep: &node{}, keys: keys{users: set.Users}}
 	for _, path := range set.Redact {
@@ -143,7 +147,7 @@ func (n *node) step(key []byte) *node {
 
 func (n *node) end() bool { return n != nil && n.ends }
 
-// measures is whether a number or a time should stand here, and nothing else may.
+// measures reports whether only a number or a time may be here.
 func (n *node) measures() bool { return n.end() && n.holds&(number|clock) != 0 }
 
 // Event redacts the JSON of an event. The result is good until the next call; it is
@@ -169,7 +173,7 @@ func (r *Redactor) all(raw []byte) (redacted []byte, ok bool) {
 	return r.out, ok
 }
 
-// Any redacts what may be JSON, and is no event: it has no identity, and what stands
+// Any redacts what may be JSON, and is no event: it has no identity, and what is
 // where one is to be kept may be anything.
 func (r *Redactor) Any(raw []byte) (redacted []byte, ok bool) {
 	if !json.Valid(raw) {
@@ -178,7 +182,7 @@ func (r *Redactor) Any(raw []byte) (redacted []byte, ok bool) {
 	return r.all(raw)
 }
 
-// Word is whether a text may stay as it is, in a field that holds a platform's words.
+// Word reports whether a text may stay as it is, in a field that holds a platform's words.
 func (*Redactor) Word(text []byte) bool { return !personal(text, wordKey) }
 
 // place is where in an object a value stands.
@@ -188,7 +192,7 @@ type place struct {
 	strict       bool // everything but what is kept is redacted
 }
 
-// value copies the value at pos, and gives the place after it.
+// value copies the value at pos, and returns the place after it.
 func (r *Redactor) value(pos int, at place, depth int) (end int, ok bool) {
 	if pos >= len(r.raw) || depth > maxDepth {
 		return pos, false
@@ -219,7 +223,7 @@ func (r *Redactor) value(pos int, at place, depth int) (end int, ok bool) {
 // scalar copies what is no object and no list, unless it is personal.
 func (r *Redactor) scalar(raw []byte, at place) {
 	switch {
-	case len(raw) == 0 || raw[0] == 't' || raw[0] == 'f' || raw[0] == 'n' || string(raw) == `""`: // says nothing of anybody
+	case len(raw) == 0 || raw[0] == 't' || raw[0] == 'f' || raw[0] == 'n' || string(raw) == `""`: // not personal
 	case at.keep.end() && r.stays(r.text(raw), at.keep.holds):
 	case at.strict || at.keep.measures(), at.key == personalKey || at.key == leafKey:
 		raw = []byte(quoted)
@@ -229,13 +233,13 @@ func (r *Redactor) scalar(raw []byte, at place) {
 	r.out = append(r.out, raw...)
 }
 
-// stays is whether a text is what should stand where it does: what the record of the
-// event has anyway, or what can say nothing of anybody.
+// stays reports whether a text is kept: the record of the event has it, or it cannot be
+// personal.
 func (r *Redactor) stays(text []byte, holds holding) bool {
 	return holds&identity != 0 && r.identifies(text) || holds&number != 0 && r.counts(text) || holds&clock != 0 && r.isEventTime(text)
 }
 
-// identifies is whether a text is one of those that the event is known by. What was
+// identifies reports whether a text is one of those that the event is known by. What was
 // dropped, such as the second of two alternatives, is none of them.
 func (r *Redactor) identifies(text []byte) bool {
 	e := r.event
@@ -246,7 +250,7 @@ func (r *Redactor) identifies(text []byte) bool {
 		bytes.Equal(text, e.ChannelType) || !r.keys.users && bytes.Equal(text, e.UserID) || isType(text)
 }
 
-// isType is whether a text is a type of event.
+// isType reports whether a text is a type of event.
 func isType(text []byte) bool {
 	switch string(text) {
 	case wsevent.ConnectionOpen, wsevent.ConnectionClose, wsevent.MessageSend, wsevent.MessageReceive:
@@ -255,7 +259,7 @@ func isType(text []byte) bool {
 	return false
 }
 
-// counts is whether a text is a number of the event, or of so few digits that it is no
+// counts reports whether a text is a number of the event, or of so few digits that it is no
 // telephone number.
 func (r *Redactor) counts(text []byte) bool {
 	if isPlainNumber(text) {
@@ -266,7 +270,7 @@ func (r *Redactor) counts(text []byte) bool {
 	return ok && e != nil && (e.HasPayloadSize && n == e.PayloadSize || e.HasCloseCode && n == e.CloseCode)
 }
 
-// isEventTime is whether a text is a time. Many numbers can be read as one: it is the event's,
+// isEventTime reports whether a text is a time. Many numbers can be read as one: it is the event's,
 // or close to the present.
 func (r *Redactor) isEventTime(text []byte) bool {
 	at, err := jsonevent.ParseTimestamp(text)
@@ -330,7 +334,7 @@ func (r *Redactor) object(pos int, at place, depth int) (end int, ok bool) {
 	return pos, false
 }
 
-// member copies a key, and says where its value stands.
+// member copies a key, and returns the place of its value.
 func (r *Redactor) member(raw []byte, in place) place {
 	key := r.text(raw)
 	facts := r.keys.facts(key)
@@ -367,7 +371,7 @@ func (r *Redactor) list(pos int, at place, depth int) (end int, ok bool) {
 	return pos, false
 }
 
-// space gives the place of the first byte from pos on that is no white space.
+// space returns the place of the first byte from pos on that is no white space.
 func (r *Redactor) space(pos int) int {
 	for pos < len(r.raw) && (r.raw[pos] == ' ' || r.raw[pos] == '\n' || r.raw[pos] == '\r' || r.raw[pos] == '\t') {
 		pos++
@@ -375,7 +379,7 @@ func (r *Redactor) space(pos int) int {
 	return pos
 }
 
-// closing gives the place after the string at pos; past the end, it has none.
+// closing returns the place after the string at pos; past the end, it has none.
 func closing(raw []byte, pos int) int {
 	if end := bytes.IndexByte(raw[pos+1:], '"'); end >= 0 && (end == 0 || raw[pos+end] != '\\') {
 		return pos + end + 2 // which most strings have: no escape before it
@@ -393,4 +397,26 @@ func closing(raw []byte, pos int) int {
 
 func inScalar(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c == '-' || c == '+' || c == '.' || c == 'E'
+}
+
+// Hasher returns pseudonyms: the first half of an HMAC-SHA256, in hexadecimal. The same
+// key returns the same ones everywhere.
+type Hasher struct {
+	mac hash.Hash
+	sum []byte
+	out []byte
+}
+
+// NewHasher returns a hasher with a key.
+func NewHasher(key string) *Hasher {
+	return &Hasher{mac: hmac.New(sha256.New, []byte(key))}
+}
+
+// Hash returns the pseudonym of an id, which is valid until the next call.
+func (h *Hasher) Hash(id []byte) []byte {
+	h.mac.Reset()
+	h.mac.Write(id)
+	h.sum = h.mac.Sum(h.sum[:0])
+	h.out = hex.AppendEncode(h.out[:0], h.sum[:sha256.Size/2])
+	return h.out
 }

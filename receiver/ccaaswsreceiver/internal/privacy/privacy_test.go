@@ -71,9 +71,9 @@ func TestRedaction(t *testing.T) {
 	}
 }
 
-// TestWhatShouldBeANumberOrATime is that nothing else stays in its place: neither what
+// TestRedact_NumbersAndTimes is that nothing else stays in its place: neither what
 // the event was not read from nor, of what is no event, anything.
-func TestWhatShouldBeANumberOrATime(t *testing.T) {
+func TestRedact_NumbersAndTimes(t *testing.T) {
 	t.Parallel()
 	r := redactor(t, Settings{Numbers: []string{"size", "code"}, Times: []string{"at"}})
 	event := jsonevent.Event{Time: 4_111_111_111_111_111_000, PayloadSize: 123456789, HasPayloadSize: true, CloseCode: 4001, HasCloseCode: true}
@@ -137,7 +137,7 @@ func TestBadPaths(t *testing.T) {
 	}
 }
 
-func TestPathsIntoAListOfParts(t *testing.T) {
+func TestFields_PathsIntoListOfParts(t *testing.T) {
 	t.Parallel()
 	in := []byte(`["e-1",{"id":"Ann Lee","w":"x"}]`)
 	event := &jsonevent.Event{Raw: in, ID: []byte("Ann Lee")}

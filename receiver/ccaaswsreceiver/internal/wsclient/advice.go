@@ -82,9 +82,9 @@ func certificateAdvice(err error, now time.Time) string {
 	)
 	switch {
 	case errors.As(err, &unknown):
-		return "put the CA that signed it into tls.ca_file"
+		return "put the CA that signed it into tls::ca_file"
 	case errors.As(err, &host):
-		return "the certificate is another host's: check the address, or set tls.server_name_override to a name that it has"
+		return "the certificate is another host's: check the address, or set tls::server_name_override to a name that it has"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && now.Before(invalid.Cert.NotBefore):
 		return fmt.Sprintf("the certificate is not valid before %s: check the clock of this machine, then the certificate; a CA file does not help", day(invalid.Cert.NotBefore))
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:

@@ -58,12 +58,12 @@ func TestAdvice_Certificates(t *testing.T) {
 		"expired":       {verified(t, now.AddDate(0, -2, 0), now.AddDate(0, -1, 0), host, true), "the certificate expired at "},
 		"not yet valid": {verified(t, now.AddDate(1, 0, 0), now.AddDate(2, 0, 0), host, true), "the clock of this machine"},
 		"wrong host":    {verified(t, now.AddDate(0, -1, 0), now.AddDate(0, 1, 0), "other.example.com", true), "another host's"},
-		"unknown CA":    {verified(t, now.AddDate(0, -1, 0), now.AddDate(0, 1, 0), host, false), "put the CA that signed it into tls.ca_file"},
+		"unknown CA":    {verified(t, now.AddDate(0, -1, 0), now.AddDate(0, 1, 0), host, false), "put the CA that signed it into tls::ca_file"},
 	} {
 		failure := transportFailure("upgrade", test.err)
 		assert.True(t, failure.Permanent, name)
 		require.ErrorContains(t, failure, test.says, name)
-		assert.Equal(t, name == "unknown CA", strings.Contains(failure.Error(), "tls.ca_file"), name)
+		assert.Equal(t, name == "unknown CA", strings.Contains(failure.Error(), "tls::ca_file"), name)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 var production = Backoff{Initial: time.Second, Max: time.Minute, Multiplier: 2, Jitter: 0.5}
 
-func TestWaitsGrowToTheirBound(t *testing.T) {
+func TestBackoff_GrowsToMax(t *testing.T) {
 	t.Parallel()
 	p := newBackoff(production)
 	failure := retryable(Unavailable, errors.New("503"))
@@ -27,7 +27,7 @@ func TestWaitsGrowToTheirBound(t *testing.T) {
 	}
 }
 
-func TestWaitsBeginAnewAfterStabilityOnly(t *testing.T) {
+func TestBackoff_ResetByStableSocket(t *testing.T) {
 	t.Parallel()
 	pace := production
 	pace.Jitter = 0
@@ -38,7 +38,7 @@ func TestWaitsBeginAnewAfterStabilityOnly(t *testing.T) {
 	assert.Equal(t, time.Second, p.afterConnection(time.Minute), "was stable")
 }
 
-func TestLastingFailuresAreTriedSlowly(t *testing.T) {
+func TestBackoff_PermanentFailures(t *testing.T) {
 	t.Parallel()
 	p := newBackoff(production)
 	for range 100 {
@@ -49,7 +49,7 @@ func TestLastingFailuresAreTriedSlowly(t *testing.T) {
 	assert.LessOrEqual(t, p.after(retryable(Unreachable, errors.New("refused"))), 3*time.Second/2, "and do not count")
 }
 
-func TestRetryAfterIsHonoured(t *testing.T) {
+func TestBackoff_RetryAfter(t *testing.T) {
 	t.Parallel()
 	for range 100 {
 		p := newBackoff(production)

@@ -17,7 +17,7 @@ import (
 )
 
 // What a server may answer to a handshake: RFC 6455, section 4.1.
-func TestConformanceOfTheHandshake(t *testing.T) {
+func TestConformance_Handshake(t *testing.T) {
 	t.Parallel()
 	const accept = "{{accept}}" // what the key makes it
 	good := "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + accept + "\r\nSec-WebSocket-Protocol: " + protocol + "\r\n"

@@ -33,7 +33,7 @@ type End struct {
 	// Unread is the time since which data of the peer may be unread: events since then
 	// may be lost. Zero: all data was read.
 	Unread time.Time
-	// WithToken is whether a token of oauth2 opened the socket.
+	// WithToken reports whether a token of oauth2 opened the socket.
 	WithToken bool
 
 	up time.Time

@@ -50,7 +50,7 @@ func (d *StaticEndpoint) preflight(ctx context.Context, token string) *Failure {
 	}
 	protocols, err := supportedProtocols(body)
 	if err != nil {
-		return permanent(BadAnswer, fmt.Errorf("%s: %w; check preflight.path, or set preflight.enabled: false", call.name(), err))
+		return permanent(BadAnswer, fmt.Errorf("%s: %w; check preflight::path, or set preflight::enabled: false", call.name(), err))
 	}
 	if d.Subprotocol != "" && !slices.Contains(protocols, d.Subprotocol) {
 		return permanent(Subprotocol, fmt.Errorf("%s: no common protocol: the platform speaks %s, %q is requested; check platform, or set subprotocol",
@@ -108,7 +108,7 @@ type DiscoveredEndpoint struct {
 
 // Prepare requests the address.
 func (u *DiscoveredEndpoint) Prepare(ctx context.Context, access Access, _ bool) (*Route, *Failure) {
-	call := &Call{What: "session.url_from", Method: u.Method, URL: u.URL, Header: headersOf(u.Headers, access), Token: access.Token}
+	call := &Call{What: "session::url_from", Method: u.Method, URL: u.URL, Header: headersOf(u.Headers, access), Token: access.Token}
 	if u.Body != "" {
 		call.Body = []byte(filler(access, nil).Replace(u.Body))
 	}
@@ -118,15 +118,15 @@ func (u *DiscoveredEndpoint) Prepare(ctx context.Context, access Access, _ bool)
 	}
 	text, err := textAt(body, u.Path)
 	if err != nil {
-		return nil, permanent(BadAnswer, fmt.Errorf("%s: %w; check session.url_from.path", call.name(), err))
+		return nil, permanent(BadAnswer, fmt.Errorf("%s: %w; check session::url_from::path", call.name(), err))
 	}
 	route := &Route{Header: headersOf(u.Upgrade, access), Private: true}
 	if route.Socket, err = SocketURL(text, u.Check); err != nil {
-		return nil, permanent(BadAnswer, fmt.Errorf("%s: what stands at %s: %w", call.name(), u.Path, err))
+		return nil, permanent(BadAnswer, fmt.Errorf("%s: the value at %s: %w", call.name(), u.Path, err))
 	}
 	if u.Expires != "" {
 		if route.Expires, err = timeAt(body, u.Expires); err != nil {
-			return nil, permanent(BadAnswer, fmt.Errorf("%s: %w; check session.url_from.expires", call.name(), err))
+			return nil, permanent(BadAnswer, fmt.Errorf("%s: %w; check session::url_from::expires", call.name(), err))
 		}
 	}
 	return route, nil
@@ -187,14 +187,14 @@ func textAt(document []byte, path string) (string, error) {
 			index, err := strconv.Atoi(strings.TrimSuffix(digits, "]"))
 			var list []json.RawMessage
 			if err != nil || json.Unmarshal(value, &list) != nil || index < 0 || index >= len(list) {
-				return "", fmt.Errorf("nothing stands at %q of the answer", path)
+				return "", fmt.Errorf("the response has no value at %q", path)
 			}
 			value = list[index]
 			continue
 		}
 		var object map[string]json.RawMessage
 		if json.Unmarshal(value, &object) != nil || object[step] == nil {
-			return "", fmt.Errorf("nothing stands at %q of the answer", path)
+			return "", fmt.Errorf("the response has no value at %q", path)
 		}
 		value = object[step]
 	}
@@ -206,5 +206,5 @@ func textAt(document []byte, path string) (string, error) {
 	if json.Unmarshal(value, &number) == nil && number != "" {
 		return number.String(), nil
 	}
-	return "", fmt.Errorf("what stands at %q of the answer is neither text nor a number", path)
+	return "", fmt.Errorf("the value at %q of the response is neither text nor a number", path)
 }

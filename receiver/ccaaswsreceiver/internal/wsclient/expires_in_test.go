@@ -68,7 +68,7 @@ func refusing(code int, text string) func(*websocket.Conn) {
 	}
 }
 
-func TestTokenRefusedByACloseCode(t *testing.T) {
+func TestTokens_RefusedByCloseCode(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		code    int
@@ -108,7 +108,7 @@ func TestTokenRefusedByACloseCode(t *testing.T) {
 	}
 }
 
-func TestTokenRefusedWhileTheSocketBegins(t *testing.T) {
+func TestTokens_RefusedInHandshake(t *testing.T) {
 	t.Parallel()
 	sockets := 0
 	f := &fake{token: tokenFor("86400"), socket: func(conn *websocket.Conn) {
@@ -129,7 +129,7 @@ func TestTokenRefusedWhileTheSocketBegins(t *testing.T) {
 	assert.Len(t, f.requests("/oauth/token"), 2)
 }
 
-func TestTryAgainLaterWaitsLikeStatus503(t *testing.T) {
+func TestBackoff_CloseCode1013(t *testing.T) {
 	t.Parallel()
 	to := &witness{}
 	play(t, &fake{socket: refusing(1013, "overloaded, Retry-After: 120")}, to, 20*time.Minute, nil)
@@ -144,7 +144,7 @@ func TestTryAgainLaterWaitsLikeStatus503(t *testing.T) {
 	assert.Equal(t, 8*time.Second+50*time.Millisecond, to.connected[2].Sub(to.connected[1]))
 }
 
-func TestAPassingOAuthErrorIsRetried(t *testing.T) {
+func TestTokens_TemporaryOAuthErrorIsRetried(t *testing.T) {
 	t.Parallel()
 	to := &witness{}
 	play(t, &fake{token: oauthErrorWith(400, "temporarily_unavailable")}, to, time.Minute, nil)

@@ -132,7 +132,7 @@ func transportFailure(what string, err error) *Failure {
 }
 
 // statusFailure is the failure of a response with another status than expected.
-// withToken is whether the request has a token of oauth2, or requests one.
+// withToken reports whether the request has a token of oauth2, or requests one.
 func statusFailure(what string, response *http.Response, withToken bool, now time.Time) *Failure {
 	failure := &Failure{}
 	var hint string
@@ -142,13 +142,13 @@ func statusFailure(what string, response *http.Response, withToken bool, now tim
 		hint = "; " + withoutToken
 	case status == http.StatusUnauthorized:
 		failure.Cause, failure.Permanent = Unauthorized, true
-		hint = "; the token is not accepted: check oauth2.client_id, client_secret and token_url"
+		hint = "; the token is not accepted: check oauth2::client_id, client_secret and token_url"
 	case status == http.StatusForbidden:
 		failure.Cause, failure.Permanent = Unauthorized, true
-		hint = "; the OAuth client may not do this: grant it the scopes of oauth2.scopes"
+		hint = "; the OAuth client may not do this: grant it the scopes of oauth2::scopes"
 	case status == http.StatusNotFound:
 		failure.Cause, failure.Permanent = NotFound, true
-		hint = "; check region or endpoint, and preflight.path"
+		hint = "; check region or endpoint, and preflight::path"
 	case status == http.StatusTooManyRequests:
 		failure.Cause = Throttled
 	case status == http.StatusRequestTimeout || status == http.StatusRequestEntityTooLarge || status >= http.StatusInternalServerError:

@@ -23,7 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhatAPlatformSaysIsCut(t *testing.T) {
+func TestFailure_LongTextIsCut(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("ü", 50_000)
 	assert.Equal(t, "Sales", Truncate("Sales"))
@@ -65,7 +65,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func TestAnswered(t *testing.T) {
+func TestStatusFailure(t *testing.T) {
 	t.Parallel()
 	header := http.Header{"Retry-After": {"7"}}
 	for status, want := range map[int]Failure{
@@ -101,7 +101,7 @@ func TestAnswered_RefusalWithoutAToken(t *testing.T) {
 	}
 }
 
-func TestUnanswered(t *testing.T) {
+func TestTransportFailure(t *testing.T) {
 	t.Parallel()
 	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	failure := transportFailure("pre-flight", &url.Error{Op: "Get", URL: "https://api?key=hush", Err: refused})
@@ -113,7 +113,7 @@ func TestUnanswered(t *testing.T) {
 	untrusted := &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
 	failure = transportFailure("pre-flight", untrusted)
 	assert.True(t, failure.Permanent)
-	require.ErrorContains(t, failure, "tls.ca_file")
+	require.ErrorContains(t, failure, "tls::ca_file")
 }
 
 func TestCauseOf(t *testing.T) {

@@ -45,7 +45,7 @@ func TestLag(t *testing.T) {
 	assert.Equal(t, at(20*time.Second), l.readTo(at(21*time.Second)))
 }
 
-func TestLagEndsWithoutAnAnswerToThePing(t *testing.T) {
+func TestLag_EndsWithoutPong(t *testing.T) {
 	t.Parallel()
 	begin := time.Unix(1_700_000_000, 0)
 	at := func(seconds int) time.Time { return begin.Add(time.Duration(seconds) * time.Second) }
@@ -79,7 +79,7 @@ func TestLagEndsWithoutAnAnswerToThePing(t *testing.T) {
 	assert.Equal(t, at(0).UnixNano(), l.behind.Load(), "but the socket died unread")
 }
 
-func TestHealthySocketSurvivesABlockedHandler(t *testing.T) {
+func TestSession_BlockedHandlerIsNoTimeout(t *testing.T) {
 	t.Parallel()
 	to := &witness{}
 	f := &fake{socket: func(conn *websocket.Conn) {

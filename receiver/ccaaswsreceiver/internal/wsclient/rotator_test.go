@@ -71,7 +71,7 @@ func tokenFor(life string) http.HandlerFunc {
 	}
 }
 
-func TestRotationBeforeTheTokenExpires(t *testing.T) {
+func TestRotator_BeforeTokenExpires(t *testing.T) {
 	t.Parallel()
 	var sockets atomic.Int64
 	closed := make(chan error, 100)
@@ -97,7 +97,7 @@ func TestRotationBeforeTheTokenExpires(t *testing.T) {
 	}
 }
 
-func TestRotationByAge(t *testing.T) {
+func TestRotator_MaxAge(t *testing.T) {
 	t.Parallel()
 	var sockets atomic.Int64
 	to := &witness{}
@@ -107,7 +107,7 @@ func TestRotationByAge(t *testing.T) {
 	unbroken(t, to.texts)
 }
 
-func TestRotationOnMaintenance(t *testing.T) {
+func TestRotator_Maintenance(t *testing.T) {
 	t.Parallel()
 	var sockets atomic.Int64
 	f := &fake{socket: func(conn *websocket.Conn) {
@@ -128,7 +128,7 @@ func TestRotationOnMaintenance(t *testing.T) {
 	unbroken(t, to.texts)
 }
 
-func TestFailedRotationStaysAndTriesAgain(t *testing.T) {
+func TestRotator_FailedRotationIsRetried(t *testing.T) {
 	t.Parallel()
 	var sockets atomic.Int64
 	refuse := 0
@@ -150,7 +150,7 @@ func TestFailedRotationStaysAndTriesAgain(t *testing.T) {
 	unbroken(t, to.texts)
 }
 
-func TestOldSocketDiesWhileTheNewOneIsTriedFor(t *testing.T) {
+func TestRotator_OldSocketEndsDuringDial(t *testing.T) {
 	t.Parallel()
 	var sockets atomic.Int64
 	f := &fake{token: tokenFor("600"), socket: func(conn *websocket.Conn) {
@@ -173,7 +173,7 @@ func TestOldSocketDiesWhileTheNewOneIsTriedFor(t *testing.T) {
 	assert.Less(t, to.connected[1].Sub(to.ends[0].At), 30*time.Second)
 }
 
-func TestSuccessorDiesAndTheOldSocketGoesOn(t *testing.T) {
+func TestRotator_NewSocketEndsFirst(t *testing.T) {
 	t.Parallel()
 	var sockets atomic.Int64
 	f := &fake{token: tokenFor("600"), socket: func(conn *websocket.Conn) {
@@ -195,7 +195,7 @@ func TestSuccessorDiesAndTheOldSocketGoesOn(t *testing.T) {
 	unbroken(t, to.texts)
 }
 
-func TestGoneAsksForANewTokenAndRoute(t *testing.T) {
+func TestSession_GoneRenewsTokenAndRoute(t *testing.T) {
 	t.Parallel()
 	sockets := 0
 	f := &fake{token: tokenFor("3600"), socket: func(conn *websocket.Conn) {
@@ -222,7 +222,7 @@ func TestGoneAsksForANewTokenAndRoute(t *testing.T) {
 	assert.Empty(t, to.texts)
 }
 
-func TestThrottleStaysAway(t *testing.T) {
+func TestSession_ThrottleWaits(t *testing.T) {
 	t.Parallel()
 	f := &fake{socket: func(conn *websocket.Conn) {
 		_ = conn.WriteMessage(websocket.TextMessage, []byte(`"RATE_LIMIT_EXCEEDED"`))
@@ -299,7 +299,7 @@ func TestKeepAlive(t *testing.T) {
 	assert.Empty(t, to.texts)
 }
 
-func TestPongsOfTheProtocolAreNoFrames(t *testing.T) {
+func TestSession_PongsAreNotFrames(t *testing.T) {
 	t.Parallel()
 	to := &witness{}
 	f := &fake{socket: func(conn *websocket.Conn) {
@@ -392,7 +392,7 @@ func TestScopes(t *testing.T) {
 	assert.Len(t, to.connected, 1, "less is not more")
 }
 
-func TestDialsAreBounded(t *testing.T) {
+func TestLimits_DialsPerMinute(t *testing.T) {
 	t.Parallel()
 	f := &fake{socket: func(*websocket.Conn) {}} // ends at once
 	to := &witness{}
@@ -406,7 +406,7 @@ func TestDialsAreBounded(t *testing.T) {
 	}
 }
 
-func TestURLFromAnAnswer(t *testing.T) {
+func TestDiscoveredEndpoint(t *testing.T) {
 	t.Parallel()
 	var sockets atomic.Int64
 	f := &fake{socket: ticking(&sockets, nil)}
@@ -432,7 +432,7 @@ func TestURLFromAnAnswer(t *testing.T) {
 }
 
 // A socket that is left while reading stands still has all its frames read first.
-func TestWhatIsOnItsWayIsReadBeforeTheOldSocketIsGone(t *testing.T) {
+func TestRotator_DrainsOldSocket(t *testing.T) {
 	t.Parallel()
 	var sockets atomic.Int64
 	var stood atomic.Bool
@@ -450,7 +450,7 @@ func TestWhatIsOnItsWayIsReadBeforeTheOldSocketIsGone(t *testing.T) {
 }
 
 // A socket that breaks after our goodbye may have had more to tell.
-func TestAnOldSocketThatBreaks(t *testing.T) {
+func TestRotator_OldSocketReset(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		last    []byte
@@ -478,7 +478,7 @@ func TestAnOldSocketThatBreaks(t *testing.T) {
 }
 
 // What another clock calls over does not make us move again and again.
-func TestAnExpiryInThePast(t *testing.T) {
+func TestRotator_ExpiryInThePast(t *testing.T) {
 	t.Parallel()
 	to := &witness{}
 	play(t, &fake{socket: drain}, to, 30*time.Minute, func(s *Settings) {
@@ -495,7 +495,7 @@ func TestAnExpiryInThePast(t *testing.T) {
 	assert.Len(t, to.connected, 1)
 }
 
-func TestAPlatformThatAlwaysAsksUsToMoveDoesNotMakeUsHurry(t *testing.T) {
+func TestRotator_ContinuousRotationRequestsAreLimited(t *testing.T) {
 	t.Parallel()
 	f := &fake{socket: func(conn *websocket.Conn) {
 		_ = conn.WriteMessage(websocket.TextMessage, []byte("move"))

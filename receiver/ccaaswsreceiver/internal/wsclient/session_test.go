@@ -85,7 +85,7 @@ func websocketAccept(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-func TestFailuresOfConfiguration(t *testing.T) {
+func TestFailure_Configuration(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		platform *fake
@@ -105,7 +105,7 @@ func TestFailuresOfConfiguration(t *testing.T) {
 		"pre-flight that is something else": {
 			&fake{preflight: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `<html>login</html>`) }},
 			BadAnswer,
-			[]string{"preflight.path", "supportedProtocols"},
+			[]string{"preflight::path", "supportedProtocols"},
 		},
 		"another subprotocol": {
 			&fake{upgrade: upgradeWith("Sec-WebSocket-Protocol: v3.realtime-events")},
@@ -125,7 +125,7 @@ func TestFailuresOfConfiguration(t *testing.T) {
 		},
 		"pre-flight 401":          {&fake{preflight: answer(401)}, Unauthorized, []string{"pre-flight GET http://platform/version: 401 Unauthorized", "oauth2"}},
 		"pre-flight 403":          {&fake{preflight: answer(403)}, Unauthorized, []string{"403 Forbidden", "scopes"}},
-		"pre-flight 404":          {&fake{preflight: answer(404)}, NotFound, []string{"404 Not Found", "preflight.path"}},
+		"pre-flight 404":          {&fake{preflight: answer(404)}, NotFound, []string{"404 Not Found", "preflight::path"}},
 		"upgrade 401":             {&fake{upgrade: answer(401)}, Unauthorized, []string{"upgrade GET ws://platform/events: 401"}},
 		"upgrade 403":             {&fake{upgrade: answer(403)}, Unauthorized, []string{"403"}},
 		"upgrade 404":             {&fake{upgrade: answer(404)}, NotFound, []string{"404", "endpoint"}},
@@ -133,10 +133,10 @@ func TestFailuresOfConfiguration(t *testing.T) {
 		"upgrade led elsewhere":   {&fake{upgrade: answer(302, "Location", "http://elsewhere/")}, Refused, []string{"redirects"}},
 		"pre-flight led away":     {&fake{preflight: answer(307, "Location", "http://elsewhere/")}, Refused, []string{"redirects"}},
 		"token endpoint 401":      {&fake{token: answer(401)}, Unauthorized, []string{"token request to http://platform/oauth/token: 401"}},
-		"token endpoint 400":      {&fake{token: answer(400)}, Unauthorized, []string{"400", "oauth2.client_id"}},
+		"token endpoint 400":      {&fake{token: answer(400)}, Unauthorized, []string{"400", "oauth2::client_id"}},
 		"token endpoint 404":      {&fake{token: answer(404)}, NotFound, []string{"404"}},
 		"client is not known":     {&fake{token: oauthError("invalid_client")}, Unauthorized, []string{"invalid_client"}},
-		"an OAuth error with 200": {&fake{token: oauthErrorWith(200, "invalid_client")}, Unauthorized, []string{"invalid_client", "200 OK", "OAuth error", "oauth2.client_id"}},
+		"an OAuth error with 200": {&fake{token: oauthErrorWith(200, "invalid_client")}, Unauthorized, []string{"invalid_client", "200 OK", "OAuth error", "oauth2::client_id"}},
 		"unknown error with 200":  {&fake{token: oauthErrorWith(200, "made_up")}, Unauthorized, []string{"200 OK", "OAuth error"}},
 		"secret as an error":      {&fake{token: oauthError(token)}, Unauthorized, nil},
 		"secret as a subprotocol": {&fake{upgrade: upgradeWith("Sec-WebSocket-Protocol: " + strings.Repeat("x", 100) + token)}, Subprotocol, nil},
@@ -199,7 +199,7 @@ func oauthErrorWith(status int, code string) http.HandlerFunc {
 	}
 }
 
-func TestPassingFailures(t *testing.T) {
+func TestFailure_Retryable(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		platform *fake
@@ -224,7 +224,7 @@ func TestPassingFailures(t *testing.T) {
 	}
 }
 
-func TestHeadersWithoutEnd(t *testing.T) {
+func TestDial_HeadersWithoutEnd(t *testing.T) {
 	t.Parallel()
 	f := &fake{upgrade: func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, _ := http.NewResponseController(w).Hijack()
@@ -265,7 +265,7 @@ func TestRetryAfterOfEveryStep(t *testing.T) {
 	}
 }
 
-func TestRefusedTokenIsRenewedOnce(t *testing.T) {
+func TestTokens_RefusedTokenIsRenewedOnce(t *testing.T) {
 	t.Parallel()
 	n := 0
 	f := &fake{token: func(w http.ResponseWriter, _ *http.Request) {
@@ -288,7 +288,7 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 	assert.Len(t, f.requests("/oauth/token"), 2)
 }
 
-func TestTokenIsKeptUntilItIsOld(t *testing.T) {
+func TestTokens_CachedUntilRenewal(t *testing.T) {
 	t.Parallel()
 	f := &fake{socket: func(*websocket.Conn) {}} // ends at once
 	to := &witness{}
@@ -296,7 +296,7 @@ func TestTokenIsKeptUntilItIsOld(t *testing.T) {
 	assert.Greater(t, len(to.connected), 150)
 	tokens := f.requests("/oauth/token")
 	assert.Len(t, tokens, 4, "tokens live for an hour")
-	assert.Less(t, tokens[1].at.Sub(tokens[0].at), time.Hour, "and are renewed before")
+	assert.Less(t, tokens[1].at.Sub(tokens[0].at), time.Hour+time.Minute, "renewed at the first attempt that is less than a minute before the expiry, or later")
 }
 
 func TestSilence(t *testing.T) {
@@ -315,7 +315,7 @@ func TestSilence(t *testing.T) {
 	assert.Equal(t, 35*time.Second, end.At.Sub(end.LastActivity))
 }
 
-func TestOurOwnSlownessIsNoSilence(t *testing.T) {
+func TestSession_OwnBlockIsNotSilence(t *testing.T) {
 	t.Parallel()
 	f := &fake{socket: func(conn *websocket.Conn) {
 		_ = conn.WriteMessage(websocket.TextMessage, []byte("one"))
@@ -328,7 +328,7 @@ func TestOurOwnSlownessIsNoSilence(t *testing.T) {
 	assert.Len(t, to.connected, 1)
 }
 
-func TestHowSocketsEnd(t *testing.T) {
+func TestSession_CausesOfEnd(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		socket func(*websocket.Conn)
@@ -424,7 +424,7 @@ func gist(texts []string) []string {
 	return all
 }
 
-func TestStopInEveryState(t *testing.T) {
+func TestSession_StopInEveryState(t *testing.T) {
 	t.Parallel()
 	hang := func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -449,7 +449,7 @@ func TestStopInEveryState(t *testing.T) {
 	}
 }
 
-func TestGoodbye(t *testing.T) {
+func TestSession_CloseFrame(t *testing.T) {
 	t.Parallel()
 	var heard error
 	f := &fake{socket: func(conn *websocket.Conn) {
@@ -467,7 +467,7 @@ func TestGoodbye(t *testing.T) {
 	assert.Equal(t, Shutdown, to.ends[0].Cause)
 }
 
-func TestStoppedBeforeItBegan(t *testing.T) {
+func TestSession_StoppedBeforeRun(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -95,7 +95,7 @@ func (t *Tokens) get(ctx context.Context) (Access, *Failure) {
 	access, expires := accessOf(token, now)
 	grant := Grant{Expires: expires, ExcessScopes: excessScopes(t.credentials.Scopes, token)}
 	if t.credentials.Strict && len(grant.ExcessScopes) > 0 {
-		return Access{}, permanent(OverScoped, fmt.Errorf("%s: the token was granted %s beyond oauth2.scopes, and oauth2.strict_scopes refuses it; "+
+		return Access{}, permanent(OverScoped, fmt.Errorf("%s: the token was granted %s beyond oauth2::scopes, and oauth2::strict_scopes refuses it; "+
 			"take these scopes from the OAuth client, or use a dedicated one", what, scopeNames(grant.ExcessScopes)))
 	}
 	t.access = access
@@ -219,7 +219,7 @@ func tokenFailure(what string, err error, now time.Time) *Failure {
 	case passingErrorCode(retrieve.ErrorCode):
 		return retryable(Unavailable, fmt.Errorf("%s: %d %s, an OAuth error of the token endpoint", what, status, http.StatusText(status)))
 	case status == http.StatusBadRequest || status < http.StatusMultipleChoices && retrieve.ErrorCode != "":
-		return permanent(Unauthorized, fmt.Errorf("%s: %d %s, an OAuth error of the token endpoint; check oauth2.client_id, client_secret, scopes and token_url",
+		return permanent(Unauthorized, fmt.Errorf("%s: %d %s, an OAuth error of the token endpoint; check oauth2::client_id, client_secret, scopes and token_url",
 			what, status, http.StatusText(status)))
 	}
 	return statusFailure(what, retrieve.Response, true, now)

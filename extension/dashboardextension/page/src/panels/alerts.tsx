@@ -3,16 +3,16 @@
 
 import { duration, moment, plural } from '../format';
 import { Panel, type View } from '../panel';
-import { episodesOf, errorOf, grouped, numberOf, type Group, type Picture } from '../picture';
+import { episodesOf, errorOf, grouped, numberOf, type Group, type Snapshot } from '../snapshot';
 
 const mostFiring = 20;
 const mostEnded = 12;
 
 /** Alerts is what fires now, and what has fired in the range. */
 export function Alerts({ view }: { view: View }) {
-  const { picture } = view;
-  const groups = grouped(episodesOf(picture));
-  const rules = numberOf(picture, 'now', 'rules');
+  const { snapshot } = view;
+  const groups = grouped(episodesOf(snapshot));
+  const rules = numberOf(snapshot, 'now', 'rules');
   const firing = groups.filter((group) => group.end === undefined);
   const ended = groups.filter((group) => group.end !== undefined);
   const more = Math.max(0, firing.length - mostFiring) + Math.max(0, ended.length - mostEnded);
@@ -21,7 +21,7 @@ export function Alerts({ view }: { view: View }) {
       name="alerts"
       title="Alerts"
       note={rules === null ? undefined : plural(rules, 'rule') + ' watched'}
-      error={errorOf(picture, 'alerts', 'firing', 'now')}
+      error={errorOf(snapshot, 'alerts', 'firing', 'now')}
       empty={
         groups.length === 0 &&
         rules === null &&
@@ -33,7 +33,7 @@ export function Alerts({ view }: { view: View }) {
         {firing.length > 0 && (
           <ul class="episodes">
             {firing.slice(0, mostFiring).map((group) => (
-              <Alert key={group.rule + group.severity + group.lost} group={group} picture={picture} />
+              <Alert key={group.rule + group.severity + group.lost} group={group} snapshot={snapshot} />
             ))}
           </ul>
         )}
@@ -42,7 +42,7 @@ export function Alerts({ view }: { view: View }) {
             <h3>Earlier in this range</h3>
             <ul class="episodes ended">
               {ended.slice(0, mostEnded).map((group) => (
-                <Alert key={group.rule + group.start} group={group} picture={picture} />
+                <Alert key={group.rule + group.start} group={group} snapshot={snapshot} />
               ))}
             </ul>
           </>
@@ -53,17 +53,17 @@ export function Alerts({ view }: { view: View }) {
   );
 }
 
-function Alert({ group, picture }: { group: Group; picture: Picture }) {
+function Alert({ group, snapshot }: { group: Group; snapshot: Snapshot }) {
   const [first, ...others] = group.wheres;
-  const end = group.end ?? picture.grid.newest;
+  const end = group.end ?? snapshot.grid.newest;
   return (
     <li class={group.severity} data-alert={group.rule}>
       <span class="severity">{group.severity || 'alert'}</span>
       <span class="rule">{group.rule}</span>
       <span class="when">
-        {group.end === undefined ? 'since' : 'at'} {moment(group.start, picture.taken)} for{' '}
+        {group.end === undefined ? 'since' : 'at'} {moment(group.start, snapshot.taken)} for{' '}
         {duration(end - group.start)}
-        {group.lost && ', nothing heard since'}
+        {group.lost && ', no data since'}
       </span>
       <span class="where">
         {first}

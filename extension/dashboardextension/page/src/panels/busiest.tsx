@@ -3,19 +3,19 @@
 
 import { exact, percent, perSecond, written } from '../format';
 import { Panel, type View } from '../panel';
-import { busiestOf, errorOf, notReported, type Busy } from '../picture';
+import { busiestOf, errorOf, notReported, type Busy } from '../snapshot';
 
 /** Busiest is the series with most connections; each can be chosen. */
 export function Busiest({ view, onChoose }: { view: View; onChoose: (series: Busy) => void }) {
-  const { picture } = view;
-  const series = busiestOf(picture);
+  const { snapshot } = view;
+  const series = busiestOf(snapshot);
   const most = Math.max(1, ...series.map((one) => one.connections));
   return (
     <Panel
       name="busiest"
       title="Busiest series"
       note="choose one to see it alone"
-      error={errorOf(picture, 'busiest')}
+      error={errorOf(snapshot, 'busiest')}
       empty={series.length === 0 && 'No series has an open connection in the newest window.'}
     >
       <table class="busiest">

@@ -5,21 +5,21 @@ import { useMemo } from 'preact/hooks';
 
 import { count } from '../format';
 import { TimePanel, type View } from '../panel';
-import { errorOf, limits, numberOf, valuesOf } from '../picture';
+import { errorOf, limitsOf, numberOf, valuesOf } from '../snapshot';
 import type { Drawn } from '../timechart';
 
 /** Connections is the line of active connections, with the baseline and threshold that guard it. */
 export function Connections({ view }: { view: View }) {
-  const { picture, palette } = view;
+  const { snapshot, palette } = view;
   const lines = useMemo((): Drawn[] => {
     const limit = (kind: string, colour: string, shape: Drawn['shape']) =>
-      limits(picture, 'limits', kind).map((line): Drawn => ({ ...line, colour, shape }));
+      limitsOf(snapshot, 'limits', kind).map((line): Drawn => ({ ...line, colour, shape }));
     return [
-      { name: 'connections', values: valuesOf(picture, 'connections'), colour: palette.main, shape: 'area' },
+      { name: 'connections', values: valuesOf(snapshot, 'connections'), colour: palette.main, shape: 'area' },
       ...limit('baseline', palette.baseline, 'dotted').slice(0, 1), // it is the same for every severity
       ...limit('threshold', palette.limit, 'dashed'),
     ];
-  }, [picture, palette]);
+  }, [snapshot, palette]);
   return (
     <TimePanel
       name="connections"
@@ -29,8 +29,8 @@ export function Connections({ view }: { view: View }) {
       format={count}
       atLeast={5}
       explained
-      error={errorOf(picture, 'connections', 'limits')}
-      big={{ value: numberOf(picture, 'now', 'connections'), format: count, name: 'connections' }}
+      error={errorOf(snapshot, 'connections', 'limits')}
+      big={{ value: numberOf(snapshot, 'now', 'connections'), format: count, name: 'connections' }}
     />
   );
 }

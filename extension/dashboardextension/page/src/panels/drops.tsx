@@ -5,24 +5,24 @@ import { useMemo } from 'preact/hooks';
 
 import { percent } from '../format';
 import { TimePanel, type View } from '../panel';
-import { errorOf, limits, numberOf, valuesOf } from '../picture';
+import { errorOf, limitsOf, numberOf, valuesOf } from '../snapshot';
 import type { Drawn } from '../timechart';
 
 /** Drops is the drop rate of all and of the worst series, with the threshold that is watched. */
 export function Drops({ view }: { view: View }) {
-  const { picture, palette } = view;
+  const { snapshot, palette } = view;
   const lines = useMemo(
     (): Drawn[] => [
-      { name: 'worst series', values: valuesOf(picture, 'drops', 'worst'), colour: palette.lines[1]!, shape: 'line' },
-      { name: 'all', values: valuesOf(picture, 'drops', 'all'), colour: palette.main, shape: 'area' },
-      { name: 'judged by the rule', values: valuesOf(picture, 'drops', 'judged'), colour: palette.lines[2]!, shape: 'line' },
-      ...limits(picture, 'drops', 'threshold').map((line): Drawn => ({
+      { name: 'worst series', values: valuesOf(snapshot, 'drops', 'worst'), colour: palette.lines[1]!, shape: 'line' },
+      { name: 'all', values: valuesOf(snapshot, 'drops', 'all'), colour: palette.main, shape: 'area' },
+      { name: 'judged by the rule', values: valuesOf(snapshot, 'drops', 'judged'), colour: palette.lines[2]!, shape: 'line' },
+      ...limitsOf(snapshot, 'drops', 'threshold').map((line): Drawn => ({
         ...line,
         colour: palette.limit,
         shape: 'dashed',
       })),
     ],
-    [picture, palette],
+    [snapshot, palette],
   );
   return (
     <TimePanel
@@ -33,8 +33,8 @@ export function Drops({ view }: { view: View }) {
       lines={lines}
       format={percent}
       atLeast={1}
-      error={errorOf(picture, 'drops')}
-      big={{ value: numberOf(picture, 'now', 'drops'), format: percent, name: 'drops' }}
+      error={errorOf(snapshot, 'drops')}
+      big={{ value: numberOf(snapshot, 'now', 'drops'), format: percent, name: 'drops' }}
     />
   );
 }

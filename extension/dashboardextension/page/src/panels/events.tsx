@@ -5,39 +5,39 @@ import { useMemo } from 'preact/hooks';
 
 import { count } from '../format';
 import { TimePanel, type View } from '../panel';
-import { errorOf, valuesOf } from '../picture';
+import { errorOf, valuesOf } from '../snapshot';
 import type { Drawn } from '../timechart';
 
 /** Events is what went wrong on the streams: backpressure and protocol violations. */
 export function Events({ view }: { view: View }) {
-  const { picture, palette } = view;
+  const { snapshot, palette } = view;
   const lines = useMemo(
     (): Drawn[] => [
       {
         name: 'protocol violations',
-        values: valuesOf(picture, 'events', 'violations'),
+        values: valuesOf(snapshot, 'events', 'violations'),
         colour: palette.lines[1]!,
         shape: 'bar',
       },
       {
         name: 'backpressure',
-        values: valuesOf(picture, 'events', 'backpressure'),
+        values: valuesOf(snapshot, 'events', 'backpressure'),
         colour: palette.lines[2]!,
         shape: 'bar',
       },
     ],
-    [picture, palette],
+    [snapshot, palette],
   );
   return (
     <TimePanel
       name="events"
       title="Stream trouble"
-      note={picture.choice.channel && 'whatever the channel type'}
+      note={snapshot.choice.channel && 'whatever the channel type'}
       view={view}
       lines={lines}
       format={count}
       atLeast={4}
-      error={errorOf(picture, 'events')}
+      error={errorOf(snapshot, 'events')}
     />
   );
 }

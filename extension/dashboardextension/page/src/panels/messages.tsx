@@ -5,17 +5,17 @@ import { useMemo } from 'preact/hooks';
 
 import { perSecond } from '../format';
 import { TimePanel, type View } from '../panel';
-import { errorOf, numberOf, valuesOf } from '../picture';
+import { errorOf, numberOf, valuesOf } from '../snapshot';
 import type { Drawn } from '../timechart';
 
 /** Messages is the bars of messages per second. */
 export function Messages({ view }: { view: View }) {
-  const { picture, palette } = view;
+  const { snapshot, palette } = view;
   const lines = useMemo(
     (): Drawn[] => [
-      { name: 'sent and received', values: valuesOf(picture, 'messages'), colour: palette.second, shape: 'bar' },
+      { name: 'sent and received', values: valuesOf(snapshot, 'messages'), colour: palette.second, shape: 'bar' },
     ],
-    [picture, palette],
+    [snapshot, palette],
   );
   return (
     <TimePanel
@@ -25,8 +25,8 @@ export function Messages({ view }: { view: View }) {
       lines={lines}
       format={perSecond}
       atLeast={1}
-      error={errorOf(picture, 'messages')}
-      big={{ value: numberOf(picture, 'now', 'messages'), format: perSecond, name: 'messages' }}
+      error={errorOf(snapshot, 'messages')}
+      big={{ value: numberOf(snapshot, 'now', 'messages'), format: perSecond, name: 'messages' }}
     />
   );
 }

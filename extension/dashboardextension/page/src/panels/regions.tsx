@@ -3,19 +3,19 @@
 
 import { exact, percent, written } from '../format';
 import { Panel, type View } from '../panel';
-import { errorOf, regionsOf } from '../picture';
+import { errorOf, regionsOf } from '../snapshot';
 
 /** Regions ranks the regions by their drops in the range; each can be chosen. */
 export function Regions({ view, onChoose }: { view: View; onChoose: (region: string) => void }) {
-  const { picture } = view;
-  const regions = regionsOf(picture);
+  const { snapshot } = view;
+  const regions = regionsOf(snapshot);
   const most = Math.max(1, ...regions.map((one) => one.dropped));
   return (
     <Panel
       name="regions"
       title="Regions by drops"
       note="in this range; choose one to see it alone"
-      error={errorOf(picture, 'regions')}
+      error={errorOf(snapshot, 'regions')}
       empty={regions.length === 0 && 'No platform in this range reports drops.'}
     >
       <table class="busiest">

@@ -5,25 +5,25 @@ import { useMemo } from 'preact/hooks';
 
 import { milliseconds } from '../format';
 import { TimePanel, type View } from '../panel';
-import { errorOf, linesBy, valuesOf } from '../picture';
+import { errorOf, linesBy, valuesOf } from '../snapshot';
 import type { Drawn } from '../timechart';
 
 /** Skew is how far the platform's clock is from ours, for the regions where it is farthest. */
 export function Skew({ view }: { view: View }) {
-  const { picture, palette } = view;
+  const { snapshot, palette } = view;
   const lines = useMemo((): Drawn[] => {
-    const threshold = valuesOf(picture, 'skew', 'threshold');
+    const threshold = valuesOf(snapshot, 'skew', 'threshold');
     const limit = { colour: palette.limit, shape: 'dashed' } as const;
     return [
-      ...linesBy(picture, 'skew', 'skew', 'region').map((line, index): Drawn => ({
+      ...linesBy(snapshot, 'skew', 'skew', 'region').map((line, index): Drawn => ({
         ...line,
         colour: palette.lines[index % palette.lines.length]!,
         shape: 'line',
       })),
       { ...limit, name: 'threshold', values: threshold },
-      { ...limit, name: 'threshold below', values: threshold.map((value) => value && -value), untold: true },
+      { ...limit, name: 'threshold below', values: threshold.map((value) => value && -value), unlisted: true },
     ];
-  }, [picture, palette]);
+  }, [snapshot, palette]);
   return (
     <TimePanel
       name="skew"
@@ -33,7 +33,7 @@ export function Skew({ view }: { view: View }) {
       lines={lines}
       format={milliseconds}
       atLeast={50}
-      error={errorOf(picture, 'skew')}
+      error={errorOf(snapshot, 'skew')}
       empty={
         lines.every((line) => line.values.every((value) => value === null)) &&
         'No stream in this range has its clock measured. The drift processor does that.'

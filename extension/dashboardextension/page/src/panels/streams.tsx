@@ -3,22 +3,22 @@
 
 import { duration, exact, moment, written } from '../format';
 import { Panel, type View } from '../panel';
-import { errorOf, numberOf, streamsOf, type Picture, type Stream } from '../picture';
-import { most } from '../queries';
+import { errorOf, numberOf, streamsOf, type Snapshot, type Stream } from '../snapshot';
+import { limits } from '../queries';
 
 /** Streams is the health of every stream: which of its windows are there and complete. */
 export function Streams({ view }: { view: View }) {
-  const { picture } = view;
-  const streams = streamsOf(picture);
-  const rows = streams.slice(0, most.rows);
-  const others = (numberOf(picture, 'streams', 'number') ?? streams.length) - rows.length;
+  const { snapshot } = view;
+  const streams = streamsOf(snapshot);
+  const rows = streams.slice(0, limits.rows);
+  const others = (numberOf(snapshot, 'streams', 'number') ?? streams.length) - rows.length;
   return (
     <Panel
       name="streams"
       title="Stream health"
-      error={errorOf(picture, 'streams', 'rows')}
+      error={errorOf(snapshot, 'streams', 'rows')}
       empty={streams.length === 0 && 'No stream has been seen in the last day.'}
-      table={() => <Table streams={streams} picture={picture} />}
+      table={() => <Table streams={streams} snapshot={snapshot} />}
       head={
         <ul class="legend">
           <li>
@@ -35,7 +35,7 @@ export function Streams({ view }: { view: View }) {
     >
       <ol class="rows">
         {rows.map((stream) => (
-          <Row key={stream.region + '\n' + stream.tenant} stream={stream} picture={picture} />
+          <Row key={stream.region + '\n' + stream.tenant} stream={stream} snapshot={snapshot} />
         ))}
       </ol>
       {others > 0 && <p class="note">and {exact(others).text} more, none of them worse</p>}
@@ -45,8 +45,8 @@ export function Streams({ view }: { view: View }) {
 
 const height = { complete: 6, partial: 14, none: 14 };
 
-function Row({ stream, picture }: { stream: Stream; picture: Picture }) {
-  const { from, to } = picture.grid;
+function Row({ stream, snapshot }: { stream: Stream; snapshot: Snapshot }) {
+  const { from, to } = snapshot.grid;
   const at = (time: number) => (1000 * (time - from)) / (to - from);
   return (
     <li class={stream.state} data-stream={stream.region + '/' + stream.tenant}>
@@ -65,23 +65,23 @@ function Row({ stream, picture }: { stream: Stream; picture: Picture }) {
           />
         ))}
       </svg>
-      <span class="state">{told(stream, picture)}</span>
+      <span class="state">{stateText(stream, snapshot)}</span>
     </li>
   );
 }
 
-function told(stream: Stream, picture: Picture): string {
+function stateText(stream: Stream, snapshot: Snapshot): string {
   switch (stream.state) {
     case 'stopped':
-      return 'stopped ' + duration(picture.grid.newest - stream.seen) + ' ago';
+      return 'stopped ' + duration(snapshot.grid.newest - stream.seen) + ' ago';
     case 'quiet':
-      return 'quiet since ' + moment(stream.seen, picture.taken);
+      return 'quiet since ' + moment(stream.seen, snapshot.taken);
     default:
       return stream.state;
   }
 }
 
-function Table({ streams, picture }: { streams: Stream[]; picture: Picture }) {
+function Table({ streams, snapshot }: { streams: Stream[]; snapshot: Snapshot }) {
   return (
     <table>
       <caption class="unseen">Stream health</caption>
@@ -99,8 +99,8 @@ function Table({ streams, picture }: { streams: Stream[]; picture: Picture }) {
           <tr key={stream.region + '\n' + stream.tenant}>
             <th scope="row">{stream.region}</th>
             <td>{stream.tenant}</td>
-            <td>{told(stream, picture)}</td>
-            <td>{moment(stream.seen, picture.taken)}</td>
+            <td>{stateText(stream, snapshot)}</td>
+            <td>{moment(stream.seen, snapshot.taken)}</td>
             <td>{written(stream.connections, exact)}</td>
           </tr>
         ))}

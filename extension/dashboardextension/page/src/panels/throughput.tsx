@@ -3,17 +3,18 @@
 
 import { useMemo } from 'preact/hooks';
 
+import { rowsOf } from '../export';
 import { EChart, type Option } from '../echart';
 import { bytesPerSecond, moment, scaleTo, written } from '../format';
 import { Big, emptyText, isPartial, Panel, type View } from '../panel';
-import { errorOf, numberOf, valuesOf } from '../picture';
+import { errorOf, numberOf, valuesOf } from '../snapshot';
 import type { Palette } from '../theme';
 
-/** Throughput is the gauge of payload bytes per second, against the most there was in the range. */
+/** Throughput is the gauge of payload bytes per second, against the peak of the range. */
 export function Throughput({ view }: { view: View }) {
-  const { picture, palette } = view;
-  const values = useMemo(() => valuesOf(picture, 'throughput'), [picture]);
-  const now = numberOf(picture, 'now', 'throughput');
+  const { snapshot, palette } = view;
+  const values = useMemo(() => valuesOf(snapshot, 'throughput'), [snapshot]);
+  const now = numberOf(snapshot, 'now', 'throughput');
   const peak = Math.max(now ?? 0, ...values.map((value) => value ?? 0));
   const option = useMemo(() => optionOf(now, peak, palette), [now, peak, palette]);
   const none = now === null && values.every((value) => value === null);
@@ -21,8 +22,10 @@ export function Throughput({ view }: { view: View }) {
     <Panel
       name="throughput"
       title="Payload throughput"
-      error={errorOf(picture, 'throughput')}
-      empty={none && emptyText(picture)}
+      error={errorOf(snapshot, 'throughput')}
+      empty={none && emptyText(snapshot)}
+      image
+      rows={() => rowsOf([{ name: 'throughput, bytes per second', values }], snapshot.grid)}
       table={() => (
         <table>
           <caption class="unseen">Payload throughput</caption>
@@ -33,10 +36,10 @@ export function Throughput({ view }: { view: View }) {
             </tr>
           </thead>
           <tbody>
-            {picture.grid.points
+            {snapshot.grid.points
               .map((point, index) => (
                 <tr key={point}>
-                  <th scope="row">{moment(Math.min(point, picture.grid.newest), picture.taken)}</th>
+                  <th scope="row">{moment(Math.min(point, snapshot.grid.newest), snapshot.taken)}</th>
                   <td>{written(values[index], bytesPerSecond)}</td>
                 </tr>
               ))
@@ -51,7 +54,7 @@ export function Throughput({ view }: { view: View }) {
           label={`Payload throughput: ${written(now, bytesPerSecond)}, at most ${written(peak, bytesPerSecond)} in this range.`}
         />
         <div class="reading">
-          <Big value={now} format={bytesPerSecond} name="throughput" partial={isPartial(view)} picture={picture} />
+          <Big value={now} format={bytesPerSecond} name="throughput" partial={isPartial(view)} snapshot={snapshot} />
         </div>
         <p class="note">
           peak <b>{written(peak, bytesPerSecond)}</b> · scale to {written(scaleTo(peak), bytesPerSecond)}

@@ -3,7 +3,7 @@
 
 import { bytes, exact, total, written, type Format } from '../format';
 import { Panel, type View } from '../panel';
-import { errorOf, notReported, totalOf } from '../picture';
+import { errorOf, notReported, totalOf } from '../snapshot';
 import { totals, type Total } from '../queries';
 
 const named: Record<Total, { name: string; format: Format }> = {
@@ -20,13 +20,13 @@ const named: Record<Total, { name: string; format: Format }> = {
 
 /** Totals is the running totals, which are exact, and what of them fell into the range. */
 export function Totals({ view }: { view: View }) {
-  const { picture } = view;
-  const rows = totals.map((total) => ({ total, ...named[total], ...totalOf(picture, total) }));
+  const { snapshot } = view;
+  const rows = totals.map((total) => ({ total, ...named[total], ...totalOf(snapshot, total) }));
   return (
     <Panel
       name="totals"
       title="Totals"
-      error={errorOf(picture, 'running', 'before')}
+      error={errorOf(snapshot, 'running', 'before')}
       empty={rows.every((row) => row.running === null) && 'No window in this range.'}
     >
       <table class="totals">

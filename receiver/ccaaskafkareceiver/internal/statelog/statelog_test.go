@@ -1,0 +1,101 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package statelog
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// Pieces that are set, changed and deleted by a writer, and by another one that goes
+// on where it ended, are what a reader of the topic finds, whether or not the topic
+// has been compacted.
+func TestSnapshot_HoldsWhatWasWritten(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		want := map[string][]byte{}
+		var topic []Record
+		var layout Writer
+		for range 40 {
+			name := fmt.Sprintf("piece/%d", random.IntN(5))
+			if random.IntN(4) == 0 {
+				topic = append(topic, layout.Delete(name)...)
+				delete(want, name)
+			} else {
+				value := bytes.Repeat([]byte{byte(random.IntN(256))}, random.IntN(3*ChunkSize))
+				topic = append(topic, layout.Set(name, value)...)
+				want[name] = value
+			}
+			if random.IntN(10) == 0 { // another writer begins with what it reads
+				layout = Writer{}
+				set := read(topic)
+				for name := range want {
+					set.Take(&layout, name)
+				}
+			}
+			if random.IntN(10) == 0 {
+				topic = compacted(topic)
+			}
+		}
+		set := read(topic)
+		for i := range 5 {
+			name := fmt.Sprintf("piece/%d", i)
+			got := set.Take(new(Writer), name)
+			assert.Truef(t, bytes.Equal(want[name], got), "seed %d: %s: %d bytes, want %d", seed, name, len(got), len(want[name]))
+			assert.Nil(t, set.Take(new(Writer), name), "a piece is given once")
+		}
+		assert.Emptyf(t, set.values, "seed %d: nothing is left behind", seed)
+	}
+}
+
+func read(topic []Record) *Snapshot {
+	var set Snapshot
+	for _, record := range topic {
+		set.Add(record)
+	}
+	return &set
+}
+
+func compacted(topic []Record) (kept []Record) {
+	latest := map[string]int{}
+	for i, record := range topic {
+		latest[string(record.Key)] = i
+	}
+	for i, record := range topic {
+		if latest[string(record.Key)] == i && record.Value != nil {
+			kept = append(kept, record)
+		}
+	}
+	return kept
+}
+
+func TestWriter_RecordsAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, 1, ChunkSize - 1, ChunkSize, ChunkSize + 1, 5 * ChunkSize} {
+		for _, record := range new(Writer).Set("piece", make([]byte, size)) {
+			assert.LessOrEqual(t, len(record.Value), ChunkSize+binary.MaxVarintLen64)
+			assert.NotEmpty(t, record.Value, "one without a value would remove the piece")
+		}
+	}
+}
+
+func FuzzTake(f *testing.F) {
+	f.Add([]byte{3, 'a'}, []byte("b"), []byte("c"))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}, []byte("b"), []byte{})
+	f.Add([]byte{0xff}, []byte{}, []byte{})
+	f.Fuzz(func(t *testing.T, first, second, third []byte) {
+		var set Snapshot
+		for i, value := range [][]byte{first, second, third} {
+			set.Add(Record{Key: chunkKey("piece", i), Value: value})
+		}
+		got := set.Take(new(Writer), "piece")
+		assert.LessOrEqual(t, len(got), len(first)+len(second)+len(third))
+	})
+}
