@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 address=127.0.0.1:${CCAASSIM_PORT:-8080}
 page=${CCAAS_DASHBOARD:-localhost:3080}
 data=${CCAAS_DATA:-./data}
+alertmanager=${CCAAS_ALERTMANAGER_API:-localhost:9093}
 
 # Three tenants in three regions. Connections drop in bulk in one of them, a campaign triples one tenant's traffic, the
 # clock of one region is ahead, and now and then the socket is reset.
@@ -31,7 +32,13 @@ cat <<-END
 	    http://$page
 
 	The first windows appear within 20 seconds. Every few minutes connections drop, or a campaign begins, and alerts
-	are delivered to a webhook and printed here. Also:
+	are printed here: one notification for all alerts of a rule in a region. Silence one for an hour:
+
+	    curl -H 'Content-Type: application/json' http://$alertmanager/api/v2/silences -d '{"createdBy":"me","comment":"known",
+	      "matchers":[{"name":"alertname","value":"ws_clock_skew","isRegex":false}],"startsAt":"$(date -u +%FT%TZ)","endsAt":"$(date -u -d '+1 hour' +%FT%TZ 2>/dev/null || date -u -v+1H +%FT%TZ)"}'
+	    amtool --alertmanager.url http://$alertmanager silence add alertname=ws_clock_skew --comment known
+
+	Also:
 
 	    http://${CCAAS_HEALTH:-localhost:13133}/?verbose    status of each component
 	    http://$address/truth      ground truth of the simulator
@@ -41,8 +48,9 @@ cat <<-END
 	Ctrl-C stops both. The measurements stay in $data, and are shown again the next time.
 
 END
-CCAAS_ENDPOINT=ws://$address CCAAS_WEBHOOK=http://$address/sink/alerts bin/otelcol-ccaas --config config/quickstart.yaml || {
+CCAAS_ENDPOINT=ws://$address CCAAS_WEBHOOK=http://$address/sink/alerts bin/otelcol-ccaas --config config/quickstart.yaml \
+	--set "service::pipelines::logs/alerts::exporters=[alertmanager]" || {
 	echo "The collector stopped, see above. Is an address in use? Choose others:" \
-		"CCAAS_DASHBOARD=localhost:13080 CCAAS_HEALTH=localhost:23133 make run" >&2
+		"CCAAS_DASHBOARD=localhost:13080 CCAAS_HEALTH=localhost:23133 CCAAS_ALERTMANAGER_API=localhost:19093 make run" >&2
 	exit 1
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -68,8 +69,10 @@ func (s *sink) answered(w *Webhook, status int) {
 
 // lineOf is a webhook in one line: the main fields of an alert, or the complete body.
 func lineOf(body []byte) string {
-	if head := headOf(body); head != "" {
-		return head
+	for _, head := range []func([]byte) string{headOf, groupOf} {
+		if line := head(body); line != "" {
+			return line
+		}
 	}
 	var line bytes.Buffer
 	if json.Compact(&line, body) != nil {
@@ -105,6 +108,31 @@ func headOf(body []byte) string {
 		words = append(words, fmt.Sprintf("%q", alert.Context))
 	}
 	return strings.Join(slices.DeleteFunc(words, func(word string) bool { return word == "" }), " ")
+}
+
+// groupOf is a notification of Alertmanager in one line: status, number of alerts, labels of
+// the group and the tenants; empty when the body is none.
+func groupOf(body []byte) string {
+	var notification struct {
+		Status string            `json:"status"`
+		Group  map[string]string `json:"groupLabels"`
+		Alerts []struct {
+			Labels map[string]string `json:"labels"`
+		} `json:"alerts"`
+	}
+	if json.Unmarshal(body, &notification) != nil || len(notification.Alerts) == 0 {
+		return ""
+	}
+	words := []string{notification.Status, fmt.Sprintf("%d alerts", len(notification.Alerts))}
+	for _, name := range slices.Sorted(maps.Keys(notification.Group)) {
+		words = append(words, notification.Group[name])
+	}
+	var tenants []string
+	for _, alert := range notification.Alerts {
+		tenants = append(tenants, alert.Labels["tenant_id"])
+	}
+	slices.Sort(tenants)
+	return strings.Join(append(words, strings.Join(slices.Compact(tenants), ",")), " ")
 }
 
 func (s *sink) latest() (received int64, webhooks []Webhook) {

@@ -54,7 +54,8 @@ func TestLineOfAWebhook(t *testing.T) {
 	for body, line := range map[string]string{
 		`{"alert_type":"critical","metric":"ws_connection_drop_rate","value":4.5454545,"threshold":2,"region":"eu-west-1",
 			"tenant_id":"acme_corp","context":"Look.","status":"firing","snapshot":{"ws.drop_rate":4.5454545}}`: `firing critical ws_connection_drop_rate eu-west-1 acme_corp value 4.545 threshold 2 "Look."`,
-		`{"alert_type":"warning","metric":"r","value":null,"threshold":null,"channel_type":"voice","context":"Look.","status":"resolved"}`: `resolved warning r voice`,
+		`{"alert_type":"warning","metric":"r","value":null,"threshold":null,"channel_type":"voice","context":"Look.","status":"resolved"}`:                                           `resolved warning r voice`,
+		`{"status":"firing","groupLabels":{"region":"eu-west-1","alertname":"r"},"alerts":[{"labels":{"tenant_id":"b"}},{"labels":{"tenant_id":"a"}},{"labels":{"tenant_id":"b"}}]}`: `firing 3 alerts r eu-west-1 a,b`,
 		`{"status": "firing"}`: `{"status":"firing"}`,
 		"no\njson":             `"no\njson"`,
 		"[1, 2]":               `[1,2]`,
