@@ -5,7 +5,7 @@
 // but the lag of its events: our time of arrival less the platform's time.
 //
 // A lag is the delay on the way, which is never negative and now and then small,
-// less the platform's offset. So the lowest lags tell the offset and the others
+// less the platform's offset. So the lowest lags show the offset and the others
 // the delay, as in the clock filter of NTP (RFC 5905, section 10). Here there is
 // no request and no answer, only one direction; what stands in their place:
 //

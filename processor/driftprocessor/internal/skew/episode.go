@@ -6,16 +6,16 @@ package skew
 import "time"
 
 // release is the share of a limit below which an episode ends, so that an offset
-// at the limit does not begin one with every breath.
+// near the limit does not flap.
 const release = 0.8
 
-// Episode tells whether an offset is beyond a limit.
+// Episode reports whether an offset is beyond a limit, with hysteresis.
 type Episode struct {
 	Limit time.Duration
 	On    bool
 }
 
-// Judge takes the present offset.
+// Judge updates the episode with the present offset.
 func (e *Episode) Judge(offset time.Duration) {
 	limit := float64(e.Limit)
 	if e.On {

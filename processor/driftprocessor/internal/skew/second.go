@@ -22,8 +22,8 @@ type second struct {
 
 func emptySecond() second { return second{near: nothing, under: nothing} }
 
-// mostlyBelow tells a second of another level from one in which a few events were
-// stamped with a time to come. Those move no clock.
+// mostlyBelow reports whether most events of the second are below the floor: another
+// level, and not a few events with a time in the future.
 func (s *second) mostlyBelow() bool { return 2*s.below > s.events }
 
 // lag is the second's: the lowest one, unless only a minority is below the floor.

@@ -16,9 +16,9 @@ const (
 	Both     Culprit = "both"
 )
 
-// Blame tells whose clock is wrong, given how far the platform is ahead of us and
+// AttributeFault returns whose clock is wrong, given how far the platform is ahead of us and
 // how far we are ahead of the true time.
-func Blame(skew, host, tolerance time.Duration) Culprit {
+func AttributeFault(skew, host, tolerance time.Duration) Culprit {
 	hostWrong := host.Abs() > tolerance
 	platformWrong := (skew + host).Abs() > tolerance
 	switch {
@@ -31,7 +31,7 @@ func Blame(skew, host, tolerance time.Duration) Culprit {
 	}
 }
 
-// Verdict is what a Watch makes of a reading of our own clock.
+// Verdict is the result of a reading of our own clock.
 type Verdict int
 
 // The verdicts.
