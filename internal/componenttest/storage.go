@@ -65,16 +65,30 @@ func (s *Storage) Written() int {
 	return s.written
 }
 
-// Change changes the content directly.
-func (s *Storage) Change(change func(data map[string][]byte)) {
+// CutOff reports whether writes fail because of FailAfter.
+func (s *Storage) CutOff() bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	change(s.data)
+	return s.left == 0
+}
+
+// Data is a copy of the content.
+func (s *Storage) Data() map[string][]byte {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return maps.Clone(s.data)
+}
+
+// Put sets a key from outside, whatever fails.
+func (s *Storage) Put(key string, value []byte) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.data[key] = value
 }
 
 // Has reports whether there is a key.
-func (s *Storage) Has(key string) (ok bool) {
-	s.Change(func(data map[string][]byte) { _, ok = data[key] })
+func (s *Storage) Has(key string) bool {
+	_, ok := s.Data()[key]
 	return ok
 }
 

@@ -15,8 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -25,6 +23,7 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -130,30 +129,7 @@ type member struct {
 	*kafkaReceiver
 	emitted *windows
 	stop    func()
-
-	mutex    sync.Mutex
-	statuses []*componentstatus.Event
-}
-
-// host notes the statuses that are reported.
-type host struct {
-	component.Host
-	*member
-}
-
-func (h host) Report(event *componentstatus.Event) {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	h.statuses = append(h.statuses, event)
-}
-
-func (m *member) lastStatus() *componentstatus.Event {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	if len(m.statuses) == 0 {
-		return nil
-	}
-	return m.statuses[len(m.statuses)-1]
+	host    *owntest.Host
 }
 
 // newMember makes a collector that has not joined the group.
@@ -178,7 +154,7 @@ func memberWith(t testing.TB, config *Config, emitted *windows, p processor.Logs
 	}
 	r, err := newReceiver(set, config, p)
 	require.NoError(t, err)
-	m := &member{kafkaReceiver: r, emitted: emitted}
+	m := &member{kafkaReceiver: r, emitted: emitted, host: owntest.NewHost(nil)}
 	m.stop = sync.OnceFunc(func() {
 		require.NoError(t, r.Shutdown(context.Background()))
 		require.NoError(t, p.Shutdown(context.Background()))
@@ -191,7 +167,7 @@ func memberWith(t testing.TB, config *Config, emitted *windows, p processor.Logs
 func (m *member) byHand(t testing.TB) *member {
 	t.Helper()
 	var err error
-	m.status = newStatus(host{nil, m}.Report)
+	m.status = newStatus(m.host.Report)
 	m.connect, err = m.config.connect(t.Context(), componenttest.NewNopHost(), m.set.Logger)
 	require.NoError(t, err)
 	m.member, err = kgo.NewClient(m.connect...)

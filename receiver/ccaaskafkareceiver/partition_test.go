@@ -287,10 +287,10 @@ func TestAnnounce_WithoutOwnerIsAnError(t *testing.T) {
 	}{Logs: consumertest.NewNop()}).byHand(t)
 	m.assign(t.Context(), []int32{0})
 	eventually(t, func() error {
-		if status := m.lastStatus(); status == nil || status.Status() != componentstatus.StatusRecoverableError {
+		if status := m.host.LastEvent(); status == nil || status.Status() != componentstatus.StatusRecoverableError {
 			return errors.New("the status is not an error")
 		}
 		return nil
 	})
-	assert.ErrorContains(t, m.lastStatus().Err(), "put a ws_window processor behind ccaas_kafka")
+	assert.ErrorContains(t, m.host.LastEvent().Err(), "put a ws_window processor behind ccaas_kafka")
 }

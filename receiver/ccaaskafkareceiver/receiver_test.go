@@ -47,15 +47,15 @@ func TestStatus_UnreachableBrokers(t *testing.T) {
 	config := createDefaultConfig().(*Config)
 	config.Brokers = []string{"127.0.0.1:1"}
 	m := newMember(t, config, newWindows())
-	require.NoError(t, m.Start(t.Context(), host{componenttest.NewNopHost(), m}))
+	require.NoError(t, m.Start(t.Context(), m.host))
 	eventually(t, func() error {
-		if m.lastStatus() == nil {
+		if m.host.LastEvent() == nil {
 			return errors.New("there is no status")
 		}
 		return nil
 	})
-	assert.Equal(t, componentstatus.StatusRecoverableError, m.lastStatus().Status())
-	assert.ErrorContains(t, m.lastStatus().Err(), "brokers: 127.0.0.1:1: cannot query the end offsets of ccaas_events")
+	assert.Equal(t, componentstatus.StatusRecoverableError, m.host.LastEvent().Status())
+	assert.ErrorContains(t, m.host.LastEvent().Err(), "brokers: 127.0.0.1:1: cannot query the end offsets of ccaas_events")
 }
 
 // Partitions and the group may be in trouble at the same time; all is well when none
