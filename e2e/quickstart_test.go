@@ -35,7 +35,7 @@ func startQuickstart(t *testing.T, data string) quickstart {
 		fmt.Sprintf("CCAASSIM_PORT=%d", freePort(t)), fmt.Sprintf("CCAAS_HEALTH=localhost:%d", freePort(t)),
 		fmt.Sprintf("CCAAS_ALERTMANAGER_API=localhost:%d", freePort(t)))
 	q.Stdout, q.Stderr = &q.output, &q.output
-	q.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C goes to the whole group
+	q.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C goes to the process group
 	require.NoError(t, q.Start())
 	t.Cleanup(func() {
 		q.interrupt()
@@ -51,7 +51,7 @@ func (q quickstart) interrupt() { _ = syscall.Kill(-q.Process.Pid, syscall.SIGIN
 
 var groupedNotification = regexp.MustCompile(`webhook /sink/alerts 204 firing \d+ alerts ws_clock_skew ap-southeast-2 `)
 
-// The quick start as a stranger runs it: a page, windows to ask for, alerts that are
+// The quick start as a new user runs it: a page, windows to ask for, alerts that are
 // delivered and printed; nothing is left behind by Ctrl-C but what was measured.
 func TestQuickStart(t *testing.T) {
 	t.Parallel()
