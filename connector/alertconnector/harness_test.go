@@ -115,9 +115,12 @@ func (r *running) bodies() []body {
 
 const day = 24 * 60 * 60 * 1000
 
-// window is a window of the usual series, with metrics beside each other.
+// acme is the series of most tests.
+var acme = wsevent.Tags{TenantID: "acme_corp", Region: "eu-west-1", ChannelType: "webmessaging"}
+
+// window is a window of acme, with metrics beside each other.
 func window(end int64, values map[string]float64) pmetric.Metrics {
-	return windowOf(wsevent.Tags{TenantID: "acme_corp", Region: "eu-west-1", ChannelType: "webmessaging"}, end, values)
+	return windowOf(acme, end, values)
 }
 
 func windowOf(tags wsevent.Tags, end int64, values map[string]float64) pmetric.Metrics {

@@ -95,11 +95,11 @@ func TestADamagedFileIsSetAsideAndTheOthersAreUsed(t *testing.T) {
 
 			files, logs := startOn(t, directory)
 			require.Equal(t, 1, logs.Len(), logs.All())
-			told := logs.All()[0]
-			assert.Contains(t, told.Message, "set aside")
-			assert.Equal(t, path, told.ContextMap()["file"])
-			assert.NotEmpty(t, told.ContextMap()["error"])
-			aside, err := os.ReadFile(told.ContextMap()["kept_as"].(string))
+			entry := logs.All()[0]
+			assert.Contains(t, entry.Message, "set aside")
+			assert.Equal(t, path, entry.ContextMap()["file"])
+			assert.NotEmpty(t, entry.ContextMap()["error"])
+			aside, err := os.ReadFile(entry.ContextMap()["kept_as"].(string))
 			require.NoError(t, err)
 			assert.Equal(t, content, aside, "it is kept as it was")
 			for id, want := range map[component.ID]string{windows: "", alerts: "value"} {
@@ -110,7 +110,7 @@ func TestADamagedFileIsSetAsideAndTheOthersAreUsed(t *testing.T) {
 				require.NoError(t, c.Close(t.Context()))
 			}
 			_, logs = startOn(t, directory)
-			assert.Empty(t, logs.All(), "it is told once")
+			assert.Empty(t, logs.All(), "it is logged once")
 		})
 	}
 }

@@ -8,5 +8,5 @@
 //
 // The exporter can by itself only go by all attributes of a resource, the channel
 // type among them, which would scatter a stream over partitions. It asks an
-// extension when it is told to.
+// extension if it is configured.
 package streampartitionerextension

@@ -19,7 +19,7 @@ type partitionerExtension struct {
 	component.StartFunc
 	component.ShutdownFunc
 	logger *zap.Logger
-	told   sync.Once
+	logged sync.Once
 }
 
 // GetPartitioner gives the partitioner that goes by the stream.
@@ -50,7 +50,7 @@ const none = -1
 func (t topicPartitioner) Partition(message *kgo.Record, partitions int) int {
 	key, err := stream.Key(message.Value)
 	if err != nil {
-		t.told.Do(func() {
+		t.logged.Do(func() {
 			t.logger.Error("A message cannot be placed by its stream, so it is refused. "+
 				"Set encoding: otlp_proto and partition_logs_by_resource_attributes: true in the kafka exporter", zap.Error(err))
 		})
