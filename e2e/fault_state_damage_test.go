@@ -78,7 +78,7 @@ func TestFaultStateDamaged(t *testing.T) {
 
 // What a collector says of damage.
 const (
-	setAside  = "A file of state is damaged. It was set aside"
+	setAside  = "State file is damaged; it is quarantined"
 	partly    = "Saved state is damaged; it is quarantined"
 	repaired  = "Encountered WAL read error, attempting repair"
 	unnoticed = ""

@@ -22,12 +22,12 @@ type partitionerExtension struct {
 	logged sync.Once
 }
 
-// GetPartitioner gives the partitioner that goes by the stream.
+// GetPartitioner returns the partitioner by stream.
 func (e *partitionerExtension) GetPartitioner() kgo.Partitioner { return partitioner{e} }
 
 type partitioner struct{ *partitionerExtension }
 
-// ForTopic gives the partitioner of a topic.
+// ForTopic returns the partitioner of a topic.
 func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
 	return topicPartitioner{p, kgo.StickyKeyPartitioner(nil).ForTopic(topic)}
 }
@@ -39,14 +39,14 @@ type topicPartitioner struct {
 	keyed kgo.TopicPartitioner
 }
 
-// RequiresConsistency keeps a stream where it is while its partition is away.
+// RequiresConsistency keeps a stream in its partition while that is unavailable.
 func (topicPartitioner) RequiresConsistency(*kgo.Record) bool { return true }
 
-// none is no partition: the exporter fails with it, instead of putting a message
-// where nobody expects it.
+// none is no partition: the exporter fails with it, instead of sending a message
+// to a wrong partition.
 const none = -1
 
-// Partition gives the place of a message.
+// Partition returns the partition of a message.
 func (t topicPartitioner) Partition(message *kgo.Record, partitions int) int {
 	key, err := stream.Key(message.Value)
 	if err != nil {
