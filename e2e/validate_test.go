@@ -100,13 +100,13 @@ func TestValidateCommentedBlocks(t *testing.T) {
 			text, err := os.ReadFile("../config/" + name)
 			require.NoError(t, err)
 			blocks := 0
-			whole := commentedBlock.ReplaceAllStringFunc(string(text), func(block string) string {
+			complete := commentedBlock.ReplaceAllStringFunc(string(text), func(block string) string {
 				blocks++
 				return strings.ReplaceAll(block, "# ", "")
 			})
 			require.Positive(t, blocks)
 			path := filepath.Join(t.TempDir(), "config.yaml")
-			require.NoError(t, os.WriteFile(path, []byte(whole), 0o600))
+			require.NoError(t, os.WriteFile(path, []byte(complete), 0o600))
 			run := func(path, variable string) string {
 				command := exec.CommandContext(t.Context(), built(t, "otelcol-ccaas"), "validate", "--config", path)
 				command.Env = append(append(os.Environ(), someSecrets...), variable, "KAFKA_USERNAME=user")

@@ -22,7 +22,6 @@ var pending = []string{
 	"cmd/ccaassim",
 	"connector/alertconnector",
 	"docs/security.md",
-	"e2e",
 	"extension/dashboardextension",
 	"processor/driftprocessor",
 	"processor/wswindowprocessor",
