@@ -221,7 +221,7 @@ service:
 	}
 	out, err := run("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:x\nDTSTART:2026-12-01\nEND:VEVENT\nEND:VCALENDAR\n")
 	require.Error(t, err)
-	assert.Contains(t, out, "ical: "+calendar+`: cannot be read: line 4: event "x": DTSTART: "2026-12-01" is no time`)
+	assert.Contains(t, out, "ical: "+calendar+`: cannot be read: line 4: event "x": DTSTART: "2026-12-01" is not a time`)
 
 	out, err = run("BEGIN:VCALENDAR\nEND:VCALENDAR\n")
 	require.NoError(t, err, out)

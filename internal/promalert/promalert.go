@@ -108,6 +108,7 @@ func annotations(rule, id string, body map[string]any) map[string]string {
 		wsevent.KeyBaseline:       wsevent.KeyBaseline,
 		wsevent.KeyRunbookURL:     wsevent.KeyRunbookURL,
 		wsevent.KeyReason:         wsevent.KeyReason,
+		wsevent.KeyFaultDomain:    wsevent.KeyFaultDomain,
 	} {
 		if value := Plain(body[from]); value != "" {
 			all[key] = value
