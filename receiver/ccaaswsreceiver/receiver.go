@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -48,6 +49,7 @@ type wsReceiver struct {
 
 	api     api.API
 	client  *http.Client
+	dial    func(ctx context.Context, network, address string) (net.Conn, error) // of sockets; nil: TCP. Tests set it
 	stop    context.CancelFunc // of the sessions
 	abort   context.CancelFunc // of the senders
 	running sync.WaitGroup
