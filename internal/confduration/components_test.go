@@ -17,6 +17,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector"
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/fileexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/influxdbexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/prometheusremotewriteexporter"
@@ -43,6 +44,7 @@ func components() map[component.Factory]bool {
 		alertconnector.NewFactory():                true,
 		wsmetricsconnector.NewFactory():            false,
 		webhookexporter.NewFactory():               true,
+		alertmanagerexporter.NewFactory():          true,
 		prometheusremotewriteexporter.NewFactory(): true,
 		fileexporter.NewFactory():                  true,
 		influxdbexporter.NewFactory():              true,

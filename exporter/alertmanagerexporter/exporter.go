@@ -1,0 +1,204 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package alertmanagerexporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter/internal/embedded"
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert/alertlog"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+)
+
+// alertmanagerExporter is the component around the embedded Alertmanager.
+type alertmanagerExporter struct {
+	config    *Config
+	set       exporter.Settings
+	logger    *zap.Logger
+	telemetry *metadata.TelemetryBuilder
+	status    *status
+	webhooks  map[string]*webhook
+
+	engine  *embedded.Engine
+	server  *http.Server
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+}
+
+func newExporter(ctx context.Context, set exporter.Settings, config *Config) (exporter.Logs, error) {
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	e := &alertmanagerExporter{
+		config: config, set: set, logger: set.Logger, telemetry: telemetry,
+		status: newStatus(), webhooks: map[string]*webhook{},
+	}
+	for name, one := range config.Webhooks {
+		if e.webhooks[name], err = newWebhook(name, one, set.TelemetrySettings, telemetry); err != nil {
+			return nil, err
+		}
+	}
+	return exporterhelper.NewLogs(ctx, set, config, e.push,
+		exporterhelper.WithStart(e.start),
+		exporterhelper.WithShutdown(e.shutdown),
+		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
+		exporterhelper.WithTimeout(exporterhelper.TimeoutConfig{}),
+		exporterhelper.WithRetry(e.retry()),
+		exporterhelper.WithQueue(config.QueueConfig),
+	)
+}
+
+// retry is disabled without a queue: the sender still has its records then.
+func (e *alertmanagerExporter) retry() configretry.BackOffConfig {
+	retry := e.config.RetryConfig
+	retry.Enabled = retry.Enabled && e.config.QueueConfig.HasValue()
+	return retry
+}
+
+func (e *alertmanagerExporter) start(ctx context.Context, host component.Host) error {
+	if err := e.open(ctx, host); err != nil {
+		return errors.Join(err, e.shutdown(ctx))
+	}
+	return nil
+}
+
+func (e *alertmanagerExporter) open(ctx context.Context, host component.Host) error {
+	e.status.host = host
+	notifiers := map[string]embedded.Notifier{}
+	for name, one := range e.webhooks {
+		if err := one.open(ctx, host, e.set.TelemetrySettings); err != nil {
+			return err
+		}
+		notifiers[name] = one
+	}
+	external, err := e.config.externalURL()
+	if err != nil {
+		return fmt.Errorf("external_url: %w", err)
+	}
+	registry := prometheus.NewRegistry()
+	e.engine, err = embedded.Open(embedded.Options{ //nolint:contextcheck // it lives longer than Start
+		Directory: e.config.Directory, Retention: e.config.Retention, ExternalURL: external,
+		MaxAlerts: e.config.Limits.Alerts, MaxGroups: e.config.Limits.Groups, MaxSilences: e.config.Limits.Silences,
+		Webhooks: notifiers, OnNotify: e.notified, Registry: registry,
+		Logger: slog.New(zapslog.NewHandler(e.logger.Core())),
+	})
+	if err != nil {
+		return fmt.Errorf("directory: %w", err)
+	}
+	if err = (&bridge{registry: registry}).register(e.telemetry); err != nil {
+		return err
+	}
+	source, err := e.config.source()
+	if err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	sum, err := source.Sum() // before it is read, so that no change in between is missed
+	if err == nil {
+		err = e.engine.Apply(source) //nolint:contextcheck // it lives longer than Start
+	}
+	if err != nil {
+		return fmt.Errorf("config_file, config: %w", err)
+	}
+	if source.Path != "" && e.config.ReloadInterval > 0 {
+		var watching context.Context
+		watching, e.cancel = context.WithCancel(context.WithoutCancel(ctx)) // Start's context ends with Start
+		e.running.Go(func() { e.watch(watching, source, sum) })
+	}
+	return e.serve(ctx, host)
+}
+
+func (e *alertmanagerExporter) shutdown(ctx context.Context) error {
+	var errs []error
+	if e.server != nil {
+		errs = append(errs, e.server.Shutdown(ctx))
+	}
+	if e.cancel != nil {
+		e.cancel()
+	}
+	e.running.Wait()
+	if e.engine != nil {
+		errs = append(errs, e.engine.Close())
+	}
+	for _, one := range e.webhooks {
+		errs = append(errs, one.close())
+	}
+	e.telemetry.Shutdown()
+	return errors.Join(errs...)
+}
+
+// notified is called with the result of each attempt to notify.
+func (e *alertmanagerExporter) notified(receiver, integration string, err error) {
+	if err != nil {
+		err = fmt.Errorf("receiver %s: %s: %w", receiver, integration, err)
+	}
+	e.status.set(receiver+"/"+integration, err, false, time.Now())
+}
+
+// push returns when the alerts are on disk. A record that is no alert is dropped, since it
+// would be refused again.
+func (e *alertmanagerExporter) push(ctx context.Context, logs plog.Logs) error {
+	alerts, invalid := alertsOf(logs, time.Now(), e.config.ExpireAfter)
+	rejected, err := e.engine.Put(ctx, alerts)
+	if err != nil {
+		e.status.set("state", err, false, time.Now())
+		return err
+	}
+	e.status.set("state", nil, false, time.Now())
+	e.dropped(ctx, "invalid", append(invalid, rejected.Invalid...))
+	e.dropped(ctx, "limit", rejected.Limit)
+	if len(alerts) > 0 {
+		e.status.set("limit", errors.Join(rejected.Limit...), true, time.Now())
+	}
+	return nil
+}
+
+func (e *alertmanagerExporter) dropped(ctx context.Context, reason string, errs []error) {
+	if len(errs) == 0 {
+		return
+	}
+	e.telemetry.AlertmanagerDroppedRecords.Add(ctx, int64(len(errs)), metric.WithAttributes(attribute.String("reason", reason)))
+	e.logger.Error("Records dropped", zap.String("reason", reason), zap.Int("records", len(errs)), zap.NamedError("first", errs[0]))
+}
+
+// alertsOf maps records to alerts, in order.
+func alertsOf(logs plog.Logs, now time.Time, expireAfter time.Duration) (alerts []promalert.Alert, invalid []error) {
+	for _, resource := range logs.ResourceLogs().All() {
+		for _, scope := range resource.ScopeLogs().All() {
+			for _, record := range scope.LogRecords().All() {
+				id := ""
+				if value, ok := record.Attributes().Get(wsevent.AlertID); ok {
+					id = value.AsString()
+				}
+				alert, err := promalert.New(id, alertlog.Body(record.Body()), now, expireAfter)
+				if err != nil {
+					invalid = append(invalid, fmt.Errorf("record %s: %w", record.EventName(), err))
+					continue
+				}
+				alerts = append(alerts, alert)
+			}
+		}
+	}
+	return alerts, invalid
+}

@@ -1,0 +1,221 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package journal keeps the state of a component in one file: a sequence of records, each
+// with a checksum, appended and synced to disk, and rewritten from the live state when the
+// file has grown. A kill at any moment loses no record that Sync has confirmed.
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// minRewrite is the size in bytes below which a file is not rewritten for its size.
+const minRewrite = 1 << 20
+
+// Snapshot returns the live state as records. Records that were appended before the call
+// are part of it; records that are appended later may be applied to it again.
+type Snapshot func() ([][]byte, error)
+
+// Journal is an open file. Its methods are safe for concurrent use.
+type Journal struct {
+	path     string
+	snapshot Snapshot
+
+	mutex    sync.Mutex
+	flushed  sync.Cond
+	flushing bool   // one goroutine owns file, size and limit
+	buffer   []byte // encoded records that are not in the file
+	appended uint64 // number of records, those in the buffer included
+	synced   uint64 // number of records that are on disk
+	broken   bool   // a write has failed: the end of the file is undefined until the next rewrite
+	closed   bool
+
+	file  *os.File
+	size  int64
+	limit int64 // size at which the file is rewritten
+}
+
+// Create writes a new file with the live state, in the place of the one at the path.
+func Create(path string, snapshot Snapshot) (*Journal, error) {
+	j := &Journal{path: path, snapshot: snapshot}
+	j.flushed.L = &j.mutex
+	if err := j.rewrite(); err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// Append adds records to what the next Sync writes. It never waits for the disk.
+func (j *Journal) Append(records ...[]byte) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	for _, record := range records {
+		j.appended++
+		if !j.broken { // the rewrite takes the live state
+			j.buffer = appendFrame(j.buffer, record)
+		}
+	}
+}
+
+// Sync returns when all records appended before are on disk. Concurrent calls share a write.
+// After an error the next call writes the whole live state.
+func (j *Journal) Sync() error {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	for target := j.appended; j.synced < target; {
+		if j.flushing {
+			j.flushed.Wait()
+			continue
+		}
+		if err := j.exclusively(j.flush); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Compact rewrites the file from the live state.
+func (j *Journal) Compact() error {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	for j.flushing {
+		j.flushed.Wait()
+	}
+	return j.exclusively(func([]byte, bool) error { return j.rewrite() })
+}
+
+// Close syncs and closes the file.
+func (j *Journal) Close() error {
+	err := j.Sync()
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	for j.flushing {
+		j.flushed.Wait()
+	}
+	j.closed = true
+	if j.file != nil {
+		err = errors.Join(err, j.file.Close())
+		j.file = nil
+	}
+	return err
+}
+
+// exclusively calls write without the mutex, while no other goroutine writes. All records
+// that were appended before are on disk when it succeeds.
+func (j *Journal) exclusively(write func(batch []byte, broken bool) error) error {
+	if j.closed {
+		return fmt.Errorf("%s: closed", j.path)
+	}
+	batch, broken, upTo := j.buffer, j.broken, j.appended
+	j.buffer, j.flushing = nil, true
+	j.mutex.Unlock()
+	err := write(batch, broken)
+	j.mutex.Lock()
+	j.flushing = false
+	j.flushed.Broadcast()
+	if err != nil {
+		j.broken, j.buffer = true, nil
+		return err
+	}
+	if broken { // what was appended during the rewrite is not in the buffer
+		j.broken = j.appended > upTo
+	}
+	j.synced = upTo
+	return nil
+}
+
+func (j *Journal) flush(batch []byte, broken bool) error {
+	if broken || j.size+int64(len(batch)) > j.limit {
+		return j.rewrite()
+	}
+	n, err := j.file.Write(batch)
+	j.size += int64(n)
+	if err != nil {
+		return err
+	}
+	return j.file.Sync()
+}
+
+// rewrite writes the live state beside the file, and renames it.
+func (j *Journal) rewrite() error {
+	records, err := j.snapshot()
+	if err != nil {
+		return err
+	}
+	content := []byte(magic)
+	for _, record := range records {
+		content = appendFrame(content, record)
+	}
+	if j.file != nil { // Windows does not replace an open file
+		_ = j.file.Close()
+		j.file = nil
+	}
+	if err = replace(j.path, content); err != nil {
+		return err
+	}
+	if j.file, err = os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
+		return err
+	}
+	j.size = int64(len(content))
+	j.limit = max(minRewrite, 2*j.size)
+	return nil
+}
+
+// replace writes a file so that after a crash the path holds the old content or the new.
+func replace(path string, content []byte) error {
+	temporary := path + ".tmp"
+	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(temporary, path); err != nil {
+		return err
+	}
+	return syncDirectory(filepath.Dir(path))
+}
+
+// syncDirectory makes a rename durable where directories can be synced.
+func syncDirectory(path string) error {
+	directory, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	_ = directory.Sync() // not on Windows, nor on all network file systems
+	return directory.Close()
+}
+
+// Read returns the records of a file, in order; none where there is no file. Records that a
+// crash cut off at the end are left out. A file that is damaged elsewhere is copied to
+// damaged, and the records that are whole are returned.
+func Read(path string) (records [][]byte, damaged string, err error) {
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	content, err := io.ReadAll(file)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return nil, "", err
+	}
+	records, intact := decode(content)
+	if intact {
+		return records, "", nil
+	}
+	damaged = path + ".damaged"
+	return records, damaged, replace(damaged, content)
+}
