@@ -82,7 +82,7 @@ func TestConnection_FramesWithoutRecordsAreCounted(t *testing.T) {
 	}
 }
 
-// refuser refuses until it is told otherwise, and keeps what DeliveredTo was.
+// refuser refuses until ok is set, and records DeliveredTo.
 type refuser struct {
 	ok   atomic.Bool
 	lags []time.Duration

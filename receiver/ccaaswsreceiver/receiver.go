@@ -50,8 +50,8 @@ type wsReceiver struct {
 	api     api.API
 	client  *http.Client
 	dial    func(ctx context.Context, network, address string) (net.Conn, error) // of sockets; nil: TCP. Tests set it
-	stop    context.CancelFunc // of the sessions
-	abort   context.CancelFunc // of the senders
+	stop    context.CancelFunc                                                   // of the sessions
+	abort   context.CancelFunc                                                   // of the senders
 	running sync.WaitGroup
 
 	monitoring sync.WaitGroup

@@ -312,7 +312,7 @@ func TestShutdown_InEveryState(t *testing.T) {
 		t.Parallel()
 		require.NoError(t, newBench(t, configFor("ws://127.0.0.1:1")).Shutdown(t.Context()))
 	})
-	t.Run("nobody there", func(t *testing.T) {
+	t.Run("unreachable", func(t *testing.T) {
 		t.Parallel()
 		b := run(t, configFor("ws://127.0.0.1:1"))
 		require.Eventually(t, func() bool { return b.logs.Len() > 3 }, patience, time.Millisecond)
