@@ -258,11 +258,4 @@ func waitConnected(t testing.TB, server *sim.Server) {
 	require.NoError(t, server.WaitConnected(ctx))
 }
 
-func waitAccepted(t testing.TB, server *sim.Server, sockets int64) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	require.NoError(t, server.WaitAccepted(ctx, sockets))
-}
-
 var errRefused = errors.New("downstream is full")
