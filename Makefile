@@ -46,7 +46,7 @@ validate: build ## load every configuration and every YAML block in a README wit
 	$(GO) test -tags e2e -run '^TestValidate' -count=1 ./e2e/...
 
 .PHONY: e2e
-e2e: build packages bin/prometheus bin/promtool bin/alertmanager bin/kafka bin/timescaledb servers chromium ## the built binaries against real servers
+e2e: build packages bin/prometheus bin/promtool bin/alertmanager bin/amtool bin/kafka bin/timescaledb servers chromium ## the built binaries against real servers
 	$(GO) test -tags e2e -count=1 -timeout 30m -parallel 6 ./e2e/...
 
 bin/prometheus: go.mod go.sum
@@ -56,6 +56,11 @@ bin/prometheus: go.mod go.sum
 ALERTMANAGER := v0.31.1
 bin/alertmanager: Makefile
 	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod $(GO) install -trimpath -ldflags "-s -w" github.com/prometheus/alertmanager/cmd/alertmanager@$(ALERTMANAGER)
+	@touch $@
+
+AMTOOL := v0.34.2
+bin/amtool: Makefile
+	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod $(GO) install -trimpath -ldflags "-s -w" github.com/prometheus/alertmanager/cmd/amtool@$(AMTOOL)
 	@touch $@
 
 bin/promtool: go.mod go.sum
@@ -129,8 +134,9 @@ corpus: ## copy some of the inputs that make fuzz has found into testdata/fuzz
 	done
 
 .PHONY: lint
-lint: ## golangci-lint, including the e2e tests
+lint: ## golangci-lint, including the e2e tests; retired words (internal/vocabulary)
 	$(LINT) run ./...
+	$(GO) test ./internal/vocabulary
 
 .PHONY: generate
 generate: ## metadata, documentation and status blocks of the components; dashboards, rules and queries; the page, where npm is

@@ -26,23 +26,23 @@ fi
 
 cat <<-END
 
-	The collector watches a simulated contact centre. Open
+	The collector monitors a simulated contact centre. Open
 
 	    http://$page
 
-	The first windows are there within 20 seconds. Every few minutes connections drop, or a campaign begins, and alerts
-	are delivered to a webhook; each is printed here when it arrives. Beside the page:
+	The first windows appear within 20 seconds. Every few minutes connections drop, or a campaign begins, and alerts
+	are delivered to a webhook and printed here. Also:
 
-	    http://${CCAAS_HEALTH:-localhost:13133}/?verbose    whether the stream can be watched, by component
-	    http://$address/truth      what the simulator says it has sent
+	    http://${CCAAS_HEALTH:-localhost:13133}/?verbose    status of each component
+	    http://$address/truth      ground truth of the simulator
 
 	In Grafana, a Prometheus data source with the URL http://$page has the same numbers.
 
-	Ctrl-C stops both. What was measured stays in $data, and is shown again the next time.
+	Ctrl-C stops both. The measurements stay in $data, and are shown again the next time.
 
 END
 CCAAS_ENDPOINT=ws://$address CCAAS_WEBHOOK=http://$address/sink/alerts bin/otelcol-ccaas --config config/quickstart.yaml || {
-	echo "The collector could not go on, see above. Is an address in use? Choose others:" \
+	echo "The collector stopped, see above. Is an address in use? Choose others:" \
 		"CCAAS_DASHBOARD=localhost:13080 CCAAS_HEALTH=localhost:23133 make run" >&2
 	exit 1
 }

@@ -85,7 +85,7 @@ var someSecrets = []string{
 	"PARTICIPANT_TOKEN=token", "CCAAS_ENDPOINT=wss://127.0.0.1:1", "WEBHOOK_SECRET=" + webhookSecret, "ELASTIC_API_KEY=key",
 	"PAGERDUTY_ROUTING_KEY=key", "GATEWAY_TOKEN=token", "CCAAS_WEBHOOK_SECRET=" + webhookSecret, "SERVICENOW_CLIENT_ID=id", "SERVICENOW_CLIENT_SECRET=secret",
 	"SLACK_WEBHOOK_URL=https://127.0.0.1:1/services/path", "TASKROUTER_URL=wss://127.0.0.1:1", "HOOK_TOKEN=token", "HOOK_SECRET=" + webhookSecret,
-	"HOOK_NEXT_SECRET=" + webhookSecret, "KAFKA_PASSWORD=secret",
+	"HOOK_NEXT_SECRET=" + webhookSecret, "KAFKA_PASSWORD=secret", "CCAAS_ALERTMANAGER=../config/alertmanager.yml",
 	"CCAAS_US_CLIENT_ID=id", "CCAAS_US_CLIENT_SECRET=secret", "CCAAS_EU_CLIENT_ID=id", "CCAAS_EU_CLIENT_SECRET=secret",
 }
 

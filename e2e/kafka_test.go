@@ -54,7 +54,7 @@ func (s tier) startWindows(t *testing.T) *process {
 func has(t *testing.T, p *process) {
 	t.Helper()
 	eventually(t, func() error {
-		if !strings.Contains(p.output.String(), "A partition has come") {
+		if !strings.Contains(p.output.String(), "Partition assigned") {
 			return errors.New("the collector has no partition")
 		}
 		return nil
@@ -90,7 +90,7 @@ func TestWindowsBehindKafkaStayExact(t *testing.T) {
 	set.windows.waitUntil(t, stopped)
 	require.NoError(t, second.Process.Signal(syscall.SIGCONT)) // it does not know what happened meanwhile
 	eventually(t, func() error {
-		if !strings.Contains(second.output.String(), "the partition was taken away") {
+		if !strings.Contains(second.output.String(), "partition lost") {
 			return errors.New("the collector that was stopped does not know yet that others have its partitions")
 		}
 		return nil

@@ -14,8 +14,8 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
 )
 
-// load reads the rules of a connector out of a collector's configuration, as the
-// collector does.
+// load returns the configuration of a connector from a collector's configuration, as the
+// collector loads it, or from a rules file, which has no connectors.
 func load(ctx context.Context, path, id string) (*alertconnector.Config, error) {
 	resolver, err := confmap.NewResolver(confmap.ResolverSettings{
 		URIs:              []string{"file:" + path},
@@ -29,15 +29,22 @@ func load(ctx context.Context, path, id string) (*alertconnector.Config, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	config := alertconnector.NewFactory().CreateDefaultConfig().(*alertconnector.Config)
+	if !conf.IsSet("connectors") && conf.IsSet("rules") {
+		config.RulesFile = path
+		if err := config.Validate(); err != nil {
+			return nil, err
+		}
+		return config, nil
+	}
 	key := "connectors::" + id
 	if !conf.IsSet(key) {
-		return nil, fmt.Errorf("%s: %s: there is no such key; --connector names another", path, key)
+		return nil, fmt.Errorf("%s: %s: there is no such key; set another with --connector", path, key)
 	}
 	section, err := conf.Sub(key)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", path, key, err)
 	}
-	config := alertconnector.NewFactory().CreateDefaultConfig().(*alertconnector.Config)
 	if err := section.Unmarshal(config); err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", path, key, err)
 	}

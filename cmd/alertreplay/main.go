@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
 )
 
 func main() {
@@ -28,29 +30,44 @@ func run(ctx context.Context, arguments []string, stdin io.Reader, stdout, stder
 	set.SetOutput(stderr)
 	path := set.String("config", "", "collector configuration that holds the rules")
 	id := set.String("connector", "alert", "id of the connector in it, as alert or alert/mine")
+	diff := set.Bool("diff", false, "compare the rules of two files, OLD and NEW, on the windows")
 	set.Usage = func() {
 		fmt.Fprintln(stderr, "alertreplay --config FILE [--connector ID] [WINDOWS.jsonl]")
+		fmt.Fprintln(stderr, "alertreplay --diff [--connector ID] OLD NEW [WINDOWS.jsonl]")
 		set.PrintDefaults()
 	}
 	if err := set.Parse(arguments); err != nil {
 		return err
 	}
-	if *path == "" || set.NArg() > 1 {
+	files := set.Args()
+	var paths []string
+	switch {
+	case *diff && *path == "" && (len(files) == 2 || len(files) == 3):
+		paths, files = files[:2], files[2:]
+	case !*diff && *path != "" && len(files) <= 1:
+		paths = []string{*path}
+	default:
 		set.Usage()
-		return errors.New("it takes --config and at most one file")
+		return errors.New("it accepts --config and at most one file, or --diff and two or three files")
 	}
-	config, err := load(ctx, *path, *id)
-	if err != nil {
-		return err
+	configs := make([]*alertconnector.Config, len(paths))
+	for i := range paths {
+		var err error
+		if configs[i], err = load(ctx, paths[i], *id); err != nil {
+			return err
+		}
 	}
 	input := stdin
-	if set.NArg() == 1 {
-		file, err := os.Open(set.Arg(0))
+	if len(files) == 1 {
+		file, err := os.Open(files[0])
 		if err != nil {
 			return err
 		}
 		defer file.Close()
 		input = file
 	}
-	return replay(ctx, config, input, stdout, stderr)
+	if *diff {
+		return compare(ctx, configs[0], configs[1], input, stdout, stderr)
+	}
+	return replay(ctx, configs[0], input, stdout, stderr)
 }

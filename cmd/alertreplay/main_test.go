@@ -74,7 +74,7 @@ func writeRules(t *testing.T, text string) string {
 	return path
 }
 
-// OTLP lines and bare bodies tell the same story, and a bad line is passed over.
+// OTLP lines and bare bodies have the same result, and a line that is not valid is skipped.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	config := writeRules(t, rules)
@@ -101,21 +101,21 @@ func TestReplay(t *testing.T) {
 			} {
 				assert.Contains(t, text, want)
 			}
-			assert.Equal(t, 1, strings.Count(text, "firing    ws_connection_drop_rate"), "0.51, 0.49, 0.51 is silent")
+			assert.Equal(t, 1, strings.Count(text, "firing    ws_connection_drop_rate"), "0.51, 0.49, 0.51 does not fire")
 			assert.Contains(t, trouble.String(), "line 7: neither OTLP nor a window record")
 			assert.Contains(t, trouble.String(), "line 8: ")
 		})
 	}
 }
 
-func TestMistakes(t *testing.T) {
+func TestRun_Errors(t *testing.T) {
 	t.Parallel()
 	good := writeRules(t, rules)
 	for name, c := range map[string]struct {
 		arguments []string
 		want      string
 	}{
-		"no config":     {want: "it takes --config"},
+		"no config":     {want: "it accepts --config"},
 		"no file":       {arguments: []string{"--config", good, "--connector", "alert/mine", "nowhere.jsonl"}, want: "nowhere.jsonl"},
 		"no such alert": {arguments: []string{"--config", good}, want: "connectors::alert: there is no such key"},
 		"bad rule": {
@@ -143,4 +143,51 @@ func TestABrokenWindowRecord(t *testing.T) {
 	arguments := []string{"--config", writeRules(t, rules), "--connector", "alert/mine"}
 	require.NoError(t, run(t.Context(), arguments, bytes.NewReader(text), &out, &trouble))
 	assert.Contains(t, trouble.String(), "window record")
+}
+
+// The alerts of two configurations are compared on the same windows: a threshold that is
+// lower fires earlier, a rule that is gone no longer does, and one that stays is not printed.
+func TestDiff(t *testing.T) {
+	t.Parallel()
+	before := writeRules(t, rules+`
+      - name: closed
+        metric: ws.drop_rate
+        severity: warning
+        threshold: { above: 1.5 }
+`)
+	after := writeRules(t, `
+rules:
+  - { name: ws_connection_drop_rate, metric: ws.drop_rate, severity: critical, threshold: { above: 0.5 } }
+  - { name: quiet, metric: ws.messages, severity: warning, threshold: { below: 1 }, no_data: 3 }
+`)
+	var lines []string
+	for i, dropped := range []int64{0, 1, 0, 1, 2, 0} {
+		lines = append(lines, bareBody(t, window(int64(i), dropped)))
+	}
+	lines = append(lines, "no JSON", bareBody(t, window(20, 0)))
+	recording := filepath.Join(t.TempDir(), "windows.jsonl")
+	require.NoError(t, os.WriteFile(recording, []byte(strings.Join(lines, "\n")), 0o600))
+	var out, trouble bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"--diff", "--connector", "alert/mine", before, after, recording}, strings.NewReader(""), &out, &trouble))
+	var got []string
+	for line := range strings.Lines(out.String()) {
+		if fields := strings.Fields(line); len(fields) > 4 && (fields[0] == "+" || fields[0] == "-") {
+			got = append(got, strings.Join([]string{fields[0], fields[1][14:19], fields[2], fields[3]}, " "))
+		}
+	}
+	assert.Equal(t, []string{
+		"+ 00:09 firing ws_connection_drop_rate",
+		"+ 00:18 resolved ws_connection_drop_rate",
+		"+ 00:27 firing ws_connection_drop_rate",
+		"- 00:36 firing closed",
+		"- 00:36 firing ws_connection_drop_rate",
+		"- 00:45 resolved closed",
+	}, got)
+	assert.Contains(t, out.String(), "8 lines, 1 of them unreadable\n3 alerts are removed (-), 3 are added (+), 3 are the same\n")
+	assert.Equal(t, 1, strings.Count(trouble.String(), "line 7: "))
+
+	out.Reset()
+	require.NoError(t, run(t.Context(), []string{"--diff", after, after, recording}, strings.NewReader(""), &out, &trouble))
+	assert.Contains(t, out.String(), "0 alerts are removed (-), 0 are added (+)")
+	require.ErrorContains(t, run(t.Context(), []string{"--diff", after}, strings.NewReader(""), &out, &trouble), "--diff and two or three files")
 }

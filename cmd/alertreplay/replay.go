@@ -32,8 +32,7 @@ import (
 // maxLine bounds a line of the recording.
 const maxLine = 64 << 20
 
-// replay reads a recording line by line. A line that is not valid is reported and
-// skipped.
+// replay applies the rules of a configuration to a recording.
 func replay(ctx context.Context, config *alertconnector.Config, input io.Reader, stdout, stderr io.Writer) error {
 	out := bufio.NewWriter(stdout)
 	defer out.Flush()
@@ -41,22 +40,33 @@ func replay(ctx context.Context, config *alertconnector.Config, input io.Reader,
 	if err != nil {
 		return err
 	}
-	windows, err := toMetrics(ctx, rules, stderr)
-	if err != nil {
-		return err
+	number, bad, err := feed(ctx, input, stderr, rules)
+	printCounts(out, rules, number, bad)
+	return err
+}
+
+// feed reads a recording line by line, for each of the replays. A line that is not valid is
+// reported and skipped.
+func feed(ctx context.Context, input io.Reader, stderr io.Writer, replays ...*alertconnector.Replay) (number, bad int, err error) {
+	windows := make([]connector.Logs, len(replays))
+	for i, next := range replays {
+		if windows[i], err = toMetrics(ctx, next, stderr); err != nil {
+			return 0, 0, err
+		}
 	}
 	lines := bufio.NewScanner(input)
 	lines.Buffer(nil, maxLine)
-	number, bad := 0, 0
 	for lines.Scan() {
 		number++
-		if err := line(ctx, lines.Bytes(), windows, rules); err != nil {
-			bad++
-			fmt.Fprintf(stderr, "line %d: %v\n", number, err)
+		for i, next := range replays {
+			if err := line(ctx, lines.Bytes(), windows[i], next); err != nil {
+				bad++
+				fmt.Fprintf(stderr, "line %d: %v\n", number, err)
+				break // the others would report the same
+			}
 		}
 	}
-	printCounts(out, rules, number, bad)
-	return lines.Err()
+	return number, bad, lines.Err()
 }
 
 // toMetrics is the connector that turns window records into metrics. Records that are not

@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 )
 
 const dropRules = `
@@ -55,7 +57,7 @@ func withoutDrops(end int64, closed float64) pmetric.Metrics {
 func TestAbsent_DropRateOfAPlatformThatReportsNoDrops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := begin(t, configured(t, dropRules), newDisk(), nil)
+		r := begin(t, configured(t, dropRules), owntest.NewStorage(), nil)
 		const says = "Rule cannot fire for a stream"
 		r.consume(t, withoutDrops(start(), 0))
 		assert.Zero(t, r.log.FilterMessageSnippet(says).Len(), "without a close nothing is known yet")
@@ -81,7 +83,7 @@ func TestUnknownMetricNames(t *testing.T) {
 		"ws.clockskew": "ws.clock.skew", "ws.messages_sent": "ws.messages.sent",
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			r := begin(t, configured(t, "rules: [{ name: a, metric: "+name+", severity: w, threshold: { above: 1 } }]"), newDisk(), nil)
+			r := begin(t, configured(t, "rules: [{ name: a, metric: "+name+", severity: w, threshold: { above: 1 } }]"), owntest.NewStorage(), nil)
 			logged := r.log.FilterMessageSnippet("does not emit").All()
 			require.Len(t, logged, 1, name)
 			assert.Equal(t, want, logged[0].ContextMap()["did_you_mean"], name)
@@ -93,7 +95,7 @@ func TestUnknownMetricNames(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		r := begin(t, configured(t, "rules: [{ name: a, metric: queue.depth, severity: w, threshold: { above: 1 } }, { name: b, metric: ws.drop_rate, severity: w, threshold: { above: 1 } }]"), newDisk(), nil)
+		r := begin(t, configured(t, "rules: [{ name: a, metric: queue.depth, severity: w, threshold: { above: 1 } }, { name: b, metric: ws.drop_rate, severity: w, threshold: { above: 1 } }]"), owntest.NewStorage(), nil)
 		assert.Zero(t, r.log.FilterMessageSnippet("does not emit").Len())
 		r.end(t)
 	})

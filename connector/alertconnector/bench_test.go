@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
@@ -25,7 +26,7 @@ func BenchmarkConsume(b *testing.B) {
 
 func benchmarkConsume(b *testing.B, series int) {
 	b.Helper()
-	r := begin(b, configured(b, usualRule+dropRule[len("\nrules:"):]), newDisk(), nil)
+	r := begin(b, configured(b, usualRule+dropRule[len("\nrules:"):]), owntest.NewStorage(), nil)
 	metrics := pmetric.NewMetrics()
 	scope := metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty()
 	for _, name := range []string{"ws.active_connections", "ws.drop_rate", "ws.messages", wsevent.CompleteMetric} {

@@ -110,8 +110,10 @@ func checkCalendar(path string, zone *time.Location) error {
 
 // readCalendars reads the calendar files that have changed, without holding the lock. A
 // file that cannot be read leaves its last good events in force.
-func (e *evaluator) readCalendars(ctx context.Context) {
-	for _, file := range e.files {
+func (e *evaluator) readCalendars(ctx context.Context) { e.readCalendarsOf(ctx, e.rules()) }
+
+func (e *evaluator) readCalendarsOf(ctx context.Context, set *ruleSet) {
+	for _, file := range set.files {
 		events, err := file.read(time.Now())
 		switch {
 		case err != nil:

@@ -22,6 +22,8 @@ type Config struct {
 	MaxSeries int `mapstructure:"max_series"`
 	// Rules are the rules to apply.
 	Rules []RuleConfig `mapstructure:"rules"`
+	// RulesFile is a YAML file of further rules that is applied when it changes.
+	RulesFile string `mapstructure:"rules_file"`
 }
 
 // RuleConfig is a rule.

@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/metadata"
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 )
 
 func everything() RuleConfig {
@@ -132,24 +132,16 @@ func FuzzContext(f *testing.F) {
 
 // Whatever a configuration holds, it is refused, or rules can be made of it.
 func FuzzConfig(f *testing.F) {
-	f.Add(dropRule)
-	f.Add(usualRule)
-	f.Add("rules: [{ name: a, metric: m, severities: [{ severity: w, threshold: { outside: 1 }, clear: { inside: 2, for: 3 } }], mute: [{ cron: '@daily', duration: 1h }] }]")
-	f.Add("rules: [{ name: a, metric: m, severity: w, threshold: { below: 1 }, baseline: { season: hour_of_day, exclude: [{ start: 2026-11-27, end: 2026-11-28 }] } }]")
-	f.Fuzz(func(t *testing.T, text string) {
-		retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
-		if err != nil {
-			return
-		}
-		conf, err := retrieved.AsConf()
-		config := createDefaultConfig().(*Config)
-		if err != nil || conf.Unmarshal(config) != nil || config.Validate() != nil {
-			return
-		}
+	owntest.FuzzConfig(f, createDefaultConfig, func(t *testing.T, config *Config) {
 		rules, _, err := config.rules()
 		require.NoError(t, err)
 		_, err = config.ruleTemplates()
 		require.NoError(t, err)
 		assert.Len(t, rules, len(config.Rules))
-	})
+	},
+		dropRule,
+		usualRule,
+		"rules: [{ name: a, metric: m, severities: [{ severity: w, threshold: { outside: 1 }, clear: { inside: 2, for: 3 } }], mute: [{ cron: '@daily', duration: 1h }] }]",
+		"rules: [{ name: a, metric: m, severity: w, threshold: { below: 1 }, baseline: { season: hour_of_day, exclude: [{ start: 2026-11-27, end: 2026-11-28 }] } }]",
+	)
 }

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -60,7 +61,7 @@ func TestSharedComponent_SecondConnector(t *testing.T) {
 			sink := new(consumertest.LogsSink)
 			c, err := factory.CreateMetricsToLogs(t.Context(), nopSettings(), config, sink)
 			require.NoError(t, err)
-			require.NoError(t, c.Start(t.Context(), noHost{}))
+			require.NoError(t, c.Start(t.Context(), owntest.NewHost(nil)))
 			at := start()
 			require.NoError(t, c.ConsumeMetrics(t.Context(), drops(at, 1)))
 			require.NoError(t, c.ConsumeMetrics(t.Context(), drops(at+9_000, 1)))

@@ -23,8 +23,8 @@ const (
 	// maxTickGap is the longest time between two ticks. After a longer one the process was
 	// suspended, or the clock was set.
 	maxTickGap = 10 * time.Second
-	// readCalendarsEvery is the interval at which files are checked for changes.
-	readCalendarsEvery = 10 * time.Second
+	// readFilesEvery is the interval at which files are checked for changes.
+	readFilesEvery = 5 * time.Second
 	// maxWaitingPoints bounds the queued data points. The oldest are dropped first.
 	maxWaitingPoints = 100_000
 )
@@ -78,7 +78,7 @@ func (e *evaluator) run(ctx context.Context) {
 	e.done.Go(func() { runEvery(ctx, tickInterval, e.alerts.wake, e.sendAlerts) })
 	e.done.Go(func() { runEvery(ctx, tickInterval, e.points.wake, e.sendPoints) })
 	e.done.Go(func() { runEvery(ctx, tickInterval, nil, e.tick) })
-	e.done.Go(func() { runEvery(ctx, readCalendarsEvery, nil, e.readCalendars) })
+	e.done.Go(func() { runEvery(ctx, readFilesEvery, nil, e.readFiles) })
 }
 
 // runEvery calls do at once, on each wake-up, and at each interval, until ctx ends.

@@ -33,17 +33,15 @@ type evaluator struct {
 	config    *Config
 	logger    *zap.Logger
 	telemetry *metadata.TelemetryBuilder
-	templates map[string]*ruleTemplate
-	wanted    map[string]bool // metrics that a rule uses
+	watch     rulesWatch
 
 	mutex       sync.Mutex
+	set         *ruleSet
 	engine      *engine.Engine
-	files       []*calendarFile
 	checkpoints *checkpointStore // nil without a storage
 	alerts      alertQueue
 	points      pointQueue
 
-	drops  *unreportedDrops
 	ticked int64 // at the wall clock, unix ms
 
 	components int // that share it
@@ -59,27 +57,32 @@ func newEvaluator(set connector.Settings, config *Config) (*evaluator, error) {
 	if err != nil {
 		return nil, err
 	}
-	rules, files, err := config.rules()
+	effective, text, err := config.effective()
 	if err != nil {
 		return nil, err
 	}
-	templates, err := config.ruleTemplates()
+	rules, err := newRuleSet(effective, set.Logger)
 	if err != nil {
 		return nil, err
 	}
-	e := &evaluator{
-		id: set.ID, config: config, logger: set.Logger, telemetry: telemetry, templates: templates,
-		wanted: map[string]bool{}, engine: engine.New(rules), files: files,
+	return &evaluator{
+		id: set.ID, config: config, logger: set.Logger, telemetry: telemetry,
+		watch: rulesWatch{applied: text, latest: text}, set: rules, engine: engine.New(rules.rules),
 		alerts: alertQueue{wake: make(chan struct{}, 1)}, points: pointQueue{wake: make(chan struct{}, 1)},
-	}
-	for _, r := range rules {
-		e.wanted[r.Metric] = true
-	}
-	e.drops = newUnreportedDrops(rules, set.Logger)
-	if len(e.drops.rules) > 0 {
-		e.wanted[closedMetric] = true
-	}
-	return e, nil
+	}, nil
+}
+
+// rules returns the rules in force.
+func (e *evaluator) rules() *ruleSet {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	return e.set
+}
+
+// readFiles reads the rules and the calendars that have changed.
+func (e *evaluator) readFiles(ctx context.Context) {
+	e.readRules(ctx)
+	e.readCalendars(ctx)
 }
 
 // start continues from the saved state, once each component that shares the evaluator has
@@ -92,7 +95,7 @@ func (e *evaluator) start(ctx context.Context, host component.Host) error {
 	if err := e.observe(); err != nil { // not under the lock, which a collection in progress acquires
 		return err
 	}
-	e.config.logWarnings(e.logger)
+	e.rules().config.logWarnings(e.logger)
 	e.readCalendars(ctx)
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
@@ -145,16 +148,21 @@ func (e *evaluator) leave(ctx context.Context) error {
 
 // consume evaluates a batch. A crash after it has returned loses nothing of its outcome.
 func (e *evaluator) consume(ctx context.Context, metrics pmetric.Metrics) error {
-	windows := read(metrics, e.wanted)
+	set := e.rules()
+	windows := read(metrics, set.wanted)
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	if set != e.set { // other rules may use other metrics
+		set = e.set
+		windows = read(metrics, set.wanted)
+	}
 	if len(windows) == 0 {
 		return nil
 	}
-	e.mutex.Lock()
-	defer e.mutex.Unlock()
 	if e.alerts.count() >= maxPending {
 		return fmt.Errorf("%d alerts are queued; metrics are refused until downstream accepts alerts", e.alerts.count())
 	}
-	e.drops.observe(windows)
+	set.drops.observe(windows)
 	now := time.Now()
 	e.commit(ctx, e.engine.Observe(windows, now.UnixMilli()), now)
 	return nil
@@ -165,7 +173,7 @@ func (e *evaluator) commit(ctx context.Context, out engine.Outcome, now time.Tim
 	logs := e.write(ctx, out.Alerts, now)
 	e.save(ctx, logs)
 	if e.points.next != nil && len(out.Evaluations) > 0 {
-		dropped := e.points.add(writePoints(out.Evaluations, e.templates))
+		dropped := e.points.add(writePoints(out.Evaluations, e.set.templates))
 		e.telemetry.AlertRefusedPoints.Add(ctx, int64(dropped))
 		wake(e.points.wake)
 	}
@@ -179,7 +187,7 @@ func (e *evaluator) write(ctx context.Context, alerts []engine.Alert, now time.T
 	logs := plog.NewLogs()
 	for i := range alerts {
 		a := &alerts[i]
-		if err := writeAlert(logs, a, e.templates[a.Rule], now); err != nil {
+		if err := writeAlert(logs, a, e.set.templates[a.Rule], now); err != nil {
 			e.telemetry.AlertContextFailures.Add(ctx, 1)
 			e.logger.Error("Context template failed; alert emitted without it", zap.String("rule", a.Rule), zap.Error(err))
 		}

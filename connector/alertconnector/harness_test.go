@@ -4,24 +4,19 @@
 package alertconnector
 
 import (
-	"context"
-	"errors"
 	"maps"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/connector"
 	"go.opentelemetry.io/collector/connector/connectortest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
-	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -30,6 +25,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/metadata"
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
@@ -47,87 +43,6 @@ func configured(t testing.TB, text string) *Config {
 	return config
 }
 
-// disk is a storage extension and its only client. It can be copied, which is
-// what a kill leaves, it can be full, and it can fail in the middle of a batch.
-type disk struct {
-	component.StartFunc
-	component.ShutdownFunc
-	mutex sync.Mutex
-	data  map[string][]byte
-	full  bool
-	left  int // operations until it fails; negative: it does not
-	ops   int // that were done
-}
-
-func newDisk() *disk { return &disk{data: map[string][]byte{}, left: -1} }
-
-func (d *disk) copy() *disk {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	return &disk{data: maps.Clone(d.data), left: -1}
-}
-
-func (d *disk) set(change func(*disk)) {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	change(d)
-}
-
-func (d *disk) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
-	return d, nil
-}
-
-func (*disk) Close(context.Context) error { return nil }
-
-func (d *disk) Get(ctx context.Context, key string) ([]byte, error) {
-	operation := storage.GetOperation(key)
-	err := d.Batch(ctx, operation)
-	return operation.Value, err
-}
-
-func (d *disk) Set(ctx context.Context, key string, value []byte) error {
-	return d.Batch(ctx, storage.SetOperation(key, value))
-}
-
-func (d *disk) Delete(ctx context.Context, key string) error {
-	return d.Batch(ctx, storage.DeleteOperation(key))
-}
-
-var errCut = errors.New("cut off")
-
-func (d *disk) Batch(_ context.Context, operations ...*storage.Operation) error {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	for _, operation := range operations {
-		if operation.Type == storage.Get {
-			operation.Value = d.data[operation.Key]
-			continue
-		}
-		if d.full {
-			return storage.ErrStorageFull
-		}
-		if d.left == 0 {
-			return errCut
-		}
-		d.left--
-		d.ops++
-		if operation.Type == storage.Set {
-			d.data[operation.Key] = slices.Clone(operation.Value)
-		} else {
-			delete(d.data, operation.Key)
-		}
-	}
-	return nil
-}
-
-var diskID = component.MustNewID("disk")
-
-type host struct{ disk *disk }
-
-func (h host) GetExtensions() map[component.ID]component.Component {
-	return map[component.ID]component.Component{diskID: h.disk}
-}
-
 // running is a connector with both of its outputs.
 type running struct {
 	logs    connector.Metrics
@@ -139,10 +54,11 @@ type running struct {
 }
 
 // begin starts a connector, on a disk when there is one.
-func begin(t testing.TB, config *Config, d *disk, next consumer.Logs) *running {
+func begin(t testing.TB, config *Config, d *owntest.Storage, next consumer.Logs) *running {
 	t.Helper()
+	host := owntest.NewHost(nil)
 	if d != nil {
-		config.Storage = &diskID
+		config.Storage, host = &owntest.StorageID, owntest.NewHost(d)
 	}
 	core, log := observer.New(zapcore.InfoLevel)
 	set := connectortest.NewNopSettings(metadata.Type)
@@ -158,8 +74,8 @@ func begin(t testing.TB, config *Config, d *disk, next consumer.Logs) *running {
 	r.points, err = factory.CreateMetricsToMetrics(t.Context(), set, config, r.metrics)
 	require.NoError(t, err)
 	r.e = r.logs.(*sharedComponent).evaluator
-	require.NoError(t, r.logs.Start(t.Context(), host{d}))
-	require.NoError(t, r.points.Start(t.Context(), host{d}))
+	require.NoError(t, r.logs.Start(t.Context(), host))
+	require.NoError(t, r.points.Start(t.Context(), host))
 	return r
 }
 
@@ -199,9 +115,12 @@ func (r *running) bodies() []body {
 
 const day = 24 * 60 * 60 * 1000
 
-// window is a window of the usual series, with metrics beside each other.
+// acme is the series of most tests.
+var acme = wsevent.Tags{TenantID: "acme_corp", Region: "eu-west-1", ChannelType: "webmessaging"}
+
+// window is a window of acme, with metrics beside each other.
 func window(end int64, values map[string]float64) pmetric.Metrics {
-	return windowOf(wsevent.Tags{TenantID: "acme_corp", Region: "eu-west-1", ChannelType: "webmessaging"}, end, values)
+	return windowOf(acme, end, values)
 }
 
 func windowOf(tags wsevent.Tags, end int64, values map[string]float64) pmetric.Metrics {
@@ -249,9 +168,5 @@ func sameID(t testing.TB, all []body) {
 		assert.Equal(t, all[0]["alert_id"], b["alert_id"])
 	}
 }
-
-type noHost struct{}
-
-func (noHost) GetExtensions() map[component.ID]component.Component { return nil }
 
 func nopSettings() connector.Settings { return connectortest.NewNopSettings(metadata.Type) }

@@ -9,6 +9,7 @@ import (
 
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
 )
@@ -16,13 +17,12 @@ import (
 // Replay applies the rules of a configuration to recorded metrics. It is the connector's
 // engine, with the end of the latest window as its clock; it saves nothing.
 type Replay struct {
-	engine    *engine.Engine
-	templates map[string]*ruleTemplate
-	wanted    map[string]bool
-	now       int64 // unix ms
-	emit      func(ReplayedAlert)
-	counts    []RuleCounts
-	rules     map[string]int // name -> counts
+	engine *engine.Engine
+	set    *ruleSet
+	now    int64 // unix ms
+	emit   func(ReplayedAlert)
+	counts []RuleCounts
+	rules  map[string]int // name -> counts
 }
 
 // ReplayedAlert is an alert that would have been emitted.
@@ -44,11 +44,15 @@ type RuleCounts struct {
 
 // NewReplay returns a replay of a valid configuration. It calls emit for each alert.
 func NewReplay(config *Config, emit func(ReplayedAlert)) (*Replay, error) {
-	rules, files, err := config.rules()
+	effective, _, err := config.effective()
 	if err != nil {
 		return nil, err
 	}
-	for _, file := range files {
+	set, err := newRuleSet(effective, zap.NewNop())
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range set.files {
 		events, err := file.read(time.Now())
 		if err != nil { // without it, the replay would emit what is excluded
 			return nil, err
@@ -57,13 +61,8 @@ func NewReplay(config *Config, emit func(ReplayedAlert)) (*Replay, error) {
 			file.calendar.Set(file.position, events)
 		}
 	}
-	templates, err := config.ruleTemplates()
-	if err != nil {
-		return nil, err
-	}
-	r := &Replay{engine: engine.New(rules), templates: templates, wanted: map[string]bool{}, emit: emit, rules: map[string]int{}}
-	for i, of := range rules {
-		r.wanted[of.Metric] = true
+	r := &Replay{engine: engine.New(set.rules), set: set, emit: emit, rules: map[string]int{}}
+	for i, of := range set.rules {
 		r.rules[of.Name] = i
 		r.counts = append(r.counts, RuleCounts{Rule: of.Name, Reasons: map[string]int{}})
 	}
@@ -75,7 +74,7 @@ func (*Replay) Capabilities() consumer.Capabilities { return consumer.Capabiliti
 
 // ConsumeMetrics evaluates recorded metrics, which are in the order of time.
 func (r *Replay) ConsumeMetrics(_ context.Context, metrics pmetric.Metrics) error {
-	windows := read(metrics, r.wanted)
+	windows := read(metrics, r.set.wanted)
 	for i := range windows {
 		r.now = max(r.now, windows[i].End)
 	}
@@ -101,7 +100,7 @@ func (r *Replay) record(out engine.Outcome) {
 }
 
 func (r *Replay) describe(a *engine.Alert) ReplayedAlert {
-	p := r.templates[a.Rule]
+	p := r.set.templates[a.Rule]
 	templateData := templateDataOf(a, p.metric)
 	context, err := render(p.context, templateData)
 	if err != nil {

@@ -4,6 +4,7 @@
 package alertconnector
 
 import (
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -56,8 +57,8 @@ func (c *Config) rules() ([]*engine.Rule, []*calendarFile, error) {
 func (r *RuleConfig) rule(c *Config) *engine.Rule {
 	made := &engine.Rule{
 		Name: r.Name, Metric: r.Metric, Mode: modes[r.Of], Aggregate: aggregates[r.Aggregate],
-		Interval: r.Interval.Milliseconds(), MaxSeries: orDefault(r.MaxSeries, c.MaxSeries),
-		Expire: orDefault(r.Expire, defaultExpire).Milliseconds(), Match: map[string]*regexp.Regexp{},
+		Interval: r.Interval.Milliseconds(), MaxSeries: cmp.Or(r.MaxSeries, c.MaxSeries),
+		Expire: cmp.Or(r.Expire, defaultExpire).Milliseconds(), Match: map[string]*regexp.Regexp{},
 	}
 	for name, pattern := range r.Match {
 		made.Match[name], _ = fullMatch(pattern) // it was validated
@@ -71,7 +72,7 @@ func (r *RuleConfig) rule(c *Config) *engine.Rule {
 	}
 	for i := range levels {
 		level := levels[i].level()
-		level.Repeat = orDefault(r.RepeatInterval, c.RepeatInterval).Milliseconds()
+		level.Repeat = cmp.Or(r.RepeatInterval, c.RepeatInterval).Milliseconds()
 		made.Levels = append(made.Levels, level)
 	}
 	if b := r.Baseline; b != nil {
@@ -110,14 +111,6 @@ func limit(of map[rule.Kind]*float64) *rule.Limit {
 		}
 	}
 	return nil
-}
-
-func orDefault[T comparable](value, otherwise T) T {
-	var unset T
-	if value == unset {
-		return otherwise
-	}
-	return value
 }
 
 // ranges returns a calendar. The events of files are added when they are read.

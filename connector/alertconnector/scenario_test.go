@@ -21,6 +21,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -236,7 +237,7 @@ func TestNoData(t *testing.T) {
 			c.Rules[0].Level.NoData = 5
 			return c
 		}
-		d := newDisk()
+		d := owntest.NewStorage()
 		r := begin(t, config(), d, nil)
 		for range 3 {
 			r.consume(t, drops(start(), 0))
@@ -292,7 +293,7 @@ func TestNoDataAlone(t *testing.T) {
 func TestExpire(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDisk()
+		d := owntest.NewStorage()
 		config := configured(t, dropRule)
 		config.Rules[0].Expire = time.Hour
 		r := begin(t, config, d, nil)
@@ -304,7 +305,7 @@ func TestExpire(t *testing.T) {
 		assert.Equal(t, []string{"firing", "resolved"}, statuses(r.bodies()))
 		sameID(t, r.bodies())
 		r.end(t)
-		for key := range d.data {
+		for key := range d.Data() {
 			assert.NotContains(t, key, "series/", "nothing is left of it")
 		}
 	})
@@ -524,8 +525,8 @@ func TestContext_Fails(t *testing.T) {
 func TestBackpressure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDisk()
-		d.left = 0
+		d := owntest.NewStorage()
+		d.FailAfter(0)
 		config := configured(t, dropRule)
 		config.Rules[0].Level.For = 1
 		config.Rules[0].MaxSeries = 2 * maxPending
@@ -539,7 +540,7 @@ func TestBackpressure(t *testing.T) {
 		r.consume(t, batch)
 		synctest.Wait()
 		require.ErrorContains(t, r.logs.ConsumeMetrics(t.Context(), drops(start(), 1)), "alerts are queued")
-		d.set(func(d *disk) { d.left = -1 })
+		d.FailAfter(-1)
 		time.Sleep(2 * time.Second)
 		r.consume(t, drops(start(), 1))
 		synctest.Wait()

@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
@@ -27,7 +28,7 @@ import (
 func TestStorage_RestartWithinARun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d, at := newDisk(), start()
+		d, at := owntest.NewStorage(), start()
 		r := begin(t, configured(t, dropRule), d, nil)
 		r.consume(t, drops(at, 0.51))
 		r.end(t)
@@ -69,14 +70,11 @@ func TestConsume_SameBatchTwice(t *testing.T) {
 // a process that was killed then.
 type deadAfter struct {
 	consumertest.LogsSink
-	disk *disk
+	disk *owntest.Storage
 }
 
 func (s *deadAfter) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	s.disk.mutex.Lock()
-	dead := s.disk.left == 0
-	s.disk.mutex.Unlock()
-	if dead {
+	if s.disk.CutOff() {
 		return errors.New("nobody is there")
 	}
 	return s.LogsSink.ConsumeLogs(ctx, logs)
@@ -143,7 +141,7 @@ func TestStorage_KillAnywhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := start() - 4*day
 		batches := story(at)
-		continuous, d := (*running)(nil), newDisk()
+		continuous, d := (*running)(nil), owntest.NewStorage()
 		continuous = begin(t, minutes(configured(t, killRules)), d, nil)
 		for _, batch := range batches {
 			continuous.consume(t, batch)
@@ -152,27 +150,25 @@ func TestStorage_KillAnywhere(t *testing.T) {
 		want, wantBaselines := emitted(continuous.bodies()), baselines(continuous.metrics)
 		require.Len(t, want, 8, "two episodes of two rules")
 		require.NotEmpty(t, wantBaselines)
-		operations := d.ops
+		operations := d.Written()
 		continuous.end(t)
 
 		for cut := 1; cut < operations; cut++ {
-			d := newDisk()
-			d.left = cut
+			d := owntest.NewStorage()
+			d.FailAfter(cut)
 			before := &deadAfter{disk: d}
 			r := begin(t, minutes(configured(t, killRules)), d, before)
 			reached := 0
 			for _, batch := range batches {
 				r.consume(t, batch)
-				d.mutex.Lock()
-				alive := d.left != 0
-				d.mutex.Unlock()
+				alive := !d.CutOff()
 				if !alive {
 					break // it was not acknowledged
 				}
 				synctest.Wait()
 				reached++
 			}
-			killed := d.copy()
+			killed := d.Copy()
 			r.end(t)
 
 			after := begin(t, minutes(configured(t, killRules)), killed, nil)
@@ -192,7 +188,7 @@ func TestStorage_KillAnywhere(t *testing.T) {
 func TestStorage_PendingAlertsSurviveAKill(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d, at := newDisk(), start()
+		d, at := owntest.NewStorage(), start()
 		r := begin(t, configured(t, dropRule), d, consumertest.NewErr(errors.New("down")))
 		for i := range int64(3) {
 			r.consume(t, drops(at+i*9_000, []float64{0.6, 0.6, 0.1}[i]))
@@ -200,7 +196,7 @@ func TestStorage_PendingAlertsSurviveAKill(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		assert.Equal(t, 1, r.log.FilterMessageSnippet("refused by downstream").Len(), "logged once")
-		killed := d.copy()
+		killed := d.Copy()
 		r.end(t)
 
 		r = begin(t, configured(t, dropRule), killed, nil)
@@ -209,7 +205,7 @@ func TestStorage_PendingAlertsSurviveAKill(t *testing.T) {
 		r.end(t)
 		r = begin(t, configured(t, dropRule), killed, nil)
 		assert.Empty(t, r.bodies(), "they were taken")
-		for key := range killed.data {
+		for key := range killed.Data() {
 			assert.NotContains(t, key, "alerts/")
 		}
 		r.end(t)
@@ -232,19 +228,19 @@ func TestShutdown_ReportsUndeliveredAlerts(t *testing.T) {
 func TestStorage_Full(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d, at := newDisk(), start()
+		d, at := owntest.NewStorage(), start()
 		r := begin(t, configured(t, dropRule), d, nil)
-		d.set(func(d *disk) { d.full = true })
+		d.SetFull(true)
 		r.consume(t, drops(at, 0.6))
 		r.consume(t, drops(at+9_000, 0.6))
 		assert.Equal(t, []string{"firing"}, statuses(r.bodies()))
 		time.Sleep(10 * time.Second)
 		assert.Equal(t, 1, r.log.FilterMessageSnippet("cannot be saved").Len(), "logged once")
-		d.set(func(d *disk) { d.full = false })
+		d.SetFull(false)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		assert.Equal(t, 1, r.log.FilterMessageSnippet("saved again").Len())
-		killed := d.copy()
+		killed := d.Copy()
 		r.end(t)
 
 		r = begin(t, configured(t, dropRule), killed, nil)
@@ -259,29 +255,29 @@ func TestStorage_Full(t *testing.T) {
 func TestStorage_DamagedKeyIsQuarantined(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d, at := newDisk(), start()-4*day
+		d, at := owntest.NewStorage(), start()-4*day
 		r := begin(t, minutes(configured(t, killRules)), d, nil)
 		for _, batch := range story(at)[:32] { // a time at which both fire
 			r.consume(t, batch)
 		}
 		synctest.Wait()
-		continuous := d.copy()
+		continuous := d.Copy()
 		r.end(t)
-		require.GreaterOrEqual(t, len(continuous.data), 5)
+		require.GreaterOrEqual(t, len(continuous.Data()), 5)
 
-		for key, value := range continuous.data {
+		for key, value := range continuous.Data() {
 			for name, spoiled := range map[string][]byte{
 				"cut":     value[:len(value)/2],
 				"flipped": append(slices.Clone(value[:len(value)-1]), value[len(value)-1]^1),
 				"version": append([]byte{9}, value[1:]...),
 			} {
-				d := continuous.copy()
-				d.data[key] = spoiled
+				d := continuous.Copy()
+				d.Put(key, spoiled)
 				r := begin(t, minutes(configured(t, killRules)), d, nil)
 				damage := r.log.FilterMessageSnippet("damaged").All()
 				require.Len(t, damage, 1, "%s %s", key, name)
 				assert.Equal(t, key, damage[0].ContextMap()["key"])
-				assert.Equal(t, spoiled, d.copy().data[state.QuarantineKey(key)])
+				assert.Equal(t, spoiled, d.Copy().Data()[state.QuarantineKey(key)])
 				for _, batch := range story(at)[32:] {
 					r.consume(t, batch)
 				}
@@ -296,7 +292,7 @@ func TestStorage_DamagedKeyIsQuarantined(t *testing.T) {
 func TestStorage_RemovedRule(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d, at := newDisk(), start()
+		d, at := owntest.NewStorage(), start()
 		r := begin(t, configured(t, dropRule), d, nil)
 		r.consume(t, drops(at, 0.6))
 		r.consume(t, drops(at+9_000, 0.6))
@@ -319,10 +315,10 @@ func TestStorage_RemovedRule(t *testing.T) {
 func TestStorage_Unknown(t *testing.T) {
 	t.Parallel()
 	config := configured(t, dropRule)
-	config.Storage = &diskID
+	config.Storage = &owntest.StorageID
 	c, err := NewFactory().CreateMetricsToLogs(t.Context(), nopSettings(), config, consumertest.NewNop())
 	require.NoError(t, err)
-	require.ErrorContains(t, c.Start(t.Context(), noHost{}), "storage: disk: there is no such extension")
+	require.ErrorContains(t, c.Start(t.Context(), owntest.NewHost(nil)), "storage: disk: there is no such extension")
 	require.NoError(t, c.Shutdown(t.Context()))
 }
 
@@ -332,12 +328,12 @@ var _ consumer.Logs = (*deadAfter)(nil)
 func TestStorage_DamagedAndFull(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d, at := newDisk(), start()
+		d, at := owntest.NewStorage(), start()
 		r := begin(t, configured(t, dropRule), d, nil)
 		r.consume(t, drops(at, 1))
 		r.end(t)
-		d.data["series/0"] = []byte("spoiled")
-		d.full = true
+		d.Put("series/0", []byte("spoiled"))
+		d.SetFull(true)
 		r = begin(t, configured(t, dropRule), d, nil)
 		assert.NotNil(t, r.log.FilterMessageSnippet("damaged").All()[0].ContextMap()["quarantine_error"])
 		r.consume(t, drops(at+9_000, 1))

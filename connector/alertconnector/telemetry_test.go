@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/metadatatest"
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 )
 
 func TestStart_DuringCollection(t *testing.T) {
@@ -89,37 +90,24 @@ func TestOwnTelemetry(t *testing.T) {
 	require.NoError(t, c.Shutdown(t.Context()))
 }
 
-// reporting is a host that remembers what its component reports.
-type reporting struct {
-	host
-	mutex  sync.Mutex
-	events []componentstatus.Status
-}
-
-func (h *reporting) Report(event *componentstatus.Event) {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	h.events = append(h.events, event.Status())
-}
-
 // Trouble with the storage shows in health, and so does its end.
 func TestStorage_FailureIsReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		config := configured(t, dropRule)
-		config.Storage = &diskID
-		d := newDisk()
-		h := &reporting{host: host{d}}
+		config.Storage = &owntest.StorageID
+		d := owntest.NewStorage()
+		h := owntest.NewHost(d)
 		c, err := NewFactory().CreateMetricsToLogs(t.Context(), nopSettings(), config, consumertest.NewNop())
 		require.NoError(t, err)
 		require.NoError(t, c.Start(t.Context(), h))
-		d.set(func(d *disk) { d.full = true })
+		d.SetFull(true)
 		require.NoError(t, c.ConsumeMetrics(t.Context(), drops(start(), 1)))
 		time.Sleep(3 * time.Second)
-		d.set(func(d *disk) { d.full = false })
+		d.SetFull(false)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, h.events)
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, h.Statuses())
 		require.NoError(t, c.Shutdown(t.Context()))
 	})
 }

@@ -35,7 +35,17 @@ func (c *Config) Validate() error {
 	p := &problems{}
 	p.refuseIf(c.RepeatInterval < minRepeat, "repeat_interval", c.RepeatInterval, "must be at least 1s")
 	p.refuseIf(c.MaxSeries < 1, "max_series", c.MaxSeries, "must be at least 1")
-	p.refuseIf(len(c.Rules) == 0, "rules", c.Rules, "there must be at least one")
+	p.refuseIf(len(c.Rules) == 0 && c.RulesFile == "", "rules", c.Rules, "there must be at least one, or a rules_file")
+	c.validateRules(p)
+	if len(p.errs) == 0 {
+		if _, _, err := c.effective(); err != nil {
+			p.errs = append(p.errs, err)
+		}
+	}
+	return errors.Join(p.errs...)
+}
+
+func (c *Config) validateRules(p *problems) {
 	names := map[string]bool{}
 	for i := range c.Rules {
 		r := &c.Rules[i]
@@ -47,7 +57,6 @@ func (c *Config) Validate() error {
 		names[r.Name] = true
 		r.validate(p, key+"::")
 	}
-	return errors.Join(p.errs...)
 }
 
 // Lower bounds of durations: an alert that repeats faster floods its receiver, and no

@@ -25,12 +25,14 @@ import (
 	"go.opentelemetry.io/collector/extension/extensiontest"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 )
 
 var storageID = component.MustNewID("file_storage")
 
 // withStorage is a host with file_storage in a directory.
-func withStorage(t *testing.T, directory string) *host {
+func withStorage(t *testing.T, directory string) *owntest.Host {
 	t.Helper()
 	factory := filestorage.NewFactory()
 	config := factory.CreateDefaultConfig().(*filestorage.Config)
@@ -39,7 +41,7 @@ func withStorage(t *testing.T, directory string) *host {
 	require.NoError(t, err)
 	require.NoError(t, extension.Start(t.Context(), componenttest.NewNopHost()))
 	t.Cleanup(func() { require.NoError(t, extension.Shutdown(t.Context())) })
-	return &host{extensions: map[component.ID]component.Component{storageID: extension}}
+	return owntest.NewHostWith(map[component.ID]component.Component{storageID: extension})
 }
 
 func inStorage(c *Config) {

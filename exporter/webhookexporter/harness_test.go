@@ -17,7 +17,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -28,6 +27,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/metadatatest"
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
@@ -136,41 +136,16 @@ type running struct {
 	receiver *receiver
 	logs     *observer.ObservedLogs
 	tel      *componenttest.Telemetry
-	host     *host
-}
-
-// host keeps the component's status.
-type host struct {
-	extensions map[component.ID]component.Component
-
-	mutex    sync.Mutex
-	statuses []*componentstatus.Event
-}
-
-func (h *host) GetExtensions() map[component.ID]component.Component { return h.extensions }
-
-func (h *host) Report(event *componentstatus.Event) {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	h.statuses = append(h.statuses, event)
-}
-
-func (h *host) reported() (statuses []componentstatus.Status) {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	for _, event := range h.statuses {
-		statuses = append(statuses, event.Status())
-	}
-	return statuses
+	host     *owntest.Host
 }
 
 // startExporter starts an exporter whose receiver responds by a function; nil: with a network.
 func startExporter(t *testing.T, response func(int, received) reply, change func(*Config)) *running {
 	t.Helper()
-	return startOn(t, &host{}, response, change)
+	return startOn(t, owntest.NewHost(nil), response, change)
 }
 
-func startOn(t *testing.T, on *host, response func(int, received) reply, change func(*Config)) *running {
+func startOn(t *testing.T, on *owntest.Host, response func(int, received) reply, change func(*Config)) *running {
 	t.Helper()
 	config := createDefaultConfig().(*Config)
 	config.ClientConfig.Endpoint = "https://alerts.example.com/hook/T0P-SECRET"

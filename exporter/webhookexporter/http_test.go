@@ -26,6 +26,8 @@ import (
 	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/extension/extensionauth"
+
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 )
 
 // bearer adds a token, as the auth extensions do.
@@ -65,7 +67,7 @@ func TestOverTheWire(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	auth := component.MustNewID("bearer")
-	b := startOn(t, &host{extensions: map[component.ID]component.Component{auth: bearer{}}}, nil, func(c *Config) {
+	b := startOn(t, owntest.NewHostWith(map[component.ID]component.Component{auth: bearer{}}), nil, func(c *Config) {
 		c.ClientConfig.Endpoint, c.Secret = server.URL, secret
 		c.ClientConfig.Headers.Set("X-Team", "gateway")
 		c.ClientConfig.Auth = configoptional.Some(configauth.Config{AuthenticatorID: auth})
@@ -85,7 +87,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 		t.Cleanup(other.Close)
 		server := httptest.NewServer(http.RedirectHandler(other.URL+"/T0P-SECRET", status))
 		t.Cleanup(server.Close)
-		b := startOn(t, &host{}, nil, func(c *Config) { c.ClientConfig.Endpoint = server.URL })
+		b := startOn(t, owntest.NewHost(nil), nil, func(c *Config) { c.ClientConfig.Endpoint = server.URL })
 		b.send(texts("hello"))
 		require.Eventually(t, func() bool { return b.count("otelcol_webhook_dead_letters", "reason", "redirect") == 1 }, time.Minute, time.Millisecond)
 		b.stop()
@@ -103,7 +105,7 @@ func TestAReceiverThatComesBack(t *testing.T) {
 	require.NoError(t, err)
 	address := listener.Addr().String()
 	require.NoError(t, listener.Close())
-	b := startOn(t, &host{}, nil, func(c *Config) {
+	b := startOn(t, owntest.NewHost(nil), nil, func(c *Config) {
 		c.ClientConfig.Endpoint = "http://" + address + "/T0P-SECRET"
 		c.RetryConfig.InitialInterval, c.RetryConfig.MaxInterval = 10*time.Millisecond, 10*time.Millisecond
 	})

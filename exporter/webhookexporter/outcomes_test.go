@@ -38,7 +38,7 @@ func TestPost_AlertIsUnchanged(t *testing.T) {
 		verify(t, secret, got)
 		assert.Equal(t, int64(1), b.count("otelcol_webhook_requests", "outcome", "delivered"))
 		assert.Equal(t, int64(1), b.count("otelcol_webhook_requests", "status_class", "2xx"))
-		assert.Empty(t, b.host.reported())
+		assert.Empty(t, b.host.Statuses())
 	})
 }
 
@@ -127,7 +127,7 @@ func TestDeliver_TransientFailureIsRetried(t *testing.T) {
 				assert.Equal(t, int64(100), b.count("otelcol_webhook_requests", "outcome", "retry"))
 				assert.Equal(t, int64(1), b.count("otelcol_webhook_requests", "outcome", "delivered"))
 				assert.Zero(t, b.logs.FilterMessageSnippet("Delivery failed").Len())
-				assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, b.host.reported())
+				assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, b.host.Statuses())
 			})
 		})
 	}
@@ -142,7 +142,7 @@ func TestStatus_ShortFailureIsNotReported(t *testing.T) {
 		time.Sleep(time.Minute)
 		b.stop()
 		require.Len(t, b.receiver.all(), 3)
-		assert.Empty(t, b.host.reported())
+		assert.Empty(t, b.host.Statuses())
 	})
 }
 
@@ -202,7 +202,7 @@ func TestDeliver_PermanentFailureIsADeadLetter(t *testing.T) {
 				b.stop()
 				assert.Equal(t, []string{"before", "poison", "after"}, b.receiver.bodies())
 				assert.Equal(t, int64(1), b.count("otelcol_webhook_dead_letters", "reason", want.reason))
-				assert.Equal(t, want.status, b.host.reported())
+				assert.Equal(t, want.status, b.host.Statuses())
 				entries := b.logs.FilterMessage("Delivery failed; payload logged, since no dead-letter file is configured").All()
 				require.Len(t, entries, 1)
 				fields := entries[0].ContextMap()
@@ -234,7 +234,7 @@ func TestDeliver_Gone(t *testing.T) {
 		b.stop()
 		assert.Equal(t, []string{"first", "second"}, b.receiver.bodies())
 		assert.Equal(t, int64(3), b.count("otelcol_webhook_dead_letters", "reason", "gone"))
-		assert.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, b.host.reported())
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, b.host.Statuses())
 		assert.Equal(t, 1, b.logs.FilterMessageSnippet("responded 410 Gone; no more requests").Len())
 		assert.Equal(t, 3, b.logs.FilterMessageSnippet("payload logged").Len())
 	})

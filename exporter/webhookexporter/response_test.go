@@ -45,7 +45,7 @@ func TestAuth_RefusedCredentialsAreRetried(t *testing.T) {
 				bodies := b.receiver.bodies()
 				assert.Equal(t, []string{"first", "second"}, bodies[len(bodies)-2:])
 				assert.Zero(t, b.count("otelcol_webhook_dead_letters", "reason", "refused"))
-				assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, b.host.reported())
+				assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, b.host.Statuses())
 			})
 		})
 	}

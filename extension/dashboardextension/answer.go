@@ -17,6 +17,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/page"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/question"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/requestbody"
 )
 
 // request is a question as the source is asked. Nothing of the viewer's own request
@@ -30,16 +31,21 @@ func request(ctx context.Context, q question.Question) *http.Request {
 	return r
 }
 
-// recorder takes an answer, up to a size.
+// recorder takes an answer, up to a size, and up to what all answers being received may hold.
 type recorder struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 	limit  int
 	excess bool
+	claim  *requestbody.Claim
+	failed error // of the claim
+	broken error // of the source
 }
 
-func newRecorder(limit int) *recorder { return &recorder{header: http.Header{}, limit: limit} }
+func newRecorder(limit int, claim *requestbody.Claim) *recorder {
+	return &recorder{header: http.Header{}, limit: limit, claim: claim}
+}
 
 // Header implements http.ResponseWriter.
 func (r *recorder) Header() http.Header { return r.header }
@@ -58,7 +64,22 @@ func (r *recorder) Write(p []byte) (int, error) {
 		r.excess = true
 		return 0, fmt.Errorf("the answer is larger than %d bytes", r.limit)
 	}
+	if r.failed == nil {
+		r.failed = r.claim.Grow(len(p))
+	}
+	if r.failed != nil {
+		return 0, r.failed
+	}
 	return r.body.Write(p)
+}
+
+// abort makes the answer an error of the source, unless it was too large.
+func (r *recorder) abort(err error) bool {
+	if r.excess || r.failed != nil {
+		return false
+	}
+	r.broken = err
+	return true
 }
 
 func (r *recorder) answer() cache.Answer {
@@ -66,6 +87,12 @@ func (r *recorder) answer() cache.Answer {
 	if r.excess {
 		return refusal(http.StatusUnprocessableEntity, "execution",
 			fmt.Errorf("the answer is larger than %d bytes: ask for less, or for a longer step", r.limit))
+	}
+	if r.broken != nil {
+		return refusal(http.StatusBadGateway, "unavailable", r.broken)
+	}
+	if r.failed != nil {
+		return refusal(http.StatusServiceUnavailable, "unavailable", r.failed)
 	}
 	header := http.Header{}
 	for _, name := range []string{"Content-Type", "Content-Encoding", "Retry-After"} {

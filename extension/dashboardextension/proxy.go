@@ -16,8 +16,6 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.uber.org/zap"
-
-	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
 )
 
 // proxy asks an outside Prometheus, Mimir or VictoriaMetrics. Their addresses may have
@@ -46,21 +44,23 @@ func newProxy(ctx context.Context, config *confighttp.ClientConfig, host compone
 	return &proxy{client: client, target: target, logger: set.Logger}, nil
 }
 
-// ServeHTTP passes on what request makes. An answer that breaks off is none.
+// ServeHTTP passes on what request makes.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer, err := p.ask(r)
-	if err != nil {
-		if !errors.Is(err, context.Canceled) { // we are being shut down
-			p.logger.Warn("Prometheus does not answer", zap.String("endpoint", p.target.Redacted()), zap.Error(err))
-		}
-		answer = refusal(http.StatusBadGateway, "unavailable", err)
+	err := p.pass(w, r)
+	if err == nil {
+		return
 	}
-	maps.Copy(w.Header(), answer.Header)
-	w.WriteHeader(answer.Status)
-	_, _ = w.Write(answer.Body) // the recorder tells when it is too large
+	if rec, ok := w.(*recorder); ok && !rec.abort(err) {
+		return // it was too large
+	}
+	if !errors.Is(err, context.Canceled) { // we are being shut down
+		p.logger.Warn("Prometheus does not answer", zap.String("endpoint", p.target.Redacted()), zap.Error(err))
+	}
 }
 
-func (p *proxy) ask(r *http.Request) (cache.Answer, error) {
+// pass writes the answer as it comes, so that no more of it is in memory than is recorded. An answer that
+// breaks off is an error.
+func (p *proxy) pass(w http.ResponseWriter, r *http.Request) error {
 	out := r.Clone(r.Context())
 	out.URL = p.target.JoinPath(r.URL.Path)
 	out.URL.RawQuery = r.URL.RawQuery
@@ -68,14 +68,15 @@ func (p *proxy) ask(r *http.Request) (cache.Answer, error) {
 	longQueriesByPost(out)
 	response, err := p.client.Do(out)
 	if err != nil {
-		return cache.Answer{}, err
+		return err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	if err != nil {
-		return cache.Answer{}, fmt.Errorf("%s: the answer breaks off: %w", p.target.Redacted(), err)
+	maps.Copy(w.Header(), response.Header)
+	w.WriteHeader(response.StatusCode)
+	if _, err := io.Copy(w, response.Body); err != nil {
+		return fmt.Errorf("%s: the answer breaks off: %w", p.target.Redacted(), err)
 	}
-	return cache.Answer{Status: response.StatusCode, Header: response.Header, Body: body}, nil
+	return nil
 }
 
 // longQuery is how long a query may be within an address.

@@ -31,9 +31,11 @@ const (
 	maxFormBytes  = 128 << 10 // of all parameters of a request
 	maxQueryBytes = 64 << 10  // of an expression
 	maxAnswer     = 64 << 20  // bytes
+	maxReceiving  = 96 << 20  // bytes of answers that the source is writing
 	maxSending    = 128 << 20 // bytes of answers that viewers are about to read
 	maxWaiting    = 256       // questions that wait for those that are worked on
 	heavyWork     = 100_000   // words of an expression times points in time
+	heavyRegexp   = 4096      // instructions of regular expressions
 )
 
 // maxSyntax bounds the expressions of a request. They are far above what dashboards ask,
@@ -52,6 +54,7 @@ type viewers struct {
 	timeout   time.Duration
 	limiter   *requestbody.Limiter
 	heavy     *requestbody.Limiter // of expensive queries, which leave a slot of the other limiter to cheap ones
+	receiving *requestbody.Budget
 	sending   *requestbody.Budget
 	telemetry *metadata.TelemetryBuilder
 	flight    singleflight.Group
@@ -74,6 +77,7 @@ func newViewers(c *Config, source http.Handler, writes func() int64, telemetry *
 		timeout:   c.Query.Timeout,
 		limiter:   requestbody.NewLimiter(c.Query.MaxConcurrent, maxWaiting),
 		heavy:     requestbody.NewLimiter(max(1, c.Query.MaxConcurrent-1), maxWaiting/2),
+		receiving: requestbody.NewBudget(maxReceiving),
 		sending:   requestbody.NewBudget(maxSending),
 		telemetry: telemetry,
 		answers:   cache.NewAnswers(c.Query.CacheBytes),
@@ -147,7 +151,7 @@ func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 	if answer, found := v.get(key); found { // it was asked for just before
 		return answer
 	}
-	if q.Work >= heavyWork {
+	if isHeavy(q) {
 		if err := v.heavy.Acquire(ctx); err != nil {
 			return refusal(http.StatusServiceUnavailable, "unavailable", err)
 		}
@@ -170,6 +174,11 @@ func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 		v.answers.Put(key, epoch, answer)
 	}
 	return answer
+}
+
+// isHeavy is whether a request can take long. Those that cannot have a slot that no heavy one takes.
+func isHeavy(q question.Question) bool {
+	return q.Work >= heavyWork || q.Regexp >= heavyRegexp || !strings.HasPrefix(q.Path, "/query")
 }
 
 // work runs what parses, compiles or computes, as far as the gate lets it. Not all of it can
@@ -206,8 +215,12 @@ func recovered(compute func() cache.Answer) (answer cache.Answer) {
 
 // consult asks the source.
 func (v *viewers) consult(r *http.Request, limit int) cache.Answer {
-	recorder := newRecorder(limit)
-	v.source.ServeHTTP(recorder, r)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	claim := v.receiving.Claim(cancel)
+	defer claim.Release()
+	recorder := newRecorder(limit, claim)
+	v.source.ServeHTTP(recorder, r.WithContext(ctx))
 	return recorder.answer()
 }
 

@@ -263,7 +263,7 @@ func TestHeavyQuestionsLeaveRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := watching(t, &source{})
 		v.source = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.Contains(r.FormValue("query"), "heavy") {
+			if strings.Contains(r.URL.RawQuery, "heavy") {
 				<-r.Context().Done()
 			}
 			_, _ = w.Write([]byte("answer"))
@@ -272,7 +272,12 @@ func TestHeavyQuestionsLeaveRoom(t *testing.T) {
 		var viewing sync.WaitGroup
 		for i := range 20 {
 			viewing.Go(func() {
-				recorder := v.view(t.Context(), fmt.Sprintf("/api/v1/query?query=max_over_time(heavy%d[1d:1s])", i))
+				target := []string{
+					fmt.Sprintf("/api/v1/query?query=max_over_time(heavy%d[1d:1s])", i),
+					fmt.Sprintf("/api/v1/query?query=heavy%d{a=~%q}", i, strings.Repeat("x%2B", 4000)),
+					fmt.Sprintf("/api/v1/series?match[]=heavy%d", i),
+				}[i%3]
+				recorder := v.view(t.Context(), target)
 				assert.Equal(t, http.StatusServiceUnavailable, recorder.Code)
 			})
 		}
@@ -344,7 +349,7 @@ func TestHostileSyntaxDoesNotEnterTheGate(t *testing.T) {
 
 func TestRecorderIsBounded(t *testing.T) {
 	t.Parallel()
-	r := newRecorder(10)
+	r := newRecorder(10, requestbody.NewBudget(100).Claim(func() {}))
 	_, err := r.Write([]byte("12345"))
 	require.NoError(t, err)
 	_, err = r.Write([]byte("67890+"))
@@ -352,6 +357,34 @@ func TestRecorderIsBounded(t *testing.T) {
 	answer := r.answer()
 	assert.Equal(t, http.StatusUnprocessableEntity, answer.Status)
 	assert.Contains(t, string(answer.Body), "ask for less")
+}
+
+// Answers that the source is writing share a budget: the largest is refused, and its query ends.
+func TestAnswersOfTheSourceAreBounded(t *testing.T) {
+	t.Parallel()
+	v := watching(t, &source{})
+	v.receiving = requestbody.NewBudget(1000)
+	writing, ended := make(chan struct{}), make(chan struct{})
+	v.source = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		size, _ := strconv.Atoi(r.URL.Query().Get("query"))
+		_, _ = w.Write(make([]byte, size))
+		if size > 500 {
+			close(writing)
+			<-r.Context().Done()
+			_, _ = w.Write([]byte("more"))
+			close(ended)
+		}
+	})
+	var large sync.WaitGroup
+	large.Go(func() {
+		recorder := v.view(t.Context(), "/api/v1/query?query=900")
+		assert.Equal(t, http.StatusServiceUnavailable, recorder.Code)
+		assert.Equal(t, "1", recorder.Header().Get("Retry-After"))
+	})
+	<-writing
+	assert.Equal(t, http.StatusOK, v.view(t.Context(), "/api/v1/query?query=200").Code)
+	<-ended
+	large.Wait()
 }
 
 // An answer is kept compressed, and sent as the viewer takes it.

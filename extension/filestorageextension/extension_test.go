@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/extension/extensiontest"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.uber.org/zap"
@@ -154,4 +156,17 @@ func TestADirectoryThatCannotBeUsedIsNamed(t *testing.T) {
 	require.NoError(t, os.WriteFile(config.Directory, nil, 0o600))
 	_, err = extension.(storage.Extension).GetClient(t.Context(), component.KindReceiver, component.MustNewID("a"), "")
 	require.ErrorContains(t, err, "directory: "+config.Directory)
+}
+
+// Every key of the Collector's extension is accepted, with its default.
+func TestConfig_HasEveryKeyOfTheCollectors(t *testing.T) {
+	t.Parallel()
+	own, collectors := confmap.New(), confmap.New()
+	require.NoError(t, own.Marshal(createDefaultConfig()))
+	require.NoError(t, collectors.Marshal(filestorage.NewFactory().CreateDefaultConfig()))
+	assert.NotEmpty(t, own.AllKeys())
+	assert.Equal(t, collectors.ToStringMap(), own.ToStringMap())
+	config := createDefaultConfig().(*Config)
+	require.NoError(t, collectors.Unmarshal(config))
+	assert.Equal(t, createDefaultConfig(), config)
 }

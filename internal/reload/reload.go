@@ -86,7 +86,7 @@ func explainValidate(root *cobra.Command, check *configcheck.Checker) {
 				return err
 			}
 			if *strict && len(warnings) > 0 {
-				return fmt.Errorf("%d warnings, and --strict is set", len(warnings))
+				return fmt.Errorf("%d warning(s), and --strict is set", len(warnings))
 			}
 			return nil
 		}

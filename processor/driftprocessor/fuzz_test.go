@@ -8,35 +8,23 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/processor/processortest"
 
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor/internal/metadata"
 )
 
 // Whatever a configuration holds, it is refused, or the component can be made of it.
 func FuzzConfig(f *testing.F) {
-	for _, text := range []string{
+	owntest.FuzzConfig(f, createDefaultConfig, func(t *testing.T, config *Config) {
+		_, err := NewFactory().CreateLogs(t.Context(), processortest.NewNopSettings(metadata.Type), config, consumertest.NewNop())
+		require.NoError(t, err)
+	},
 		"{ tolerance: 200ms, misaligned: 500ms, interval: 10s, correct: true }",
 		"{ reference: { ntp: pool.ntp.org }, restart_after: 1h }",
-	} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
-		if err != nil {
-			return
-		}
-		conf, err := retrieved.AsConf()
-		config := createDefaultConfig().(*Config)
-		if err != nil || conf.Unmarshal(config) != nil || confmap.Validate(config) != nil {
-			return
-		}
-		_, err = NewFactory().CreateLogs(t.Context(), processortest.NewNopSettings(metadata.Type), config, consumertest.NewNop())
-		require.NoError(t, err)
-	})
+	)
 }
 
 // Whatever records come by OTLP, they pass.

@@ -7,36 +7,24 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/processor/processortest"
 
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 // Whatever a configuration holds, it is refused, or the component can be made of it.
 func FuzzConfig(f *testing.F) {
-	for _, text := range []string{
+	owntest.FuzzConfig(f, createDefaultConfig, func(t *testing.T, config *Config) {
+		_, err := NewFactory().CreateLogs(t.Context(), processortest.NewNopSettings(metadata.Type), config, consumertest.NewNop())
+		require.NoError(t, err)
+	},
 		"{ size: 10s, overlap: 1s, allowed_lateness: 2s, max_series: 1 }",
 		"{ size: 1s, overlap: 999ms, series_idle: 0s, storage: file_storage }",
-	} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
-		if err != nil {
-			return
-		}
-		conf, err := retrieved.AsConf()
-		config := createDefaultConfig().(*Config)
-		if err != nil || conf.Unmarshal(config) != nil || confmap.Validate(config) != nil {
-			return
-		}
-		_, err = NewFactory().CreateLogs(t.Context(), processortest.NewNopSettings(metadata.Type), config, consumertest.NewNop())
-		require.NoError(t, err)
-	})
+	)
 }
 
 // Whatever records come by OTLP, they pass, and windows of what they hold follow.

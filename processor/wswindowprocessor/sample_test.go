@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -122,14 +123,14 @@ func sampleAfter(e *window.Engine) []wsevent.Window {
 func TestRestore_EveryVersionsSample(t *testing.T) {
 	t.Parallel()
 	if *writeSample != "" {
-		d, e := newDisk(), window.New(sampleConfig())
+		d, e := owntest.NewStorage(), window.New(sampleConfig())
 		store := newCheckpointStore(state.NewStore(d, "disk", zap.NewNop(), nil))
 		sampleBefore(e)
 		waiting := encode(e.Drain(), time.UnixMilli(sampleSavedAt))
 		require.NoError(t, store.write(t.Context(), store.collect(e, false, sampleSavedAt-2_000), plog.NewLogs()))
 		sampleBetween(e)
 		require.NoError(t, store.write(t.Context(), store.collect(e, false, sampleSavedAt), waiting))
-		text, err := json.MarshalIndent(d.data, "", " ")
+		text, err := json.MarshalIndent(d.Data(), "", " ")
 		require.NoError(t, err)
 		require.NoError(t, os.MkdirAll("testdata/state", 0o750))
 		require.NoError(t, os.WriteFile(filepath.Join("testdata/state", *writeSample+".json"), append(text, '\n'), 0o600))
@@ -141,10 +142,14 @@ func TestRestore_EveryVersionsSample(t *testing.T) {
 	for _, sample := range samples {
 		t.Run(filepath.Base(sample), func(t *testing.T) {
 			t.Parallel()
-			d, e := newDisk(), window.New(sampleConfig())
+			d, e := owntest.NewStorage(), window.New(sampleConfig())
 			text, err := os.ReadFile(sample)
 			require.NoError(t, err)
-			require.NoError(t, json.Unmarshal(text, &d.data))
+			sample := map[string][]byte{}
+			require.NoError(t, json.Unmarshal(text, &sample))
+			for key, value := range sample {
+				d.Put(key, value)
+			}
 			core, logs := observer.New(zap.ErrorLevel)
 			found, err := newCheckpointStore(state.NewStore(d, "disk", zap.New(core), nil)).restore(t.Context(), e)
 			require.NoError(t, err)

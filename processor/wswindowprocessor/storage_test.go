@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -26,108 +25,30 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
-// disk is a storage extension and its only client. It can be copied, which is
-// what a kill leaves, and it can be full.
-type disk struct {
-	component.StartFunc
-	component.ShutdownFunc
-	mutex sync.Mutex
-	data  map[string][]byte
-	full  bool
-}
-
-func newDisk() *disk { return &disk{data: map[string][]byte{}} }
-
-func (d *disk) copy() *disk {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	return &disk{data: maps.Clone(d.data)}
-}
-
-func (d *disk) holds(key string) bool {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	_, ok := d.data[key]
-	return ok
-}
-
-func (d *disk) setFull(full bool) {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	d.full = full
-}
-
-func (d *disk) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
-	return d, nil
-}
-
-func (d *disk) Close(context.Context) error { return nil }
-
-func (d *disk) Get(_ context.Context, key string) ([]byte, error) {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	return d.data[key], nil
-}
-
-func (d *disk) Set(ctx context.Context, key string, value []byte) error {
-	return d.Batch(ctx, storage.SetOperation(key, value))
-}
-
-func (d *disk) Delete(ctx context.Context, key string) error {
-	return d.Batch(ctx, storage.DeleteOperation(key))
-}
-
-func (d *disk) Batch(_ context.Context, operations ...*storage.Operation) error {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	if d.full {
-		return storage.ErrStorageFull
-	}
-	for _, operation := range operations {
-		switch operation.Type {
-		case storage.Get:
-			operation.Value = d.data[operation.Key]
-		case storage.Set:
-			d.data[operation.Key] = slices.Clone(operation.Value)
-		case storage.Delete:
-			delete(d.data, operation.Key)
-		}
-	}
-	return nil
-}
-
-// host has a disk.
-type host struct{ disk *disk }
-
-var diskID = component.MustNewID("disk")
-
-func (h host) GetExtensions() map[component.ID]component.Component {
-	return map[component.ID]component.Component{diskID: h.disk}
-}
-
 func onDisk() *Config {
 	config := createDefaultConfig().(*Config)
 	config.Overlap = 0
-	config.Storage = &diskID
+	config.Storage = &owntest.StorageID
 	return config
 }
 
 // startOn starts a processor with a disk. It ends with the test, its storage
 // then being whatever the disk has become.
-func startOn(t *testing.T, d *disk, next consumer.Logs) (*windowProcessor, *observer.ObservedLogs) {
+func startOn(t *testing.T, d *owntest.Storage, next consumer.Logs) (*windowProcessor, *observer.ObservedLogs) {
 	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
 	set := processortest.NewNopSettings(metadata.Type)
 	set.Logger = zap.New(core)
 	p, err := newProcessor(set, onDisk(), next)
 	require.NoError(t, err)
-	require.NoError(t, p.Start(t.Context(), host{d}))
+	require.NoError(t, p.Start(t.Context(), owntest.NewHost(d)))
 	return p, logs
 }
 
@@ -150,13 +71,13 @@ func TestRestore_KillResumesFromTheEmittedWindows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		before, after := new(consumertest.LogsSink), new(consumertest.LogsSink)
-		d := newDisk()
+		d := owntest.NewStorage()
 		p, _ := startOn(t, d, before)
 		consume(t, p, event(wsevent.ConnectionOpen, "a"), event(wsevent.ConnectionOpen, "b"), event(wsevent.MessageSend, "a"))
 		time.Sleep(15 * time.Second)
 		synctest.Wait()
 		told := last(t, before)
-		killed := d.copy() // all that a kill leaves
+		killed := d.Copy() // all that a kill leaves
 		require.NoError(t, p.Shutdown(t.Context()))
 
 		p, logs := startOn(t, killed, after)
@@ -181,7 +102,7 @@ func TestRestore_OpenWindowContinues(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		before, after := new(consumertest.LogsSink), new(consumertest.LogsSink)
-		d := newDisk()
+		d := owntest.NewStorage()
 		p, _ := startOn(t, d, before)
 		consume(t, p, event(wsevent.MessageSend, "a"))
 		time.Sleep(time.Second)
@@ -211,12 +132,12 @@ func TestRestore_WaitingWindowsSurviveAKill(t *testing.T) {
 			}
 			return nil
 		}}
-		d := newDisk()
+		d := owntest.NewStorage()
 		p, _ := startOn(t, d, refusing)
 		consume(t, p, event(wsevent.MessageSend, "a"))
 		time.Sleep(15 * time.Second)
 		synctest.Wait()
-		killed := d.copy()
+		killed := d.Copy()
 		require.NoError(t, p.Shutdown(t.Context()), "they are on disk")
 
 		after := new(consumertest.LogsSink)
@@ -226,37 +147,27 @@ func TestRestore_WaitingWindowsSurviveAKill(t *testing.T) {
 		found := windows(t, after)
 		require.NotEmpty(t, found)
 		assert.InDelta(t, 1, field(t, found[0].Fields, wsevent.FieldMessagesSent), 0)
-		assert.False(t, killed.holds(windowsKey), "and off it once they are taken")
+		assert.False(t, killed.Has(windowsKey), "and off it once they are taken")
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
-}
-
-// reportingHost is a host that records the component's status.
-type reportingHost struct {
-	host
-	events []componentstatus.Status
-}
-
-func (h *reportingHost) Report(event *componentstatus.Event) {
-	h.events = append(h.events, event.Status())
 }
 
 func TestCheckpoint_FailureIsReportedAsStatus(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDisk()
-		reporting := &reportingHost{host: host{d}}
+		d := owntest.NewStorage()
+		reporting := owntest.NewHost(d)
 		p, err := newProcessor(processortest.NewNopSettings(metadata.Type), onDisk(), consumertest.NewNop())
 		require.NoError(t, err)
 		require.NoError(t, p.Start(t.Context(), reporting))
-		d.setFull(true)
+		d.SetFull(true)
 		time.Sleep(25 * time.Second)
 		synctest.Wait()
-		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, reporting.events)
-		d.setFull(false)
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, reporting.Statuses())
+		d.SetFull(false)
 		time.Sleep(11 * time.Second)
 		synctest.Wait()
-		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, reporting.events)
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, reporting.Statuses())
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
 }
@@ -265,15 +176,15 @@ func TestCheckpoint_FullDiskDoesNotStopWindows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sink := new(consumertest.LogsSink)
-		d := newDisk()
+		d := owntest.NewStorage()
 		p, logs := startOn(t, d, sink)
-		d.setFull(true)
+		d.SetFull(true)
 		consume(t, p, event(wsevent.ConnectionOpen, "a"))
 		time.Sleep(45 * time.Second)
 		synctest.Wait()
 		assert.NotEmpty(t, windows(t, sink))
 		assert.Equal(t, 1, logs.FilterMessageSnippet("cannot be saved").Len(), "told once")
-		d.setFull(false)
+		d.SetFull(false)
 		time.Sleep(11 * time.Second)
 		synctest.Wait()
 		assert.Equal(t, 1, logs.FilterMessageSnippet("saved again").Len())
@@ -293,11 +204,11 @@ func TestCheckpoint_FullDiskDoesNotStopWindows(t *testing.T) {
 func TestCheckpoint_WindowsDeliveredWhileTheDiskWasFull(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDisk()
+		d := owntest.NewStorage()
 		var once sync.Once
 		sink := &moody{refuse: func(logs plog.Logs) error {
 			if isWindows(logs) {
-				once.Do(func() { d.setFull(true) }) // between the checkpoint and the note
+				once.Do(func() { d.SetFull(true) }) // between the checkpoint and the note
 			}
 			return nil
 		}}
@@ -305,16 +216,16 @@ func TestCheckpoint_WindowsDeliveredWhileTheDiskWasFull(t *testing.T) {
 		config.CheckpointInterval = 2 * time.Second
 		p, err := newProcessor(processortest.NewNopSettings(metadata.Type), config, sink)
 		require.NoError(t, err)
-		require.NoError(t, p.Start(t.Context(), host{d}))
+		require.NoError(t, p.Start(t.Context(), owntest.NewHost(d)))
 		consume(t, p, event(wsevent.MessageSend, "a"))
 		time.Sleep(13 * time.Second)
 		synctest.Wait()
 		assert.NotEmpty(t, windows(t, &sink.LogsSink))
-		assert.True(t, d.holds(windowsKey))
-		d.setFull(false)
+		assert.True(t, d.Has(windowsKey))
+		d.SetFull(false)
 		time.Sleep(5 * time.Second) // checkpoints, but no other window
 		synctest.Wait()
-		assert.False(t, d.holds(windowsKey))
+		assert.False(t, d.Has(windowsKey))
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
 }
@@ -325,7 +236,7 @@ func TestCheckpoint_FirstAfterAFullDiskIsComplete(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const channels = 5_000
-		d := newDisk()
+		d := owntest.NewStorage()
 		p, _ := startOn(t, d, new(consumertest.LogsSink))
 		name := func(i int) string { return fmt.Sprint("channel-", i) }
 		for i := range channels {
@@ -333,15 +244,15 @@ func TestCheckpoint_FirstAfterAFullDiskIsComplete(t *testing.T) {
 		}
 		time.Sleep(11 * time.Second)
 		synctest.Wait()
-		d.setFull(true)
+		d.SetFull(true)
 		for i := range channels - 10 {
 			consume(t, p, event(wsevent.ConnectionClose, name(i)))
 		}
 		time.Sleep(25 * time.Second)
-		d.setFull(false)
+		d.SetFull(false)
 		time.Sleep(11 * time.Second)
 		synctest.Wait()
-		killed := d.copy()
+		killed := d.Copy()
 		require.NoError(t, p.Shutdown(t.Context()))
 
 		p, _ = startOn(t, killed, new(consumertest.LogsSink))
@@ -355,7 +266,7 @@ func TestCheckpoint_FirstAfterAFullDiskIsComplete(t *testing.T) {
 func TestRestore_NoWindowsUntilTheStreamIsReceived(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDisk()
+		d := owntest.NewStorage()
 		p, _ := startOn(t, d, new(consumertest.LogsSink))
 		consume(t, p, event(wsevent.ConnectionOpen, "a"))
 		time.Sleep(15 * time.Second)
@@ -383,29 +294,29 @@ func TestRestore_NoWindowsUntilTheStreamIsReceived(t *testing.T) {
 func TestRestore_DamagedKeyIsQuarantined(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDisk()
+		d := owntest.NewStorage()
 		p, _ := startOn(t, d, new(consumertest.LogsSink))
 		for i := range 50 {
 			consume(t, p, event(wsevent.ConnectionOpen, fmt.Sprint("channel-", i)))
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
-		whole := d.copy()
+		whole := d.Copy()
 		require.NoError(t, p.Shutdown(t.Context()))
 
-		for key, value := range whole.data {
+		for key, value := range whole.Data() {
 			for name, spoiled := range map[string][]byte{
 				"cut":     value[:len(value)/2],
 				"flipped": append(slices.Clone(value[:len(value)-1]), value[len(value)-1]^1),
 			} {
-				d := whole.copy()
-				d.data[key] = spoiled
+				d := whole.Copy()
+				d.Put(key, spoiled)
 				sink := new(consumertest.LogsSink)
 				p, logs := startOn(t, d, sink)
 				told := logs.FilterMessageSnippet("damaged").All()
 				require.NotEmpty(t, told, "%s %s", key, name)
 				assert.Contains(t, told[0].ContextMap()["error"], key)
-				assert.Equal(t, spoiled, d.copy().data[state.QuarantineKey(key)])
+				assert.Equal(t, spoiled, d.Copy().Data()[state.QuarantineKey(key)])
 				consume(t, p, event(wsevent.MessageSend, "channel-49"))
 				time.Sleep(25 * time.Second)
 				synctest.Wait()
@@ -421,7 +332,7 @@ func TestStart_UnknownStorageIsAnError(t *testing.T) {
 	t.Parallel()
 	p, err := newProcessor(processortest.NewNopSettings(metadata.Type), onDisk(), consumertest.NewNop())
 	require.NoError(t, err)
-	err = p.Start(t.Context(), noHost{})
+	err = p.Start(t.Context(), owntest.NewHost(nil))
 	require.ErrorContains(t, err, "storage: disk: there is no such extension")
 	require.NoError(t, p.Shutdown(t.Context()))
 }
@@ -436,7 +347,7 @@ func TestStart_WithoutStorageThatCannotBeOpened(t *testing.T) {
 		sink := new(consumertest.LogsSink)
 		p, err := newProcessor(set, onDisk(), sink)
 		require.NoError(t, err)
-		require.NoError(t, p.Start(t.Context(), brokenHost{}))
+		require.NoError(t, p.Start(t.Context(), owntest.NewHost(brokenStorage{owntest.NewStorage()})))
 		assert.Equal(t, 1, logs.FilterMessageSnippet("cannot be opened").Len())
 		consume(t, p, event(wsevent.MessageSend, "a"))
 		time.Sleep(15 * time.Second)
@@ -446,22 +357,12 @@ func TestStart_WithoutStorageThatCannotBeOpened(t *testing.T) {
 	})
 }
 
-// brokenHost has a storage whose file is damaged.
-type brokenHost struct{}
+// brokenStorage is a storage whose file is damaged.
+type brokenStorage struct{ *owntest.Storage }
 
-func (brokenHost) GetExtensions() map[component.ID]component.Component {
-	return map[component.ID]component.Component{diskID: brokenDisk{newDisk()}}
-}
-
-type brokenDisk struct{ *disk }
-
-func (brokenDisk) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
+func (brokenStorage) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
 	return nil, errors.New("invalid database")
 }
-
-type noHost struct{}
-
-func (noHost) GetExtensions() map[component.ID]component.Component { return nil }
 
 // A checkpoint with a million channels writes a part of them.
 func BenchmarkCheckpoint(b *testing.B) {
@@ -474,7 +375,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 				event(wsevent.ConnectionOpen, fmt.Sprint("channel-", i)).ResourceLogs().MoveAndAppendTo(logs.ResourceLogs())
 			}
 			require.NoError(b, p.ConsumeLogs(b.Context(), logs))
-			store := newCheckpointStore(state.NewStore(newDisk(), "disk", zap.NewNop(), nil))
+			store := newCheckpointStore(state.NewStore(owntest.NewStorage(), "disk", zap.NewNop(), nil))
 			p.own.emitter.store = store
 			require.NoError(b, p.own.save(b.Context(), time.Now(), true))
 			size, n := 0, 0

@@ -15,18 +15,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/lag"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadata"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/pieces"
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/progress"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/statelog"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/partition"
 )
 
-// Keys of the state topic that are the receiver's own. Those of the one who keeps
-// the state have the prefix.
+// Keys of the state topic. Those of the owner of the state have the prefix.
 const (
-	ownerPiece    = "owner"
-	positionPiece = "position"
-	keeperPrefix  = "state/"
+	ownerKey    = "owner"
+	positionKey = "position"
+	statePrefix = "state/"
 )
 
 const (
@@ -36,53 +35,53 @@ const (
 	fetchTimeout = 30 * time.Second
 )
 
-// assignment is a partition for as long as it is here and nothing goes wrong.
+// assignment is one assignment of a partition, until it is revoked or fails.
 type assignment struct {
 	topic     string
-	id        kadm.TopicID // a topic that is made anew has another
+	id        kadm.TopicID // a topic that is created again has another
 	number    int32
 	state     string // topic
 	client    *kgo.Client
 	telemetry *metadata.TelemetryBuilder
-	fail      context.CancelCauseFunc // gives the assignment up
-	hole      bool
-	found     pieces.Set
+	fail      context.CancelCauseFunc // ends the assignment
+	dataLoss  bool
+	snapshot  statelog.Snapshot
 
 	saving sync.Mutex // one transaction at a time
-	layout pieces.Layout
+	writer statelog.Writer
 	saved  int64 // position
 
 	mutex    sync.Mutex
-	progress progress.Progress
-	leave    func(context.Context)
+	lag      lag.Tracker
+	onRevoke func(context.Context)
 }
 
 var _ partition.Partition = (*assignment)(nil)
 
-// String names the partition.
+// String implements partition.Partition.
 func (a *assignment) String() string { return fmt.Sprintf("%s/%d", a.topic, a.number) }
 
-// Attend lets one consumer keep the partition's state.
-func (a *assignment) Own(leave func(context.Context)) error {
+// Own implements partition.Partition.
+func (a *assignment) Own(revoke func(context.Context)) error {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	if a.leave != nil {
-		return errors.New("has its windows counted already; a ccaas_kafka receiver can have one ws_window processor behind it, in one pipeline")
+	if a.onRevoke != nil {
+		return errors.New("already has an owner; a ccaas_kafka receiver can have one ws_window processor after it, in one pipeline")
 	}
-	a.leave = leave
+	a.onRevoke = revoke
 	return nil
 }
 
-// Get gives a piece of the state that was found.
-func (a *assignment) Get(key string) []byte { return a.found.Take(&a.layout, keeperPrefix+key) }
+// Get implements partition.Partition.
+func (a *assignment) Get(key string) []byte { return a.snapshot.Take(&a.writer, statePrefix+key) }
 
-// Save keeps pieces and the position in a transaction. Where that fails nobody knows
-// what the brokers have, or another collector has the partition. Either way the
-// assignment is given up: whoever has the partition next, be it we, finds out.
+// Save writes values and the position in a transaction. Where that fails it is unknown
+// what the brokers have, or another collector owns the partition. Either way the
+// assignment ends, and the next one reads what was saved.
 func (a *assignment) Save(ctx context.Context, position int64, operations ...*storage.Operation) error {
 	a.saving.Lock()
 	defer a.saving.Unlock()
-	records, err := a.layOut(position, operations)
+	records, err := a.toRecords(position, operations)
 	if err != nil {
 		return err
 	}
@@ -101,22 +100,22 @@ func (a *assignment) Save(ctx context.Context, position int64, operations ...*st
 }
 
 // layOut makes records of what is to be saved.
-func (a *assignment) layOut(position int64, operations []*storage.Operation) (records []pieces.Record, err error) {
+func (a *assignment) toRecords(position int64, operations []*storage.Operation) (records []statelog.Record, err error) {
 	for _, operation := range operations {
-		switch key := keeperPrefix + operation.Key; operation.Type {
+		switch key := statePrefix + operation.Key; operation.Type {
 		case storage.Set:
-			records = append(records, a.layout.Set(key, operation.Value)...)
+			records = append(records, a.writer.Set(key, operation.Value)...)
 		case storage.Delete:
-			records = append(records, a.layout.Delete(key)...)
+			records = append(records, a.writer.Delete(key)...)
 		default:
-			return nil, fmt.Errorf("%s: cannot be read again, only with Get", operation.Key)
+			return nil, fmt.Errorf("%s: cannot be read in a batch, only with Get", operation.Key)
 		}
 	}
-	return append(records, a.layout.Set(positionPiece, append(binary.AppendVarint(nil, position), a.id[:]...))...), nil
+	return append(records, a.writer.Set(positionKey, append(binary.AppendVarint(nil, position), a.id[:]...))...), nil
 }
 
 // commit writes records in one transaction.
-func (a *assignment) commit(ctx context.Context, records []pieces.Record) error {
+func (a *assignment) commit(ctx context.Context, records []statelog.Record) error {
 	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
 	if err := a.client.BeginTransaction(); err != nil {
@@ -127,36 +126,36 @@ func (a *assignment) commit(ctx context.Context, records []pieces.Record) error 
 		produced[i] = &kgo.Record{Topic: a.state, Partition: a.number, Key: record.Key, Value: record.Value}
 	}
 	if err := a.client.ProduceSync(ctx, produced...).FirstErr(); err != nil {
-		return err // the next one to claim the partition aborts it
+		return err // the next owner of the partition aborts it
 	}
 	return a.client.EndTransaction(ctx, kgo.TryCommit)
 }
 
-// ReadTo is how far the partition has been read, in time.
+// CaughtUpTo implements partition.Partition.
 func (a *assignment) CaughtUpTo() time.Time {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	return a.progress.ReadTo()
+	return a.lag.CaughtUpTo()
 }
 
-// Hole says that messages behind the saved position are gone.
-func (a *assignment) DataLoss() bool { return a.hole }
+// DataLoss implements partition.Partition.
+func (a *assignment) DataLoss() bool { return a.dataLoss }
 
-func (a *assignment) passed(position int64) {
+func (a *assignment) consumed(position int64) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	a.progress.Passed(position)
+	a.lag.Consumed(position)
 }
 
-func (a *assignment) saw(end int64, asked time.Time) {
+func (a *assignment) endOffset(end int64, queriedAt time.Time) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	a.progress.Saw(end, asked)
+	a.lag.EndOffset(end, queriedAt)
 }
 
-// figures are for own telemetry and for the group.
-func (a *assignment) figures() (lag, saved int64) {
+// lagAndSaved returns the lag in messages and the saved position.
+func (a *assignment) lagAndSaved() (lag, saved int64) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	return a.progress.Lag(), a.saved
+	return a.lag.Lag(), a.saved
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/pieces"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/statelog"
 )
 
-// prepare finds out about the topic, and makes the state's topic.
+// prepare reads the metadata of the topic, and creates the state's topic.
 func (p *partitionReader) prepare(ctx context.Context, client *kgo.Client) (partitions int, id kadm.TopicID, err error) {
 	config, admin := p.receiver.config, kadm.NewClient(client)
 	topics, err := admin.ListTopics(ctx, config.Topic, config.stateTopic())
@@ -30,7 +30,7 @@ func (p *partitionReader) prepare(ctx context.Context, client *kgo.Client) (part
 		return 0, id, fmt.Errorf("topic: %s: %w", config.Topic, events.Err)
 	}
 	partitions = len(events.Partitions)
-	// Others may make the topic at the same time: other partitions, other collectors.
+	// Other partitions and collectors may create the topic at the same time.
 	switch {
 	case errors.Is(state.Err, kerr.UnknownTopicOrPartition) && config.State.Create:
 		_, err = admin.CreateTopic(ctx, int32(partitions), config.State.ReplicationFactor, stateTopicConfig(), config.stateTopic()) //nolint:gosec // Kafka's own number
@@ -53,9 +53,8 @@ func (p *partitionReader) prepare(ctx context.Context, client *kgo.Client) (part
 	return partitions, events.ID, nil
 }
 
-// stateTopicConfig keeps the topic small, since all of a partition is read when the
-// partition comes: the log is cut into short segments, and only whole ones are
-// compacted.
+// stateTopicConfig keeps the topic small, since all of a partition is read at its
+// assignment: segments are short, and only closed ones are compacted.
 func stateTopicConfig() map[string]*string {
 	return map[string]*string{
 		"cleanup.policy":            new("compact"),
@@ -66,15 +65,15 @@ func stateTopicConfig() map[string]*string {
 	}
 }
 
-// claim makes the partition ours, and reads its state.
+// claim takes ownership of the partition, and reads its state.
 //
 // The first transaction under the partition's transactional id makes the brokers
-// refuse whatever an earlier owner still sends, and ends what it had begun. The
-// transaction holds a mark; what stands before the mark is the state.
+// fence an earlier owner, and abort its open transaction. The transaction holds a
+// mark; everything before the mark is the state.
 func (p *partitionReader) claim(ctx context.Context, a *assignment) error {
 	mark := make([]byte, 16)
 	_, _ = rand.Read(mark) // it never fails
-	if err := a.commit(ctx, []pieces.Record{{Key: []byte(ownerPiece), Value: mark}}); err != nil {
+	if err := a.commit(ctx, []statelog.Record{{Key: []byte(ownerKey), Value: mark}}); err != nil {
 		return fmt.Errorf("claiming %s: %w", a, err)
 	}
 	return a.restore(ctx, mark)
@@ -95,18 +94,18 @@ func (a *assignment) restore(ctx context.Context, mark []byte) error {
 			if record.Attrs.IsControl() {
 				continue
 			}
-			if string(record.Key) == ownerPiece {
+			if string(record.Key) == ownerKey {
 				if bytes.Equal(record.Value, mark) {
 					return nil
 				}
 				continue
 			}
-			a.found.Add(pieces.Record{Key: record.Key, Value: record.Value})
+			a.snapshot.Add(statelog.Record{Key: record.Key, Value: record.Value})
 		}
 	}
 }
 
-// fetch gives what comes next, which is there and so must not take long.
+// fetch returns the next records, which exist and so arrive soon.
 func (a *assignment) fetch(ctx context.Context) (kgo.Fetches, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -114,8 +113,8 @@ func (a *assignment) fetch(ctx context.Context) (kgo.Fetches, error) {
 	return fetches, fetches.Err()
 }
 
-// position finds out where reading begins: where the state says, or else where the
-// configuration does.
+// position returns the offset at which reading starts: that of the state, or of the
+// configuration.
 func (p *partitionReader) position(ctx context.Context, a *assignment) (position, end int64, err error) {
 	admin := kadm.NewClient(a.client)
 	start, err := p.offset(ctx, admin.ListStartOffsets)
@@ -125,7 +124,7 @@ func (p *partitionReader) position(ctx context.Context, a *assignment) (position
 	if end, err = p.offset(ctx, admin.ListCommittedOffsets); err != nil {
 		return 0, 0, err
 	}
-	piece := a.found.Take(&a.layout, positionPiece)
+	piece := a.snapshot.Take(&a.writer, positionKey)
 	position, size := binary.Varint(piece)
 	switch {
 	case piece == nil && p.receiver.config.InitialOffset == latest:
@@ -133,15 +132,15 @@ func (p *partitionReader) position(ctx context.Context, a *assignment) (position
 	case piece == nil:
 		return start, end, nil
 	case size <= 0:
-		return 0, 0, fmt.Errorf("the position of %s in %s cannot be read; to begin anew, take another state.topic or group_id", a, a.state)
+		return 0, 0, fmt.Errorf("the position of %s in %s cannot be read; to start anew, use another state.topic or group_id", a, a.state)
 	case !bytes.Equal(piece[size:], a.id[:]):
-		p.lost(ctx, a, 0, "the topic was made anew; its messages are read from the beginning")
+		p.recordDataLoss(ctx, a, 0, "the topic was created again; its messages are read from the beginning")
 		return start, end, nil
 	case position < start:
-		p.lost(ctx, a, start-position, "the topic no longer holds them; let it keep messages for longer than collectors are away")
+		p.recordDataLoss(ctx, a, start-position, "the topic no longer holds them; increase its retention beyond the downtime of collectors")
 		return start, end, nil
 	case position > end:
-		p.lost(ctx, a, position-end, "the topic ends before the saved position; its brokers have lost messages")
+		p.recordDataLoss(ctx, a, position-end, "the topic ends before the saved position; its brokers have lost messages")
 		return end, end, nil
 	}
 	return position, end, nil

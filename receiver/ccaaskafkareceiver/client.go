@@ -18,19 +18,19 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// tokenSource is what an extension must be to have the tokens of OAUTHBEARER.
+// tokenSource is an extension that provides the tokens of OAUTHBEARER.
 type tokenSource interface {
 	Token(ctx context.Context) (*oauth2.Token, error)
 }
 
-// connect is what all clients have in common: how the brokers are reached.
+// connect returns the options that all clients share: how the brokers are reached.
 func (c *Config) connect(ctx context.Context, host component.Host, logger *zap.Logger) ([]kgo.Opt, error) {
 	options := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
 		kgo.Rack(c.RackID),
 		kgo.WithLogger(kzap.New(logger.Named("kafka").WithOptions(zap.IncreaseLevel(zap.WarnLevel)))),
-		kgo.DisableClientMetrics(), // some brokers say that they take them and do not
+		kgo.DisableClientMetrics(), // some brokers announce support that they do not have
 	}
 	if c.TLS.HasValue() {
 		security, err := c.TLS.Get().LoadTLSConfig(ctx)
@@ -65,7 +65,7 @@ func (c *SASLConfig) mechanism(host component.Host) (sasl.Mechanism, error) {
 		}
 		source, ok := extension.(tokenSource)
 		if !ok {
-			return nil, fmt.Errorf("auth.sasl.oauthbearer_token_source: %s: has no tokens, as oauth2client has", c.OAuthBearerTokenSource)
+			return nil, fmt.Errorf("auth.sasl.oauthbearer_token_source: %s: does not provide tokens, as oauth2client does", c.OAuthBearerTokenSource)
 		}
 		return oauth.Oauth(func(ctx context.Context) (oauth.Auth, error) {
 			token, err := source.Token(ctx)

@@ -107,7 +107,7 @@ func TestTokens(t *testing.T) {
 		component.StartFunc
 		component.ShutdownFunc
 	}{}}, zap.NewNop())
-	require.ErrorContains(t, err, "has no tokens")
+	require.ErrorContains(t, err, "does not provide tokens")
 
 	mechanism, err := config.Auth.SASL.Get().mechanism(extensions{id: tokens{}})
 	require.NoError(t, err)

@@ -22,7 +22,7 @@ import (
 // Config is the configuration of the receiver. What Kafka's clients have in common
 // is called as in the Collector's other Kafka components.
 type Config struct {
-	// Brokers are asked for the rest of the cluster.
+	// Brokers are the seed brokers.
 	Brokers []string `mapstructure:"brokers"`
 	// ClientID names this collector in the brokers' logs.
 	ClientID string `mapstructure:"client_id"`

@@ -18,8 +18,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
-// decoder makes records of messages. A message that is none is left out, counted
-// and told; its neighbours go on.
+// decoder decodes messages. One that cannot be decoded is dropped, counted and logged.
 type decoder struct {
 	partition   *partitionReader
 	unmarshaler plog.Unmarshaler
@@ -37,8 +36,8 @@ func newDecoder(p *partitionReader, partitions int) *decoder {
 	return d
 }
 
-// decode gives the records of messages, and when the last message was written. Records
-// that do not say when they were observed were so when their message was written.
+// decode returns the records of messages, and when the last message was written. Records
+// without an ObservedTimestamp get the time at which their message was written.
 func (d *decoder) decode(ctx context.Context, messages []*kgo.Record) (plog.Logs, time.Time) {
 	all := plog.NewLogs()
 	var written time.Time
@@ -52,7 +51,7 @@ func (d *decoder) decode(ctx context.Context, messages []*kgo.Record) (plog.Logs
 		}
 		logs, err := d.unmarshaler.UnmarshalLogs(message.Value)
 		if err != nil {
-			d.refuse(ctx, message, err)
+			d.reject(ctx, message, err)
 			continue
 		}
 		d.check(ctx, message, logs)
@@ -75,18 +74,18 @@ func observe(logs plog.Logs, at pcommon.Timestamp) {
 	}
 }
 
-func (d *decoder) refuse(ctx context.Context, message *kgo.Record, err error) {
+func (d *decoder) reject(ctx context.Context, message *kgo.Record, err error) {
 	d.partition.receiver.telemetry.CcaasKafkaRefusedMessages.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", "undecodable")))
 	if d.warned.undecodable {
 		return
 	}
 	d.warned.undecodable = true
-	d.partition.logger.Warn("A message cannot be decoded and is left out; further ones are only counted. Does its producer have the same encoding?",
+	d.partition.logger.Warn("Message cannot be decoded and is dropped; further ones are only counted. Check the encoding of its producer",
 		zap.Int64("offset", message.Offset), zap.String("encoding", d.partition.receiver.config.Encoding), zap.Error(err))
 }
 
-// check finds streams in a partition that is not theirs. Their windows would be
-// counted in parts, each with totals of its own.
+// check detects streams in a partition that is not theirs. Their windows would be counted
+// in parts, each with totals of its own.
 func (d *decoder) check(ctx context.Context, message *kgo.Record, logs plog.Logs) {
 	for _, resource := range logs.ResourceLogs().All() {
 		tags := wslog.TagsOf(resource.Resource().Attributes())
@@ -97,8 +96,8 @@ func (d *decoder) check(ctx context.Context, message *kgo.Record, logs plog.Logs
 		d.partition.receiver.telemetry.CcaasKafkaMisplacedMessages.Add(ctx, 1)
 		if !d.warned.misplaced {
 			d.warned.misplaced = true
-			d.partition.logger.Error("A stream is in a partition that is not its own, so its windows are not exact; further cases are only counted. "+
-				"Does every producer have the stream_partitioner, and was the number of partitions changed?",
+			d.partition.logger.Error("Stream is in another partition than its own, so its windows are not exact; further cases are only counted. "+
+				"Check that every producer has the stream_partitioner, and that the number of partitions was not changed",
 				zap.String("tenant_id", tags.TenantID), zap.String("region", tags.Region),
 				zap.Int64("offset", message.Offset), zap.Int("its_partition", place))
 		}

@@ -72,7 +72,7 @@ func TestDecode(t *testing.T) {
 			assert.Equal(t, 2, got.LogRecordCount())
 			assert.Equal(t, noon.Add(3*time.Second), written)
 			assert.Equal(t, pcommon.NewTimestampFromTime(noon.Add(2*time.Second)), got.ResourceLogs().At(1).ScopeLogs().At(0).LogRecords().At(0).ObservedTimestamp())
-			require.Equal(t, 1, logs.Len(), "told once")
+			require.Equal(t, 1, logs.Len(), "emitted once")
 			assert.Equal(t, int64(7), logs.All()[0].ContextMap()["offset"])
 			metadatatest.AssertEqualCcaasKafkaMessages(t, telemetry, sum(4), metricdatatest.IgnoreTimestamp())
 			metadatatest.AssertEqualCcaasKafkaRefusedMessages(t, telemetry, sum(2, attribute.String("reason", "undecodable")), metricdatatest.IgnoreTimestamp())
@@ -80,7 +80,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-func TestAStreamInAnotherPartitionIsTold(t *testing.T) {
+func TestDecode_StreamInAnotherPartitionIsCounted(t *testing.T) {
 	t.Parallel()
 	const partitions = 4
 	misplaced := int64(0)
@@ -93,7 +93,7 @@ func TestAStreamInAnotherPartitionIsTold(t *testing.T) {
 			continue
 		}
 		misplaced++
-		assert.Equal(t, 1, logs.Len(), "told once")
+		assert.Equal(t, 1, logs.Len(), "emitted once")
 		assert.Equal(t, "acme_corp", logs.All()[0].ContextMap()["tenant_id"])
 		metadatatest.AssertEqualCcaasKafkaMisplacedMessages(t, telemetry, sum(2), metricdatatest.IgnoreTimestamp())
 	}

@@ -15,24 +15,24 @@ import (
 	"go.uber.org/zap"
 )
 
-// Waits between offers of a batch that downstream refuses.
+// Backoff of a batch that downstream refuses.
 const (
-	firstOfferAgain = 50 * time.Millisecond
-	lastOfferAgain  = 5 * time.Second
+	minRetryInterval = 50 * time.Millisecond
+	maxRetryInterval = 5 * time.Second
 )
 
-// deliver stays with a batch until downstream has taken it, or refuses it for good.
-// The error says that the partition is gone.
+// deliver blocks until downstream accepts a batch, or refuses it permanently. The error is
+// that the partition is revoked.
 func (r *kafkaReceiver) deliver(ctx context.Context, logger *zap.Logger, logs plog.Logs) error {
 	waits := backoff.ExponentialBackOff{
-		InitialInterval: firstOfferAgain, MaxInterval: lastOfferAgain,
+		InitialInterval: minRetryInterval, MaxInterval: maxRetryInterval,
 		Multiplier: backoff.DefaultMultiplier, RandomizationFactor: backoff.DefaultRandomizationFactor,
 	}
 	for refused := false; ; refused = true {
-		err := r.offer(ctx, logs)
+		err := r.consume(ctx, logs)
 		switch {
 		case err == nil && refused:
-			logger.Info("Downstream takes events again")
+			logger.Info("Downstream accepts events again")
 			return nil
 		case err == nil:
 			return nil
@@ -40,7 +40,7 @@ func (r *kafkaReceiver) deliver(ctx context.Context, logger *zap.Logger, logs pl
 			r.drop(ctx, logger, logs, err)
 			return nil
 		case !refused && ctx.Err() == nil:
-			logger.Warn("Downstream refuses events; nothing more is read of the partition until it takes them", zap.Error(err))
+			logger.Warn("Downstream refuses events; reading of the partition is paused until it accepts them", zap.Error(err))
 		}
 		if !pause(ctx, waits.NextBackOff()) {
 			return context.Cause(ctx)
@@ -48,8 +48,8 @@ func (r *kafkaReceiver) deliver(ctx context.Context, logger *zap.Logger, logs pl
 	}
 }
 
-// offer hands a batch over once. The records stay ours until they are taken.
-func (r *kafkaReceiver) offer(ctx context.Context, logs plog.Logs) error {
+// consume sends a batch once. On an error the records are still ours.
+func (r *kafkaReceiver) consume(ctx context.Context, logs plog.Logs) error {
 	ctx = r.report.StartLogsOp(ctx)
 	count := logs.LogRecordCount()
 	err := r.next.ConsumeLogs(ctx, logs)
@@ -57,8 +57,8 @@ func (r *kafkaReceiver) offer(ctx context.Context, logs plog.Logs) error {
 	return err
 }
 
-// drop counts what downstream refused for good. The next batch goes on behind it.
+// drop counts a permanently refused batch.
 func (r *kafkaReceiver) drop(ctx context.Context, logger *zap.Logger, logs plog.Logs, err error) {
 	r.telemetry.CcaasKafkaRefusedMessages.Add(ctx, int64(logs.ResourceLogs().Len()), metric.WithAttributes(attribute.String("reason", "permanent")))
-	logger.Error("Downstream refuses records for good; they are left out", zap.Int("records", logs.LogRecordCount()), zap.Error(err))
+	logger.Error("Downstream refused records permanently; they are dropped", zap.Int("records", logs.LogRecordCount()), zap.Error(err))
 }

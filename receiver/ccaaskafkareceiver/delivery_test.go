@@ -33,7 +33,7 @@ func delivering(t *testing.T, take func() error) (*kafkaReceiver, *int) {
 	return r, &offers
 }
 
-func TestABatchIsOfferedUntilItIsTaken(t *testing.T) {
+func TestDeliver_RetriesUntilAccepted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		refusals := 5
@@ -48,14 +48,14 @@ func TestABatchIsOfferedUntilItIsTaken(t *testing.T) {
 	})
 }
 
-func TestABatchThatIsRefusedForGoodDoesNotHoldUpTheNext(t *testing.T) {
+func TestDeliver_PermanentlyRefusedBatchIsDropped(t *testing.T) {
 	t.Parallel()
 	r, offers := delivering(t, func() error { return consumererror.NewPermanent(errors.New("never")) })
 	require.NoError(t, r.deliver(t.Context(), zap.NewNop(), sample(t, "acme_corp")))
 	assert.Equal(t, 1, *offers)
 }
 
-func TestABatchIsGivenUpWithThePartition(t *testing.T) {
+func TestDeliver_EndsWithTheAssignment(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, lose := context.WithCancelCause(t.Context())

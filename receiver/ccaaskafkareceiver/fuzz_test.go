@@ -7,32 +7,20 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadata"
 )
 
 // Whatever a configuration holds, it is refused, or the component can be made of it.
 func FuzzConfig(f *testing.F) {
-	for _, text := range []string{
+	owntest.FuzzConfig(f, createDefaultConfig, func(t *testing.T, config *Config) {
+		_, err := newReceiver(receivertest.NewNopSettings(metadata.Type), config, consumertest.NewNop())
+		require.NoError(t, err)
+	},
 		"{ brokers: [a:1], topic: b, group_id: c }",
 		"{ brokers: [a:1], encoding: otlp_json, auth: { sasl: { mechanism: PLAIN, username: a, password: b } }, state: { topic: c } }",
-	} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
-		if err != nil {
-			return
-		}
-		conf, err := retrieved.AsConf()
-		config := createDefaultConfig().(*Config)
-		if err != nil || conf.Unmarshal(config) != nil || confmap.Validate(config) != nil {
-			return
-		}
-		_, err = newReceiver(receivertest.NewNopSettings(metadata.Type), config, consumertest.NewNop())
-		require.NoError(t, err)
-	})
+	)
 }

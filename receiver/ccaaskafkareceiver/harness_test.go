@@ -15,8 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -25,6 +23,7 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -58,22 +57,22 @@ func configFor(cluster *kfake.Cluster) *Config {
 	return config
 }
 
-// windows are all windows that were told, by whichever collector.
+// windows are all windows that were emitted, by whichever collector.
 type windows struct {
-	mutex  sync.Mutex
-	told   map[wsevent.Tags]map[int64]string // by start: everything that was said
-	last   map[wsevent.Tags]wslog.Record
-	count  int
-	errors []string
+	mutex   sync.Mutex
+	emitted map[wsevent.Tags]map[int64]string // by start: everything that was said
+	last    map[wsevent.Tags]wslog.Record
+	count   int
+	errors  []string
 }
 
 func newWindows() *windows {
-	return &windows{told: map[wsevent.Tags]map[int64]string{}, last: map[wsevent.Tags]wslog.Record{}}
+	return &windows{emitted: map[wsevent.Tags]map[int64]string{}, last: map[wsevent.Tags]wslog.Record{}}
 }
 
 func (*windows) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
 
-// ConsumeLogs holds every window against what was told of it before.
+// ConsumeLogs holds every window against what was emitted of it before.
 func (w *windows) ConsumeLogs(_ context.Context, logs plog.Logs) error {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
@@ -93,16 +92,16 @@ func (w *windows) ConsumeLogs(_ context.Context, logs plog.Logs) error {
 
 func (w *windows) note(r wslog.Record, said string) {
 	w.count++
-	if w.told[r.Tags] == nil {
-		w.told[r.Tags] = map[int64]string{}
+	if w.emitted[r.Tags] == nil {
+		w.emitted[r.Tags] = map[int64]string{}
 	}
-	if before, again := w.told[r.Tags][int64(r.Start)]; again && before != said {
+	if before, again := w.emitted[r.Tags][int64(r.Start)]; again && before != said {
 		w.errors = append(w.errors, fmt.Sprintf("%s\nthen\n%s", before, said))
 	}
 	if complete, _ := r.Fields.Get(wsevent.FieldComplete); !complete.Bool() {
 		w.errors = append(w.errors, "incomplete: "+said)
 	}
-	w.told[r.Tags][int64(r.Start)] = said
+	w.emitted[r.Tags][int64(r.Start)] = said
 	if r.End >= w.last[r.Tags].End {
 		w.last[r.Tags] = r
 	}
@@ -128,49 +127,26 @@ func (w *windows) number() int {
 // member is a collector that counts windows: the receiver and the processor.
 type member struct {
 	*kafkaReceiver
-	told *windows
-	stop func()
-
-	mutex    sync.Mutex
-	statuses []*componentstatus.Event
-}
-
-// host notes the statuses that are reported.
-type host struct {
-	component.Host
-	*member
-}
-
-func (h host) Report(event *componentstatus.Event) {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	h.statuses = append(h.statuses, event)
-}
-
-func (m *member) lastStatus() *componentstatus.Event {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	if len(m.statuses) == 0 {
-		return nil
-	}
-	return m.statuses[len(m.statuses)-1]
+	emitted *windows
+	stop    func()
+	host    *owntest.Host
 }
 
 // newMember makes a collector that has not joined the group.
-func newMember(t testing.TB, config *Config, told *windows, change ...func(*receiver.Settings)) *member {
+func newMember(t testing.TB, config *Config, emitted *windows, change ...func(*receiver.Settings)) *member {
 	t.Helper()
 	factory := wswindowprocessor.NewFactory()
 	windowing := factory.CreateDefaultConfig().(*wswindowprocessor.Config)
 	windowing.Size, windowing.Overlap, windowing.AllowedLateness = size, 0, 500*time.Millisecond
 	windowing.PassThrough, windowing.CheckpointInterval = false, time.Second
 	windowing.IdleTimeout = time.Hour // so that a busy machine is not taken for a quiet stream
-	p, err := factory.CreateLogs(t.Context(), processortest.NewNopSettings(factory.Type()), windowing, told)
+	p, err := factory.CreateLogs(t.Context(), processortest.NewNopSettings(factory.Type()), windowing, emitted)
 	require.NoError(t, err)
 	require.NoError(t, p.Start(t.Context(), componenttest.NewNopHost()))
-	return memberWith(t, config, told, p, change...)
+	return memberWith(t, config, emitted, p, change...)
 }
 
-func memberWith(t testing.TB, config *Config, told *windows, p processor.Logs, change ...func(*receiver.Settings)) *member {
+func memberWith(t testing.TB, config *Config, emitted *windows, p processor.Logs, change ...func(*receiver.Settings)) *member {
 	t.Helper()
 	set := receivertest.NewNopSettings(metadata.Type)
 	for _, change := range change {
@@ -178,7 +154,7 @@ func memberWith(t testing.TB, config *Config, told *windows, p processor.Logs, c
 	}
 	r, err := newReceiver(set, config, p)
 	require.NoError(t, err)
-	m := &member{kafkaReceiver: r, told: told}
+	m := &member{kafkaReceiver: r, emitted: emitted, host: owntest.NewHost(nil)}
 	m.stop = sync.OnceFunc(func() {
 		require.NoError(t, r.Shutdown(context.Background()))
 		require.NoError(t, p.Shutdown(context.Background()))
@@ -191,7 +167,7 @@ func memberWith(t testing.TB, config *Config, told *windows, p processor.Logs, c
 func (m *member) byHand(t testing.TB) *member {
 	t.Helper()
 	var err error
-	m.status = newStatus(host{nil, m}.Report)
+	m.status = newStatus(m.host.Report)
 	m.connect, err = m.config.connect(t.Context(), componenttest.NewNopHost(), m.set.Logger)
 	require.NoError(t, err)
 	m.member, err = kgo.NewClient(m.connect...)
@@ -206,7 +182,7 @@ func (m *member) byHand(t testing.TB) *member {
 func (m *member) reads(t testing.TB, numbers ...int32) {
 	t.Helper()
 	eventually(t, func() error {
-		here := slices.Sorted(maps.Keys(m.here()))
+		here := slices.Sorted(maps.Keys(m.active()))
 		for _, number := range numbers {
 			if !slices.Contains(here, number) {
 				return fmt.Errorf("the collector has %v, not %v", here, numbers)
@@ -222,7 +198,7 @@ func (m *member) readsToTheEnd(t testing.TB) {
 	now := time.Now()
 	m.reads(t, all...)
 	eventually(t, func() error {
-		for _, a := range m.here() {
+		for _, a := range m.active() {
 			if a.CaughtUpTo().Before(now) {
 				return fmt.Errorf("%s is not read to its end", a)
 			}

@@ -18,56 +18,56 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/partition"
 )
 
-// Why a partition ends here.
+// Why an assignment ends.
 var (
-	errRevoked = errors.New("the partition goes to another collector")
-	errTaken   = errors.New("the partition was taken away")
+	errRevoked = errors.New("partition revoked")
+	errLost    = errors.New("partition lost")
 )
 
 // partitionReader reads a partition that the group has assigned to this collector. It has a
-// client of its own, so that what befalls it is nothing to its neighbours.
+// client of its own, so that its failures do not affect other partitions.
 type partitionReader struct {
 	receiver *kafkaReceiver
 	number   int32
 	logger   *zap.Logger
-	here     atomic.Pointer[assignment] // nil while it is being begun
+	active   atomic.Pointer[assignment] // nil while it is claimed
 	stop     context.CancelCauseFunc
 	done     chan struct{}
 }
 
-// run reads the partition until it is taken away. Whatever goes wrong, it is begun
-// anew from the last checkpoint, as another collector would.
+// run reads the partition until it is revoked. After any error it resumes from the last
+// checkpoint, as another collector would.
 func (p *partitionReader) run(ctx context.Context) {
 	defer close(p.done)
 	waits := backoff.NewExponentialBackOff()
 	waits.MaxInterval = time.Minute
 	for {
 		begun := time.Now()
-		err := p.serve(ctx)
+		err := p.runOnce(ctx)
 		p.receiver.status.set(ctx, int(p.number), err)
 		if ctx.Err() != nil {
 			return
 		}
-		p.logger.Error("The partition is begun anew from its last checkpoint", zap.Error(err))
+		p.logger.Error("Partition failed; it resumes from its last checkpoint", zap.Error(err))
 		if time.Since(begun) > time.Minute {
 			waits.Reset()
 		}
-		// Whoever was shut out waits until the group can have told it.
+		// A fenced reader waits until the group can have revoked the partition.
 		if !pause(ctx, max(waits.NextBackOff(), 2*p.receiver.config.HeartbeatInterval)) {
 			return
 		}
 	}
 }
 
-// serve claims the partition, lets its windows go on, and reads it. It returns why
-// it ended.
-func (p *partitionReader) serve(parent context.Context) error {
+// runOnce claims the partition, restores its windows, and reads it. It returns why it
+// ended.
+func (p *partitionReader) runOnce(parent context.Context) error {
 	begun := time.Now()
 	client, err := p.receiver.partitionClient(p.number)
 	if err != nil {
 		return err
 	}
-	defer p.part(client)
+	defer p.closeClient(client)
 	ctx, fail := context.WithCancelCause(parent)
 	defer fail(nil)
 	a := &assignment{
@@ -87,14 +87,14 @@ func (p *partitionReader) serve(parent context.Context) error {
 		return err
 	}
 	a.saved = position
-	a.progress.Begin(position)
+	a.lag.Start(position)
 	defer p.release(ctx, a)
-	if err := p.open(ctx, a, position); err != nil {
+	if err := p.announce(ctx, a, position); err != nil {
 		return err
 	}
-	a.found.Forget()
-	p.here.Store(a)
-	defer p.here.Store(nil)
+	a.snapshot.Release()
+	p.active.Store(a)
+	defer p.active.Store(nil)
 	p.receiver.telemetry.CcaasKafkaRestoreDuration.Record(ctx, time.Since(begun).Seconds())
 	p.receiver.telemetry.CcaasKafkaReplayedMessages.Add(ctx, end-position)
 	p.receiver.status.set(parent, int(p.number), nil)
@@ -102,49 +102,49 @@ func (p *partitionReader) serve(parent context.Context) error {
 	return p.read(ctx, a, newDecoder(p, partitions))
 }
 
-// part closes the client. Its topics are taken out first: what it learns of them while
-// it closes could begin to fetch again, with nobody left to end that.
-func (p *partitionReader) part(client *kgo.Client) {
+// closeClient closes the client. Its topics are purged first: a metadata update while it
+// closes could start to fetch again.
+func (p *partitionReader) closeClient(client *kgo.Client) {
 	client.PurgeTopicsFromClient(p.receiver.config.Topic, p.receiver.config.stateTopic())
 	client.Close()
 }
 
-// open tells downstream that the partition is here, by a batch without records.
-func (p *partitionReader) open(ctx context.Context, a *assignment, position int64) error {
+// announce announces the partition downstream, by a batch without records.
+func (p *partitionReader) announce(ctx context.Context, a *assignment, position int64) error {
 	ctx = partition.NewContext(ctx, partition.Batch{Partition: a, Next: position})
 	if err := p.receiver.next.ConsumeLogs(ctx, plog.NewLogs()); err != nil {
 		return err
 	}
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	if a.leave == nil {
-		return errors.New("nothing in the pipeline keeps the state of its partitions: put a ws_window processor behind ccaas_kafka, " +
+	if a.onRevoke == nil {
+		return errors.New("no component of the pipeline owns the state of its partitions: put a ws_window processor behind ccaas_kafka, " +
 			"with nothing that batches or filters between them; to read events only, use the kafka receiver")
 	}
 	return nil
 }
 
-// leaveTimeout bounds what downstream may take to give a partition up.
-const leaveTimeout = 10 * time.Second
+// revokeTimeout bounds the time in which the owner of the state gives a partition up.
+const revokeTimeout = 10 * time.Second
 
-// release lets downstream give the partition up. It may save what it has where the
-// partition is given away in peace, and has time for it.
+// release revokes the partition from the owner of its state. The owner has time to save
+// only where the group has revoked the partition: a lost one has another owner already.
 func (p *partitionReader) release(ctx context.Context, a *assignment) {
 	a.mutex.Lock()
-	leave := a.leave
+	onRevoke := a.onRevoke
 	a.mutex.Unlock()
-	if leave == nil {
+	if onRevoke == nil {
 		return
 	}
-	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(leaveTimeout, p.receiver.config.RebalanceTimeout/2))
+	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(revokeTimeout, p.receiver.config.RebalanceTimeout/2))
 	defer cancel()
 	if !errors.Is(context.Cause(ctx), errRevoked) {
 		cancel()
 	}
-	leave(leaving)
+	onRevoke(leaving)
 }
 
-// read takes what the partition holds downstream.
+// read delivers the messages of the partition.
 func (p *partitionReader) read(ctx context.Context, a *assignment, decoder *decoder) error {
 	for {
 		fetches := a.client.PollFetches(ctx)
@@ -163,7 +163,7 @@ func (p *partitionReader) read(ctx context.Context, a *assignment, decoder *deco
 			logs, written := decoder.decode(ctx, fetched.Records)
 			batch := partition.Batch{Partition: a, Next: next, At: arrival(time.Now(), a.CaughtUpTo(), written)}
 			if err = p.receiver.deliver(partition.NewContext(ctx, batch), p.logger, logs); err == nil {
-				a.passed(next)
+				a.consumed(next)
 			}
 		})
 		if err != nil {
@@ -172,24 +172,24 @@ func (p *partitionReader) read(ctx context.Context, a *assignment, decoder *deco
 	}
 }
 
-// live is how far reading may be behind for messages to count as just come.
-const live = time.Second
+// maxLiveLag is the lag up to which messages count as received now.
+const maxLiveLag = time.Second
 
-// arrival is when messages came: now, or when the last was written if we are
-// behind. A batch may hold what was written in many minutes then; the order in it is
+// arrival is when messages were received: now, or when the last was written if there is
+// a backlog. A batch may hold what was written in many minutes then; the order in it is
 // that of the records' ObservedTimestamp.
-func arrival(now, readTo, written time.Time) time.Time {
-	if now.Sub(readTo) <= live || written.After(now) {
+func arrival(now, caughtUpTo, written time.Time) time.Time {
+	if now.Sub(caughtUpTo) <= maxLiveLag || written.After(now) {
 		return now
 	}
 	return written
 }
 
-// lost says that messages were lost for the windows.
-func (p *partitionReader) lost(ctx context.Context, a *assignment, n int64, why string) {
-	a.hole = true
+// recordDataLoss records that messages are missing in the windows.
+func (p *partitionReader) recordDataLoss(ctx context.Context, a *assignment, n int64, why string) {
+	a.dataLoss = true
 	p.receiver.telemetry.CcaasKafkaLostMessages.Add(ctx, n)
-	p.logger.Error("Messages are missing in the windows, which are incomplete therefore", zap.Int64("messages", n), zap.String("reason", why))
+	p.logger.Error("Messages are lost; the windows of their time are incomplete", zap.Int64("messages", n), zap.String("reason", why))
 }
 
 // pause waits, unless ctx ends.

@@ -6,7 +6,9 @@ package ccaaskafkareceiver
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,25 +24,25 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/pieces"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/statelog"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 var all = []int32{0, 1, 2, 3}
 
-func TestWindowsOfAGroup(t *testing.T) {
+func TestGroup_WindowsOfTwoReceivers(t *testing.T) {
 	t.Parallel()
-	cluster, told := startKafka(t), newWindows()
+	cluster, emitted := startKafka(t), newWindows()
 	events := newPlatform(t, cluster)
-	first := newMember(t, configFor(cluster), told)
+	first := newMember(t, configFor(cluster), emitted)
 	require.NoError(t, first.Start(t.Context(), componenttest.NewNopHost()))
 	first.reads(t, all...)
 	events.send(t, 30, 200*time.Millisecond)
 
-	second := newMember(t, configFor(cluster), told)
+	second := newMember(t, configFor(cluster), emitted)
 	require.NoError(t, second.Start(t.Context(), componenttest.NewNopHost()))
 	eventually(t, func() error {
-		if len(second.here()) != 2 || len(first.here()) != 2 {
+		if len(second.active()) != 2 || len(first.active()) != 2 {
 			return errors.New("the partitions are not shared")
 		}
 		return nil
@@ -49,46 +51,53 @@ func TestWindowsOfAGroup(t *testing.T) {
 	first.stop()
 	second.reads(t, all...)
 	events.send(t, 30, 200*time.Millisecond)
-	events.finish(t, told)
+	events.finish(t, emitted)
 }
 
 // An owner that does not know that it is none any more reads on, and counts, and
 // tells nothing.
-func TestAZombieIsNotHeard(t *testing.T) {
+func TestGroup_ZombieIsFenced(t *testing.T) {
 	t.Parallel()
-	cluster, toldByZombie, told := startKafka(t), newWindows(), newWindows()
+	cluster, emittedByZombie, emitted := startKafka(t), newWindows(), newWindows()
 	events := newPlatform(t, cluster)
 	config := configFor(cluster)
-	config.HeartbeatInterval = time.Hour // the group never tells it
-	zombie := newMember(t, config, toldByZombie).byHand(t)
+	config.HeartbeatInterval = time.Hour // it does not learn of the reassignment
+	zombie := newMember(t, config, emittedByZombie).byHand(t)
 	zombie.assign(t.Context(), all)
 	zombie.reads(t, all...)
 	events.send(t, 30, 200*time.Millisecond)
 	eventually(t, func() error {
-		if toldByZombie.number() < 2*tenants {
+		if emittedByZombie.number() < 2*tenants {
 			return errors.New("no windows yet")
 		}
 		return nil
 	})
 
-	owner := newMember(t, configFor(cluster), told).byHand(t)
+	owner := newMember(t, configFor(cluster), emitted).byHand(t)
 	owner.assign(t.Context(), all)
 	owner.reads(t, all...)
 	events.send(t, 1, 0) // a window more ends for both of them
-	before := toldByZombie.number()
+	before := emittedByZombie.number()
 	events.send(t, 30, 200*time.Millisecond)
 	eventually(t, func() error {
-		if len(zombie.here()) > 0 {
+		if len(zombie.active()) > 0 {
 			return errors.New("the zombie has not noticed")
 		}
 		return nil
 	})
-	events.finish(t, told)
-	assert.LessOrEqual(t, toldByZombie.number()-before, tenants, "what it had saved before")
-	for tags, told := range toldByZombie.told {
-		for start, said := range told {
-			if again, ok := owner.told.told[tags][start]; ok {
-				assert.Equal(t, said, again)
+	events.finish(t, emitted)
+	assert.LessOrEqual(t, emittedByZombie.number()-before, tenants, "what it had saved before")
+	// The owner resumes where the zombie's last checkpoint ends: no window is missing, and one
+	// that both emit is the same.
+	require.NotEmpty(t, emittedByZombie.emitted)
+	for tags, windows := range emittedByZombie.emitted {
+		after := slices.Sorted(maps.Keys(emitted.emitted[tags]))
+		require.Greater(t, len(after), 1, tags)
+		step := after[1] - after[0]
+		assert.LessOrEqual(t, after[0], slices.Max(slices.Collect(maps.Keys(windows)))+step, "%v: a window is missing", tags)
+		for start, body := range windows {
+			if again, ok := emitted.emitted[tags][start]; ok {
+				assert.Equal(t, body, again)
 			}
 		}
 	}
@@ -96,14 +105,14 @@ func TestAZombieIsNotHeard(t *testing.T) {
 
 // However a partition changes hands, the windows are those of one collector that
 // was always there.
-func TestWindowsAreExactHoweverPartitionsChangeHands(t *testing.T) {
+func TestGroup_ExactWindowsOverAnyReassignments(t *testing.T) {
 	t.Parallel()
-	cluster, told := startKafka(t), newWindows()
+	cluster, emitted := startKafka(t), newWindows()
 	events := newPlatform(t, cluster)
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 25 {
 		events.send(t, random.IntN(12), time.Duration(random.IntN(400))*time.Millisecond)
-		m := newMember(t, configFor(cluster), told).byHand(t)
+		m := newMember(t, configFor(cluster), emitted).byHand(t)
 		m.assign(t.Context(), all)
 		if random.IntN(3) > 0 {
 			m.reads(t, all...)
@@ -111,23 +120,23 @@ func TestWindowsAreExactHoweverPartitionsChangeHands(t *testing.T) {
 		}
 		time.Sleep(time.Duration(random.IntN(120)) * time.Millisecond) // to be cut off anywhere
 		if random.IntN(2) > 0 {
-			m.take(all, errRevoked)
+			m.revoke(all, errRevoked)
 		} else {
-			m.take(all, errTaken)
+			m.revoke(all, errLost)
 		}
 	}
-	last := newMember(t, configFor(cluster), told).byHand(t)
+	last := newMember(t, configFor(cluster), emitted).byHand(t)
 	last.assign(t.Context(), all)
-	events.finish(t, told)
+	events.finish(t, emitted)
 }
 
 // When a checkpoint fails, and it is not even known whether the brokers have it, the
 // partition is begun anew from what they have.
-func TestCheckpointsThatFailChangeNothing(t *testing.T) {
+func TestCheckpoint_FailuresChangeNoWindow(t *testing.T) {
 	t.Parallel()
-	cluster, told := startKafka(t), newWindows()
+	cluster, emitted := startKafka(t), newWindows()
 	events := newPlatform(t, cluster)
-	m := newMember(t, configFor(cluster), told).byHand(t)
+	m := newMember(t, configFor(cluster), emitted).byHand(t)
 	m.assign(t.Context(), all)
 	var failures atomic.Int64
 	cluster.ControlKey(kmsg.EndTxn.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
@@ -143,33 +152,33 @@ func TestCheckpointsThatFailChangeNothing(t *testing.T) {
 	for failures.Load() < 12 {
 		events.send(t, 1, 200*time.Millisecond)
 	}
-	events.finish(t, told)
+	events.finish(t, emitted)
 }
 
 // A checkpoint that was cut off counts for nothing.
-func TestACheckpointIsWholeOrNothing(t *testing.T) {
+func TestCheckpoint_IsAtomic(t *testing.T) {
 	t.Parallel()
-	cluster, told := startKafka(t), newWindows()
+	cluster, emitted := startKafka(t), newWindows()
 	events := newPlatform(t, cluster)
-	first := newMember(t, configFor(cluster), told).byHand(t)
+	first := newMember(t, configFor(cluster), emitted).byHand(t)
 	first.assign(t.Context(), all)
 	first.reads(t, all...)
 	events.send(t, 30, 200*time.Millisecond)
 	eventually(t, func() error {
-		if told.number() < 2*tenants {
+		if emitted.number() < 2*tenants {
 			return errors.New("no windows yet")
 		}
 		return nil
 	})
-	first.take(all, errRevoked)
+	first.revoke(all, errRevoked)
 
 	for _, number := range all {
 		dying, err := first.partitionClient(number)
 		require.NoError(t, err)
 		require.NoError(t, dying.BeginTransaction())
-		records := new(pieces.Layout).Set(positionPiece, []byte{0xc0, 0x84, 0x3d})
-		records = append(records, new(pieces.Layout).Delete(keeperPrefix+"manifest/0")...)
-		records = append(records, new(pieces.Layout).Delete(keeperPrefix+"manifest/1")...)
+		records := new(statelog.Writer).Set(positionKey, []byte{0xc0, 0x84, 0x3d})
+		records = append(records, new(statelog.Writer).Delete(statePrefix+"manifest/0")...)
+		records = append(records, new(statelog.Writer).Delete(statePrefix+"manifest/1")...)
 		for _, r := range records {
 			require.NoError(t, dying.ProduceSync(t.Context(), &kgo.Record{
 				Topic: first.config.stateTopic(), Partition: number, Key: r.Key, Value: r.Value,
@@ -178,17 +187,17 @@ func TestACheckpointIsWholeOrNothing(t *testing.T) {
 		dying.Close()
 	}
 
-	second := newMember(t, configFor(cluster), told).byHand(t)
+	second := newMember(t, configFor(cluster), emitted).byHand(t)
 	second.assign(t.Context(), all)
 	events.send(t, 10, 200*time.Millisecond)
-	events.finish(t, told)
+	events.finish(t, emitted)
 }
 
-func TestAMessageThatIsNoneIsLeftOut(t *testing.T) {
+func TestDecode_UndecodableMessageIsDropped(t *testing.T) {
 	t.Parallel()
-	cluster, told := startKafka(t), newWindows()
+	cluster, emitted := startKafka(t), newWindows()
 	events := newPlatform(t, cluster)
-	m := newMember(t, configFor(cluster), told).byHand(t)
+	m := newMember(t, configFor(cluster), emitted).byHand(t)
 	m.assign(t.Context(), all)
 	anywhere, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	require.NoError(t, err)
@@ -202,54 +211,54 @@ func TestAMessageThatIsNoneIsLeftOut(t *testing.T) {
 			).FirstErr())
 		}
 	}
-	events.finish(t, told)
+	events.finish(t, emitted)
 }
 
 // Where the topic no longer holds what comes behind the checkpoint, the windows say
 // so.
-func TestWhatTheTopicLostMakesWindowsIncomplete(t *testing.T) {
+func TestDataLoss_MakesWindowsIncomplete(t *testing.T) {
 	t.Parallel()
-	cluster, told := startKafka(t), newWindows()
+	cluster, emitted := startKafka(t), newWindows()
 	events := newPlatform(t, cluster)
-	first := newMember(t, configFor(cluster), told).byHand(t)
+	first := newMember(t, configFor(cluster), emitted).byHand(t)
 	first.assign(t.Context(), all)
 	first.reads(t, all...)
 	events.send(t, 30, 200*time.Millisecond)
 	eventually(t, func() error {
-		if told.number() < 2*tenants {
+		if emitted.number() < 2*tenants {
 			return errors.New("no windows yet")
 		}
 		return nil
 	})
-	first.take(all, errRevoked)
+	first.revoke(all, errRevoked)
 	events.send(t, 5, 200*time.Millisecond)
 	forget(t, cluster)
 
-	second := newMember(t, configFor(cluster), told).byHand(t)
+	second := newMember(t, configFor(cluster), emitted).byHand(t)
 	second.assign(t.Context(), all)
 	second.reads(t, all...)
 	events.send(t, 30, 200*time.Millisecond)
 	eventually(t, func() error {
-		told.mutex.Lock()
-		defer told.mutex.Unlock()
-		if len(told.errors) < tenants {
+		emitted.mutex.Lock()
+		defer emitted.mutex.Unlock()
+		if len(emitted.errors) < tenants {
 			return errors.New("no window is incomplete")
 		}
 		return nil
 	})
-	assert.Equal(t, int64(0), told.total(wsevent.FieldLateEvents))
+	assert.Equal(t, int64(0), emitted.total(wsevent.FieldLateEvents))
 }
 
 // Offsets of a topic that was made anew say nothing about those before.
-func TestATopicThatWasMadeAnewIsReadFromItsBeginning(t *testing.T) {
+func TestDataLoss_RecreatedTopicIsReadFromItsStart(t *testing.T) {
 	t.Parallel()
-	cluster, told := startKafka(t), newWindows()
+	cluster, emitted := startKafka(t), newWindows()
 	events := newPlatform(t, cluster)
-	first := newMember(t, configFor(cluster), told).byHand(t)
+	first := newMember(t, configFor(cluster), emitted).byHand(t)
 	first.assign(t.Context(), all)
 	events.send(t, 3, 200*time.Millisecond)
 	first.readsToTheEnd(t)
-	first.take(all, errRevoked)
+	first.revoke(all, errRevoked)
 	events.client.Close()
 	remake(t, cluster)
 
@@ -257,18 +266,18 @@ func TestATopicThatWasMadeAnewIsReadFromItsBeginning(t *testing.T) {
 	events = newPlatform(t, cluster)
 	events.clock, events.sent = clock, sent
 	events.send(t, 30, 200*time.Millisecond) // more than there were before
-	second := newMember(t, configFor(cluster), told).byHand(t)
+	second := newMember(t, configFor(cluster), emitted).byHand(t)
 	second.assign(t.Context(), all)
 	events.send(t, 1, 2*size)
 	eventually(t, func() error {
-		if got, want := told.total(wsevent.FieldMessagesSent), events.sent-tenants; got != want {
+		if got, want := emitted.total(wsevent.FieldMessagesSent), events.sent-tenants; got != want {
 			return fmt.Errorf("the totals are %d, %d were sent", got, want)
 		}
 		return nil
 	})
 }
 
-func TestWithoutWindowsThereIsNothingToKeepTheState(t *testing.T) {
+func TestAnnounce_WithoutOwnerIsAnError(t *testing.T) {
 	t.Parallel()
 	cluster := startKafka(t)
 	m := memberWith(t, configFor(cluster), newWindows(), struct {
@@ -278,10 +287,10 @@ func TestWithoutWindowsThereIsNothingToKeepTheState(t *testing.T) {
 	}{Logs: consumertest.NewNop()}).byHand(t)
 	m.assign(t.Context(), []int32{0})
 	eventually(t, func() error {
-		if status := m.lastStatus(); status == nil || status.Status() != componentstatus.StatusRecoverableError {
+		if status := m.host.LastEvent(); status == nil || status.Status() != componentstatus.StatusRecoverableError {
 			return errors.New("the status is not an error")
 		}
 		return nil
 	})
-	assert.ErrorContains(t, m.lastStatus().Err(), "put a ws_window processor behind ccaas_kafka")
+	assert.ErrorContains(t, m.host.LastEvent().Err(), "put a ws_window processor behind ccaas_kafka")
 }

@@ -74,20 +74,20 @@ func (p *platform) message(t testing.TB, tenant, channel string) []byte {
 	return message
 }
 
-// finish lets the last windows end, and waits until everything was told.
-func (p *platform) finish(t testing.TB, told *windows) {
+// finish lets the last windows end, and waits until everything was emitted.
+func (p *platform) finish(t testing.TB, emitted *windows) {
 	t.Helper()
 	p.send(t, 1, 2*size) // it ends the windows of all that was before
 	want := p.sent - tenants
 	eventually(t, func() error {
-		if got := told.total(wsevent.FieldMessagesSent); got != want {
+		if got := emitted.total(wsevent.FieldMessagesSent); got != want {
 			return fmt.Errorf("the totals are %d, %d were sent", got, want)
 		}
 		return nil
 	})
-	told.mutex.Lock()
-	defer told.mutex.Unlock()
-	require.Empty(t, told.errors)
+	emitted.mutex.Lock()
+	defer emitted.mutex.Unlock()
+	require.Empty(t, emitted.errors)
 }
 
 // forget lets the topic lose all that it holds, as its retention does.

@@ -20,8 +20,8 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadata"
 )
 
-// kafkaReceiver is a member of the group. The group's client only learns which
-// partitions are here; each of them is read by itself.
+// kafkaReceiver is a member of the group. The group's client only gets the
+// assignment of partitions; each of them is read by itself.
 type kafkaReceiver struct {
 	config    *Config
 	next      consumer.Logs
@@ -59,7 +59,7 @@ func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*ka
 	}, nil
 }
 
-// Start joins the group. That no broker is there is no error of Start.
+// Start joins the group. An unreachable broker is not an error of Start.
 func (r *kafkaReceiver) Start(ctx context.Context, host component.Host) error {
 	if err := r.observe(); err != nil {
 		return err
@@ -82,10 +82,10 @@ func (r *kafkaReceiver) Start(ctx context.Context, host component.Host) error {
 			r.assign(running, assigned[r.config.Topic])
 		}),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, revoked map[string][]int32) {
-			r.take(revoked[r.config.Topic], errRevoked)
+			r.revoke(revoked[r.config.Topic], errRevoked)
 		}),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
-			r.take(lost[r.config.Topic], errTaken)
+			r.revoke(lost[r.config.Topic], errLost)
 		}),
 	}, r.connect...)
 	if r.config.GroupInstanceID != "" {
@@ -97,7 +97,7 @@ func (r *kafkaReceiver) Start(ctx context.Context, host component.Host) error {
 	}
 	r.member.PauseFetchTopics(r.config.Topic)
 	r.stop = stop
-	r.running.Go(func() { r.hear(running) })
+	r.running.Go(func() { r.pollGroup(running) })
 	r.running.Go(func() { r.watch(running) })
 	return nil
 }
@@ -114,14 +114,14 @@ func (r *kafkaReceiver) Shutdown(context.Context) error {
 		here = append(here, number)
 	}
 	r.mutex.Unlock()
-	r.take(here, errRevoked)
-	r.member.Close() // whatever was assigned since goes with it
+	r.revoke(here, errRevoked)
+	r.member.Close() // ends what was assigned since
 	r.stop()
 	r.running.Wait()
 	return nil
 }
 
-// assign begins to read partitions.
+// assign starts to read partitions.
 func (r *kafkaReceiver) assign(ctx context.Context, numbers []int32) {
 	r.status.set(ctx, group, nil)
 	r.mutex.Lock()
@@ -139,13 +139,13 @@ func (r *kafkaReceiver) assign(ctx context.Context, numbers []int32) {
 		reading, stop := context.WithCancelCause(ctx)
 		p.stop = stop
 		r.partitions[number] = p
-		p.logger.Info("A partition has come")
+		p.logger.Info("Partition assigned")
 		go p.run(reading)
 	}
 }
 
-// take ends partitions, and waits until they have.
-func (r *kafkaReceiver) take(numbers []int32, why error) {
+// revoke ends partitions, and waits for their end.
+func (r *kafkaReceiver) revoke(numbers []int32, why error) {
 	r.mutex.Lock()
 	var ending []*partitionReader
 	for _, number := range numbers {
@@ -160,21 +160,21 @@ func (r *kafkaReceiver) take(numbers []int32, why error) {
 	}
 	for _, p := range ending {
 		<-p.done
-		p.logger.Info("A partition has gone", zap.NamedError("reason", why))
+		p.logger.Info("Partition revoked", zap.NamedError("reason", why))
 	}
 }
 
-// partitionClient makes the client of a partition.
+// partitionClient returns the client of a partition.
 func (r *kafkaReceiver) partitionClient(number int32) (*kgo.Client, error) {
 	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.TransactionalID(fmt.Sprintf("ccaas_kafka.%s.%s.%d", r.config.GroupID, r.config.Topic, number)),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(0),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords(), // so that the end of a partition is reached whatever stands there
+		kgo.KeepControlRecords(), // so that the end offset of a partition is reached
 		kgo.FetchMaxPartitionBytes(r.config.MaxPartitionFetchSize),
 		kgo.FetchMaxWait(time.Second),
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // what is gone is found out by beginning anew
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // a missing offset is an error, and the partition is claimed again
 	}, r.connect...)...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a client for Kafka: %w", err)
@@ -182,13 +182,13 @@ func (r *kafkaReceiver) partitionClient(number int32) (*kgo.Client, error) {
 	return client, nil
 }
 
-// here are the partitions that are being read.
-func (r *kafkaReceiver) here() map[int32]*assignment {
+// active returns the partitions that are read.
+func (r *kafkaReceiver) active() map[int32]*assignment {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	here := make(map[int32]*assignment, len(r.partitions))
 	for number, p := range r.partitions {
-		if a := p.here.Load(); a != nil {
+		if a := p.active.Load(); a != nil {
 			here[number] = a
 		}
 	}

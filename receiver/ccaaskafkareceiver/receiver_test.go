@@ -24,13 +24,13 @@ import (
 func TestOwnTelemetry(t *testing.T) {
 	t.Parallel()
 	telemetry := componenttest.NewTelemetry()
-	cluster, told := startKafka(t), newWindows()
+	cluster, emitted := startKafka(t), newWindows()
 	events := newPlatform(t, cluster)
 	events.send(t, 10, 200*time.Millisecond) // before anybody is there
-	m := newMember(t, configFor(cluster), told, func(set *receiver.Settings) { set.TelemetrySettings = telemetry.NewTelemetrySettings() })
+	m := newMember(t, configFor(cluster), emitted, func(set *receiver.Settings) { set.TelemetrySettings = telemetry.NewTelemetrySettings() })
 	require.NoError(t, m.Start(t.Context(), componenttest.NewNopHost()))
 	m.reads(t, all...)
-	events.finish(t, told)
+	events.finish(t, emitted)
 	m.readsToTheEnd(t)
 	metadatatest.AssertEqualCcaasKafkaAssignedPartitions(t, telemetry, sum(4), metricdatatest.IgnoreTimestamp())
 	metadatatest.AssertEqualCcaasKafkaReplayedMessages(t, telemetry, sum(10*tenants), metricdatatest.IgnoreTimestamp())
@@ -42,37 +42,37 @@ func TestOwnTelemetry(t *testing.T) {
 	metadatatest.AssertEqualCcaasKafkaLag(t, telemetry, lags, metricdatatest.IgnoreTimestamp())
 }
 
-func TestBrokersThatAreNotThereShowInHealth(t *testing.T) {
+func TestStatus_UnreachableBrokers(t *testing.T) {
 	t.Parallel()
 	config := createDefaultConfig().(*Config)
 	config.Brokers = []string{"127.0.0.1:1"}
 	m := newMember(t, config, newWindows())
-	require.NoError(t, m.Start(t.Context(), host{componenttest.NewNopHost(), m}))
+	require.NoError(t, m.Start(t.Context(), m.host))
 	eventually(t, func() error {
-		if m.lastStatus() == nil {
+		if m.host.LastEvent() == nil {
 			return errors.New("there is no status")
 		}
 		return nil
 	})
-	assert.Equal(t, componentstatus.StatusRecoverableError, m.lastStatus().Status())
-	assert.ErrorContains(t, m.lastStatus().Err(), "brokers: 127.0.0.1:1: do not say where ccaas_events ends")
+	assert.Equal(t, componentstatus.StatusRecoverableError, m.host.LastEvent().Status())
+	assert.ErrorContains(t, m.host.LastEvent().Err(), "brokers: 127.0.0.1:1: cannot query the end offsets of ccaas_events")
 }
 
 // Partitions and the group may be in trouble at the same time; all is well when none
 // is.
 func TestStatus(t *testing.T) {
 	t.Parallel()
-	var told []componentstatus.Status
-	s := newStatus(func(event *componentstatus.Event) { told = append(told, event.Status()) })
+	var emitted []componentstatus.Status
+	s := newStatus(func(event *componentstatus.Event) { emitted = append(emitted, event.Status()) })
 	ctx, cancel := context.WithCancel(t.Context())
 	s.set(ctx, 1, nil)
-	assert.Empty(t, told)
+	assert.Empty(t, emitted)
 	s.set(ctx, 1, errors.New("one"))
 	s.set(ctx, 1, errors.New("one"))
 	s.set(ctx, ends, errors.New("two"))
 	s.set(ctx, 1, nil)
-	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusRecoverableError}, told)
+	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusRecoverableError}, emitted)
 	cancel()
 	s.set(ctx, ends, errors.New("it ended"))
-	assert.Equal(t, componentstatus.StatusOK, told[len(told)-1])
+	assert.Equal(t, componentstatus.StatusOK, emitted[len(emitted)-1])
 }

@@ -10,41 +10,40 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 )
 
-// What may be in trouble beside partitions.
+// Sources of errors besides partitions.
 const (
 	group = -1 - iota // the membership
-	ends              // finding out where the partitions end
+	ends              // the query of end offsets
 )
 
-// status makes the component's status out of the troubles of the partitions and of
-// the group. All of them may pass, so all are recoverable.
+// status derives the component's status from the errors of the partitions and of the
+// group. All of them may pass, so all are recoverable.
 type status struct {
 	report func(*componentstatus.Event)
 
-	mutex    sync.Mutex
-	troubles map[int]error
-	shown    string
+	mutex  sync.Mutex
+	errors map[int]error
+	shown  string
 }
 
 func newStatus(report func(*componentstatus.Event)) *status {
-	return &status{report: report, troubles: map[int]error{}}
+	return &status{report: report, errors: map[int]error{}}
 }
 
-// set notes the trouble of a partition, or that it has none. What ended with ctx is
-// no trouble.
+// set records the error of a partition, or nil. An error after the end of ctx is ignored.
 func (s *status) set(ctx context.Context, partition int, err error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if err == nil || ctx.Err() != nil {
-		delete(s.troubles, partition)
+		delete(s.errors, partition)
 	} else {
-		s.troubles[partition] = err
+		s.errors[partition] = err
 	}
 	switch {
-	case len(s.troubles) == 0 && s.shown != "":
+	case len(s.errors) == 0 && s.shown != "":
 		s.shown = ""
 		s.report(componentstatus.NewEvent(componentstatus.StatusOK))
-	case s.troubles[partition] != nil && err.Error() != s.shown:
+	case s.errors[partition] != nil && err.Error() != s.shown:
 		s.shown = err.Error()
 		s.report(componentstatus.NewRecoverableErrorEvent(err))
 	}

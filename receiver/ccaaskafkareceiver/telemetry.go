@@ -15,12 +15,12 @@ import (
 func (r *kafkaReceiver) observe() error {
 	return errors.Join(
 		r.telemetry.RegisterCcaasKafkaAssignedPartitionsCallback(func(_ context.Context, o metric.Int64Observer) error {
-			o.Observe(int64(len(r.here())))
+			o.Observe(int64(len(r.active())))
 			return nil
 		}),
 		r.telemetry.RegisterCcaasKafkaLagCallback(func(_ context.Context, o metric.Int64Observer) error {
-			for number, a := range r.here() {
-				lag, _ := a.figures()
+			for number, a := range r.active() {
+				lag, _ := a.lagAndSaved()
 				o.Observe(lag, metric.WithAttributes(attribute.Int64("partition", int64(number))))
 			}
 			return nil

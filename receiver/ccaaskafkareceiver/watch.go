@@ -14,15 +14,15 @@ import (
 	"go.uber.org/zap"
 )
 
-// hear tells what the group's client complains of.
-func (r *kafkaReceiver) hear(ctx context.Context) {
+// pollGroup logs the errors of the group's client.
+func (r *kafkaReceiver) pollGroup(ctx context.Context) {
 	for {
 		fetches := r.member.PollFetches(ctx)
 		if ctx.Err() != nil || fetches.IsClientClosed() {
 			return
 		}
 		if err := fetches.Err(); err != nil {
-			r.set.Logger.Error("The group cannot be taken part in", zap.String("group_id", r.config.GroupID), zap.Error(err))
+			r.set.Logger.Error("Consumer group cannot be joined", zap.String("group_id", r.config.GroupID), zap.Error(err))
 			r.status.set(ctx, group, err)
 		}
 		if !pause(ctx, time.Second) {
@@ -32,53 +32,53 @@ func (r *kafkaReceiver) hear(ctx context.Context) {
 }
 
 const (
-	// askEvery is how often the brokers are asked where the partitions end.
-	askEvery = 250 * time.Millisecond
-	// askTimeout is how long they may take before health shows it.
-	askTimeout = 5 * time.Second
-	// commitEvery is how often the group is told the positions. It is for tools that
-	// show the lag of groups; nothing is read from there.
-	commitEvery = 5 * time.Second
+	// queryInterval is the interval at which the end offsets are queried.
+	queryInterval = 250 * time.Millisecond
+	// queryTimeout is the maximum time of a query, before it is reported as status.
+	queryTimeout = 5 * time.Second
+	// commitInterval is the interval at which positions are committed to the group. They are for
+	// tools that show the lag of groups and are not read.
+	commitInterval = 5 * time.Second
 )
 
-// watch finds out where the partitions end.
+// watch queries the end offsets of the partitions.
 func (r *kafkaReceiver) watch(ctx context.Context) {
-	admin, told := kadm.NewClient(r.member), time.Now()
-	for pause(ctx, askEvery) {
-		asked := time.Now()
-		r.status.set(ctx, ends, r.ask(ctx, admin))
-		if time.Since(told) >= commitEvery {
-			told = asked
+	admin, committedAt := kadm.NewClient(r.member), time.Now()
+	for pause(ctx, queryInterval) {
+		queriedAt := time.Now()
+		r.status.set(ctx, ends, r.queryEndOffsets(ctx, admin))
+		if time.Since(committedAt) >= commitInterval {
+			committedAt = queriedAt
 			r.commit(ctx)
 		}
 	}
 }
 
-// ask asks the brokers where the partitions end, and lets those that are here know.
-func (r *kafkaReceiver) ask(ctx context.Context, admin *kadm.Client) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+// queryEndOffsets queries the end offsets and passes them to the assigned partitions.
+func (r *kafkaReceiver) queryEndOffsets(ctx context.Context, admin *kadm.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	asked := time.Now()
+	queriedAt := time.Now()
 	listed, err := admin.ListCommittedOffsets(ctx, r.config.Topic)
-	for number, a := range r.here() {
+	for number, a := range r.active() {
 		if end, ok := listed.Lookup(r.config.Topic, number); ok && end.Err == nil {
-			a.saw(end.Offset, asked)
+			a.endOffset(end.Offset, queriedAt)
 		}
 	}
 	if err == nil {
 		err = listed.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("brokers: %s: do not say where %s ends: %w", strings.Join(r.config.Brokers, ", "), r.config.Topic, err)
+		return fmt.Errorf("brokers: %s: cannot query the end offsets of %s: %w", strings.Join(r.config.Brokers, ", "), r.config.Topic, err)
 	}
 	return nil
 }
 
-// commit tells the group the positions that are saved.
+// commit commits the saved positions to the group.
 func (r *kafkaReceiver) commit(ctx context.Context) {
 	offsets := map[int32]kgo.EpochOffset{}
-	for number, a := range r.here() {
-		_, saved := a.figures()
+	for number, a := range r.active() {
+		_, saved := a.lagAndSaved()
 		offsets[number] = kgo.EpochOffset{Epoch: -1, Offset: saved}
 	}
 	if len(offsets) > 0 {

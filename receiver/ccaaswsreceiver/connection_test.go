@@ -123,20 +123,20 @@ func TestStatus_DownstreamRefuses(t *testing.T) {
 			time.Sleep(time.Second)
 			look(time.Now())
 		}
-		assert.Equal(t, componentstatus.StatusNone, b.host.last(), "a short refusal is no trouble")
+		assert.Equal(t, componentstatus.StatusNone, b.host.LastStatus(), "a short refusal is no trouble")
 		for range 170 {
 			time.Sleep(time.Second)
 			look(time.Now())
 		}
-		assert.Equal(t, componentstatus.StatusRecoverableError, b.host.last())
-		assert.Len(t, b.host.statuses, 1, "one state is reported once")
-		require.ErrorContains(t, b.host.statuses[0].Err(), "not reading: downstream refuses events since 2000-01-01T00:00:00Z, last error: downstream is full")
+		assert.Equal(t, componentstatus.StatusRecoverableError, b.host.LastStatus())
+		assert.Len(t, b.host.Statuses(), 1, "one state is reported once")
+		require.ErrorContains(t, b.host.LastEvent().Err(), "not reading: downstream refuses events since 2000-01-01T00:00:00Z, last error: downstream is full")
 		assert.Equal(t, 1, b.logs.FilterMessageSnippet("Downstream refuses events").Len())
 		assert.Equal(t, 3, b.logs.FilterMessageSnippet("still refuses").Len(), "each minute")
 		next.ok.Store(true)
 		<-done
 		look(time.Now())
-		assert.Equal(t, componentstatus.StatusOK, b.host.last())
+		assert.Equal(t, componentstatus.StatusOK, b.host.LastStatus())
 		assert.Equal(t, 1, b.logs.FilterMessageSnippet("takes events again").Len())
 		assert.Greater(t, next.lags[len(next.lags)-1], 3*time.Minute, "the call says how far delivery is")
 	})

@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -24,6 +22,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
@@ -156,32 +155,9 @@ func (d *downstream) wait(t testing.TB, names ...string) {
 type bench struct {
 	*wsReceiver
 	downstream *downstream
-	host       *host
+	host       *owntest.Host
 	logs       *observer.ObservedLogs
 	telemetry  *componenttest.Telemetry
-}
-
-// host keeps the statuses that are reported.
-type host struct {
-	mutex    sync.Mutex
-	statuses []*componentstatus.Event
-}
-
-func (h *host) GetExtensions() map[component.ID]component.Component { return nil }
-
-func (h *host) Report(event *componentstatus.Event) {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	h.statuses = append(h.statuses, event)
-}
-
-func (h *host) last() componentstatus.Status {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	if len(h.statuses) == 0 {
-		return componentstatus.StatusNone
-	}
-	return h.statuses[len(h.statuses)-1].Status()
 }
 
 const (
@@ -206,7 +182,7 @@ func newBench(t testing.TB, config *Config) *bench {
 	t.Helper()
 	require.NoError(t, config.Validate())
 	core, logs := observer.New(zapcore.DebugLevel)
-	b := &bench{downstream: &downstream{}, host: &host{}, logs: logs, telemetry: componenttest.NewTelemetry()}
+	b := &bench{downstream: &downstream{}, host: owntest.NewHost(nil), logs: logs, telemetry: componenttest.NewTelemetry()}
 	set := receivertest.NewNopSettings(metadata.Type)
 	set.TelemetrySettings = b.telemetry.NewTelemetrySettings()
 	set.Logger = zap.New(core)

@@ -200,8 +200,8 @@ func TestNotifications_RejectedTopicsInStatusAndMetrics(t *testing.T) {
 	config.API = "notifications"
 	config.Notifications.Topics = []string{"v2.routing.queues.nowhere.conversations.messages"}
 	b := run(t, config)
-	require.Eventually(t, func() bool { return b.host.last() == componentstatus.StatusRecoverableError }, patience, time.Millisecond)
-	require.ErrorContains(t, b.host.statuses[0].Err(), "rejects all 1 topics")
+	require.Eventually(t, func() bool { return b.host.LastStatus() == componentstatus.StatusRecoverableError }, patience, time.Millisecond)
+	require.ErrorContains(t, b.host.LastEvent().Err(), "rejects all 1 topics")
 	assert.Equal(t, 1, b.logs.FilterMessageSnippet("rejects the subscription").Len(), "logged once")
 	metadatatest.AssertEqualCcaasWsRejectedTopics(t, b.telemetry, []metricdata.DataPoint[int64]{{Value: 1}}, metricdatatest.IgnoreTimestamp())
 	metadatatest.AssertEqualCcaasWsTopics(t, b.telemetry, []metricdata.DataPoint[int64]{{Value: 1}}, metricdatatest.IgnoreTimestamp())

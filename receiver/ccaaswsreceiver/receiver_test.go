@@ -68,8 +68,8 @@ func TestStatus_Recovers(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, func(c *sim.Config) { c.Trouble.UpgradeFail = sim.Failure{Status: 403, Times: 6} })
 	b := run(t, configFor(server.URL()))
-	require.Eventually(t, func() bool { return b.host.last() == componentstatus.StatusRecoverableError }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return b.host.LastStatus() == componentstatus.StatusRecoverableError }, patience, time.Millisecond)
 	waitConnected(t, server)
-	require.Eventually(t, func() bool { return b.host.last() == componentstatus.StatusOK }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return b.host.LastStatus() == componentstatus.StatusOK }, patience, time.Millisecond)
 	assert.NotZero(t, b.logs.FilterMessageSnippet("because of the configuration").Len())
 }

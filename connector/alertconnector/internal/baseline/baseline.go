@@ -150,10 +150,22 @@ func (b *Baseline) Open() *Hour {
 // Closed returns the closed hours, in order. The caller must not change them.
 func (b *Baseline) Closed() []Hour { return b.closed }
 
+// Reconfigure returns the baseline of the same values under another configuration.
+func (b *Baseline) Reconfigure(config *Config) *Baseline {
+	hours := append([]Hour(nil), b.closed...)
+	if open := b.Open(); open != nil {
+		hours = append(hours, *open)
+	}
+	if len(hours) == 0 {
+		return New(config)
+	}
+	return restore(config, hours)
+}
+
 // Restore returns a baseline that continues after saved hours, which are in order. Hours
 // that are not valid are left out, and returned as an error beside the baseline.
 func Restore(config *Config, hours []Hour) (*Baseline, error) {
-	b := New(config)
+	var valid []Hour
 	var damage []error
 	last := int64(-1)
 	for _, saved := range hours {
@@ -165,15 +177,22 @@ func Restore(config *Config, hours []Hour) (*Baseline, error) {
 			continue // it was saved as open and as closed: the first is complete
 		}
 		last = saved.Index
-		b.closed = append(b.closed, saved)
+		valid = append(valid, saved)
 	}
-	if n := len(b.closed); n > 0 { // further values of the last hour may follow
-		open := b.closed[n-1]
-		b.closed = b.closed[:n-1]
-		b.begin(open.Index)
-		b.open.first = open.First
-		open.mergeInto(b.open.sketch)
-		open.mergeInto(b.total)
+	if len(valid) == 0 {
+		return New(config), errors.Join(damage...)
 	}
-	return b, errors.Join(damage...)
+	return restore(config, valid), errors.Join(damage...)
+}
+
+// restore returns a baseline of valid hours. The last is open: further values may follow.
+func restore(config *Config, hours []Hour) *Baseline {
+	b := New(config)
+	open := hours[len(hours)-1]
+	b.closed = hours[:len(hours)-1]
+	b.begin(open.Index)
+	b.open.first = open.First
+	open.mergeInto(b.open.sketch)
+	open.mergeInto(b.total)
+	return b
 }

@@ -36,6 +36,8 @@ type TelemetryBuilder struct {
 	AlertPendingAlerts    metric.Int64ObservableGauge
 	AlertRefusedAlerts    metric.Int64Counter
 	AlertRefusedPoints    metric.Int64Counter
+	AlertRulesFailures    metric.Int64Counter
+	AlertRulesReloads     metric.Int64Counter
 	AlertSaveFailures     metric.Int64Counter
 	AlertSeries           metric.Int64ObservableGauge
 	AlertSkippedSamples   metric.Int64ObservableCounter
@@ -201,6 +203,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_alert_refused_points",
 		metric.WithDescription("Number of data points of baselines, thresholds and firing states that downstream did not accept. [Alpha]"),
 		metric.WithUnit("{point}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.AlertRulesFailures, err = builder.meter.Int64Counter(
+		"otelcol_alert_rules_failures",
+		metric.WithDescription("Number of reads of the rules file that found it missing or not valid. The last good rules stay in force. [Alpha]"),
+		metric.WithUnit("{failure}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.AlertRulesReloads, err = builder.meter.Int64Counter(
+		"otelcol_alert_rules_reloads",
+		metric.WithDescription("Number of times that a changed rules file was applied. [Alpha]"),
+		metric.WithUnit("{reload}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.AlertSaveFailures, err = builder.meter.Int64Counter(

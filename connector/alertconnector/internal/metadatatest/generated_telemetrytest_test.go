@@ -45,6 +45,8 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.AlertContextFailures.Add(context.Background(), 1)
 	tb.AlertRefusedAlerts.Add(context.Background(), 1)
 	tb.AlertRefusedPoints.Add(context.Background(), 1)
+	tb.AlertRulesFailures.Add(context.Background(), 1)
+	tb.AlertRulesReloads.Add(context.Background(), 1)
 	tb.AlertSaveFailures.Add(context.Background(), 1)
 	AssertEqualAlertAlerts(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
@@ -68,6 +70,12 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualAlertRefusedPoints(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualAlertRulesFailures(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualAlertRulesReloads(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualAlertSaveFailures(t, testTel,

@@ -20,17 +20,26 @@ const (
 	maxLabelCopies = 64
 	// valueText is how long a value is that count_values writes.
 	valueText = 32
+	// seriesBytes is what a series of count_values takes besides its labels, at each step.
+	seriesBytes = 256
+	// maxValuesWork bounds an expression with count_values: its words times its points in time. What it
+	// counts may have another value at each point, and each of them is a series.
+	maxValuesWork = 400_000
 )
 
 // Growth is an upper bound of what an expression makes of the labels of a series that has some
-// bytes of them: Copies times these bytes, and Text. It is zero when it adds nothing to them.
-type Growth struct{ Copies, Text int }
+// bytes of them: Copies times these bytes, and Text. With Values it makes a series of each value
+// at each step (count_values). It is zero when it adds nothing to them.
+type Growth struct {
+	Copies, Text int
+	Values       bool
+}
 
 // Grown is what the labels of all series may be that the selectors of one query have found so
 // far. The engine finds them one after the other.
 type Grown struct {
 	growth  Growth
-	series  int
+	series  int // with Values, at each step
 	longest int // bytes of the labels of one of them
 }
 
@@ -50,12 +59,18 @@ func GrownOf(ctx context.Context) *Grown {
 	return g
 }
 
-// Add adds a series with some bytes of labels, and is what all of them may become. Each counts
-// as much as the longest: a label may come from another series (group_left).
-func (g *Grown) Add(size int) int {
-	g.series++
+// Add adds a series with size bytes of labels at some steps, and returns the bytes that all of them may
+// become. Each counts as much as the longest: a label may come from another series (group_left).
+func (g *Grown) Add(size, steps int) int {
+	text := g.growth.Text
+	if g.growth.Values {
+		text += seriesBytes
+	} else {
+		steps = 1
+	}
+	g.series += steps
 	g.longest = max(g.longest, size)
-	return g.series * (g.growth.Copies*g.longest + g.growth.Text)
+	return g.series * (g.growth.Copies*g.longest + text)
 }
 
 // growths are the labels that an expression has written, and how large they may be. Others are
@@ -93,7 +108,7 @@ func (g *growths) total() Growth {
 	if len(g.labels) == 0 {
 		return Growth{}
 	}
-	total := Growth{Copies: 1}
+	total := Growth{Copies: 1, Values: g.many}
 	for _, grown := range g.labels {
 		total.Copies += grown.Copies
 		total.Text += grown.Text

@@ -4,8 +4,10 @@
 package question
 
 import (
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/assert"
@@ -70,7 +72,7 @@ func TestGrowth(t *testing.T) {
 		"a * on(b) group_left(c, d) e":                                           {Copies: 3},
 		`label_join(label_replace(a,"x","yyy","",""),"z","","x","x")`:            {Copies: 4, Text: 9},
 		`label_replace(a,"x","y","","") or label_replace(b,"x","zz","","")`:      {Copies: 2, Text: 2},
-		`count_values("x", a)`:                                                   {Copies: 2, Text: 32},
+		`count_values("x", a)`:                                                   {Copies: 2, Text: 32, Values: true},
 		`sum by (x) (label_replace(a,"x","y","","")) / ignoring(x) group_left b`: {Copies: 2, Text: 1},
 	} {
 		q := ask(t, "/query", "")
@@ -81,7 +83,37 @@ func TestGrowth(t *testing.T) {
 	assert.Nil(t, GrownOf(Growth{}.NewContext(t.Context())))
 	ctx := Growth{Copies: 2, Text: 10}.NewContext(t.Context())
 	grown := GrownOf(ctx)
-	assert.Equal(t, 210, grown.Add(100))
-	assert.Equal(t, 420, grown.Add(50), "each as much as the longest")
+	assert.Equal(t, 210, grown.Add(100, 7))
+	assert.Equal(t, 420, grown.Add(50, 7), "each as much as the longest")
 	assert.Same(t, grown, GrownOf(ctx), "of a query, however many selectors it has")
+	values := GrownOf(Growth{Copies: 1, Text: 32, Values: true}.NewContext(t.Context()))
+	assert.Equal(t, 7*(100+32+seriesBytes), values.Add(100, 7), "a series of each value at each step")
+}
+
+// count_values makes a series of each value, and there may be another one at each point in time.
+func TestCheckExpression_CountValuesOverManyPoints(t *testing.T) {
+	t.Parallel()
+	for form, refused := range map[string]bool{
+		"query=count_values(\"v\", a)&start=0&end=10000&step=1":                                   false,
+		"query=count_values(\"v\", a" + strings.Repeat("%2Ba", 50) + ")&start=0&end=10000&step=1": true,
+		"query=max(a" + strings.Repeat("%2Ba", 50) + ")&start=0&end=10000&step=1":                 false,
+		"query=max_over_time(count_values(\"v\", a)[1h:1m])":                                      true,
+		"query=max(max_over_time(a[1h:1m]))":                                                      false,
+	} {
+		values, err := url.ParseQuery(form)
+		require.NoError(t, err)
+		path := "/query"
+		if values.Has("start") {
+			path = "/query_range"
+		}
+		q, err := New(path, values)
+		require.NoError(t, err)
+		require.NoError(t, q.Check(limits, time.Now()), form)
+		err = q.CheckExpression(limits)
+		if refused {
+			assert.ErrorContains(t, err, "count_values: ", form)
+		} else {
+			assert.NoError(t, err, form)
+		}
+	}
 }

@@ -26,6 +26,9 @@ type Question struct {
 	// Work is about how much there is to compute, as far as the text says: the words of the
 	// expressions, once for each point in time. It is known after Check.
 	Work int
+	// Regexp is the number of instructions that its regular expressions compile to, estimated from above. It is
+	// known after Check.
+	Regexp int
 	// Growth is what it makes of labels, after CheckExpression.
 	Growth Growth
 }
@@ -91,7 +94,7 @@ func (q *Question) Check(limits Limits, now time.Time) error {
 			}
 		}
 	}
-	q.Work = scanner.tokens
+	q.Work, q.Regexp = scanner.tokens, scanner.regexp
 	if !strings.HasPrefix(q.Path, "/query") {
 		return nil // what there is of names and series does not depend on the time that is asked for
 	}

@@ -44,6 +44,10 @@ func (q *Question) CheckExpression(limits Limits) error {
 	if err != nil {
 		return fmt.Errorf("query: %w", err)
 	}
+	if grown.many && q.Work > maxValuesWork {
+		return fmt.Errorf("query: count_values: %d words times points in time, and %d are the most: "+
+			"use a longer step, a shorter expression, and no subquery", q.Work, maxValuesWork)
+	}
 	q.Growth = grown.total()
 	return nil
 }

@@ -31,11 +31,12 @@ type bounded struct {
 func (b bounded) Select(ctx context.Context, sorted bool, hints *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
 	steps := int64(1)
 	if hints != nil && hints.Step > 0 {
-		steps = min((hints.End-hints.Start)/hints.Step+1, maxRoom)
+		steps = (hints.End-hints.Start)/hints.Step + 1
 	}
 	return &boundedSet{
 		SeriesSet:  b.Querier.Select(ctx, sorted, hints, matchers...),
-		left:       int64(b.maxSamples) / steps,
+		left:       int64(b.maxSamples) / min(steps, maxRoom),
+		steps:      int(steps),
 		maxSamples: b.maxSamples,
 		grown:      question.GrownOf(ctx),
 	}
@@ -44,6 +45,7 @@ func (b bounded) Select(ctx context.Context, sorted bool, hints *storage.SelectH
 type boundedSet struct {
 	storage.SeriesSet
 	left       int64
+	steps      int // that the query evaluates
 	maxSamples int
 	grown      *question.Grown
 	err        error
@@ -58,7 +60,7 @@ func (s *boundedSet) Next() bool {
 			"ask for fewer series, a shorter time or longer steps", s.maxSamples)
 		return false
 	}
-	if s.grown != nil && s.grown.Add(int(s.At().Labels().ByteSize())) > maxGrown { //nolint:gosec // labels are bounded
+	if s.grown != nil && s.grown.Add(int(s.At().Labels().ByteSize()), s.steps) > maxGrown { //nolint:gosec // labels are bounded
 		s.err = fmt.Errorf("label_replace, label_join, count_values and group_left might write more than %d MiB of labels for these series: "+
 			"select fewer series, or with shorter labels", maxGrown>>20)
 	}

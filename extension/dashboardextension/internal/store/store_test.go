@@ -718,6 +718,32 @@ func TestLabelsThatGrow(t *testing.T) {
 	assert.Contains(t, body, "might write more than 32 MiB of labels")
 }
 
+// count_values makes a series of each value, at each step.
+func TestCountValuesOverManySteps(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir())
+	now := time.Now().Truncate(time.Second)
+	m := pmetric.NewMetrics()
+	for i := range 500 {
+		gauge(m, "a", now, float64(i), strconv.Itoa(i))
+	}
+	n, message := rejected(t, f.otlp(t, m))
+	require.Zero(t, n, message)
+	for step, want := range map[string]int{"1": http.StatusUnprocessableEntity, "600": http.StatusOK} {
+		values := url.Values{
+			"query": {`count_values by (region) ("v", a)`}, "step": {step},
+			"start": {strconv.FormatInt(now.Unix(), 10)}, "end": {strconv.FormatInt(now.Unix()+1200, 10)},
+		}
+		q, err := question.New("/query_range", values)
+		require.NoError(t, err)
+		require.NoError(t, q.CheckExpression(question.Limits{Range: time.Hour}))
+		recorder := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodGet, "/api/v1/query_range?"+values.Encode(), nil)
+		f.Query().ServeHTTP(recorder, r.WithContext(q.Growth.NewContext(t.Context())))
+		assert.Equal(t, want, recorder.Code, "%.300s", recorder.Body)
+	}
+}
+
 func TestNothingIsAdministered(t *testing.T) {
 	t.Parallel()
 	f := open(t, t.TempDir())

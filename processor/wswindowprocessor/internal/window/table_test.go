@@ -4,7 +4,9 @@
 package window
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -97,4 +99,75 @@ func TestState_FullSnapshotMissesNoChannel(t *testing.T) {
 			return false
 		})
 	}
+}
+
+// BenchmarkTable compares the table with Go's map: a batch of a thousand events finds its
+// channels and updates each. docs/adr/0005 has the ratios.
+func BenchmarkTable(b *testing.B) {
+	const batch = 1_000
+	for _, channels := range []int{1_000, 100_000, 1_000_000} {
+		random := rand.New(rand.NewPCG(1, 1))
+		ids := make([]uint64, channels)
+		for i := range ids {
+			ids[i] = random.Uint64() | 1
+		}
+		events := make([]uint64, 64*batch)
+		for i := range events {
+			events[i] = ids[random.IntN(channels)]
+		}
+		run := func(name string, observe func(batch []uint64)) {
+			b.Run(fmt.Sprintf("%s/channels=%d", name, channels), func(b *testing.B) {
+				for n := 0; b.Loop(); n++ {
+					at := n % 64 * batch
+					observe(events[at : at+batch])
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/event")
+			})
+		}
+		var own table
+		known := make(map[uint64]channel, channels)
+		for _, id := range ids {
+			own.put(id, channel{})
+			known[id] = channel{}
+		}
+		touched := uint64(0)
+		run("table", func(batch []uint64) {
+			for _, id := range batch {
+				touched += own.prefetch(id)
+			}
+			for _, id := range batch {
+				own.find(id).seen += 4
+			}
+		})
+		run("map", func(batch []uint64) {
+			for _, id := range batch {
+				c := known[id]
+				c.seen += 4
+				known[id] = c
+			}
+		})
+	}
+}
+
+// The memory of channels and series is within its budget: 64 B a channel, 2 KiB a series.
+func TestBudget_Memory(t *testing.T) { //nolint:paralleltest // it measures the heap
+	heap := func() uint64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	const series, channels = 2_000, 400_000
+	before := heap()
+	bare, _, _ := populated(series, series)
+	empty := heap()
+	full, _, ids := populated(series, channels)
+	clear(ids)
+	ids = nil
+	after := heap()
+	require.LessOrEqual(t, float64(empty-before)/series, 2048.0, "bytes per series")
+	require.LessOrEqual(t, (float64(after)-float64(empty)-float64(empty-before))/channels, 64.0, "bytes per channel")
+	runtime.KeepAlive(bare)
+	runtime.KeepAlive(full)
+	_ = ids
 }

@@ -111,62 +111,62 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.CcaasKafkaAssignedPartitions, err = builder.meter.Int64ObservableGauge(
 		"otelcol_ccaas_kafka_assigned_partitions",
-		metric.WithDescription("Partitions that are here. [Alpha]"),
+		metric.WithDescription("Number of assigned partitions. [Alpha]"),
 		metric.WithUnit("{partition}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasKafkaCheckpointDuration, err = builder.meter.Float64Histogram(
 		"otelcol_ccaas_kafka_checkpoint_duration",
-		metric.WithDescription("How long the transactions take in which state and position are saved. [Alpha]"),
+		metric.WithDescription("Duration of the transactions that save state and position. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10}...),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasKafkaCheckpointFailures, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_kafka_checkpoint_failures",
-		metric.WithDescription("Checkpoints that Kafka did not take. The partition is begun anew from the one before. [Alpha]"),
+		metric.WithDescription("Number of failed checkpoints. The partition resumes from the one before. [Alpha]"),
 		metric.WithUnit("{checkpoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasKafkaLag, err = builder.meter.Int64ObservableGauge(
 		"otelcol_ccaas_kafka_lag",
-		metric.WithDescription("Messages of a partition that are not read yet. [Alpha]"),
+		metric.WithDescription("Number of messages of a partition that are not read yet. [Alpha]"),
 		metric.WithUnit("{message}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasKafkaLostMessages, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_kafka_lost_messages",
-		metric.WithDescription("Messages behind a checkpoint that the topic no longer held when the partition came. [Alpha]"),
+		metric.WithDescription("Number of messages after a checkpoint that the topic no longer held at the assignment. [Alpha]"),
 		metric.WithUnit("{message}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasKafkaMessages, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_kafka_messages",
-		metric.WithDescription("Messages that were read. [Alpha]"),
+		metric.WithDescription("Number of messages read. [Alpha]"),
 		metric.WithUnit("{message}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasKafkaMisplacedMessages, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_kafka_misplaced_messages",
-		metric.WithDescription("Messages in a partition that is not the one of their stream. Their windows are not exact. [Alpha]"),
+		metric.WithDescription("Number of messages in another partition than that of their stream. Their windows are not exact. [Alpha]"),
 		metric.WithUnit("{message}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasKafkaRefusedMessages, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_kafka_refused_messages",
-		metric.WithDescription("Messages that did not go downstream. [Alpha]"),
+		metric.WithDescription("Number of dropped messages. [Alpha]"),
 		metric.WithUnit("{message}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasKafkaReplayedMessages, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_kafka_replayed_messages",
-		metric.WithDescription("Messages between the checkpoint and the end of the partition when it came. [Alpha]"),
+		metric.WithDescription("Number of messages between the checkpoint and the end of the partition at its assignment. [Alpha]"),
 		metric.WithUnit("{message}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasKafkaRestoreDuration, err = builder.meter.Float64Histogram(
 		"otelcol_ccaas_kafka_restore_duration",
-		metric.WithDescription("How long it takes from the assignment of a partition to its first message. [Alpha]"),
+		metric.WithDescription("Time from the assignment of a partition to the start of reading. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{0.05, 0.1, 0.5, 1, 5, 10, 60}...),
 	)

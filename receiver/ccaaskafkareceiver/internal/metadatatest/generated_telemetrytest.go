@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) receiver.Settings {
 func AssertEqualCcaasKafkaAssignedPartitions(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_kafka_assigned_partitions",
-		Description: "Partitions that are here. [Alpha]",
+		Description: "Number of assigned partitions. [Alpha]",
 		Unit:        "{partition}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -38,7 +38,7 @@ func AssertEqualCcaasKafkaAssignedPartitions(t *testing.T, tt *componenttest.Tel
 func AssertEqualCcaasKafkaCheckpointDuration(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.HistogramDataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_kafka_checkpoint_duration",
-		Description: "How long the transactions take in which state and position are saved. [Alpha]",
+		Description: "Duration of the transactions that save state and position. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Histogram[float64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -53,7 +53,7 @@ func AssertEqualCcaasKafkaCheckpointDuration(t *testing.T, tt *componenttest.Tel
 func AssertEqualCcaasKafkaCheckpointFailures(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_kafka_checkpoint_failures",
-		Description: "Checkpoints that Kafka did not take. The partition is begun anew from the one before. [Alpha]",
+		Description: "Number of failed checkpoints. The partition resumes from the one before. [Alpha]",
 		Unit:        "{checkpoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -69,7 +69,7 @@ func AssertEqualCcaasKafkaCheckpointFailures(t *testing.T, tt *componenttest.Tel
 func AssertEqualCcaasKafkaLag(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_kafka_lag",
-		Description: "Messages of a partition that are not read yet. [Alpha]",
+		Description: "Number of messages of a partition that are not read yet. [Alpha]",
 		Unit:        "{message}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -83,7 +83,7 @@ func AssertEqualCcaasKafkaLag(t *testing.T, tt *componenttest.Telemetry, dps []m
 func AssertEqualCcaasKafkaLostMessages(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_kafka_lost_messages",
-		Description: "Messages behind a checkpoint that the topic no longer held when the partition came. [Alpha]",
+		Description: "Number of messages after a checkpoint that the topic no longer held at the assignment. [Alpha]",
 		Unit:        "{message}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -99,7 +99,7 @@ func AssertEqualCcaasKafkaLostMessages(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualCcaasKafkaMessages(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_kafka_messages",
-		Description: "Messages that were read. [Alpha]",
+		Description: "Number of messages read. [Alpha]",
 		Unit:        "{message}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -115,7 +115,7 @@ func AssertEqualCcaasKafkaMessages(t *testing.T, tt *componenttest.Telemetry, dp
 func AssertEqualCcaasKafkaMisplacedMessages(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_kafka_misplaced_messages",
-		Description: "Messages in a partition that is not the one of their stream. Their windows are not exact. [Alpha]",
+		Description: "Number of messages in another partition than that of their stream. Their windows are not exact. [Alpha]",
 		Unit:        "{message}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -131,7 +131,7 @@ func AssertEqualCcaasKafkaMisplacedMessages(t *testing.T, tt *componenttest.Tele
 func AssertEqualCcaasKafkaRefusedMessages(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_kafka_refused_messages",
-		Description: "Messages that did not go downstream. [Alpha]",
+		Description: "Number of dropped messages. [Alpha]",
 		Unit:        "{message}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -147,7 +147,7 @@ func AssertEqualCcaasKafkaRefusedMessages(t *testing.T, tt *componenttest.Teleme
 func AssertEqualCcaasKafkaReplayedMessages(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_kafka_replayed_messages",
-		Description: "Messages between the checkpoint and the end of the partition when it came. [Alpha]",
+		Description: "Number of messages between the checkpoint and the end of the partition at its assignment. [Alpha]",
 		Unit:        "{message}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -163,7 +163,7 @@ func AssertEqualCcaasKafkaReplayedMessages(t *testing.T, tt *componenttest.Telem
 func AssertEqualCcaasKafkaRestoreDuration(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.HistogramDataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_ccaas_kafka_restore_duration",
-		Description: "How long it takes from the assignment of a partition to its first message. [Alpha]",
+		Description: "Time from the assignment of a partition to the start of reading. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Histogram[float64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package pieces
+package statelog
 
 import (
 	"bytes"
@@ -16,25 +16,25 @@ import (
 // Pieces that are set, changed and deleted by a writer, and by another one that goes
 // on where it ended, are what a reader of the topic finds, whether or not the topic
 // has been compacted.
-func TestPiecesAreReadAsTheyWereWritten(t *testing.T) {
+func TestSnapshot_HoldsWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		want := map[string][]byte{}
 		var topic []Record
-		var layout Layout
+		var layout Writer
 		for range 40 {
 			name := fmt.Sprintf("piece/%d", random.IntN(5))
 			if random.IntN(4) == 0 {
 				topic = append(topic, layout.Delete(name)...)
 				delete(want, name)
 			} else {
-				value := bytes.Repeat([]byte{byte(random.IntN(256))}, random.IntN(3*PartSize))
+				value := bytes.Repeat([]byte{byte(random.IntN(256))}, random.IntN(3*ChunkSize))
 				topic = append(topic, layout.Set(name, value)...)
 				want[name] = value
 			}
 			if random.IntN(10) == 0 { // another writer begins with what it reads
-				layout = Layout{}
+				layout = Writer{}
 				set := read(topic)
 				for name := range want {
 					set.Take(&layout, name)
@@ -47,16 +47,16 @@ func TestPiecesAreReadAsTheyWereWritten(t *testing.T) {
 		set := read(topic)
 		for i := range 5 {
 			name := fmt.Sprintf("piece/%d", i)
-			got := set.Take(new(Layout), name)
+			got := set.Take(new(Writer), name)
 			assert.Truef(t, bytes.Equal(want[name], got), "seed %d: %s: %d bytes, want %d", seed, name, len(got), len(want[name]))
-			assert.Nil(t, set.Take(new(Layout), name), "a piece is given once")
+			assert.Nil(t, set.Take(new(Writer), name), "a piece is given once")
 		}
 		assert.Emptyf(t, set.values, "seed %d: nothing is left behind", seed)
 	}
 }
 
-func read(topic []Record) *Set {
-	var set Set
+func read(topic []Record) *Snapshot {
+	var set Snapshot
 	for _, record := range topic {
 		set.Add(record)
 	}
@@ -76,11 +76,11 @@ func compacted(topic []Record) (kept []Record) {
 	return kept
 }
 
-func TestNoRecordIsLargerThanAPart(t *testing.T) {
+func TestWriter_RecordsAreBounded(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{0, 1, PartSize - 1, PartSize, PartSize + 1, 5 * PartSize} {
-		for _, record := range new(Layout).Set("piece", make([]byte, size)) {
-			assert.LessOrEqual(t, len(record.Value), PartSize+binary.MaxVarintLen64)
+	for _, size := range []int{0, 1, ChunkSize - 1, ChunkSize, ChunkSize + 1, 5 * ChunkSize} {
+		for _, record := range new(Writer).Set("piece", make([]byte, size)) {
+			assert.LessOrEqual(t, len(record.Value), ChunkSize+binary.MaxVarintLen64)
 			assert.NotEmpty(t, record.Value, "one without a value would remove the piece")
 		}
 	}
@@ -91,11 +91,11 @@ func FuzzTake(f *testing.F) {
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}, []byte("b"), []byte{})
 	f.Add([]byte{0xff}, []byte{}, []byte{})
 	f.Fuzz(func(t *testing.T, first, second, third []byte) {
-		var set Set
+		var set Snapshot
 		for i, value := range [][]byte{first, second, third} {
-			set.Add(Record{Key: partKey("piece", i), Value: value})
+			set.Add(Record{Key: chunkKey("piece", i), Value: value})
 		}
-		got := set.Take(new(Layout), "piece")
+		got := set.Take(new(Writer), "piece")
 		assert.LessOrEqual(t, len(got), len(first)+len(second)+len(third))
 	})
 }
