@@ -159,7 +159,7 @@ func TestReceiver_NoLossWhileDownstreamRefuses(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		assert.Empty(t, b.downstream.records(wsevent.MessageSend))
 		assert.Greater(t, b.downstream.offered(), 20, "the batch is retried")
-		assert.Equal(t, componentstatus.StatusRecoverableError, b.host.last())
+		assert.Equal(t, componentstatus.StatusRecoverableError, b.host.LastStatus())
 		b.downstream.answer(nil)
 		sending.Wait()
 		time.Sleep(time.Second)
@@ -174,7 +174,7 @@ func TestReceiver_NoLossWhileDownstreamRefuses(t *testing.T) {
 		blocked, known := pressure[0].Attributes().Get(wsevent.BackpressureDuration)
 		require.True(t, known)
 		assert.InDelta(t, 120_000, blocked.Double(), 10_000, "in ms")
-		assert.Equal(t, componentstatus.StatusOK, b.host.last())
+		assert.Equal(t, componentstatus.StatusOK, b.host.LastStatus())
 		assert.Empty(t, b.downstream.records(wsevent.StreamGap), "backpressure is not silence of the platform")
 	})
 }
