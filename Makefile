@@ -46,7 +46,7 @@ validate: build ## load every configuration and every YAML block in a README wit
 	$(GO) test -tags e2e -run '^TestValidate' -count=1 ./e2e/...
 
 .PHONY: e2e
-e2e: build packages bin/prometheus bin/promtool bin/alertmanager bin/amtool bin/kafka bin/timescaledb servers chromium ## the built binaries against real servers
+e2e: build packages bin/prometheus bin/promtool bin/alertmanager bin/amtool bin/kafka bin/timescaledb bin/opensearch servers chromium ## the built binaries against real servers
 	$(GO) test -tags e2e -count=1 -timeout 30m -parallel 6 ./e2e/...
 
 bin/prometheus: go.mod go.sum
@@ -79,6 +79,13 @@ bin/timescaledb: e2e/testdata/timescaledb/package-lock.json
 		rm -rf $@ && mkdir -p $@ && cp e2e/testdata/timescaledb/package*.json $@ && npm ci --silent --no-audit --no-fund --legacy-peer-deps --prefix $@ && touch $@; \
 	else echo "npm is not there: the tests with TimescaleDB are skipped"; fi
 
+# OpenSearch of one node, with a main class of ours.
+bin/opensearch: e2e/testdata/opensearch/pom.xml e2e/testdata/opensearch/Server.java
+	@if command -v javac >/dev/null && command -v mvn >/dev/null; then \
+		rm -rf $@ && mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@ && \
+		javac -nowarn -cp '$@/*' -d $@ e2e/testdata/opensearch/Server.java && touch $@; \
+	else echo "a JDK or Maven is not there: the tests with a real OpenSearch are skipped"; fi
+
 # Servers that Debian has.
 SERVERS := postgresql influxdb
 .PHONY: servers
@@ -88,6 +95,23 @@ servers:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	else echo "not installed:$$missing. The tests with these servers are skipped (on Debian: apt-get install$$missing)"; fi
+
+# What takes minutes to build is built once per version, outside of the checkout.
+CACHE    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/otelcol-ccaas
+TELEGRAF := v1.37.2
+TELEGRAF_TAGS := custom,inputs.http_listener_v2,parsers.prometheusremotewrite,outputs.file,outputs.influxdb,outputs.influxdb_v2,outputs.postgresql,serializers.influx
+$(CACHE)/telegraf-$(TELEGRAF):
+	@mkdir -p $@.build && cd $@.build && printf 'module telegraf.build\ngo 1.26\n' >go.mod && \
+		GOFLAGS=-mod=mod $(GO) get -tool github.com/influxdata/telegraf/cmd/telegraf@$(TELEGRAF) && \
+		GOFLAGS=-mod=mod CGO_ENABLED=0 $(GO) build -trimpath -tags $(TELEGRAF_TAGS) -ldflags "-s -w" -o $@.new github.com/influxdata/telegraf/cmd/telegraf && \
+		mv $@.new $@ && rm -rf $@.build
+
+bin/telegraf: $(CACHE)/telegraf-$(TELEGRAF)
+	@mkdir -p bin && ln -sf $< $@
+
+.PHONY: e2e-real
+e2e-real: build servers bin/telegraf ## what needs a server that takes minutes to build: Telegraf
+	$(GO) test -tags e2e -count=1 -timeout 10m -run '^TestReal' ./e2e/
 
 # The page is tested in a real browser.
 .PHONY: chromium

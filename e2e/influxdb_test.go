@@ -101,13 +101,16 @@ func (i *influxdb) query(database, text string) ([]influxSeries, error) {
 	return found.Results[0].Series, nil
 }
 
+// measurements are the totals' names where Prometheus's are used.
+var measurements = map[string]string{
+	"ws.connections.opened": "ws_connections_opened_total", "ws.connections.closed": "ws_connections_closed_total",
+	"ws.connections.dropped": "ws_connections_dropped_total", "ws.messages.sent": "ws_messages_sent_total",
+	"ws.messages.received": "ws_messages_received_total", "ws.payload": "ws_payload_bytes_total",
+}
+
 func (i *influxdb) totals(database string) (seriesTotals, error) {
 	found := seriesTotals{}
-	for name, measurement := range map[string]string{
-		"ws.connections.opened": "ws_connections_opened_total", "ws.connections.closed": "ws_connections_closed_total",
-		"ws.connections.dropped": "ws_connections_dropped_total", "ws.messages.sent": "ws_messages_sent_total",
-		"ws.messages.received": "ws_messages_received_total", "ws.payload": "ws_payload_bytes_total",
-	} {
+	for name, measurement := range measurements {
 		series, err := i.query(database, `SELECT last("value") FROM "`+measurement+`" GROUP BY "region", "tenant_id", "channel_type"`)
 		if err != nil {
 			return nil, err

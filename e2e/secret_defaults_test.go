@@ -53,7 +53,7 @@ func TestValidateNoSecretHasADefault(t *testing.T) {
 func TestConfigurationsWithoutTheirSecretDoNotStart(t *testing.T) {
 	t.Parallel()
 	for config, secret := range map[string]string{
-		"gateway.yaml": "GATEWAY_TOKEN", "sidecar.yaml": "GATEWAY_TOKEN", "elastic.yaml": "ELASTIC_API_KEY",
+		"gateway.yaml": "GATEWAY_TOKEN", "sidecar.yaml": "GATEWAY_TOKEN", "elastic.yaml": "ELASTIC_API_KEY", "elastic-bulk.yaml": "ELASTIC_API_KEY",
 		"webhook-pagerduty.yaml": "GATEWAY_TOKEN", "webhook-slack.yaml": "SLACK_WEBHOOK_URL", "webhook-servicenow.yaml": "SERVICENOW_CLIENT_SECRET",
 		"alerting.yaml": "CCAAS_CLIENT_SECRET", "custom-twilio-taskrouter.yaml": "TASKROUTER_URL",
 	} {

@@ -42,7 +42,7 @@ func (s *checkedStorage) Start(ctx context.Context, host component.Host) error {
 		s.logger.Warn("The files cannot be looked at before they are opened", zap.Error(err))
 	}
 	for _, entry := range entries {
-		if entry.Type().IsRegular() && isState(entry.Name()) {
+		if isState(entry.Name()) && isFile(filepath.Join(s.directory, entry.Name())) {
 			s.look(filepath.Join(s.directory, entry.Name()))
 		}
 	}
@@ -64,6 +64,12 @@ func directoryError(directory string, err error) error {
 		directory = absolute
 	}
 	return fmt.Errorf("directory: %s: cannot be used for state: %w (a relative path is relative to the working directory of the process)", directory, err)
+}
+
+// isFile is whether a path is a file, or a symbolic link to one, which is opened like one.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func isState(name string) bool {

@@ -18,6 +18,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter"
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/elasticsearchbulkexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/fileexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/influxdbexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/prometheusremotewriteexporter"
@@ -47,6 +48,7 @@ func components() map[component.Factory]bool {
 		alertmanagerexporter.NewFactory():          true,
 		prometheusremotewriteexporter.NewFactory(): true,
 		fileexporter.NewFactory():                  true,
+		elasticsearchbulkexporter.NewFactory():     true,
 		influxdbexporter.NewFactory():              true,
 		timescaledbexporter.NewFactory():           true,
 		dashboardextension.NewFactory():            true,

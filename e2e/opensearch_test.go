@@ -1,0 +1,189 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
+)
+
+// startOpenSearch starts a node and returns its URL.
+func startOpenSearch(t testing.TB) string {
+	t.Helper()
+	java, err := exec.LookPath("java")
+	_, missing := os.Stat("../bin/opensearch/Server.class")
+	if (err != nil || missing != nil) && os.Getenv("CI") == "" {
+		t.Skip("no Java, or no bin/opensearch, which make e2e fetches with Maven: nothing is tested with OpenSearch")
+	}
+	require.NoError(t, err)
+	require.NoError(t, missing)
+	folder := serverFolder(t)
+	for _, name := range []string{"config", "classes"} {
+		require.NoError(t, os.Mkdir(filepath.Join(folder, name), 0o755)) //nolint:gosec // read by another user
+	}
+	classes := filepath.Join(folder, "classes") // bin may be in a folder that only its user may enter
+	require.NoError(t, os.CopyFS(classes, os.DirFS("../bin/opensearch")))
+	port := freePort(t)
+	command := exec.CommandContext(context.Background(), java, "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classes+"/*:"+classes,
+		"Server", folder, strconv.Itoa(port), strconv.Itoa(freePort(t)))
+	startCommand(t, "opensearch", unprivileged(t, command, folder))
+	url := fmt.Sprintf("http://127.0.0.1:%d", port)
+	eventually(t, func() error {
+		status, body, err := get(url + "/_cluster/health")
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("OpenSearch is not ready: %d %s", status, body)
+		}
+		return err
+	})
+	return url
+}
+
+// openSearchQuery posts JSON and reads JSON.
+func openSearchQuery(url, body string, into any) error {
+	response, err := http.Post(url, "application/json", strings.NewReader(body)) //nolint:gosec // a test's own server
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", response.Status, text)
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
+}
+
+// openSearchTotals are the newest totals of each series, by an aggregation over the windows.
+func openSearchTotals(url string) (seriesTotals, error) {
+	keys := map[string]string{
+		"ws.connections.opened": "connections_opened", "ws.connections.closed": "connections_closed", "ws.connections.dropped": "connections_dropped",
+		"ws.messages.sent": "messages_sent", "ws.messages.received": "messages_received", "ws.payload": "payload_bytes",
+	}
+	var found struct {
+		Aggregations struct {
+			Series struct {
+				Buckets []struct {
+					Key    struct{ Region, Tenant, ChannelType string }
+					Latest struct {
+						Hits struct {
+							Hits []struct {
+								Source struct{ Totals map[string]any } `json:"_source"`
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	err := openSearchQuery(url+"/logs-ccaas.windows-default/_search?size=0", `{"aggs":{"series":{
+		"composite":{"size":1000,"sources":[{"region":{"terms":{"field":"tags.region"}}},{"tenant":{"terms":{"field":"tags.tenant_id"}}},{"channelType":{"terms":{"field":"tags.channel_type"}}}]},
+		"aggs":{"latest":{"top_hits":{"size":1,"sort":[{"@timestamp":"desc"}]}}}}}}`, &found)
+	totals := seriesTotals{}
+	for _, bucket := range found.Aggregations.Series.Buckets {
+		for name, key := range keys {
+			value, _ := bucket.Latest.Hits.Hits[0].Source.Totals[key].(float64)
+			totals.put(name, sim.Series{Region: bucket.Key.Region, TenantID: bucket.Key.Tenant, ChannelType: bucket.Key.ChannelType}, int64(value))
+		}
+	}
+	return totals, err
+}
+
+// Each raw event is a document and each window is one; the totals of every series are the platform's, by aggregation.
+func TestOpenSearch_HasEventsAndWindows(t *testing.T) {
+	t.Parallel()
+	url := startOpenSearch(t)
+	setUp := exec.CommandContext(t.Context(), "../deploy/elastic/setup.sh")
+	setUp.Env = append(os.Environ(), "ELASTICSEARCH_URL="+url, "OPENSEARCH=1")
+	out, err := setUp.CombinedOutput()
+	require.NoError(t, err, string(out))
+
+	platform := testTraffic(t)
+	shipped(t, "elastic-bulk.yaml", []string{"ELASTICSEARCH_URL=" + url, "ELASTIC_API_KEY=the-key", socketURL(platform)}, append(shortWindows, noOwnMetrics)...)
+	truth := sent(t, platform)
+	eventually(t, func() error {
+		if _, _, err := get(url + "/logs-ccaas.*/_refresh"); err != nil {
+			return err
+		}
+		found, err := openSearchTotals(url)
+		if err == nil {
+			err = found.disagreement(truth)
+		}
+		return err
+	})
+	var events struct{ Count int64 }
+	require.NoError(t, openSearchQuery(url+"/logs-ccaas.events-default/_count", `{"query":{"terms":{"event.action":["message.send","message.receive"]}}}`, &events))
+	assert.Equal(t, truth.Total.MessagesSent+truth.Total.MessagesReceived, events.Count)
+
+	// A range to the millisecond, in a data stream with the mappings of the template.
+	var hits struct {
+		Hits struct{ Hits []struct{ Sort []int64 } }
+	}
+	require.NoError(t, openSearchQuery(url+"/logs-ccaas.events-default/_search", `{"size":1,"sort":[{"@timestamp":"desc"}],"_source":false}`, &hits))
+	require.Len(t, hits.Hits.Hits, 1)
+	at := hits.Hits.Hits[0].Sort[0]
+	in := func(from, to int64) int64 {
+		require.NoError(t, openSearchQuery(url+"/logs-ccaas.events-default/_count",
+			fmt.Sprintf(`{"query":{"range":{"@timestamp":{"gte":%d,"lt":%d,"format":"epoch_millis"}}}}`, from, to), &events))
+		return events.Count
+	}
+	assert.Positive(t, in(at, at+1))
+	assert.Zero(t, in(at+1, at+1000))
+	_, stream, err := get(url + "/_data_stream/logs-ccaas.*")
+	require.NoError(t, err)
+	assert.Equal(t, 2, strings.Count(stream, `"template":"ccaas-`), stream)
+}
+
+// The lifecycle files keep events for 24 hours and windows for 90 days, and roll over often enough that a document is not
+// kept for much longer. OpenSearch has no lifecycle policies of this kind, and Elasticsearch is not here.
+func TestValidateElasticLifecycles(t *testing.T) {
+	t.Parallel()
+	type policy struct {
+		Policy struct {
+			Phases struct {
+				Hot struct {
+					Actions struct {
+						Rollover struct {
+							MaxAge string `json:"max_age"`
+						}
+					}
+				}
+				Delete struct {
+					MinAge  string `json:"min_age"`
+					Actions map[string]any
+				}
+			}
+		}
+	}
+	for name, want := range map[string][2]string{"events": {"1h", "24h"}, "windows": {"1d", "90d"}} {
+		text, err := os.ReadFile("../deploy/elastic/ilm-" + name + ".json")
+		require.NoError(t, err)
+		var p policy
+		require.NoError(t, json.Unmarshal(text, &p))
+		assert.Equal(t, want, [2]string{p.Policy.Phases.Hot.Actions.Rollover.MaxAge, p.Policy.Phases.Delete.MinAge})
+		assert.Contains(t, p.Policy.Phases.Delete.Actions, "delete")
+		text, err = os.ReadFile("../deploy/elastic/component-" + name + "-ilm.json")
+		require.NoError(t, err)
+		assert.True(t, bytes.Contains(text, []byte(`"index.lifecycle.name": "ccaas-`+name+`"`)), errors.New(string(text)))
+	}
+}
