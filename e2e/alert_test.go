@@ -100,7 +100,7 @@ func burst(t testing.TB, platform *sim.Server) (calm func()) {
 
 // TestEveryAlertArrives ends the collector, in each way, while the sink is in
 // trouble, in each way: with firing alerts on their way, and again with resolved ones behind
-// them. All of them arrive, in order, and duplicates can be told.
+// them. All of them arrive, in order, and duplicates are recognisable.
 func TestEveryAlertArrives(t *testing.T) {
 	t.Parallel()
 	for name, trouble := range map[string]mood{"fails": fails, "hangs": hangs, "resets": resets} {
@@ -152,7 +152,7 @@ func untold(taken []webhook) error {
 		}
 	}
 	if len(last) != alertSeries {
-		return fmt.Errorf("%d series were heard of, want %d", len(last), alertSeries)
+		return fmt.Errorf("%d series have arrived, want %d", len(last), alertSeries)
 	}
 	return nil
 }
@@ -161,14 +161,14 @@ func untold(taken []webhook) error {
 // resolves, each message under an id of its own that it keeps.
 func checkEpisodes(t *testing.T, s *sink) {
 	t.Helper()
-	told := map[string][]string{} // by episode: statuses as taken, without repetition
+	reported := map[string][]string{} // by episode: statuses as taken, without repetition
 	for _, w := range s.taken() {
-		statuses := told[w.alert.AlertID]
+		statuses := reported[w.alert.AlertID]
 		if len(statuses) == 0 || statuses[len(statuses)-1] != w.alert.Status {
-			told[w.alert.AlertID] = append(statuses, w.alert.Status)
+			reported[w.alert.AlertID] = append(statuses, w.alert.Status)
 		}
 	}
-	for episode, statuses := range told {
+	for episode, statuses := range reported {
 		// After a restart, the request that was in flight is the last in the queue: its firing
 		// is superseded where the resolved was delivered meanwhile.
 		assert.Contains(t, [][]string{{"firing", "resolved"}, {"resolved"}}, statuses, episode)
@@ -180,7 +180,7 @@ func checkEpisodes(t *testing.T, s *sink) {
 			assert.Equal(t, known, w.id, "a duplicate has the id of the first")
 		}
 		ids[message] = w.id
-		assert.Contains(t, told, w.alert.AlertID, "every alert that was ever on its way has arrived")
+		assert.Contains(t, reported, w.alert.AlertID, "every alert that was ever on its way has arrived")
 		assert.Equal(t, "ws_connection_drop_rate", w.alert.Metric)
 		assert.Contains(t, w.alert.Snapshot, "ws.active_connections")
 	}

@@ -101,23 +101,24 @@ type grouping struct {
 
 	api, otlp   string
 	environment []string
+	arguments   []string
 }
 
-func startGrouping(t testing.TB, config string) *grouping {
+func startGrouping(t testing.TB, config string, arguments ...string) *grouping {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "alertmanager.yml")
 	require.NoError(t, os.WriteFile(path, []byte(config), 0o600))
 	api, otlp := fmt.Sprintf("127.0.0.1:%d", freePort(t)), fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	g := &grouping{api: "http://" + api, otlp: "http://" + otlp, environment: []string{
 		"CONFIG=" + path, "STATE=" + filepath.Join(t.TempDir(), "state"), "API=" + api, "OTLP=" + otlp,
-	}}
+	}, arguments: append([]string{"--config", "testdata/alertmanager/collector.yaml"}, arguments...)}
 	g.restart(t)
 	return g
 }
 
 func (g *grouping) restart(t testing.TB) {
 	t.Helper()
-	g.process = start(t, "otelcol-ccaas", g.environment, "--config", "testdata/alertmanager/collector.yaml")
+	g.process = start(t, "otelcol-ccaas", g.environment, g.arguments...)
 	eventually(t, func() error {
 		status, _, err := get(g.api + "/api/v2/status")
 		if err == nil && status != http.StatusOK {

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startAlertmanager starts one that tells nobody.
+// startAlertmanager starts one without receivers.
 func startAlertmanager(t testing.TB) (url string) {
 	t.Helper()
 	folder := t.TempDir()
@@ -90,11 +90,11 @@ func TestAlertmanagerHasWhatFires(t *testing.T) {
 		return at
 	}
 	var again []managed
-	eventually(t, func() (err error) { // until each was told again
+	eventually(t, func() (err error) { // until each was sent again
 		again, err = managedAlerts(alertmanager)
 		for _, alert := range again {
 			if err == nil && alert.EndsAt.Sub(first[0].EndsAt) < 2*time.Second {
-				err = fmt.Errorf("%v was not told again", alert.Labels)
+				err = fmt.Errorf("%v was not sent again", alert.Labels)
 			}
 		}
 		return err

@@ -89,14 +89,14 @@ func (s *windowSink) calm(t *testing.T, tenant string, after time.Time) {
 		if !slices.ContainsFunc(windows, func(w toldWindow) bool {
 			return w.start >= after.UnixMilli() && w.complete && w.active == 1 && w.counts == wsevent.Counts{}
 		}) {
-			return fmt.Errorf("no calm of %s after %v is told: %+v", tenant, after, windows)
+			return fmt.Errorf("no zero window of %s after %v: %+v", tenant, after, windows)
 		}
 		return nil
 	})
 }
 
 // A collector that reads a quiet stream is killed, while another one goes on. From
-// then on no window of the stream is told as calm, until it is back.
+// then on no window of the stream is emitted as zero, until it is back.
 func testKilledIsNotCalm(t *testing.T, set apart) {
 	t.Helper()
 	victim, witness := quiet(t), quiet(t)
@@ -114,13 +114,13 @@ func testKilledIsNotCalm(t *testing.T, set apart) {
 	gone := time.Now()
 	set.windows.calm(t, "globex", gone.Add(12*time.Second)) // the gateway goes on
 	for _, w := range set.windows.of("acme_corp") {
-		assert.LessOrEqual(t, w.end, gone.UnixMilli(), "told while nobody listened: %+v", w)
+		assert.LessOrEqual(t, w.end, gone.UnixMilli(), "emitted without a connection: %+v", w)
 	}
 
 	set.ingest(t, victim, "acme_corp")
 	connected(t, victim, 2)
 	back := time.Now()
-	say(t, victim, wsevent.MessageSend, "acme_corp") // it is heard of again
+	say(t, victim, wsevent.MessageSend, "acme_corp") // it is active again
 	set.windows.calm(t, "acme_corp", back)
 	for _, w := range set.windows.of("acme_corp") {
 		switch {
@@ -154,7 +154,7 @@ func TestAKilledIngestCollectorIsNotCalm(t *testing.T) {
 	}})
 }
 
-// While the way to the gateway is cut, no calm is told. What stood in the queue then
+// While the way to the gateway is cut, no zero is emitted. What stood in the queue then
 // comes late, and its windows are as complete as all others.
 func TestASidecarThatIsCutOffIsLateAndComplete(t *testing.T) {
 	t.Parallel()
@@ -172,19 +172,19 @@ func TestASidecarThatIsCutOffIsLateAndComplete(t *testing.T) {
 
 	way.close()
 	cut := time.Now()
-	var broke, mended time.Time
+	var broke, restored time.Time
 	for i := range int64(3) {
 		time.Sleep(3 * time.Second) // the outage itself
 		if i == 1 {
 			broke = time.Now()
 			platform.Reset() // meanwhile the platform has its own trouble
 			connected(t, platform, 2)
-			mended = time.Now()
+			restored = time.Now()
 		}
 		say(t, platform, wsevent.MessageSend, "acme_corp")
 	}
 	for _, w := range set.windows.of("acme_corp") {
-		assert.LessOrEqual(t, w.end, cut.UnixMilli()+1_000, "told while cut off: %+v", w)
+		assert.LessOrEqual(t, w.end, cut.UnixMilli()+1_000, "emitted while cut off: %+v", w)
 	}
 	way.open()
 	healed := time.Now()
@@ -193,7 +193,7 @@ func TestASidecarThatIsCutOffIsLateAndComplete(t *testing.T) {
 	sent, expected := int64(0), int64(0)
 	for _, w := range set.windows.of("acme_corp") {
 		// Of the time since the platform's last word before its trouble nothing is known.
-		known := w.end <= broke.Add(-4*time.Second).UnixMilli() || w.start >= mended.Add(2*time.Second).UnixMilli()
+		known := w.end <= broke.Add(-4*time.Second).UnixMilli() || w.start >= restored.Add(2*time.Second).UnixMilli()
 		assert.Truef(t, expected == 0 || w.start == expected || !known, "no window from %d to %d", expected, w.start)
 		assert.Truef(t, w.complete || !known || w.start < began.UnixMilli(), "%+v", w)
 		expected = w.end

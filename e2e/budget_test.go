@@ -132,7 +132,7 @@ func wireLatency(b *testing.B) float64 {
 	const lateness = 200 // ms, of testdata/alerts.yaml
 	platform := startCalmPlatform(b)
 	sink := startSink(b, takes)
-	a := startAlerting(b, platform, sink.url, "ABOVE=-1", "REPEAT_INTERVAL=1s") // each window is told
+	a := startAlerting(b, platform, sink.url, "ABOVE=-1", "REPEAT_INTERVAL=1s") // each window is emitted
 	eventually(b, func() error {
 		if n := len(sink.all()); n < 200 {
 			return fmt.Errorf("%d webhooks, want 200", n)

@@ -57,7 +57,7 @@ func socketURL(platform *sim.Server) string {
 	return "CCAAS_ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1)
 }
 
-// Every backend that can be had here has what the platform sent.
+// Every backend that is available here has what the platform sent.
 func TestConfigurationsIntoPrometheus(t *testing.T) {
 	t.Parallel()
 	for config, address := range map[string]func(server string) []string{
@@ -193,7 +193,7 @@ func TestConfigurationOfOwnTelemetry(t *testing.T) {
 	})
 }
 
-// A sidecar sends events to a gateway, which counts them and tells people; a
+// A sidecar sends events to a gateway, which counts them and alerts; a
 // sidecar without the token gets nowhere.
 func TestConfigurationsOfSidecarAndGateway(t *testing.T) {
 	t.Parallel()

@@ -291,7 +291,7 @@ service:
 	assert.Equal(t, http.StatusOK, code)
 }
 
-// A disk that fills up is an error and not the end: senders are told to come again,
+// A disk that fills up is an error and not the end: senders are asked to retry,
 // what there is can be seen, nothing that was acknowledged is lost, and it goes on.
 func TestDashboardDiskFillsUp(t *testing.T) {
 	t.Parallel()

@@ -120,7 +120,7 @@ func TestDashboards(t *testing.T) {
 	estate.until(t, `ws_alert_firing{rule="ws_clock_skew"} == 1`)
 
 	estate.archive.Store(http.StatusServiceUnavailable)
-	time.Sleep(5 * time.Second) // both batches are full after two, and reading stands still
+	time.Sleep(5 * time.Second) // both batches are full after two, and reading hangs
 	estate.archive.Store(http.StatusOK)
 	estate.until(t, `{__name__=~"otelcol_ccaas_ws_backpressure_time(_seconds)?(_total)?"} > 0`)
 	estate.archive.Store(http.StatusBadRequest)
@@ -180,7 +180,7 @@ func (e *estate) choices(t *testing.T, store string) {
 	}
 }
 
-// dies ends the collector and says that no line goes on: a dead stream is told
+// dies ends the collector and says that no line goes on: a dead stream is reported
 // apart from a calm one, and the bands name it.
 func (e *estate) dies(t *testing.T) {
 	t.Helper()

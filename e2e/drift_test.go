@@ -57,7 +57,7 @@ func startNTP(t *testing.T, ahead time.Duration) string {
 	return conn.LocalAddr().String()
 }
 
-// A platform that is 90 seconds off is measured, told and corrected: the windows
+// A platform that is 90 seconds off is measured, reported and corrected: the windows
 // are those of the time at which things happened. With a reference by which our
 // own clock is right the platform is to blame, with one that agrees with the
 // platform our own clock is.

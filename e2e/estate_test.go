@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The whole way, with trouble of every kind that a panel shows: windows and
+// The complete path, with faults of every kind that a panel shows: windows and
 // alerts to the collector's own store and to another by OTLP, to a third by remote
 // write and to a fourth by scraping, raw events to an archive that is out of order for a while, alerts to a webhook
 // that takes them and to one that does not.

@@ -161,7 +161,7 @@ func (a *evaluation) await(t *testing.T, rule, status string) map[string]any {
 	return found
 }
 
-// A collector that is killed after every window it has accepted tells every alert
+// A collector that is killed after every window it has accepted emits every alert
 // under one id, as if it had never been killed, and its baseline is the same.
 func TestAlertsSurviveKills(t *testing.T) {
 	t.Parallel()
@@ -190,11 +190,11 @@ func TestAlertsSurviveKills(t *testing.T) {
 	assert.Equal(t, calm.await(t, "ws_active_connections_high", "firing"), unusual)
 	assert.Equal(t, calm.await(t, "ws_connection_drop_rate", "resolved"), resolved)
 	assert.InEpsilon(t, 1_066, unusual["baseline"], 0.005)
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	for _, alert := range a.alerts() {
-		told[fmt.Sprint(alert["alert_id"], alert["status"])] = true
+		reported[fmt.Sprint(alert["alert_id"], alert["status"])] = true
 	}
-	assert.Len(t, told, 3, "once per episode, but for a kill between telling and noting it")
+	assert.Len(t, reported, 3, "once per episode, but for a kill between sending and saving it")
 	eventually(t, func() error {
 		if len(calm.baselines()) < 10 || len(a.baselines()) == 0 {
 			return errors.New("baselines are on their way")

@@ -21,7 +21,7 @@ import (
 	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 )
 
-// A Kafka is killed and started again, and then stands still: every event that was
+// A Kafka is killed and started again, and then hangs: every event that was
 // accepted is in the topic in the end.
 func TestFaultBackendKafkaDown(t *testing.T) {
 	t.Parallel()

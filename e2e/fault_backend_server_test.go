@@ -32,7 +32,7 @@ type reply struct {
 	write func(http.ResponseWriter) fate
 }
 
-// fate is what a backend did with a request, as far as HTTP can tell who sent it.
+// fate is what a backend did with a request, as far as HTTP identifies the sender.
 type fate int
 
 const (
@@ -107,7 +107,7 @@ type delivery struct {
 	became map[fate]bool
 }
 
-// faultyBackend takes metrics by OTLP and alerts by webhook, and answers as it is told to.
+// faultyBackend takes metrics by OTLP and alerts by webhook, and responds as configured.
 type faultyBackend struct {
 	*httptest.Server
 	mutex   sync.Mutex

@@ -65,8 +65,8 @@ func TestFaultBackendInTrouble(t *testing.T) {
 		assert.NotEqual(t, turnedAway, became, key)
 	}
 	assert.Equal(t, byFate[rejected], letters, "alerts refused for good are dead letters")
-	told := q.own(t, `otelcol_alert_alerts\{`)
-	assert.Len(t, alerts, int(told), "alerts that were told have arrived")
+	reported := q.own(t, `otelcol_alert_alerts\{`)
+	assert.Len(t, alerts, int(reported), "alerts that were emitted have arrived")
 	measured(t, "%d kinds of trouble: of %d windows %d were given up and counted, %d went to a 200 with a page instead of an answer; of %d alerts %d are dead letters; totals exact",
 		len(replies()), all, lost[rejected]+lost[garbled], lost[pretended], len(alerts), letters)
 }

@@ -128,11 +128,11 @@ func (c *clockwork) exact() (late int64) {
 		}
 		return nil
 	})
-	assert.Empty(c.t, c.windows.contradictions, "each window is told once")
+	assert.Empty(c.t, c.windows.contradictions, "each window is emitted once")
 	return late
 }
 
-// The platform's clock steps, drifts, repeats the past and tells of the future. The
+// The platform's clock steps, drifts, repeats the past and sends the future. The
 // totals are what was sent, and what is in no window is counted.
 func TestFaultClocks(t *testing.T) {
 	t.Parallel()
@@ -160,7 +160,7 @@ func TestFaultClocks(t *testing.T) {
 			if !test.late {
 				assert.Zero(t, late)
 			}
-			measured(t, "%d messages, %d of them late and %d too far ahead, %d windows, totals exact", c.sent.MessagesSent, late, c.future, c.windows.told)
+			measured(t, "%d messages, %d of them late and %d too far ahead, %d windows, totals exact", c.sent.MessagesSent, late, c.future, c.windows.reported)
 		})
 	}
 }

@@ -124,7 +124,7 @@ func rise(readings []reading, of func(reading) float64) float64 {
 	return slope * (readings[len(readings)-1].at - readings[0].at).Seconds()
 }
 
-// String tells of each dimension its peak, and its rise in the second and the last
+// String prints of each dimension its peak, and its rise in the second and the last
 // third.
 func (g *gauge) String() string {
 	n := len(g.readings)

@@ -22,7 +22,7 @@ type road struct {
 
 	mutex    sync.Mutex
 	opened   *sync.Cond
-	blocked  bool // nothing gets through, and nobody is told
+	blocked  bool // nothing gets through, and no connection is closed
 	shut     bool // who comes is turned away
 	done     bool
 	lines    map[net.Conn]struct{}

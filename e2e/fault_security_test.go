@@ -90,7 +90,7 @@ var someSecrets = []string{
 }
 
 // Every configuration that is shipped starts, and listens on loopback alone until it
-// is told otherwise.
+// is configured otherwise.
 func TestFaultListeners(t *testing.T) {
 	t.Parallel()
 	configs := matching(t, "../config/*.yaml")

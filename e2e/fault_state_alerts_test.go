@@ -22,7 +22,7 @@ import (
 type countedWindow struct {
 	start, end int64
 	count      int64
-	whole      bool // no window is missing between the two
+	complete   bool // no window is missing between the two
 }
 
 func windowsOf(totals map[int64]float64) (windows []countedWindow) {
@@ -32,7 +32,7 @@ func windowsOf(totals map[int64]float64) (windows []countedWindow) {
 		if before == 0 {
 			w.start = end - second
 		}
-		w.whole = w.end-w.start == second
+		w.complete = w.end-w.start == second
 		windows = append(windows, w)
 		before, total = end, totals[end]
 	}

@@ -59,7 +59,7 @@ func TestFaultStateDamaged(t *testing.T) {
 	}))
 	require.GreaterOrEqual(t, len(files), 4, files)
 	random := rand.New(rand.NewPCG(1, 2))
-	told := map[string]int{}
+	reported := map[string]int{}
 	starts := 0
 	for _, file := range files {
 		content, err := os.ReadFile(filepath.Join(kept, file))
@@ -67,18 +67,18 @@ func TestFaultStateDamaged(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(damages)) {
 			for range amount(1, 25) {
 				starts++
-				told[startOnDamage(t, platform, kept, file, name, damages[name](random, bytes.Clone(content)))]++
+				reported[startOnDamage(t, platform, kept, file, name, damages[name](random, bytes.Clone(content)))]++
 			}
 		}
 	}
-	assert.Positive(t, told[setAside])
+	assert.Positive(t, reported[setAside])
 	measured(t, "%d files in %d ways, %d starts, all of them watch: %d times the file was set aside, %d times a part of it, %d times the log of the store was repaired, %d times the damage was where nothing stood",
-		len(files), len(damages), starts, told[setAside], told[partly], told[repaired], told[unnoticed])
+		len(files), len(damages), starts, reported[setAside], reported[partly], reported[repaired], reported[unnoticed])
 }
 
 // What a collector says of damage.
 const (
-	setAside  = "A file of state is damaged. It was set aside"
+	setAside  = "State file is damaged; it is quarantined"
 	partly    = "Saved state is damaged; it is quarantined"
 	repaired  = "Encountered WAL read error, attempting repair"
 	unnoticed = ""
@@ -102,7 +102,7 @@ func grown(t testing.TB, platform *sim.Server) string {
 
 // startOnDamage starts a collector with a file in the place of a kept one, and gives
 // what it says of it.
-func startOnDamage(t *testing.T, platform *sim.Server, kept, file, name string, content []byte) (told string) {
+func startOnDamage(t *testing.T, platform *sim.Server, kept, file, name string, content []byte) (reported string) {
 	t.Helper()
 	q := prepareFaultQuickstart(t, platform, "kill.yaml")
 	require.NoError(t, os.CopyFS(q.data, os.DirFS(kept)))
@@ -112,9 +112,9 @@ func startOnDamage(t *testing.T, platform *sim.Server, kept, file, name string, 
 	q.kill(t)
 	output := q.output.String()
 	assert.NotContainsf(t, output, "panic", "%s: %s", file, name)
-	for _, told := range []string{setAside, partly, repaired} {
-		if q.says(told) == nil {
-			return told
+	for _, reported := range []string{setAside, partly, repaired} {
+		if q.says(reported) == nil {
+			return reported
 		}
 	}
 	return unnoticed

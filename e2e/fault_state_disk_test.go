@@ -113,7 +113,7 @@ func (q *faultQuickstart) archived(t testing.TB) (events, torn int) {
 	ids := map[string]bool{}
 	for line := range strings.Lines(string(text)) {
 		if !json.Valid([]byte(line)) {
-			torn++ // the next whole one is behind it
+			torn++ // the next complete one is behind it
 			line = line[max(0, strings.LastIndex(line, `{"resourceLogs"`)):]
 			require.True(t, json.Valid([]byte(line)), line)
 		}

@@ -23,7 +23,7 @@ import (
 // The quick start is killed at random moments under load, every second time within
 // the first second of its recovery. No counter runs backwards, what the complete windows
 // say is exact, what is missing is missing in windows that say so, nothing that the
-// store has shown is ever gone, and alerts are told by one id each.
+// store has shown is ever gone, and alerts have one id each.
 func TestFaultStateKilledAtRandomMoments(t *testing.T) {
 	t.Parallel()
 	kills := amount(8, 200)
@@ -54,11 +54,11 @@ func TestFaultStateKilledAtRandomMoments(t *testing.T) {
 	time.Sleep(3 * time.Second)
 	require.NoError(t, platform.Trouble(func(trouble *sim.Trouble) { trouble.Silence = true }))
 	silent := time.Now()
-	told := storyOf(t, record)
-	eventually(t, func() error { return q.past(t, silent, len(told)) })
+	reported := storyOf(t, record)
+	eventually(t, func() error { return q.past(t, silent, len(reported)) })
 	printed.WriteString(q.output.String())
 
-	outcome := q.compare(t, told)
+	outcome := q.compare(t, reported)
 	q.compareRates(t)
 	assert.Empty(t, shown.missingIn(q.chronicle(t, "ws_messages_sent_total", "2h")), "samples that the store has shown")
 	alerts := q.compareAlerts(t, platform)

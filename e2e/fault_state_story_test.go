@@ -32,7 +32,7 @@ func storyOf(t testing.TB, path string) story {
 	file, err := os.Open(path)
 	require.NoError(t, err)
 	defer file.Close()
-	told := story{}
+	reported := story{}
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
 		var line struct {
@@ -48,11 +48,11 @@ func storyOf(t testing.TB, path string) story {
 		require.NoError(t, json.Unmarshal(lines.Bytes(), &line), lines.Text())
 		e := line.Event
 		series := sim.Series{TenantID: e.TenantID, Region: e.Region, ChannelType: e.ChannelType}
-		if told[series] == nil {
-			told[series] = map[int64]sim.Counts{}
+		if reported[series] == nil {
+			reported[series] = map[int64]sim.Counts{}
 		}
 		at := e.Timestamp - e.Timestamp%second
-		counts := told[series][at]
+		counts := reported[series][at]
 		switch e.Type {
 		case "connection.open":
 			counts.ConnectionsOpened++
@@ -64,10 +64,10 @@ func storyOf(t testing.TB, path string) story {
 			counts.MessagesReceived++
 		}
 		counts.PayloadBytes += e.PayloadSize
-		told[series][at] = counts
+		reported[series][at] = counts
 	}
 	require.NoError(t, lines.Err())
-	return told
+	return reported
 }
 
 // between adds up what happened in [start, end).
@@ -162,24 +162,24 @@ func (o outcome) String() string {
 }
 
 // compare holds every window in the store against what happened. The totals of two
-// windows that follow each other tell what was counted in the second.
-func (q faultQuickstart) compare(t testing.TB, told story) (o outcome) {
+// consecutive windows give what was counted in the second.
+func (q faultQuickstart) compare(t testing.TB, reported story) (o outcome) {
 	t.Helper()
 	complete := q.chronicle(t, "ws_window_complete_ratio", "2h")
 	late := q.chronicle(t, "ws_late_events_total", "2h")
 	for name, of := range counters {
 		if name == "ws_connections_dropped_total" {
-			continue // the record of the simulator does not tell
+			continue // the record of the simulator has no information
 		}
 		totals := q.chronicle(t, name, "2h")
-		for series := range told {
+		for series := range reported {
 			key := fmt.Sprint(series)
 			for _, w := range windowsOf(totals[key]) {
-				happened := told.between(series, w.start, w.end, of)
+				happened := reported.between(series, w.start, w.end, of)
 				if !assert.GreaterOrEqualf(t, w.count, int64(0), "%s of %v ran backwards at %d", name, series, w.end) {
 					continue
 				}
-				exact := w.whole && complete[key][w.end] == 1
+				exact := w.complete && complete[key][w.end] == 1
 				switch {
 				case exact && late[key][w.end] == late[key][w.end+second]:
 					assert.Equalf(t, happened, w.count, "%s of %v in the complete window that ends at %d", name, series, w.end)
@@ -192,7 +192,7 @@ func (q faultQuickstart) compare(t testing.TB, told story) (o outcome) {
 				o.events += happened
 				o.lost += happened - w.count
 				if name == "ws_messages_sent_total" {
-					o.note(w.whole, exact)
+					o.note(w.complete, exact)
 				}
 			}
 		}
@@ -200,11 +200,11 @@ func (q faultQuickstart) compare(t testing.TB, told story) (o outcome) {
 	return o
 }
 
-func (o *outcome) note(whole, exact bool) {
+func (o *outcome) note(complete, exact bool) {
 	switch {
 	case exact:
 		o.windows++
-	case whole:
+	case complete:
 		o.incomplete++
 	default:
 		o.holes++

@@ -108,7 +108,7 @@ func startFromSavedState(t *testing.T, change func(directory string)) (q faultQu
 	change(directory)
 	q.restart(t)
 	q.connected(t)
-	// A series is told again once there is news of its stream.
+	// A series is emitted again after the next record of its stream.
 	for _, series := range expected.Series {
 		require.NoError(t, platform.Send(fmt.Appendf(nil,
 			`{"type":"message.send","timestamp":%d,"channelId":"after the upgrade","tenantId":%q,"region":%q,"channelType":%q}`,

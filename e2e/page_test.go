@@ -135,7 +135,7 @@ func (b *browser) agrees(truth sim.Truth, region string) error {
 		if int64(numbers[name]) != value {
 			return fmt.Errorf("region %q: %s is %v on the page, the platform has %d", region, name, numbers[name], value)
 		}
-		if added, told := numbers[name+".added"]; told && int64(added) != value {
+		if added, reported := numbers[name+".added"]; reported && int64(added) != value {
 			return fmt.Errorf("region %q: %s in this range is %v on the page, the platform sent %d", region, name, added, value)
 		}
 	}

@@ -22,7 +22,7 @@ import (
 	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 )
 
-// pipeline is a collector with the whole path, and what it is connected to.
+// pipeline is a collector with the complete path, and what it is connected to.
 type pipeline struct {
 	collector   *process
 	environment []string
@@ -93,7 +93,7 @@ var counters = map[string]func(sim.Counts) int64{
 }
 
 // disagreement says where Prometheus has another number than the platform. The
-// job tells the scraped series from those that came by OTLP.
+// job distinguishes the scraped series from those that came by OTLP.
 func (p prometheus) disagreement(truth sim.Truth, job string) error {
 	var errs []error
 	for name, of := range counters {

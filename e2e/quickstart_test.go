@@ -34,7 +34,7 @@ func startQuickstart(t *testing.T, data string) quickstart {
 	q.Env = append(os.Environ(), "CCAAS_DATA="+data, "CCAAS_DASHBOARD="+dashboard,
 		fmt.Sprintf("CCAASSIM_PORT=%d", freePort(t)), fmt.Sprintf("CCAAS_HEALTH=localhost:%d", freePort(t)))
 	q.Stdout, q.Stderr = &q.output, &q.output
-	q.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C goes to the whole group
+	q.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C goes to the process group
 	require.NoError(t, q.Start())
 	t.Cleanup(func() {
 		q.interrupt()
@@ -48,7 +48,7 @@ func startQuickstart(t *testing.T, data string) quickstart {
 
 func (q quickstart) interrupt() { _ = syscall.Kill(-q.Process.Pid, syscall.SIGINT) }
 
-// The quick start as a stranger runs it: a page, windows to ask for, alerts that are
+// The quick start as a new user runs it: a page, windows to ask for, alerts that are
 // delivered and printed; nothing is left behind by Ctrl-C but what was measured.
 func TestQuickStart(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,7 @@ import (
 	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 )
 
-// Every example in config/ delivers exactly what its platform tells, and no log
+// Every example in config/ delivers exactly what its platform sends, and no log
 // line has a secret in it.
 func TestReceiverExamplesAgreeWithTheirPlatform(t *testing.T) {
 	t.Parallel()
@@ -77,7 +77,7 @@ service:
 	}, "--config", filepath.Join("..", "config", config), "--config", addition)
 	t.Cleanup(func() {
 		w.stop(t)
-		require.NotContains(t, w.output.String(), hushed, "no log line tells a secret")
+		require.NotContains(t, w.output.String(), hushed, "no log line contains a secret")
 		if token != "" {
 			require.NotContains(t, w.output.String(), token, "nor a token")
 		}

@@ -97,12 +97,12 @@ func (w *watcher) accounts(t *testing.T, record string) (delivered, lost int) {
 	begin, end := named(all, "stream.connected")[0].at, stopped[len(stopped)-1].at
 	for _, event := range readRecord(t, record) {
 		n := times[event.Event.ID]
-		require.LessOrEqual(t, n, 1, "nothing is told twice")
+		require.LessOrEqual(t, n, 1, "nothing is emitted twice")
 		if n == 1 {
 			delivered++
 			continue
 		}
-		// What was on its way when the last sign of life came happened an instant before.
+		// What was on its way when the last activity came happened an instant before.
 		// And the platform takes note of a new socket after it has let it in: on a busy
 		// machine long after, and by its own word it has missed what happened until then.
 		const instant = 250 * time.Millisecond
@@ -115,11 +115,11 @@ func (w *watcher) accounts(t *testing.T, record string) (delivered, lost int) {
 			continue // the receiver was not there yet, or was leaving
 		}
 		lost++
-		require.True(t, slices.ContainsFunc(gaps, func(g heard) bool {
+		require.True(t, slices.ContainsFunc(gaps, func(g logLine) bool {
 			return at >= g.gapStart-instant.Milliseconds() && at <= g.gapEnd+late.Milliseconds()
 		}), "an event that was %s at %d is neither delivered nor in a gap; it ended at %d, gaps: %+v", event.Outcome, at, end.UnixMilli(), gaps)
 	}
-	assert.Equal(t, len(times), delivered, "and nothing is told that did not happen")
+	assert.Equal(t, len(times), delivered, "and nothing is emitted that did not happen")
 	return delivered, lost
 }
 
@@ -153,14 +153,14 @@ func TestReceiverNoticesASilentSocket(t *testing.T) {
 				return nil
 			})
 			gap := named(w.records(t), "stream.gap")[0]
-			assert.GreaterOrEqual(t, gap.gapEnd-gap.gapStart, int64(1000), "from the last sign of life")
+			assert.GreaterOrEqual(t, gap.gapEnd-gap.gapStart, int64(1000), "from the last activity")
 		})
 	}
 }
 
 var nextAttempt = regexp.MustCompile(`"next_attempt_in": ([0-9.]+)`)
 
-// Half an hour of 503, in which waits of one second to a minute would be had, in
+// Half an hour of 503, in which waits of one second to a minute would fit, in
 // a time 150 times as fast.
 func TestReceiverNeverStopsTryingAgain(t *testing.T) {
 	t.Parallel()

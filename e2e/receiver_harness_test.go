@@ -64,7 +64,7 @@ service:
 	w.process = start(t, "otelcol-ccaas", nil, "--config", config)
 	t.Cleanup(func() {
 		w.stop(t)
-		require.NotContains(t, w.output.String(), hushed, "no log line tells a secret")
+		require.NotContains(t, w.output.String(), hushed, "no log line contains a secret")
 	})
 	return w
 }
@@ -73,8 +73,8 @@ func indent(text string) string {
 	return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
 }
 
-// heard is one record of the file.
-type heard struct {
+// logLine is one record of the file.
+type logLine struct {
 	name, id, channel, cause string
 	at                       time.Time // by the platform's clock
 	gapStart, gapEnd         int64     // unix ms
@@ -82,16 +82,16 @@ type heard struct {
 	bytes                    int64
 }
 
-// records reads what is in the file; a last line that is not whole is left for
+// records reads what is in the file; a last line that is incomplete is left for
 // later.
-func (w *watcher) records(t testing.TB) []heard {
+func (w *watcher) records(t testing.TB) []logLine {
 	t.Helper()
 	text, err := os.ReadFile(w.file)
 	if os.IsNotExist(err) {
 		return nil
 	}
 	require.NoError(t, err)
-	var all []heard
+	var all []logLine
 	lines := bufio.NewScanner(bytes.NewReader(text[:bytes.LastIndexByte(text, '\n')+1]))
 	lines.Buffer(nil, 64<<20)
 	for lines.Scan() {
@@ -106,7 +106,7 @@ func (w *watcher) records(t testing.TB) []heard {
 		for _, resource := range batch.ResourceLogs {
 			for _, scope := range resource.ScopeLogs {
 				for _, record := range scope.LogRecords {
-					all = append(all, hear(t, record))
+					all = append(all, parseRecord(t, record))
 				}
 			}
 		}
@@ -115,7 +115,7 @@ func (w *watcher) records(t testing.TB) []heard {
 	return all
 }
 
-func hear(t testing.TB, text []byte) heard {
+func parseRecord(t testing.TB, text []byte) logLine {
 	t.Helper()
 	var record struct {
 		EventName    string `json:"eventName"`
@@ -132,7 +132,7 @@ func hear(t testing.TB, text []byte) heard {
 	require.NoError(t, json.Unmarshal(text, &record))
 	nanoseconds, err := strconv.ParseInt(record.TimeUnixNano, 10, 64)
 	require.NoError(t, err)
-	one := heard{name: record.EventName, at: time.Unix(0, nanoseconds)}
+	one := logLine{name: record.EventName, at: time.Unix(0, nanoseconds)}
 	for _, attribute := range record.Attributes {
 		number, _ := strconv.ParseInt(attribute.Value.IntValue, 10, 64)
 		switch attribute.Key {
@@ -169,16 +169,16 @@ func (w *watcher) connected(t testing.TB) {
 // enough is an error unless there are so many records of a name.
 func (w *watcher) enough(name string, want int) error {
 	text, err := os.ReadFile(w.file)
-	whole := string(text[:bytes.LastIndexByte(text, '\n')+1])
-	if got := strings.Count(whole, `"eventName":"`+name+`"`); err == nil && got < want {
+	complete := string(text[:bytes.LastIndexByte(text, '\n')+1])
+	if got := strings.Count(complete, `"eventName":"`+name+`"`); err == nil && got < want {
 		err = fmt.Errorf("%d of %d records of %s", got, want, name)
 	}
 	return err
 }
 
 // named are the records of a name.
-func named(all []heard, name string) []heard {
-	var some []heard
+func named(all []logLine, name string) []logLine {
+	var some []logLine
 	for _, one := range all {
 		if one.name == name {
 			some = append(some, one)
@@ -187,7 +187,7 @@ func named(all []heard, name string) []heard {
 	return some
 }
 
-func countsOf(all []heard) sim.Counts {
+func countsOf(all []logLine) sim.Counts {
 	var counts sim.Counts
 	for _, one := range all {
 		switch one.name {
@@ -208,14 +208,14 @@ func countsOf(all []heard) sim.Counts {
 	return counts
 }
 
-// agree waits until the file has exactly what an API told.
+// agree waits until the file has exactly what an API sent.
 func (w *watcher) agree(t testing.TB, platform *sim.Server, api string) {
 	t.Helper()
 	sent(t, platform)
 	eventually(t, func() error {
 		want, got := platform.Truth().APIs[api].Total, countsOf(w.records(t))
 		if want != got {
-			return fmt.Errorf("the platform told %+v, the receiver %+v", want, got)
+			return fmt.Errorf("the platform sent %+v, the receiver %+v", want, got)
 		}
 		return nil
 	})

@@ -17,7 +17,7 @@ import (
 	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 )
 
-// A socket is replaced before it is lost: nothing is lost, nothing is told twice,
+// A socket is replaced before it is lost: nothing is lost, nothing is emitted twice,
 // and there is no gap.
 func TestReceiverRotatesWithoutLossOrDoubleCount(t *testing.T) {
 	t.Parallel()
@@ -73,7 +73,7 @@ func TestReceiverRotatesWithoutLossOrDoubleCount(t *testing.T) {
 			w.stop(t)
 			all := w.records(t)
 			assert.Equal(t, platform.Truth().APIs[test.api].Total, countsOf(all))
-			assert.Empty(t, slices.DeleteFunc(named(all, "stream.gap"), func(one heard) bool {
+			assert.Empty(t, slices.DeleteFunc(named(all, "stream.gap"), func(one logLine) bool {
 				return one.cause == "shutdown" // what the test's end leaves unread on a slow machine
 			}))
 			assert.Len(t, named(all, "stream.connected"), 1)

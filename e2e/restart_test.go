@@ -43,7 +43,7 @@ func TestAKilledCollectorGoesOn(t *testing.T) {
 	p.collector.kill(t)
 	killed := time.Now()
 	p.restart(t)
-	// A stream is told again once it is heard of, so each series gets one more message.
+	// A stream is emitted again after its next record, so each series gets one more message.
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	require.NoError(t, platform.WaitAccepted(ctx, truth.Sockets.Accepted+1))

@@ -100,13 +100,13 @@ func TestValidateCommentedBlocks(t *testing.T) {
 			text, err := os.ReadFile("../config/" + name)
 			require.NoError(t, err)
 			blocks := 0
-			whole := commentedBlock.ReplaceAllStringFunc(string(text), func(block string) string {
+			complete := commentedBlock.ReplaceAllStringFunc(string(text), func(block string) string {
 				blocks++
 				return strings.ReplaceAll(block, "# ", "")
 			})
 			require.Positive(t, blocks)
 			path := filepath.Join(t.TempDir(), "config.yaml")
-			require.NoError(t, os.WriteFile(path, []byte(whole), 0o600))
+			require.NoError(t, os.WriteFile(path, []byte(complete), 0o600))
 			run := func(path, variable string) string {
 				command := exec.CommandContext(t.Context(), built(t, "otelcol-ccaas"), "validate", "--config", path)
 				command.Env = append(append(os.Environ(), someSecrets...), variable, "KAFKA_USERNAME=user")
@@ -221,7 +221,7 @@ service:
 	}
 	out, err := run("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:x\nDTSTART:2026-12-01\nEND:VEVENT\nEND:VCALENDAR\n")
 	require.Error(t, err)
-	assert.Contains(t, out, "ical: "+calendar+`: cannot be read: line 4: event "x": DTSTART: "2026-12-01" is no time`)
+	assert.Contains(t, out, "ical: "+calendar+`: cannot be read: line 4: event "x": DTSTART: "2026-12-01" is not a time`)
 
 	out, err = run("BEGIN:VCALENDAR\nEND:VCALENDAR\n")
 	require.NoError(t, err, out)

@@ -43,7 +43,7 @@ type windowSink struct {
 
 	mutex          sync.Mutex
 	bySeries       map[sim.Series]map[int64]toldWindow // by start
-	told           int
+	reported       int
 	contradictions []string
 }
 
@@ -97,7 +97,7 @@ func (s *windowSink) note(r wslog.Record) {
 	if complete, ok := r.Fields.Get(wsevent.FieldComplete); ok {
 		w.complete = complete.Bool()
 	}
-	s.told++
+	s.reported++
 	windows, ok := s.bySeries[series]
 	if !ok {
 		windows = map[int64]toldWindow{}
@@ -133,8 +133,8 @@ func (s *windowSink) waitFor(t testing.TB, n int) {
 	eventually(t, func() error {
 		s.mutex.Lock()
 		defer s.mutex.Unlock()
-		if s.told < n {
-			return fmt.Errorf("there are %d windows, want %d", s.told, n)
+		if s.reported < n {
+			return fmt.Errorf("there are %d windows, want %d", s.reported, n)
 		}
 		return nil
 	})
@@ -157,7 +157,7 @@ func (s *windowSink) waitUntil(t testing.TB, moment time.Time) {
 }
 
 // check holds the windows against each other: of each series there is every window
-// from its first, each was told with one value and complete, none came too late for its
+// from its first, each was emitted with one value and complete, none came too late for its
 // events, and together they hold what the platforms sent.
 func (s *windowSink) check(t *testing.T, truth map[sim.Series]sim.Counts) {
 	t.Helper()
@@ -177,7 +177,7 @@ func (s *windowSink) check(t *testing.T, truth map[sim.Series]sim.Counts) {
 		}
 		assert.Equal(t, truth[series], simCounts(sum), "the windows of %v together", series)
 	}
-	t.Logf("%d windows of %d series, %d of them told twice", s.distinct(), len(s.bySeries), s.told-s.distinct())
+	t.Logf("%d windows of %d series, %d of them emitted twice", s.distinct(), len(s.bySeries), s.reported-s.distinct())
 }
 
 func simCounts(c wsevent.Counts) sim.Counts {

@@ -35,15 +35,16 @@ const (
 	KeySnapshot       = "snapshot"
 	KeyRunbookURL     = "runbook_url"
 	KeyAnnotations    = "annotations"
-	KeyLabels         = "labels" // the series' attributes besides the dimensions
-	KeyReason         = "reason" // when it is not the threshold: no data, and ends without a clear window
+	KeyLabels         = "labels"       // the series' attributes besides the dimensions
+	KeyFaultDomain    = "fault_domain" // here, platform or tenant
+	KeyReason         = "reason"       // when it is not the threshold: no data, and ends without a clear window
 )
 
 // AlertKeys are all keys that an alert record's body can have.
 func AlertKeys() []string {
 	return []string{
 		KeyAlertType, KeyAlertMetric, KeyAlertValue, KeyAlertThreshold, Region, TenantID, ChannelType, KeyWindowStart, KeyAlertWindowEnd,
-		KeyContext, KeyStatus, AlertID, KeyBaseline, KeySnapshot, KeyRunbookURL, KeyAnnotations, KeyLabels, KeyReason,
+		KeyContext, KeyStatus, AlertID, KeyBaseline, KeySnapshot, KeyRunbookURL, KeyAnnotations, KeyLabels, KeyFaultDomain, KeyReason,
 	}
 }
 

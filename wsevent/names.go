@@ -1,6 +1,15 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Package wsevent holds the names and types that the components share: the types of
+// event records, their attributes, and the throughput window. It imports the standard
+// library only; package wslog has the encoding.
+//
+// An event record is a log record for one event on a platform's WebSocket (a connection
+// opened, a message was sent). Its dimensions (tenant, region, channel type) are
+// attributes of the resource, everything else of the record. A window record is a log
+// record whose body is a finished throughput window. Both are plain OTLP, so a pipeline
+// may be cut anywhere between two components.
 package wsevent
 
 // Types of event records, as they stand in EventName. The first four come from
@@ -77,7 +86,7 @@ const (
 	PayloadSize   = "ccaas.payload.size"   // int, bytes; absent when unknown
 	CloseCode     = "ccaas.close.code"     // int, RFC 6455 section 7.4
 	CloseReason   = "ccaas.close.reason"   // the platform's own word
-	CloseAbnormal = "ccaas.close.abnormal" // bool, on connection.close; absent where the platform does not tell
+	CloseAbnormal = "ccaas.close.abnormal" // bool, on connection.close; absent if the platform does not report it
 )
 
 // Attributes of records about the stream itself.
@@ -86,7 +95,7 @@ const (
 	StreamConnection     = "ccaas.stream.connection"     // int: which of the receiver's connections
 	GapStart             = "ccaas.gap.start"             // int, unix ms
 	GapEnd               = "ccaas.gap.end"               // int, unix ms
-	AliveInterval        = "ccaas.alive.interval"        // int, ms: how much time a sign of life speaks for
+	AliveInterval        = "ccaas.alive.interval"        // int, ms: the time that a heartbeat covers
 	BackpressureDuration = "ccaas.backpressure.duration" // double, ms
 	ViolationReason      = "ccaas.violation.reason"      // one of the Violation constants
 	ViolationLength      = "ccaas.violation.length"      // int, bytes of the piece, where it is not in the body

@@ -140,7 +140,7 @@ func (t UnixMilli) Add(d time.Duration) UnixMilli { return t + UnixMilli(d.Milli
 type Window struct {
 	Tags              Tags
 	Start, End        UnixMilli
-	Step              time.Duration // from the start of a window to that of the next; whole ms
+	Step              time.Duration // from the start of a window to that of the next; a multiple of 1 ms
 	ActiveConnections int64
 	Counts            Counts
 	ClockSkew         float64 // ms, positive: the platform is ahead

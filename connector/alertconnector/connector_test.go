@@ -98,13 +98,13 @@ func TestPayload(t *testing.T) {
 		}
 		assert.Equal(t, []string{
 			"alert_type", "metric", "value", "threshold", "region", "tenant_id", "channel_type",
-			"window_start", "window_end", "context", "status", "alert_id", "baseline", "snapshot",
+			"window_start", "window_end", "context", "status", "alert_id", "baseline", "snapshot", "fault_domain",
 		}, keys)
 		id, _ := record.Attributes().Get(wsevent.AlertID)
 		want := map[string]any{
 			"alert_type": "critical", "metric": "ws_connection_drop_rate", "value": 0.68, "threshold": 0.5,
 			"region": "eu-west-1", "tenant_id": "acme_corp", "channel_type": "webmessaging",
-			"window_start": at - 1_000, "window_end": at + 9_000, "status": "firing", "alert_id": id.Str(), "baseline": nil,
+			"window_start": at - 1_000, "window_end": at + 9_000, "status": "firing", "alert_id": id.Str(), "baseline": nil, "fault_domain": "tenant",
 			"context":  "WebSocket gateway experiencing elevated drop rate. Immediate investigation required.",
 			"snapshot": map[string]any{"ws.active_connections": 142.0, "ws.drop_rate": 0.68},
 		}

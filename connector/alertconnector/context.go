@@ -17,6 +17,7 @@ import (
 // templateData is the data of a context template.
 type templateData struct {
 	Rule, Metric, Severity, Status, Reason string
+	FaultDomain                            string
 	Value, Threshold, Baseline             any // a number, or nil
 	Labels                                 map[string]string
 	Snapshot                               map[string]float64
@@ -99,7 +100,7 @@ func (b *limitedBuilder) Write(p []byte) (int, error) {
 // templateDataOf returns the data of an alert.
 func templateDataOf(a *engine.Alert, metric string) *templateData {
 	f := &templateData{
-		Rule: a.Rule, Metric: metric, Severity: a.Severity, Status: status(a), Reason: a.Reason.String(),
+		Rule: a.Rule, Metric: metric, Severity: a.Severity, Status: status(a), Reason: a.Reason.String(), FaultDomain: a.FaultDomain,
 		Value: number(a.Value), Threshold: number(a.Threshold), Baseline: number(a.Baseline),
 		Labels: a.Attributes.Map(), Snapshot: map[string]float64{},
 	}

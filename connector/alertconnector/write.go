@@ -111,6 +111,9 @@ func writeBody(body pcommon.Map, a *engine.Alert, p *ruleTemplate, context strin
 	if labels := others(a.Attributes); len(labels) > 0 {
 		putAttributes(body.PutEmptyMap(wsevent.KeyLabels), labels)
 	}
+	if a.FaultDomain != "" {
+		body.PutStr(wsevent.KeyFaultDomain, a.FaultDomain)
+	}
 	switch a.Reason.Cause {
 	case rule.Fired, rule.Cleared, rule.Repeated:
 	default:

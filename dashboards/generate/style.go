@@ -85,7 +85,7 @@ func lines(p promql.Panel) *timeseries.PanelBuilder {
 		Legend(legend("max", "lastNotNull")).Tooltip(tooltip()).Span(12).Height(8)
 }
 
-// bars is a bar chart over time, with no more bars than can be told apart.
+// bars is a bar chart over time, with no more bars than can be distinguished.
 func bars(p promql.Panel) *barchart.PanelBuilder {
 	return barchart.NewPanelBuilder().Title(p.Title).Description(p.Description).Unit(p.Unit).
 		Datasource(metricsSource()).Interval(windowEvery).MaxDataPoints(60).Targets(targets(p.Queries, overTime)).

@@ -124,7 +124,7 @@ func (w *webhook) post(ctx context.Context, n *embedded.Notification, now time.T
 	return response.StatusCode, nil
 }
 
-// failed names the host and not the whole URL.
+// failed names the host and not the complete URL.
 func (w *webhook) failed(err error) error {
 	if inURL, ok := errors.AsType[*url.Error](err); ok {
 		err = inURL.Err

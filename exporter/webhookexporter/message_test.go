@@ -158,12 +158,12 @@ func TestSeverity(t *testing.T) {
 // The JSON of any body, read again, is what the body holds.
 func FuzzContentOf(f *testing.F) {
 	f.Add("key", "<text>\x00\xff\u2028", 0.1, int64(-1))
-	f.Fuzz(func(t *testing.T, key, text string, number float64, whole int64) {
+	f.Fuzz(func(t *testing.T, key, text string, number float64, complete int64) {
 		value := pcommon.NewValueEmpty()
 		object := value.SetEmptyMap()
 		object.PutStr(key, text)
 		object.PutEmptySlice(key + "s").AppendEmpty().SetDouble(number)
-		object.PutInt(key+"i", whole)
+		object.PutInt(key+"i", complete)
 		got, err := contentOf(value)
 		require.NoError(t, err)
 		var back map[string]any
@@ -172,7 +172,7 @@ func FuzzContentOf(f *testing.F) {
 		require.NoError(t, decoder.Decode(&back), "%s", got.Body)
 		if utf8.ValidString(key) && utf8.ValidString(text) {
 			assert.Equal(t, text, back[key])
-			assert.Equal(t, json.Number(strconv.FormatInt(whole, 10)), back[key+"i"])
+			assert.Equal(t, json.Number(strconv.FormatInt(complete, 10)), back[key+"i"])
 		}
 	})
 }

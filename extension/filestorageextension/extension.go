@@ -21,7 +21,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/filestorageextension/internal/boltfile"
 )
 
-// checkedStorage is the Collector's file storage, which is given only files that can be
+// checkedStorage is the Collector's file storage, with a check of each file before it is
 // opened.
 type checkedStorage struct {
 	storage.Extension
@@ -32,24 +32,24 @@ type checkedStorage struct {
 // kinds of components begin the names of their files.
 var kinds = []string{"receiver_", "processor_", "exporter_", "extension_", "connector_"}
 
-// damagedMark ends the names of files that were set aside.
+// damagedMark is the suffix of quarantined files.
 const damagedMark = ".damaged"
 
-// Start looks at the files, before anybody opens one.
+// Start checks the files before any is opened.
 func (s *checkedStorage) Start(ctx context.Context, host component.Host) error {
 	entries, err := os.ReadDir(s.directory)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		s.logger.Warn("The files cannot be looked at before they are opened", zap.Error(err))
+		s.logger.Warn("State files cannot be checked", zap.Error(err))
 	}
 	for _, entry := range entries {
 		if isState(entry.Name()) && isFile(filepath.Join(s.directory, entry.Name())) {
-			s.look(filepath.Join(s.directory, entry.Name()))
+			s.quarantineDamaged(filepath.Join(s.directory, entry.Name()))
 		}
 	}
 	return s.Extension.Start(ctx, host)
 }
 
-// GetClient names the directory where a file in it cannot be opened.
+// GetClient names the directory in its errors.
 func (s *checkedStorage) GetClient(ctx context.Context, kind component.Kind, id component.ID, name string) (storage.Client, error) {
 	client, err := s.Extension.GetClient(ctx, kind, id, name)
 	if err != nil {
@@ -84,30 +84,30 @@ func isState(name string) bool {
 	return false
 }
 
-// look sets a file aside when it is damaged.
-func (s *checkedStorage) look(path string) {
+// quarantineDamaged renames a file if it is damaged.
+func (s *checkedStorage) quarantineDamaged(path string) {
 	damage := check(path)
 	if damage == nil {
 		return
 	}
 	aside := path + "." + time.Now().UTC().Format("20060102T150405.000Z") + damagedMark
 	if err := os.Rename(path, aside); err != nil {
-		s.logger.Error("A file of state is damaged, and cannot be set aside: move it out of the directory",
+		s.logger.Error("State file is damaged and cannot be quarantined: move it out of the directory",
 			zap.String("file", path), zap.NamedError("damage", damage), zap.Error(err))
 		return
 	}
-	s.logger.Error("A file of state is damaged. It was set aside, and what it held begins anew; the other files are used",
-		zap.String("file", path), zap.String("kept_as", aside), zap.Error(damage))
+	s.logger.Error("State file is damaged; it is quarantined, and its component starts without state. Other files are used",
+		zap.String("file", path), zap.String("quarantined_as", aside), zap.Error(damage))
 }
 
-// check says what is wrong with a file. One that is empty, in use by another process or
-// cannot be read is left to whoever opens it.
+// check returns the damage of a file. One that is empty, in use by another process or
+// unreadable has none: opening it reports that.
 func check(path string) error {
 	info, err := os.Stat(path)
 	if err != nil || info.Size() == 0 {
 		return nil
 	}
-	// Opened only for reading, bbolt looks at nothing but the two meta pages; and its lock
+	// Opened only for reading, bbolt reads only the two meta pages; and its lock
 	// keeps writers away.
 	database, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
 	if err != nil {
@@ -125,7 +125,7 @@ func check(path string) error {
 	return boltfile.Check(file, info.Size())
 }
 
-// unusable says that a file could not be looked at, whatever is in it.
+// unusable reports whether a file could not be read, whatever its content.
 func unusable(err error) bool {
 	var path *os.PathError
 	return errors.Is(err, berrors.ErrTimeout) || errors.As(err, &path)

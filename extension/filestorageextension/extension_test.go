@@ -62,7 +62,7 @@ func kept(t *testing.T) string {
 	return directory
 }
 
-func TestSoundFilesAreUsed(t *testing.T) {
+func TestStart_SoundFilesAreUsed(t *testing.T) {
 	t.Parallel()
 	files, logs := startOn(t, kept(t))
 	c := client(t, files, windows)
@@ -73,7 +73,7 @@ func TestSoundFilesAreUsed(t *testing.T) {
 	require.NoError(t, c.Close(t.Context()))
 }
 
-func TestADamagedFileIsSetAsideAndTheOthersAreUsed(t *testing.T) {
+func TestStart_DamagedFileIsQuarantined(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]func([]byte) []byte{
 		"cut in a page": func(content []byte) []byte { return content[:len(content)/3] },
@@ -95,11 +95,11 @@ func TestADamagedFileIsSetAsideAndTheOthersAreUsed(t *testing.T) {
 
 			files, logs := startOn(t, directory)
 			require.Equal(t, 1, logs.Len(), logs.All())
-			told := logs.All()[0]
-			assert.Contains(t, told.Message, "set aside")
-			assert.Equal(t, path, told.ContextMap()["file"])
-			assert.NotEmpty(t, told.ContextMap()["error"])
-			aside, err := os.ReadFile(told.ContextMap()["kept_as"].(string))
+			entry := logs.All()[0]
+			assert.Contains(t, entry.Message, "quarantined")
+			assert.Equal(t, path, entry.ContextMap()["file"])
+			assert.NotEmpty(t, entry.ContextMap()["error"])
+			aside, err := os.ReadFile(entry.ContextMap()["quarantined_as"].(string))
 			require.NoError(t, err)
 			assert.Equal(t, content, aside, "it is kept as it was")
 			for id, want := range map[component.ID]string{windows: "", alerts: "value"} {
@@ -110,13 +110,13 @@ func TestADamagedFileIsSetAsideAndTheOthersAreUsed(t *testing.T) {
 				require.NoError(t, c.Close(t.Context()))
 			}
 			_, logs = startOn(t, directory)
-			assert.Empty(t, logs.All(), "it is told once")
+			assert.Empty(t, logs.All(), "it is logged once")
 		})
 	}
 }
 
 // What another process has open may be in the middle of a change.
-func TestAFileInUseIsLeftAlone(t *testing.T) {
+func TestStart_FileInUseIsNotChecked(t *testing.T) {
 	t.Parallel()
 	directory := kept(t)
 	files, _ := startOn(t, directory)
@@ -127,7 +127,7 @@ func TestAFileInUseIsLeftAlone(t *testing.T) {
 	require.NoError(t, c.Close(t.Context()))
 }
 
-func TestOtherFilesAreLeftAlone(t *testing.T) {
+func TestStart_OtherFilesAreNotChecked(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
 	for _, name := range []string{"notes", "processor_ws_window_.backup", "processor_ws_window_.20261125T000000.000Z.damaged", "connector_empty_"} {
@@ -141,7 +141,7 @@ func TestOtherFilesAreLeftAlone(t *testing.T) {
 	assert.Len(t, entries, 4)
 }
 
-func TestADirectoryThatCannotBeUsedIsNamed(t *testing.T) {
+func TestConfig_UnusableDirectoryIsNamed(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))

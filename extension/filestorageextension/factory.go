@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 )
 
-// NewFactory makes the factory of the file_storage extension.
+// NewFactory returns the factory of the file_storage extension.
 func NewFactory() extension.Factory {
 	return extension.NewFactory(metadata.Type, createDefaultConfig, createExtension, metadata.ExtensionStability)
 }
@@ -26,7 +26,7 @@ type Config struct {
 	filestorage.Config `mapstructure:",squash"`
 }
 
-// Unmarshal refuses durations without a unit.
+// Unmarshal rejects durations without a unit.
 func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
 
 // Validate names the directory by its absolute path.

@@ -3,10 +3,10 @@
 
 //go:generate go tool mdatagen metadata.yaml
 
-// Package streampartitionerextension lets the kafka exporter put all records of a
-// stream into one partition.
+// Package streampartitionerextension makes the kafka exporter put all records of
+// a stream into one partition.
 //
-// The exporter can by itself only go by all attributes of a resource, the channel
-// type among them, which would scatter a stream over partitions. It asks an
-// extension when it is told to.
+// By itself the exporter partitions by all attributes of a resource, the channel type
+// included, which would scatter a stream over partitions. It uses an extension where one is
+// configured.
 package streampartitionerextension

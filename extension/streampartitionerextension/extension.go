@@ -19,15 +19,15 @@ type partitionerExtension struct {
 	component.StartFunc
 	component.ShutdownFunc
 	logger *zap.Logger
-	told   sync.Once
+	logged sync.Once
 }
 
-// GetPartitioner gives the partitioner that goes by the stream.
+// GetPartitioner returns the partitioner by stream.
 func (e *partitionerExtension) GetPartitioner() kgo.Partitioner { return partitioner{e} }
 
 type partitioner struct{ *partitionerExtension }
 
-// ForTopic gives the partitioner of a topic.
+// ForTopic returns the partitioner of a topic.
 func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
 	return topicPartitioner{p, kgo.StickyKeyPartitioner(nil).ForTopic(topic)}
 }
@@ -39,18 +39,18 @@ type topicPartitioner struct {
 	keyed kgo.TopicPartitioner
 }
 
-// RequiresConsistency keeps a stream where it is while its partition is away.
+// RequiresConsistency keeps a stream in its partition while that is unavailable.
 func (topicPartitioner) RequiresConsistency(*kgo.Record) bool { return true }
 
-// none is no partition: the exporter fails with it, instead of putting a message
-// where nobody expects it.
+// none is no partition: the exporter fails with it, instead of sending a message
+// to a wrong partition.
 const none = -1
 
-// Partition gives the place of a message.
+// Partition returns the partition of a message.
 func (t topicPartitioner) Partition(message *kgo.Record, partitions int) int {
 	key, err := stream.Key(message.Value)
 	if err != nil {
-		t.told.Do(func() {
+		t.logged.Do(func() {
 			t.logger.Error("A message cannot be placed by its stream, so it is refused. "+
 				"Set encoding: otlp_proto and partition_logs_by_resource_attributes: true in the kafka exporter", zap.Error(err))
 		})

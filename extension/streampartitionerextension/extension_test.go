@@ -70,6 +70,6 @@ func TestAMessageOfSeveralStreamsHasNoPlace(t *testing.T) {
 		assert.Equal(t, none, place.Partition(both, 12))
 		assert.Equal(t, none, place.Partition(&kgo.Record{Value: []byte("{}")}, 12))
 	}
-	require.Equal(t, 1, logs.Len(), "told once")
+	require.Equal(t, 1, logs.Len(), "logged once")
 	assert.Contains(t, logs.All()[0].Message, "partition_logs_by_resource_attributes: true")
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/streampartitionerextension/internal/metadata"
 )
 
-// NewFactory makes the factory of the stream_partitioner extension.
+// NewFactory returns the factory of the stream_partitioner extension.
 func NewFactory() extension.Factory {
 	return extension.NewFactory(metadata.Type, createDefaultConfig, createExtension, metadata.ExtensionStability)
 }
@@ -22,3 +22,6 @@ func createDefaultConfig() component.Config { return &Config{} }
 func createExtension(_ context.Context, set extension.Settings, _ component.Config) (extension.Extension, error) {
 	return &partitionerExtension{logger: set.Logger}, nil
 }
+
+// Config is empty: the partition key is fixed to (tenant_id, region).
+type Config struct{}

@@ -24,7 +24,7 @@ func appendFrame(to, record []byte) []byte {
 	return append(to, record...)
 }
 
-// decode returns the records of a file that are whole. It is intact unless something other
+// decode returns the records of a file that are complete. It is intact unless something other
 // than the end is damaged: a crash during an append cuts the end off, or leaves zeros.
 func decode(content []byte) (records [][]byte, intact bool) {
 	if len(content) < len(magic) {

@@ -64,7 +64,7 @@ func (j *Journal) Append(records ...[]byte) {
 }
 
 // Sync returns when all records appended before are on disk. Concurrent calls share a write.
-// After an error the next call writes the whole live state.
+// After an error the next call writes the complete live state.
 func (j *Journal) Sync() error {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
@@ -199,7 +199,7 @@ func syncDirectory(path string) error {
 
 // Read returns the records of a file, in order; none where there is no file. Records that a
 // crash cut off at the end are left out. A file that is damaged elsewhere is copied to
-// damaged, and the records that are whole are returned.
+// damaged, and the records that are complete are returned.
 func Read(path string) (records [][]byte, damaged string, err error) {
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {

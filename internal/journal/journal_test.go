@@ -124,8 +124,8 @@ func TestJournal_FailedWriteIsRepairedByTheNext(t *testing.T) {
 
 func TestDecode_Damage(t *testing.T) {
 	t.Parallel()
-	whole := appendFrame(appendFrame(appendFrame([]byte(magic), []byte("one")), []byte("two")), []byte("three"))
-	flipped := bytes.Clone(whole)
+	complete := appendFrame(appendFrame(appendFrame([]byte(magic), []byte("one")), []byte("two")), []byte("three"))
+	flipped := bytes.Clone(complete)
 	flipped[bytes.Index(flipped, []byte("two"))] ^= 1
 	for _, one := range []struct {
 		name    string
@@ -136,13 +136,13 @@ func TestDecode_Damage(t *testing.T) {
 		{"empty", nil, nil, true},
 		{"cut in the magic", []byte(magic[:3]), nil, true},
 		{"another file", []byte("something else"), nil, false},
-		{"whole", whole, []string{"one", "two", "three"}, true},
-		{"cut at the end", whole[:len(whole)-2], []string{"one", "two"}, true},
-		{"cut in a header", whole[:len(whole)-10], []string{"one", "two"}, true},
-		{"zeros at the end", append(bytes.Clone(whole), make([]byte, 20)...), []string{"one", "two", "three"}, true},
-		{"zero length, then data", append(append(bytes.Clone(whole), make([]byte, 8)...), 'x'), []string{"one", "two", "three"}, false},
+		{"complete", complete, []string{"one", "two", "three"}, true},
+		{"cut at the end", complete[:len(complete)-2], []string{"one", "two"}, true},
+		{"cut in a header", complete[:len(complete)-10], []string{"one", "two"}, true},
+		{"zeros at the end", append(bytes.Clone(complete), make([]byte, 20)...), []string{"one", "two", "three"}, true},
+		{"zero length, then data", append(append(bytes.Clone(complete), make([]byte, 8)...), 'x'), []string{"one", "two", "three"}, false},
 		{"a record changed", flipped, []string{"one", "three"}, false},
-		{"the last record changed", append(bytes.Clone(whole[:len(whole)-1]), 'X'), []string{"one", "two"}, true},
+		{"the last record changed", append(bytes.Clone(complete[:len(complete)-1]), 'X'), []string{"one", "two"}, true},
 	} {
 		records, intact := decode(one.content)
 		assert.Equal(t, one.want, texts(records), one.name)

@@ -58,7 +58,7 @@ func New(id string, body any, now time.Time, expireAfter time.Duration) (Alert, 
 
 // span returns when the alert starts and ends. Alertmanager merges alerts that overlap
 // and keeps the earliest start, so the start of the first firing record stays that of
-// the whole episode.
+// the complete episode.
 func span(body map[string]any, now time.Time, expireAfter time.Duration) (start, end time.Time, err error) {
 	windowStart, ok := Millis(body[wsevent.KeyWindowStart])
 	if !ok {
@@ -108,6 +108,7 @@ func annotations(rule, id string, body map[string]any) map[string]string {
 		wsevent.KeyBaseline:       wsevent.KeyBaseline,
 		wsevent.KeyRunbookURL:     wsevent.KeyRunbookURL,
 		wsevent.KeyReason:         wsevent.KeyReason,
+		wsevent.KeyFaultDomain:    wsevent.KeyFaultDomain,
 	} {
 		if value := Plain(body[from]); value != "" {
 			all[key] = value

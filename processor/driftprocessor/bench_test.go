@@ -54,7 +54,7 @@ func measured(b *testing.B, config *Config, logs plog.Logs) *driftProcessor {
 	require.NoError(b, err)
 	for second := range 5 {
 		p.measure(logs)
-		p.look(time.Duration(second+1) * time.Second)
+		p.update(time.Duration(second+1) * time.Second)
 	}
 	return p
 }
@@ -117,7 +117,7 @@ func BenchmarkLook(b *testing.B) {
 					s.busy = true
 				}
 				now += time.Second
-				p.look(now)
+				p.update(now)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*streams), "ns/stream")
 		})
@@ -138,7 +138,7 @@ func BenchmarkStreamMemory(b *testing.B) {
 				s.estimator.Observe(0)
 				s.busy = true
 			}
-			p.look(now)
+			p.update(now)
 		}
 		runtime.GC()
 		runtime.ReadMemStats(&after)

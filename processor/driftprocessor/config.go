@@ -19,25 +19,25 @@ import (
 
 // Config is the configuration of the processor; see the README.
 type Config struct {
-	// Tolerance is the skew beyond which a stream's clock is said to drift.
+	// Tolerance is the skew beyond which a stream's clock drifts.
 	Tolerance time.Duration `mapstructure:"tolerance"`
 	// Misaligned is the skew beyond which events are flagged.
 	Misaligned time.Duration `mapstructure:"misaligned"`
-	// Interval is how often the skew of a stream is told.
+	// Interval is the interval at which the skew of a stream is reported.
 	Interval time.Duration `mapstructure:"interval"`
 	// Correct shifts the time of the events of a stream that drifts.
 	Correct bool `mapstructure:"correct"`
 	// RestartAfter is how long our own clock may be misaligned by the reference
 	// before the collector stops, to be started again with a clock that was set.
-	// 0s is for ever.
+	// 0s never stops it.
 	RestartAfter time.Duration `mapstructure:"restart_after"`
-	// MaxStreams bounds the streams that are measured.
+	// MaxStreams is the maximum number of measured streams.
 	MaxStreams int `mapstructure:"max_streams"`
-	// Reference tells the true time.
+	// Reference is a source of the true time.
 	Reference ReferenceConfig `mapstructure:"reference"`
 }
 
-// ReferenceConfig says where the true time is to be had.
+// ReferenceConfig configures the source of the true time.
 type ReferenceConfig struct {
 	// NTP is a server, as host or host:port. Empty is none.
 	NTP string `mapstructure:"ntp"`
@@ -45,10 +45,10 @@ type ReferenceConfig struct {
 
 var _ component.Config = (*Config)(nil)
 
-// Unmarshal refuses durations without a unit.
+// Unmarshal rejects durations without a unit.
 func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
 
-// Validate says which key cannot be as it is.
+// Validate reports all invalid settings, each with its key.
 func (c *Config) Validate() error {
 	var errs []error
 	refuse := func(key string, value any, rule string) {
@@ -82,7 +82,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// checkAddress takes a host, an address, or either with a port.
+// checkAddress accepts a host or an address, with or without a port.
 func checkAddress(address string) error {
 	if strings.Contains(address, "/") || strings.ContainsAny(address, " \t\n") {
 		return errors.New("must be host or host:port, such as time.example.com:123")

@@ -17,12 +17,13 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor/internal/metadata"
 )
 
-// driftProcessor measures the clocks of the streams that pass, and tells what it
-// finds in records of its own.
+// driftProcessor measures the clocks of the streams that pass, and reports them in
+// records of its own.
 //
 // One lock guards the streams; it is taken per batch, never per event. Once a second
-// one goroutine draws the conclusions (see watch.go), by which the next batches are
-// flagged and corrected (see mark.go). Another asks the reference (see reference.go).
+// one goroutine updates the estimates (see watch.go), by which the next batches are
+// flagged and corrected (see annotate.go). Another one queries the reference (see
+// reference.go).
 type driftProcessor struct {
 	config    *Config
 	next      consumer.Logs
@@ -63,7 +64,7 @@ func (p *driftProcessor) Capabilities() consumer.Capabilities {
 	return consumer.Capabilities{MutatesData: p.config.Correct}
 }
 
-// Start begins to look at the clocks.
+// Start starts the measurement.
 func (p *driftProcessor) Start(ctx context.Context, host component.Host) error {
 	if err := p.observe(); err != nil {
 		return err
@@ -71,13 +72,13 @@ func (p *driftProcessor) Start(ctx context.Context, host component.Host) error {
 	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Start
 	p.done.Go(func() { p.watch(ctx) })
 	if p.config.Reference.NTP != "" {
-		p.done.Go(func() { p.askReference(ctx, host) })
+		p.done.Go(func() { p.queryReference(ctx, host) })
 	}
 	return nil
 }
 
-// Shutdown ends what Start began. There is nothing to flush: events are never
-// held, and what was measured was told within the last interval.
+// Shutdown ends what Start started. There is nothing to flush: events are never held, and
+// the skew was reported within the last interval.
 func (p *driftProcessor) Shutdown(context.Context) error {
 	if p.stop != nil {
 		p.stop()
@@ -87,14 +88,14 @@ func (p *driftProcessor) Shutdown(context.Context) error {
 	return nil
 }
 
-// ConsumeLogs measures a batch, and hands it on.
+// ConsumeLogs measures a batch, and passes it on.
 func (p *driftProcessor) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	marks, refused := p.measure(logs)
+	annotations, refused := p.measure(logs)
 	if refused > 0 {
 		p.telemetry.DriftRefusedEvents.Add(ctx, refused)
 	}
-	if len(marks) > 0 {
-		logs = p.mark(ctx, logs, marks)
+	if len(annotations) > 0 {
+		logs = p.annotate(ctx, logs, annotations)
 	}
 	return p.next.ConsumeLogs(ctx, logs)
 }

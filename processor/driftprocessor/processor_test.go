@@ -170,7 +170,7 @@ func inBubble(t *testing.T, test func(t *testing.T)) {
 	synctest.Test(t, test)
 }
 
-func TestWithinToleranceNothingIsTouched(t *testing.T) {
+func TestConsumeLogs_WithinToleranceUnchanged(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		assert.False(t, b.Capabilities().MutatesData)
@@ -193,7 +193,7 @@ func TestWithinToleranceNothingIsTouched(t *testing.T) {
 	})
 }
 
-func TestTheSkewIsToldEveryInterval(t *testing.T) {
+func TestReport_SkewEveryInterval(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.start()
@@ -228,7 +228,7 @@ func mustGet(t *testing.T, record plog.LogRecord, name string) pcommon.Value {
 	return value
 }
 
-func TestADriftIsToldFromOnsetToEnd(t *testing.T) {
+func TestReport_DriftFromOnsetToEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.start()
@@ -257,7 +257,7 @@ func count(all []string, what string) (n int) {
 	return n
 }
 
-func TestAStreamThatFallsSilentEndsItsDrift(t *testing.T) {
+func TestReport_DriftEndsWithoutEvents(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.start()
@@ -271,7 +271,7 @@ func TestAStreamThatFallsSilentEndsItsDrift(t *testing.T) {
 	})
 }
 
-func TestEventsOfAMisalignedClockAreFlaggedOnACopy(t *testing.T) {
+func TestAnnotate_MisalignedEventsAreFlaggedOnACopy(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.start()
@@ -292,7 +292,7 @@ func TestEventsOfAMisalignedClockAreFlaggedOnACopy(t *testing.T) {
 	})
 }
 
-func TestRecordsOfTheStreamItselfAreNeitherMeasuredNorMarked(t *testing.T) {
+func TestAnnotate_StreamRecordsUnchanged(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, func(c *Config) { c.Correct = true })
 		b.start()
@@ -312,7 +312,7 @@ func TestRecordsOfTheStreamItselfAreNeitherMeasuredNorMarked(t *testing.T) {
 	})
 }
 
-func TestCorrectedEventsHaveOurTimeAndKeepTheirs(t *testing.T) {
+func TestAnnotate_CorrectedEventsKeepTheOriginalTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, func(c *Config) { c.Correct = true })
 		assert.True(t, b.Capabilities().MutatesData)
@@ -353,7 +353,7 @@ func TestMeasure_EventsOfAnotherClock(t *testing.T) {
 	})
 }
 
-func TestABatchThatIsOfferedAgainIsCorrectedOnce(t *testing.T) {
+func TestAnnotate_RetriedBatchIsCorrectedOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, func(c *Config) { c.Correct = true })
 		b.start()
@@ -376,7 +376,7 @@ func TestABatchThatIsOfferedAgainIsCorrectedOnce(t *testing.T) {
 	})
 }
 
-func TestAnOnsetIsToldUntilItIsTaken(t *testing.T) {
+func TestReport_OnsetIsRetriedUntilAccepted(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.sink.refuse = func(logs plog.Logs) error {
@@ -397,7 +397,7 @@ func TestAnOnsetIsToldUntilItIsTaken(t *testing.T) {
 	})
 }
 
-func TestRecordsRefusedForGoodAreCounted(t *testing.T) {
+func TestReport_PermanentlyRefusedRecordsAreCounted(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.sink.refuse = func(logs plog.Logs) error {
@@ -413,7 +413,7 @@ func TestRecordsRefusedForGoodAreCounted(t *testing.T) {
 	})
 }
 
-func TestStreamsAreBounded(t *testing.T) {
+func TestStreams_AreBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, func(c *Config) { c.MaxStreams = 3 })
 		b.start()
@@ -434,7 +434,7 @@ func TestStreamsAreBounded(t *testing.T) {
 }
 
 // When it is our clock that is wrong, all streams drift at once.
-func TestTheLogSaysItOnceForAllStreamsAndOnceAMinute(t *testing.T) {
+func TestLog_OnceForAllStreamsAndOnceAMinute(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.start()
@@ -455,7 +455,7 @@ func TestTheLogSaysItOnceForAllStreamsAndOnceAMinute(t *testing.T) {
 	})
 }
 
-func TestTheRoundTripOfARecordIsTakenIntoAccount(t *testing.T) {
+func TestMeasure_RoundTripOfARecord(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.start()
@@ -471,7 +471,7 @@ func TestTheRoundTripOfARecordIsTakenIntoAccount(t *testing.T) {
 	})
 }
 
-func TestLogsThatAreNoEventsPass(t *testing.T) {
+func TestConsumeLogs_OtherRecordsPass(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	logs := plog.NewLogs()
@@ -485,7 +485,7 @@ func TestLogsThatAreNoEventsPass(t *testing.T) {
 	require.NoError(t, b.Shutdown(t.Context()))
 }
 
-func TestATimeThatCannotBeCorrectedStays(t *testing.T) {
+func TestAnnotate_TimeThatCannotBeCorrected(t *testing.T) {
 	t.Parallel()
 	record := plog.NewLogRecord()
 	assert.False(t, correct(record, -time.Hour), "it has none")
@@ -497,7 +497,7 @@ func TestATimeThatCannotBeCorrectedStays(t *testing.T) {
 	assert.Equal(t, pcommon.Timestamp(time.Hour+5), record.Timestamp())
 }
 
-func TestTheFactoryMakesIt(t *testing.T) {
+func TestFactory_CreatesTheProcessor(t *testing.T) {
 	t.Parallel()
 	p, err := NewFactory().CreateLogs(t.Context(), processortest.NewNopSettings(metadata.Type), createDefaultConfig(), consumertest.NewNop())
 	require.NoError(t, err)

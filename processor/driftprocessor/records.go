@@ -15,18 +15,17 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
-// news are the clock records of one look, and what is known downstream once they
-// are accepted.
-type news struct {
-	logs    plog.Logs
-	records int
-	drifts  map[*stream]bool
+// clockRecords are the clock records of one update, and the drifts that they report.
+type clockRecords struct {
+	logs   plog.Logs
+	count  int
+	drifts map[*stream]bool
 }
 
-// news are the records there are to send: those of every stream when due, else
-// only the begins and ends of drifts.
-func (p *driftProcessor) news(now time.Duration, due bool) news {
-	n := news{logs: plog.NewLogs(), drifts: map[*stream]bool{}}
+// clockRecords returns the records to send: those of every stream when due, else only the
+// starts and ends of drifts.
+func (p *driftProcessor) clockRecords(now time.Duration, due bool) clockRecords {
+	n := clockRecords{logs: plog.NewLogs(), drifts: map[*stream]bool{}}
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	clock := writer{
@@ -47,20 +46,20 @@ func (p *driftProcessor) news(now time.Duration, due bool) news {
 			record := records.AppendEmpty()
 			clock.write(record, wsevent.ClockDrift, &s.estimate)
 			record.Attributes().PutStr(wsevent.ClockPhase, phase)
-			clock.blame(record, &s.estimate)
+			clock.attributeFault(record, &s.estimate)
 			n.drifts[s] = s.drift.On
 		}
 	}
-	n.records = n.logs.LogRecordCount()
+	n.count = n.logs.LogRecordCount()
 	return n
 }
 
-// accepted remembers what downstream knows.
-func (p *driftProcessor) accepted(n news) {
+// accepted records the drifts that downstream has accepted.
+func (p *driftProcessor) accepted(n clockRecords) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	for s, drifts := range n.drifts {
-		s.told = drifts
+		s.reported = drifts
 	}
 }
 
@@ -77,7 +76,7 @@ func addResource(logs plog.Logs, s *stream) plog.LogRecordSlice {
 	return scope.LogRecords()
 }
 
-// writer writes clock records of one moment.
+// writer writes clock records of one time.
 type writer struct {
 	at        pcommon.Timestamp
 	tolerance time.Duration
@@ -102,10 +101,10 @@ func (w *writer) write(record plog.LogRecord, name string, estimate *skew.Estima
 	}
 }
 
-// blame says whose clock is wrong, where a reference knows.
-func (w *writer) blame(record plog.LogRecord, estimate *skew.Estimate) {
+// attributeFault records whose clock is wrong, where there is a reference.
+func (w *writer) attributeFault(record plog.LogRecord, estimate *skew.Estimate) {
 	if w.hostKnown {
-		record.Attributes().PutStr(wsevent.ClockCulprit, string(skew.Blame(estimate.Offset, w.host, w.tolerance)))
+		record.Attributes().PutStr(wsevent.ClockCulprit, string(skew.AttributeFault(estimate.Offset, w.host, w.tolerance)))
 	}
 }
 

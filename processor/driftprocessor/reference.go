@@ -19,20 +19,20 @@ import (
 )
 
 const (
-	// askEvery is how often the reference is asked; askSeldom, how often at the
+	// queryInterval is the interval between queries of the reference; maxQueryInterval, how often at the
 	// least when it does not answer. NTP servers are other people's.
-	askEvery  = 64 * time.Second
-	askSeldom = 1024 * time.Second
-	// askTimeout bounds a question.
-	askTimeout = 5 * time.Second
-	// readingLives is how long an answer is believed.
-	readingLives = 3 * askEvery
+	queryInterval    = 64 * time.Second
+	maxQueryInterval = 1024 * time.Second
+	// queryTimeout bounds a question.
+	queryTimeout = 5 * time.Second
+	// readingTTL is how long an answer is believed.
+	readingTTL = 3 * queryInterval
 )
 
 var errHostClock = errors.New("our own clock is misaligned by reference.ntp for longer than restart_after; " +
 	"the collector stops so that the clock can be set before it is started again")
 
-// reading is what the reference says of our own clock.
+// reading is the offset of our own clock by the reference.
 type reading struct {
 	offset      time.Duration // positive: we are ahead
 	uncertainty time.Duration
@@ -43,7 +43,7 @@ type ntpServer string
 
 func (address ntpServer) ask(ctx context.Context) (reading, error) {
 	response, err := ntp.QueryWithOptions(string(address), ntp.QueryOptions{
-		Timeout: askTimeout,
+		Timeout: queryTimeout,
 		Dialer:  func(_, remote string) (net.Conn, error) { return dial(ctx, remote) },
 	})
 	if err == nil {
@@ -57,7 +57,7 @@ func (address ntpServer) ask(ctx context.Context) (reading, error) {
 
 // dial makes a connection that ends with ctx.
 func dial(ctx context.Context, remote string) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: askTimeout}
+	dialer := net.Dialer{Timeout: queryTimeout}
 	conn, err := dialer.DialContext(ctx, "udp", remote)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func dial(ctx context.Context, remote string) (net.Conn, error) {
 	return conn, nil
 }
 
-// hostClock is what is known of our own clock.
+// hostClock is the state of our own clock.
 type hostClock struct {
 	watch   skew.Watch
 	verdict skew.Verdict
@@ -79,8 +79,8 @@ func newHostClock(config *Config) hostClock {
 	return hostClock{watch: skew.Watch{Limit: config.Misaligned, Patience: config.RestartAfter}}
 }
 
-// read takes a reading; news is set when the verdict is another than before.
-func (h *hostClock) read(r reading, now time.Duration) (verdict skew.Verdict, news bool) {
+// read records a reading; changed reports whether the verdict differs from the last one.
+func (h *hostClock) read(r reading, now time.Duration) (verdict skew.Verdict, changed bool) {
 	before := h.verdict
 	h.last, h.at, h.known = r, now, true
 	h.verdict = h.watch.Read(r.offset, r.uncertainty, now)
@@ -89,11 +89,11 @@ func (h *hostClock) read(r reading, now time.Duration) (verdict skew.Verdict, ne
 
 // offset is how far our clock is ahead, if that is known.
 func (h *hostClock) offset(now time.Duration) (time.Duration, bool) {
-	return h.last.offset, h.known && now-h.at <= readingLives
+	return h.last.offset, h.known && now-h.at <= readingTTL
 }
 
-// askReference asks the reference until ctx ends.
-func (p *driftProcessor) askReference(ctx context.Context, host component.Host) {
+// queryReference asks the reference until ctx ends.
+func (p *driftProcessor) queryReference(ctx context.Context, host component.Host) {
 	failures := 0
 	for {
 		r, err := p.askOnce(ctx)
@@ -103,7 +103,7 @@ func (p *driftProcessor) askReference(ctx context.Context, host component.Host) 
 		case err != nil:
 			p.telemetry.DriftReferenceFailures.Add(ctx, 1)
 			if failures == 0 {
-				p.logger.Warn("The reference does not tell the time; whose clock is wrong stays open until it does", zap.Error(err))
+				p.logger.Warn("Reference clock does not respond; whose clock is wrong is unknown until it does", zap.Error(err))
 			}
 			failures++
 		default:
@@ -113,28 +113,28 @@ func (p *driftProcessor) askReference(ctx context.Context, host component.Host) 
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(min(askEvery<<min(failures, 4), askSeldom)):
+		case <-time.After(min(queryInterval<<min(failures, 4), maxQueryInterval)):
 		}
 	}
 }
 
 func (p *driftProcessor) askOnce(ctx context.Context) (reading, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*askTimeout) // it also ends the connection
+	ctx, cancel := context.WithTimeout(ctx, 2*queryTimeout) // it also ends the connection
 	defer cancel()
 	return p.ask(ctx)
 }
 
 func (p *driftProcessor) judgeHost(r reading, host component.Host) {
 	p.mutex.Lock()
-	verdict, news := p.host.read(r, p.now())
+	verdict, changed := p.host.read(r, p.now())
 	p.mutex.Unlock()
-	if !news {
+	if !changed {
 		return
 	}
 	fields := []zap.Field{zap.Duration("host_offset", r.offset), zap.Duration("uncertainty", r.uncertainty)}
 	switch verdict {
 	case skew.Aligned:
-		p.logger.Info("Our own clock is right again", fields...)
+		p.logger.Info("Our own clock is aligned again", fields...)
 	case skew.Misaligned:
 		p.logger.Warn("Our own clock is misaligned", append(fields, zap.Duration("restart_after", p.config.RestartAfter))...)
 	case skew.GivenUp:

@@ -78,7 +78,7 @@ func (f *fakeNTP) answer(question []byte) []byte {
 	return answer
 }
 
-func TestAnNTPServerTellsOurOffset(t *testing.T) {
+func TestReference_NTPOffset(t *testing.T) {
 	t.Parallel()
 	for _, ahead := range []time.Duration{0, time.Hour, -90 * time.Second} {
 		r, err := startNTP(t, ahead, nil).ask(t.Context())
@@ -87,7 +87,7 @@ func TestAnNTPServerTellsOurOffset(t *testing.T) {
 	}
 }
 
-func TestAnNTPServerThatIsNoUse(t *testing.T) {
+func TestReference_UnusableNTPResponse(t *testing.T) {
 	t.Parallel()
 	for name, alter := range map[string]func([]byte) []byte{
 		"kiss of death": func(answer []byte) []byte {
@@ -115,7 +115,7 @@ func TestAnNTPServerThatIsNoUse(t *testing.T) {
 	}
 }
 
-func TestAQuestionEndsWithItsContext(t *testing.T) {
+func TestReference_QueryEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{})
 	server := startNTP(t, 0, func([]byte) []byte {
@@ -154,7 +154,7 @@ func withReference(t *testing.T, restartAfter time.Duration, ask func(context.Co
 	return b, host
 }
 
-func TestTheReferenceTellsWhoseClockIsWrong(t *testing.T) {
+func TestReference_AttributesTheFault(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		skew, host time.Duration
@@ -180,7 +180,7 @@ func TestTheReferenceTellsWhoseClockIsWrong(t *testing.T) {
 	}
 }
 
-func TestAReferenceThatIsSilentBlamesNobody(t *testing.T) {
+func TestReference_WithoutResponseFaultIsUnknown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		questions := 0
 		b, host := withReference(t, time.Minute, func(context.Context) (reading, error) {
@@ -196,14 +196,14 @@ func TestAReferenceThatIsSilentBlamesNobody(t *testing.T) {
 		found := b.records(wsevent.ClockDrift)
 		assert.Empty(t, text(found[len(found)-1], wsevent.ClockCulprit), "what it said is too old")
 		assert.Less(t, questions, 5, "one that does not answer is asked more seldom")
-		assert.Equal(t, 1, b.logs.FilterMessageSnippet("does not tell the time").Len())
+		assert.Equal(t, 1, b.logs.FilterMessageSnippet("does not respond").Len())
 		assert.Equal(t, int64(questions-1), mustSum(t, b, "otelcol_drift_reference_failures"))
 		assert.Empty(t, host.events)
 		require.NoError(t, b.Shutdown(t.Context()))
 	})
 }
 
-func TestAReferenceThatHangsHoldsNothingUp(t *testing.T) {
+func TestReference_HangDoesNotBlockEvents(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b, _ := withReference(t, 0, func(ctx context.Context) (reading, error) {
 			<-ctx.Done()
@@ -215,7 +215,7 @@ func TestAReferenceThatHangsHoldsNothingUp(t *testing.T) {
 	})
 }
 
-func TestTheReferenceIsAskedEvery64Seconds(t *testing.T) {
+func TestReference_IsQueriedEvery64Seconds(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		questions := 0
 		b, _ := withReference(t, 0, func(context.Context) (reading, error) {
@@ -229,7 +229,7 @@ func TestTheReferenceIsAskedEvery64Seconds(t *testing.T) {
 	})
 }
 
-func TestAClockThatStaysMisalignedStopsTheCollector(t *testing.T) {
+func TestRestartAfter_StopsTheCollector(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		begin := time.Now()
 		b, host := withReference(t, 10*time.Minute, func(context.Context) (reading, error) {
@@ -253,7 +253,7 @@ func TestAClockThatStaysMisalignedStopsTheCollector(t *testing.T) {
 	})
 }
 
-func TestAStartWithAWrongClockDoesNotEndInAnother(t *testing.T) {
+func TestRestartAfter_ClockWrongSinceStart(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b, host := withReference(t, 10*time.Minute, func(context.Context) (reading, error) {
 			return reading{offset: time.Hour}, nil
@@ -266,7 +266,7 @@ func TestAStartWithAWrongClockDoesNotEndInAnother(t *testing.T) {
 	})
 }
 
-func TestARestartIsOffByDefault(t *testing.T) {
+func TestRestartAfter_IsOffByDefault(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		first := true
 		b, host := withReference(t, 0, func(context.Context) (reading, error) {

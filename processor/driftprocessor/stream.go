@@ -14,10 +14,10 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
-// streamIdle is how long a stream without events is remembered.
+// streamIdle is how long a stream without events is kept.
 const streamIdle = 5 * time.Minute
 
-// streamKey is what tells streams apart.
+// streamKey identifies a stream.
 type streamKey struct{ tenant, region string }
 
 // stream is one platform's clock.
@@ -26,23 +26,23 @@ type stream struct {
 	platform string
 
 	estimator *skew.Estimator
-	busy      bool          // since the last look
+	busy      bool          // since the last update
 	seen      time.Duration // when it was last busy
 
-	// What the last look found.
+	// The result of the last update.
 	known      bool
 	estimate   skew.Estimate // the last one that was known
 	drift      skew.Episode
 	misaligned skew.Episode
-	told       bool // downstream knows that it drifts
+	reported   bool // downstream has accepted that it drifts
 
 	// What follows for its events.
 	correction time.Duration // taken from their time
 	flag       bool
 }
 
-// look draws the conclusions, once a second.
-func (s *stream) look(now time.Duration, correct bool) {
+// update updates the estimate and what follows from it, once a second.
+func (s *stream) update(now time.Duration, correct bool) {
 	if s.busy {
 		s.seen, s.busy = now, false
 	}
@@ -61,13 +61,13 @@ func (s *stream) look(now time.Duration, correct bool) {
 	}
 }
 
-// phase is what there is to say about a drift, if anything; due is set every
-// interval. It stays the same until it was told.
+// phase is the phase of a drift to report, if any; due is set every interval. It stays the
+// same until it is reported.
 func (s *stream) phase(due bool) string {
 	switch {
-	case s.drift.On && !s.told:
+	case s.drift.On && !s.reported:
 		return wsevent.PhaseOnset
-	case !s.drift.On && s.told:
+	case !s.drift.On && s.reported:
 		return wsevent.PhaseEnd
 	case s.drift.On && due:
 		return wsevent.PhaseLasting
@@ -87,7 +87,7 @@ func newStreams(config *Config) streams {
 	return streams{config: config, byKey: map[streamKey]*stream{}}
 }
 
-// of finds the stream of a resource; nil when it is one too many.
+// of returns the stream of a resource; nil beyond max_streams.
 func (s *streams) of(resource pcommon.Map, now time.Duration) *stream {
 	tags := wslog.TagsOf(resource)
 	key := streamKey{tags.TenantID, tags.Region}
@@ -110,11 +110,11 @@ func (s *streams) of(resource pcommon.Map, now time.Duration) *stream {
 	return added
 }
 
-// forgetIdle drops the streams that fell silent, once all about them was told.
-func (s *streams) forgetIdle(now time.Duration) {
+// dropIdle drops the streams without events, once the end of their drift is reported.
+func (s *streams) dropIdle(now time.Duration) {
 	kept := s.all[:0]
 	for _, one := range s.all {
-		if now-one.seen < streamIdle || one.told {
+		if now-one.seen < streamIdle || one.reported {
 			kept = append(kept, one)
 		} else {
 			delete(s.byKey, one.key)

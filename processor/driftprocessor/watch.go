@@ -14,36 +14,36 @@ import (
 )
 
 const (
-	lookEvery = time.Second
-	// logEvery is how often the log repeats that streams drift.
-	logEvery = time.Minute
+	updateInterval = time.Second
+	// logInterval is the interval at which streams that still drift are logged.
+	logInterval = time.Minute
 )
 
-// watch draws the conclusions once a second and tells them, until ctx ends.
+// watch updates the streams once a second and reports changes, until ctx ends.
 func (p *driftProcessor) watch(ctx context.Context) {
-	ticker := time.NewTicker(lookEvery)
+	ticker := time.NewTicker(updateInterval)
 	defer ticker.Stop()
-	var r reminder
-	telling := teller{p: p, due: p.now() + p.config.Interval}
+	var throttle logThrottle
+	r := reporter{p: p, due: p.now() + p.config.Interval}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 			now := p.now()
-			p.log(p.look(now), &r, now)
-			telling.tell(ctx, now)
+			p.log(p.update(now), &throttle, now)
+			r.report(ctx, now)
 		}
 	}
 }
 
-// change is what one look found new among all streams.
+// change is the result of one update of all streams.
 type change struct {
 	begun, ended, drifting summary
 }
 
-// summary stands for streams of which only one is named: all of them drift at once
-// when it is our own clock that is wrong.
+// summary summarizes streams and names the worst: all of them drift at once when our own
+// clock is wrong.
 type summary struct {
 	streams int
 	worst   stream
@@ -66,13 +66,13 @@ func (s *summary) fields() []zap.Field {
 	}
 }
 
-func (p *driftProcessor) look(now time.Duration) (c change) {
+func (p *driftProcessor) update(now time.Duration) (c change) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.streams.forgetIdle(now)
+	p.streams.dropIdle(now)
 	for _, s := range p.streams.all {
 		before := s.drift.On
-		s.look(now, p.config.Correct)
+		s.update(now, p.config.Correct)
 		switch {
 		case s.drift.On && !before:
 			c.begun.add(s)
@@ -86,26 +86,25 @@ func (p *driftProcessor) look(now time.Duration) (c change) {
 	return c
 }
 
-// reminder is when the log last said that streams drift.
-type reminder struct{ last time.Duration }
+// logThrottle is when drifting streams were last logged.
+type logThrottle struct{ last time.Duration }
 
-// log says what is new, and once a minute what lasts. The stream it names is the
-// worst of them.
-func (p *driftProcessor) log(c change, r *reminder, now time.Duration) {
+// log logs changes, and once a minute what lasts. It names the worst stream.
+func (p *driftProcessor) log(c change, r *logThrottle, now time.Duration) {
 	if c.ended.streams > 0 {
-		p.logger.Info("The clocks of streams are within tolerance again, or no longer seen", c.ended.fields()...)
+		p.logger.Info("Clocks of streams are within tolerance again, or have no events", c.ended.fields()...)
 	}
 	switch {
 	case c.begun.streams > 0:
-		p.logger.Warn("The clocks of streams are beyond tolerance", append(c.begun.fields(), p.hostField(now)...)...)
+		p.logger.Warn("Clocks of streams are beyond tolerance", append(c.begun.fields(), p.hostField(now)...)...)
 		r.last = now
-	case c.drifting.streams > 0 && now-r.last >= logEvery:
-		p.logger.Warn("The clocks of streams are still beyond tolerance", append(c.drifting.fields(), p.hostField(now)...)...)
+	case c.drifting.streams > 0 && now-r.last >= logInterval:
+		p.logger.Warn("Clocks of streams are still beyond tolerance", append(c.drifting.fields(), p.hostField(now)...)...)
 		r.last = now
 	}
 }
 
-// hostField is how far our own clock is off, where that is known.
+// hostField is the offset of our own clock, where it is known.
 func (p *driftProcessor) hostField(now time.Duration) []zap.Field {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -115,40 +114,40 @@ func (p *driftProcessor) hostField(now time.Duration) []zap.Field {
 	return nil
 }
 
-// teller sends clock records. Those of a drift's begin and end are made anew
-// each second until downstream has taken them; skews just come again.
-type teller struct {
+// reporter sends clock records. Those of a drift's start and end are sent again each
+// second until downstream accepts them; skews are sent again at the next interval.
+type reporter struct {
 	p       *driftProcessor
 	due     time.Duration
 	refused bool
 }
 
-func (t *teller) tell(ctx context.Context, now time.Duration) {
+func (t *reporter) report(ctx context.Context, now time.Duration) {
 	due := t.isDue(now)
-	news := t.p.news(now, due)
+	records := t.p.clockRecords(now, due)
 	var err error
-	if news.records > 0 {
-		err = t.p.next.ConsumeLogs(ctx, news.logs)
-		t.logRefusal(ctx, err, news.records)
+	if records.count > 0 {
+		err = t.p.next.ConsumeLogs(ctx, records.logs)
+		t.logRefusal(ctx, err, records.count)
 	}
 	switch {
 	case err == nil:
 	case consumererror.IsPermanent(err):
-		t.p.telemetry.DriftRefusedRecords.Add(ctx, int64(news.records))
+		t.p.telemetry.DriftRefusedRecords.Add(ctx, int64(records.count))
 	default:
-		return // and try again with the next look
+		return // and retry with the next update
 	}
-	t.p.accepted(news)
+	t.p.accepted(records)
 	for t.isDue(now) {
 		t.due += t.p.config.Interval
 	}
 }
 
-// isDue rounds: looks come a little early or late.
-func (t *teller) isDue(now time.Duration) bool { return now+lookEvery/2 >= t.due }
+// isDue rounds: updates may be a little early or late.
+func (t *reporter) isDue(now time.Duration) bool { return now+updateInterval/2 >= t.due }
 
-// logRefusal says that downstream has begun to refuse records, not each time.
-func (t *teller) logRefusal(ctx context.Context, err error, records int) {
+// logRefusal logs the first refusal of a series of them.
+func (t *reporter) logRefusal(ctx context.Context, err error, records int) {
 	if err != nil && !t.refused && ctx.Err() == nil {
 		t.p.logger.Warn("Downstream refuses clock records", zap.Int("records", records), zap.Error(err))
 	}

@@ -54,7 +54,7 @@ func windowsBehind(t *testing.T, change func(*Config), clock func(since time.Dur
 	return records
 }
 
-func TestTheSkewReachesTheWindows(t *testing.T) {
+func TestWindows_HaveTheSkew(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		records := windowsBehind(t, nil, func(time.Duration) time.Duration { return 350 * time.Millisecond })
 		require.NotEmpty(t, records)
@@ -65,7 +65,7 @@ func TestTheSkewReachesTheWindows(t *testing.T) {
 }
 
 // Events of a platform that is 90 s behind land in the windows of when they came.
-func TestCorrectedEventsLandInTheRightWindows(t *testing.T) {
+func TestWindows_OfCorrectedEvents(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		begin := wsevent.UnixMilli(time.Now().UnixMilli())
 		correcting := func(c *Config) { c.Correct = true }
@@ -85,7 +85,7 @@ func TestCorrectedEventsLandInTheRightWindows(t *testing.T) {
 }
 
 // A step is corrected as one: windows come once each, and no event counts twice.
-func TestAStepEmitsNoWindowTwice(t *testing.T) {
+func TestWindows_StepEmitsNoWindowTwice(t *testing.T) {
 	for name, step := range map[string]time.Duration{
 		"an hour ahead": time.Hour, "an hour back": -time.Hour, "90 s ahead": 90 * time.Second, "half a second back": -time.Second / 2,
 	} {

@@ -5,9 +5,12 @@ package ccaaskafkareceiver
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 )
 
 // Sources of errors besides partitions.
@@ -47,4 +50,21 @@ func (s *status) set(ctx context.Context, partition int, err error) {
 		s.shown = err.Error()
 		s.report(componentstatus.NewRecoverableErrorEvent(err))
 	}
+}
+
+// observe registers what is read when own telemetry is collected.
+func (r *kafkaReceiver) observe() error {
+	return errors.Join(
+		r.telemetry.RegisterCcaasKafkaAssignedPartitionsCallback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(int64(len(r.active())))
+			return nil
+		}),
+		r.telemetry.RegisterCcaasKafkaLagCallback(func(_ context.Context, o metric.Int64Observer) error {
+			for number, a := range r.active() {
+				lag, _ := a.lagAndSaved()
+				o.Observe(lag, metric.WithAttributes(attribute.Int64("partition", int64(number))))
+			}
+			return nil
+		}),
+	)
 }

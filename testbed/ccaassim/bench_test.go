@@ -48,7 +48,7 @@ func BenchmarkFullSpeed(b *testing.B) {
 	}
 }
 
-// BenchmarkLoopback is the whole simulator against a client that reads frames
+// BenchmarkLoopback is the complete simulator against a client that reads frames
 // and throws them away.
 func BenchmarkLoopback(b *testing.B) {
 	config := config.Default()

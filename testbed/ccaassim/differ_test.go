@@ -152,7 +152,7 @@ type wireFrame struct {
 	text []byte
 }
 
-// recorded reads a socket to its end, at the side; the frames are there to be had
+// recorded reads a socket to its end, at the side; the frames are available
 // then.
 func recorded(conn *websocket.Conn) func() []wireFrame {
 	var frames []wireFrame

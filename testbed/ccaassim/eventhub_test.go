@@ -238,7 +238,7 @@ func TestTheEventHubTellsTheTruth(t *testing.T) {
 	truth := server.Truth()
 	assert.Equal(t, counts, apiCounts(truth.APIs["event_hub"]))
 	assert.Equal(t, int64(2000), truth.APIs["event_hub"].Events)
-	assert.Positive(t, truth.Total.ConnectionsDropped, "which the event hub does not tell")
+	assert.Positive(t, truth.Total.ConnectionsDropped, "which the event hub does not report")
 	server.CloseSockets(1000, "")
 	_, _, err := unregistered.ReadMessage()
 	assert.True(t, websocket.IsCloseError(err, 1000), "nothing before it registers: %v", err)

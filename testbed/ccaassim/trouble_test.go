@@ -256,7 +256,7 @@ func TestEventsWaitForASocket(t *testing.T) {
 	for _, e := range receive(t, second, 10) {
 		at, err := strconv.ParseInt(string(e.Timestamp), 10, 64)
 		require.NoError(t, err)
-		assert.GreaterOrEqual(t, at, before, "traffic time stood still")
+		assert.GreaterOrEqual(t, at, before, "traffic time stopped")
 		assert.LessOrEqual(t, at, time.Now().UnixMilli(), "no event comes before it happens")
 	}
 	<-server.Done()
@@ -324,7 +324,7 @@ func TestAWriteCutHalfWayIsUnsure(t *testing.T) {
 	stuck := c.dial(t) // reads nothing, so that a write is under way when the reset comes
 	require.Eventually(t, func() bool {
 		before := server.Truth().Events
-		time.Sleep(200 * time.Millisecond) // long enough to tell a write that is stuck from one that has to wait its turn
+		time.Sleep(200 * time.Millisecond) // long enough to distinguish a write that is stuck from one that has to wait its turn
 		return before > 0 && server.Truth().Events == before
 	}, 30*time.Second, time.Millisecond)
 	server.Reset()

@@ -183,7 +183,7 @@ func mapAt(body pcommon.Map, key string) (pcommon.Map, error) {
 	return value.Map(), nil
 }
 
-// Number reads a number, whole or not: a record that went through JSON may hold
+// Number reads a number, an integer or not: a record that went through JSON may hold
 // one as the other.
 func Number(m pcommon.Map, key string) (float64, bool) {
 	value, ok := m.Get(key)

@@ -29,7 +29,7 @@ const (
 	byClose
 )
 
-// Socket is one client's WebSocket. Gorilla upgrades it and reads from it; whole
+// Socket is one client's WebSocket. Gorilla upgrades it and reads from it; complete
 // frames are written here, many to a write, so that nothing else may write.
 type Socket struct {
 	conn     *websocket.Conn
@@ -65,7 +65,7 @@ func newSocket(conn *websocket.Conn, of truth.API, now time.Time, timeout time.D
 	return &Socket{conn: conn, net: conn.NetConn(), Api: of, accepted: now, timeout: timeout}
 }
 
-// Write sends whole frames, and closes the socket when it cannot. With
+// Write sends complete frames, and closes the socket when it cannot. With
 // errClosing nothing was sent; with another error, some may have been.
 func (s *Socket) Write(frames []byte) error {
 	s.writing.Lock()

@@ -36,6 +36,10 @@ type Alert struct {
 	Baseline       *float64
 	Snapshot       []Value
 	Reason         rule.Reason
+	FaultDomain    string
+
+	series *Series // of an alert that fires, until its fault domain is set
+	domain *string // of its level
 }
 
 func (e *Evaluation) alert(since int64, snapshot []Value) Alert {

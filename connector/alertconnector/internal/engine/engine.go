@@ -79,6 +79,7 @@ func (e *Engine) Observe(windows []Window, now int64) Outcome {
 			e.sample(i, r, &samples[j], now, &out)
 		}
 	}
+	e.setDomains(out.Alerts)
 	return out
 }
 
@@ -186,7 +187,12 @@ func (e *Engine) evaluate(s *Series, m *observation, out *Outcome) {
 		out.Evaluations = append(out.Evaluations, evaluation)
 		if evaluation.Transition != rule.Nothing {
 			since := max(before, s.levels[i].state.Since) // a resolved state does not have it
-			out.Alerts = append(out.Alerts, evaluation.alert(since, m.window.Values))
+			alert := evaluation.alert(since, m.window.Values)
+			alert.FaultDomain = s.levels[i].domain
+			if !alert.Resolved {
+				alert.series, alert.domain = s, &s.levels[i].domain
+			}
+			out.Alerts = append(out.Alerts, alert)
 		}
 	}
 }

@@ -21,6 +21,7 @@ func (e *Engine) Tick(now int64) Outcome {
 			}
 		}
 	}
+	e.setDomains(out.Alerts)
 	return out
 }
 
@@ -60,7 +61,9 @@ func (s *Series) look(now int64, out *Outcome) {
 		})
 		if happens != rule.Nothing {
 			s.changed = true
-			out.Alerts = append(out.Alerts, s.noDataAlert(i, happens, why, s.end+now-s.arrived))
+			alert := s.noDataAlert(i, happens, why, s.end+now-s.arrived)
+			alert.series, alert.domain = s, &s.levels[i].noDataIn
+			out.Alerts = append(out.Alerts, alert)
 		}
 	}
 }
@@ -83,7 +86,7 @@ func (s *Series) noDataAlert(i int, happens rule.Transition, why rule.Reason, en
 	return Alert{
 		ID:   episode(s.rule.Name, severity, s.attributes, "no_data", s.levels[i].noData.Since),
 		Rule: s.rule.Name, Severity: severity, Resolved: happens == rule.Resolves, Attributes: s.attributes,
-		Start: s.levels[i].noData.Since, End: end, Reason: why,
+		Start: s.levels[i].noData.Since, End: end, Reason: why, FaultDomain: s.levels[i].noDataIn,
 	}
 }
 
@@ -112,6 +115,6 @@ func (s *Series) expiredAlert(i int, why rule.Reason) Alert {
 		ID:   episode(s.rule.Name, severity, s.attributes, "threshold", state.state.Since),
 		Rule: s.rule.Name, Severity: severity, Resolved: true, Attributes: s.attributes,
 		Start: state.state.Since, End: s.end, Value: &state.value, Threshold: &state.threshold,
-		Baseline: state.baseline, Reason: why,
+		Baseline: state.baseline, Reason: why, FaultDomain: state.domain,
 	}
 }

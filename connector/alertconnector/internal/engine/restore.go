@@ -143,7 +143,7 @@ func (e *Engine) restoreSeries(number int, piece []byte, found *Restored) (reviv
 func (s *Series) restoreLevels(saved *savedSeries, found *Restored) {
 	gone := Series{rule: &Rule{Name: s.rule.Name}, attributes: s.attributes, end: s.end}
 	for _, l := range saved.Levels {
-		restored := level{state: l.State, noData: l.NoData, value: l.Value, threshold: l.Threshold, baseline: l.Baseline}
+		restored := level{state: l.State, noData: l.NoData, value: l.Value, threshold: l.Threshold, baseline: l.Baseline, domain: l.Domain, noDataIn: l.NoDataIn}
 		i := slices.IndexFunc(s.rule.Levels, func(of rule.Level) bool { return of.Severity == l.Severity })
 		if i >= 0 {
 			s.levels[i] = restored

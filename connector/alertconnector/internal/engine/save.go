@@ -58,6 +58,8 @@ type savedLevel struct {
 	Value     float64     `json:"value"`
 	Threshold float64     `json:"threshold"`
 	Baseline  *float64    `json:"baseline,omitempty"`
+	Domain    string      `json:"domain,omitempty"`
+	NoDataIn  string      `json:"no_data_domain,omitempty"`
 }
 
 // savedDay is the piece of a day of a series.
@@ -172,7 +174,7 @@ func (s *Series) piece(closed span) savedSeries {
 		l := &s.levels[i]
 		piece.Levels = append(piece.Levels, savedLevel{
 			Severity: s.rule.Levels[i].Severity, State: l.state, NoData: l.noData,
-			Value: l.value, Threshold: l.threshold, Baseline: l.baseline,
+			Value: l.value, Threshold: l.threshold, Baseline: l.baseline, Domain: l.domain, NoDataIn: l.noDataIn,
 		})
 	}
 	return piece

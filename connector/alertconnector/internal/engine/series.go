@@ -31,6 +31,8 @@ type Series struct {
 type level struct {
 	state     rule.State
 	noData    rule.NoData
+	domain    string  // fault domain of the latest firing
+	noDataIn  string  // the same of no_data
 	value     float64 // of the latest evaluated window
 	threshold float64
 	baseline  *float64
@@ -78,6 +80,15 @@ func (s *Series) resetRuns() {
 	for i := range s.levels {
 		s.levels[i].state.Run, s.levels[i].state.Clear = 0, 0
 	}
+}
+
+func (s *Series) noDataFiring() bool {
+	for i := range s.levels {
+		if s.levels[i].noData.Firing {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Series) firing() bool {

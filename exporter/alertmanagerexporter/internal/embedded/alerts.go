@@ -56,7 +56,7 @@ func openAlerts(memory provider.Alerts, o *Options) (*alerts, error) {
 		return nil, err
 	}
 	if damaged != "" {
-		o.Logger.Error("State file is damaged; its whole records are in use, the damaged file is kept", "path", path, "kept", damaged, "records", len(records))
+		o.Logger.Error("State file is damaged; its complete records are in use, the damaged file is kept", "path", path, "kept", damaged, "records", len(records))
 	}
 	for _, content := range records {
 		var r record

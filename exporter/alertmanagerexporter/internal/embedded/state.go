@@ -75,7 +75,7 @@ func openNotificationLog(o *Options) (*notificationLog, error) {
 		discarded(o.Logger, path, err)
 	}
 	l := &notificationLog{log: log}
-	if l.journal, err = journal.Create(path, whole(log.MarshalBinary)); err != nil {
+	if l.journal, err = journal.Create(path, snapshotOf(log.MarshalBinary)); err != nil {
 		return nil, err
 	}
 	log.SetBroadcast(func(entry []byte) { l.journal.Append(bytes.Clone(entry)) })
@@ -110,7 +110,7 @@ func openSilences(o *Options) (*silences, error) {
 		discarded(o.Logger, path, err)
 	}
 	s := &silences{Silences: all}
-	if s.journal, err = journal.Create(path, whole(all.MarshalBinary)); err != nil {
+	if s.journal, err = journal.Create(path, snapshotOf(all.MarshalBinary)); err != nil {
 		return nil, err
 	}
 	all.SetBroadcast(func(entry []byte) { s.journal.Append(bytes.Clone(entry)) })
@@ -128,7 +128,7 @@ func readState(path string, logger *slog.Logger) ([]byte, error) {
 		return nil, err
 	}
 	if damaged != "" {
-		logger.Error("State file is damaged; its whole records are in use, the damaged file is kept", "path", path, "kept", damaged, "records", len(records))
+		logger.Error("State file is damaged; its complete records are in use, the damaged file is kept", "path", path, "kept", damaged, "records", len(records))
 	}
 	return bytes.Join(records, nil), nil
 }
@@ -137,8 +137,8 @@ func discarded(logger *slog.Logger, path string, err error) {
 	logger.Error("State file cannot be decoded and is discarded", "path", path, "err", err)
 }
 
-// whole is a journal's snapshot of one record.
-func whole(marshal func() ([]byte, error)) journal.Snapshot {
+// snapshotOf returns a journal's snapshot of one record.
+func snapshotOf(marshal func() ([]byte, error)) journal.Snapshot {
 	return func() ([][]byte, error) {
 		content, err := marshal()
 		if err != nil || len(content) == 0 {

@@ -26,7 +26,7 @@ type Indices struct{ Events, Windows string }
 // left out and counted.
 //
 // The identifier of a document is a hash of what it says, so that a request that is sent again creates nothing twice.
-// Records of a batch that say the same, which are two events, are told apart by their number.
+// Equal records of a batch, which are two events, are distinguished by their number.
 func Request(logs plog.Logs, to Indices) (body []byte, documents, invalid int) {
 	var out bytes.Buffer
 	seen := map[string]int{}

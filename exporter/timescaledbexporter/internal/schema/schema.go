@@ -61,7 +61,7 @@ func Policies(o Options) string {
 	return text.String()
 }
 
-// Print is the whole schema for an administrator. In plain PostgreSQL it has a partition for all rows, since the
+// Print is the complete schema for an administrator. In plain PostgreSQL it has a partition for all rows, since the
 // exporter creates no others where create_schema is false.
 func Print(o Options) string {
 	var text strings.Builder

@@ -47,7 +47,7 @@ func readMeta(file io.ReaderAt) (meta, error) {
 		}
 		return first, nil
 	}
-	for size := int64(1 << 10); size <= 1<<16; size <<= 1 { // the first cannot tell where the second is
+	for size := int64(1 << 10); size <= 1<<16; size <<= 1 { // the first does not contain the place of the second
 		if second, err := metaAt(file, size); err == nil && int64(second.pageSize) == size {
 			return second, nil
 		}

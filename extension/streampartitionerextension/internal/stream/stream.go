@@ -1,9 +1,8 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package stream finds out which stream a message is of. It reads the resources'
-// attributes out of OTLP's encoding and steps over all the rest, so that a message
-// need not be decoded to be placed.
+// Package stream returns the stream of a message. It reads the resources' attributes from
+// OTLP's encoding and skips all the rest, so that a message need not be decoded.
 package stream
 
 import (
@@ -28,7 +27,7 @@ const (
 
 var errNotOTLP = errors.New("is not OTLP in protobuf")
 
-// Key gives the key of the stream that all resources of a message belong to.
+// Key returns the key of the stream that all resources of a message belong to.
 func Key(message []byte) ([]byte, error) {
 	var key []byte
 	err := each(message, resourceLogs, func(logs []byte) error {
@@ -65,7 +64,7 @@ func (n *name) orUnknown() string {
 	return n.text
 }
 
-// note takes a pair of key and value, if it is of interest.
+// note records a pair of key and value, if it is a dimension.
 func note(pair []byte, tenant, region *name) error {
 	var key []byte
 	if err := each(pair, attributeKey, func(text []byte) error { key = text; return nil }); err != nil {

@@ -33,13 +33,13 @@ func message(t testing.TB, resources ...map[string]any) []byte {
 
 func TestKey(t *testing.T) {
 	t.Parallel()
-	whole := message(t, map[string]any{"tenant_id": "acme_corp", "region": "us-east-1"})
+	complete := message(t, map[string]any{"tenant_id": "acme_corp", "region": "us-east-1"})
 	for name, c := range map[string]struct {
 		message []byte
 		key     string
 		err     string
 	}{
-		"a stream": {message: whole, key: "acme_corp/us-east-1"},
+		"a stream": {message: complete, key: "acme_corp/us-east-1"},
 		"whatever else the resource has": {
 			message: message(t, map[string]any{"channel_type": "voice", "region": "us-east-1", "ccaas.platform": "custom", "tenant_id": "acme_corp"}),
 			key:     "acme_corp/us-east-1",
@@ -66,7 +66,7 @@ func TestKey(t *testing.T) {
 		},
 		"nothing":     {err: "holds no resource"},
 		"JSON":        {message: []byte(`{"resourceLogs":[]}`), err: "is not OTLP"},
-		"a cut-off":   {message: whole[:len(whole)-3], err: "is not OTLP"},
+		"a cut-off":   {message: complete[:len(complete)-3], err: "is not OTLP"},
 		"some digits": {message: []byte("0123456789"), err: "is not OTLP"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -150,55 +150,55 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.DriftCorrectedEvents, err = builder.meter.Int64Counter(
 		"otelcol_drift_corrected_events",
-		metric.WithDescription("Events whose time was corrected. [Alpha]"),
+		metric.WithDescription("Number of events whose time was corrected. [Alpha]"),
 		metric.WithUnit("{event}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DriftDriftingStreams, err = builder.meter.Int64ObservableGauge(
 		"otelcol_drift_drifting_streams",
-		metric.WithDescription("Streams whose clock is beyond tolerance. [Alpha]"),
+		metric.WithDescription("Number of streams whose clock is beyond tolerance. [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DriftFlaggedEvents, err = builder.meter.Int64Counter(
 		"otelcol_drift_flagged_events",
-		metric.WithDescription("Events that were flagged because the clock of their stream is misaligned. [Alpha]"),
+		metric.WithDescription("Number of events flagged because the clock of their stream is misaligned. [Alpha]"),
 		metric.WithUnit("{event}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DriftReferenceFailures, err = builder.meter.Int64Counter(
 		"otelcol_drift_reference_failures",
-		metric.WithDescription("Questions to the reference that gave no usable answer. [Alpha]"),
+		metric.WithDescription("Number of queries of the reference without a usable response. [Alpha]"),
 		metric.WithUnit("{query}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DriftReferenceOffset, err = builder.meter.Float64ObservableGauge(
 		"otelcol_drift_reference_offset",
-		metric.WithDescription("How far our clock is ahead of the reference. Absent while that is not known. [Alpha]"),
+		metric.WithDescription("Time by which our clock is ahead of the reference. Absent while unknown. [Alpha]"),
 		metric.WithUnit("ms"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DriftRefusedEvents, err = builder.meter.Int64Counter(
 		"otelcol_drift_refused_events",
-		metric.WithDescription("Events of streams that are not measured because of max_streams. They pass as they are. [Alpha]"),
+		metric.WithDescription("Number of events of streams that are not measured because of max_streams. They pass unchanged. [Alpha]"),
 		metric.WithUnit("{event}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DriftRefusedRecords, err = builder.meter.Int64Counter(
 		"otelcol_drift_refused_records",
-		metric.WithDescription("Clock records that downstream refused for good. [Alpha]"),
+		metric.WithDescription("Number of clock records that downstream refused permanently. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DriftStreams, err = builder.meter.Int64ObservableGauge(
 		"otelcol_drift_streams",
-		metric.WithDescription("Streams that are measured. [Alpha]"),
+		metric.WithDescription("Number of measured streams. [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DriftStreamsLimit, err = builder.meter.Int64ObservableGauge(
 		"otelcol_drift_streams_limit",
-		metric.WithDescription("The most streams that are measured (max_streams). [Alpha]"),
+		metric.WithDescription("Maximum number of measured streams (max_streams). [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)

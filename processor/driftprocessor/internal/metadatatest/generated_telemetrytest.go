@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) processor.Settings {
 func AssertEqualDriftCorrectedEvents(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_drift_corrected_events",
-		Description: "Events whose time was corrected. [Alpha]",
+		Description: "Number of events whose time was corrected. [Alpha]",
 		Unit:        "{event}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualDriftCorrectedEvents(t *testing.T, tt *componenttest.Telemetry, 
 func AssertEqualDriftDriftingStreams(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_drift_drifting_streams",
-		Description: "Streams whose clock is beyond tolerance. [Alpha]",
+		Description: "Number of streams whose clock is beyond tolerance. [Alpha]",
 		Unit:        "{stream}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -54,7 +54,7 @@ func AssertEqualDriftDriftingStreams(t *testing.T, tt *componenttest.Telemetry, 
 func AssertEqualDriftFlaggedEvents(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_drift_flagged_events",
-		Description: "Events that were flagged because the clock of their stream is misaligned. [Alpha]",
+		Description: "Number of events flagged because the clock of their stream is misaligned. [Alpha]",
 		Unit:        "{event}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -70,7 +70,7 @@ func AssertEqualDriftFlaggedEvents(t *testing.T, tt *componenttest.Telemetry, dp
 func AssertEqualDriftReferenceFailures(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_drift_reference_failures",
-		Description: "Questions to the reference that gave no usable answer. [Alpha]",
+		Description: "Number of queries of the reference without a usable response. [Alpha]",
 		Unit:        "{query}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -86,7 +86,7 @@ func AssertEqualDriftReferenceFailures(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualDriftReferenceOffset(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_drift_reference_offset",
-		Description: "How far our clock is ahead of the reference. Absent while that is not known. [Alpha]",
+		Description: "Time by which our clock is ahead of the reference. Absent while unknown. [Alpha]",
 		Unit:        "ms",
 		Data: metricdata.Gauge[float64]{
 			DataPoints: dps,
@@ -100,7 +100,7 @@ func AssertEqualDriftReferenceOffset(t *testing.T, tt *componenttest.Telemetry, 
 func AssertEqualDriftRefusedEvents(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_drift_refused_events",
-		Description: "Events of streams that are not measured because of max_streams. They pass as they are. [Alpha]",
+		Description: "Number of events of streams that are not measured because of max_streams. They pass unchanged. [Alpha]",
 		Unit:        "{event}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -116,7 +116,7 @@ func AssertEqualDriftRefusedEvents(t *testing.T, tt *componenttest.Telemetry, dp
 func AssertEqualDriftRefusedRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_drift_refused_records",
-		Description: "Clock records that downstream refused for good. [Alpha]",
+		Description: "Number of clock records that downstream refused permanently. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -132,7 +132,7 @@ func AssertEqualDriftRefusedRecords(t *testing.T, tt *componenttest.Telemetry, d
 func AssertEqualDriftStreams(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_drift_streams",
-		Description: "Streams that are measured. [Alpha]",
+		Description: "Number of measured streams. [Alpha]",
 		Unit:        "{stream}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -146,7 +146,7 @@ func AssertEqualDriftStreams(t *testing.T, tt *componenttest.Telemetry, dps []me
 func AssertEqualDriftStreamsLimit(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_drift_streams_limit",
-		Description: "The most streams that are measured (max_streams). [Alpha]",
+		Description: "Maximum number of measured streams (max_streams). [Alpha]",
 		Unit:        "{stream}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,

@@ -1,6 +1,26 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Package skew measures how far a platform's clock is from ours, from nothing
+// but the lag of its events: our time of arrival less the platform's time.
+//
+// A lag is the delay on the way, which is never negative and now and then small,
+// less the platform's offset. So the lowest lags show the offset and the others
+// the delay, as in the clock filter of NTP (RFC 5905, section 10). Here there is
+// no request and no answer, only one direction; what stands in their place:
+//
+//   - second: the lowest lag of the events of one second.
+//   - plateau: a lag that most of the latest seconds agree on. A clock stands
+//     still to within 500 ppm of another, a delay that comes and goes or a replay that
+//     catches up does not. No level is believed before it has been a plateau, be
+//     it the first one or, after a step, the next.
+//   - Estimator: the level of one stream: the envelope of its lowest lags, with
+//     an error and a drift rate.
+//   - Episode: whether an offset is beyond a limit, with hysteresis.
+//   - Watch: whose clock is wrong, and for how long it has been ours.
+//
+// The package is pure: time is an argument, the time since any one moment by a
+// clock that does not jump, and nothing here starts a goroutine or takes a lock.
 package skew
 
 import (
@@ -31,7 +51,7 @@ const (
 	// be of the same clock as the others. Further down it is a stray's, unless most
 	// are there.
 	bulk = 5 * time.Second
-	// smoothing is the time constant of the offset that is told.
+	// smoothing is the time constant of the reported offset.
 	smoothing = 4 * time.Second
 	// hold is how long a level is believed without an event that agrees with it.
 	hold = 5 * time.Minute
@@ -56,7 +76,7 @@ type Estimator struct {
 
 	known  bool
 	level  time.Duration // the envelope: the lowest lag that the stream has now
-	agreed time.Duration // when the event was that told it
+	agreed time.Duration // time of the event that it is from
 	jitter time.Duration // how far above the level the lowest lag of a second is, on average
 	inside int           // seconds that agree with the level
 	floor  time.Duration // lags below are strays, unless most are
@@ -68,7 +88,7 @@ type Estimator struct {
 	trip     roundTrip
 }
 
-// NewEstimator makes an Estimator that knows nothing.
+// NewEstimator returns an Estimator without data.
 func NewEstimator() *Estimator {
 	return &Estimator{open: emptySecond(), floor: math.MinInt64}
 }
@@ -87,15 +107,15 @@ func (e *Estimator) Observe(lag time.Duration) {
 }
 
 // RoundTrip adds a round trip on the stream's connection. Half of the shortest
-// is taken for the delay of the fastest events, which otherwise cannot be told from
-// the platform being behind.
+// is taken for the delay of the fastest events, which otherwise cannot be distinguished
+// from a platform that is behind.
 func (e *Estimator) RoundTrip(trip, now time.Duration) { e.trip.add(trip, now) }
 
 // Tick closes the second.
 func (e *Estimator) Tick(now time.Duration) {
 	if e.open.events > 0 {
 		e.close(now)
-		e.look(now)
+		e.update(now)
 	}
 	if e.known && now-e.agreed > hold {
 		*e = Estimator{open: e.open, seconds: e.seconds[:0], floor: math.MinInt64, trip: e.trip}
@@ -106,7 +126,7 @@ func (e *Estimator) Tick(now time.Duration) {
 	e.ticked = now
 }
 
-// Estimate tells the offset, if there is one to tell.
+// Estimate returns the offset, if it is known.
 func (e *Estimator) Estimate(now time.Duration) (Estimate, bool) {
 	ppm, rateKnown := e.rate.ppm()
 	if !e.known || math.Abs(ppm) > mostPPM {
@@ -144,8 +164,8 @@ func (e *Estimator) median() time.Duration {
 	return known[len(known)/2]
 }
 
-// look moves the level to where the seconds say it is.
-func (e *Estimator) look(now time.Duration) {
+// update moves the level to that of the seconds.
+func (e *Estimator) update(now time.Duration) {
 	for i := range scales {
 		recent := scales[i].recent(e.seconds, now)
 		bottom, ok := scales[i].plateau(recent)
@@ -167,7 +187,7 @@ func (e *Estimator) step() time.Duration {
 	return min(max(leastStep, 3*e.jitter), mostStep)
 }
 
-// isStep tells whether a plateau is another level. Below the present one it is: no
+// isStep reports whether a plateau is another level. Below the present one it is: no
 // event arrives before it has left. Above, it may be a delay as well, as long as any
 // of the recent seconds had an event without it.
 func (e *Estimator) isStep(bottom time.Duration, recent []second) bool {
@@ -226,7 +246,7 @@ func (e *Estimator) envelope(now time.Duration) {
 	e.floor = e.level - bulk
 }
 
-// smooth lets the offset that is told follow the level.
+// smooth moves the reported offset towards the level.
 func (e *Estimator) smooth(now time.Duration) {
 	passed := now - e.ticked
 	if passed > 0 {

@@ -24,7 +24,7 @@ func replayed(speed float64) func(time.Duration) time.Duration {
 	}
 }
 
-func TestAReplayIsNoClock(t *testing.T) {
+func TestEstimator_ReplayIsNoClock(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []float64{1, 20, 1000} {
 		for _, speed := range []float64{1.2, 2, 10, 100, 1000} {
@@ -49,7 +49,7 @@ func TestAReplayIsNoClock(t *testing.T) {
 
 // A replay that is hardly faster than the events once were looks like a clock that
 // is behind, until its rate is known.
-func TestASlowReplayIsFoundOut(t *testing.T) {
+func TestEstimator_SlowReplayIsDetected(t *testing.T) {
 	t.Parallel()
 	for _, speed := range []float64{1.01, 1.02, 1.05, 1.1, 1.15, 1.2} {
 		n := network{rate: 20, base: 20 * time.Millisecond, jitter: 10 * time.Millisecond, clock: replayed(speed)}
@@ -63,7 +63,7 @@ func TestASlowReplayIsFoundOut(t *testing.T) {
 	}
 }
 
-func TestALiveStreamThatOnlyReplaysKeepsItsClockForAWhile(t *testing.T) {
+func TestEstimator_ReplayAfterLiveEvents(t *testing.T) {
 	t.Parallel()
 	const quiet = time.Minute
 	n := network{rate: 20, base: 20 * time.Millisecond, jitter: 10 * time.Millisecond, clock: func(at time.Duration) time.Duration {
@@ -86,7 +86,7 @@ func TestALiveStreamThatOnlyReplaysKeepsItsClockForAWhile(t *testing.T) {
 }
 
 // A backlog after an outage is a replay that ends where it began: nothing changes.
-func TestABacklogIsNoStep(t *testing.T) {
+func TestEstimator_BacklogIsNoStep(t *testing.T) {
 	t.Parallel()
 	outage := func(at time.Duration) time.Duration {
 		return stallEvery(2*time.Minute, 30*time.Second)(at + 10*time.Second)
@@ -108,7 +108,7 @@ func TestABacklogIsNoStep(t *testing.T) {
 	})
 }
 
-func TestAFewEventsFromTheFutureMoveNoClock(t *testing.T) {
+func TestEstimator_FewEventsOfTheFuture(t *testing.T) {
 	t.Parallel()
 	strays := map[string]func(*rand.Rand) time.Duration{
 		"one clock an hour ahead": func(*rand.Rand) time.Duration { return -time.Hour },
@@ -143,7 +143,7 @@ func TestAFewEventsFromTheFutureMoveNoClock(t *testing.T) {
 	}
 }
 
-func TestAStepIsToldAtOnceAndWhole(t *testing.T) {
+func TestEstimator_StepIsReportedAtOnceAndCompletely(t *testing.T) {
 	t.Parallel()
 	for _, to := range []time.Duration{time.Hour, -time.Hour, time.Second, -time.Second} {
 		n := network{rate: 20, base: 20 * time.Millisecond, jitter: 10 * time.Millisecond, clock: stepAt(stepIn, 0, to)}
@@ -158,7 +158,7 @@ func TestAStepIsToldAtOnceAndWhole(t *testing.T) {
 }
 
 // A long way is seen as a platform that is behind, unless a round trip tells.
-func TestARoundTripTellsTheLengthOfTheWay(t *testing.T) {
+func TestEstimator_RoundTripGivesTheDelay(t *testing.T) {
 	t.Parallel()
 	offset := func(trip time.Duration) (offset, unsure time.Duration) {
 		n := network{rate: 20, base: 300 * time.Millisecond, jitter: 10 * time.Millisecond, clock: constant(0), trip: trip}
@@ -175,7 +175,7 @@ func TestARoundTripTellsTheLengthOfTheWay(t *testing.T) {
 	assert.GreaterOrEqual(t, unsure, 300*time.Millisecond, "all of the round trip may have been one way")
 }
 
-func TestAShortRoundTripIsForgottenInTheEnd(t *testing.T) {
+func TestEstimator_ShortRoundTripExpires(t *testing.T) {
 	t.Parallel()
 	var trip roundTrip
 	trip.add(-time.Second, 0)
@@ -190,7 +190,7 @@ func TestAShortRoundTripIsForgottenInTheEnd(t *testing.T) {
 	assert.Equal(t, 200*time.Millisecond, trip.shortest())
 }
 
-func TestTheErrorBoundsTheTruth(t *testing.T) {
+func TestEstimator_ErrorBoundsTheOffset(t *testing.T) {
 	t.Parallel()
 	for _, jitter := range []time.Duration{0, 10 * time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond} {
 		within, all := 0, 0
@@ -209,7 +209,7 @@ func TestTheErrorBoundsTheTruth(t *testing.T) {
 	}
 }
 
-func TestTheDriftRate(t *testing.T) {
+func TestEstimator_DriftRate(t *testing.T) {
 	t.Parallel()
 	for _, ppm := range []float64{-200, 0, 50, 200} {
 		n := network{rate: 20, base: 20 * time.Millisecond, jitter: 50 * time.Millisecond, clock: ramp(ppm)}
@@ -226,7 +226,7 @@ func TestTheDriftRate(t *testing.T) {
 	}
 }
 
-func TestAStreamThatFallsSilentIsLessAndLessSureThenUnknown(t *testing.T) {
+func TestEstimator_ErrorGrowsWithoutEvents(t *testing.T) {
 	t.Parallel()
 	e := NewEstimator()
 	now := time.Duration(0)
@@ -249,7 +249,7 @@ func TestAStreamThatFallsSilentIsLessAndLessSureThenUnknown(t *testing.T) {
 	assert.False(t, known)
 }
 
-func TestASlowStreamIsMeasuredByItsLastEvents(t *testing.T) {
+func TestEstimator_SlowStream(t *testing.T) {
 	t.Parallel()
 	e := NewEstimator()
 	for now := time.Second; now <= 2*time.Minute; now += time.Second {

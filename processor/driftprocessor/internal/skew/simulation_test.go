@@ -159,7 +159,7 @@ func troubles() []simulation {
 	}
 }
 
-func TestTheTrueOffsetIsFoundWithinTenSeconds(t *testing.T) {
+func TestEstimator_FindsTheOffsetWithinTenSeconds(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []float64{1, 20, 1000} {
 		for _, clock := range clocks() {

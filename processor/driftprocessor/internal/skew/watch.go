@@ -3,7 +3,9 @@
 
 package skew
 
-import "time"
+import (
+	"time"
+)
 
 // Culprit is whose clock is wrong.
 type Culprit string
@@ -16,9 +18,9 @@ const (
 	Both     Culprit = "both"
 )
 
-// Blame tells whose clock is wrong, given how far the platform is ahead of us and
+// AttributeFault returns whose clock is wrong, given how far the platform is ahead of us and
 // how far we are ahead of the true time.
-func Blame(skew, host, tolerance time.Duration) Culprit {
+func AttributeFault(skew, host, tolerance time.Duration) Culprit {
 	hostWrong := host.Abs() > tolerance
 	platformWrong := (skew + host).Abs() > tolerance
 	switch {
@@ -31,7 +33,7 @@ func Blame(skew, host, tolerance time.Duration) Culprit {
 	}
 }
 
-// Verdict is what a Watch makes of a reading of our own clock.
+// Verdict is the result of a reading of our own clock.
 type Verdict int
 
 // The verdicts.
@@ -76,4 +78,23 @@ func (w *Watch) Read(offset, uncertainty, now time.Duration) Verdict {
 	default:
 		return Misaligned
 	}
+}
+
+// release is the share of a limit below which an episode ends, so that an offset
+// near the limit does not flap.
+const release = 0.8
+
+// Episode reports whether an offset is beyond a limit, with hysteresis.
+type Episode struct {
+	Limit time.Duration
+	On    bool
+}
+
+// Judge updates the episode with the present offset.
+func (e *Episode) Judge(offset time.Duration) {
+	limit := float64(e.Limit)
+	if e.On {
+		limit *= release
+	}
+	e.On = float64(offset.Abs()) > limit
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestBlame(t *testing.T) {
+func TestAttributeFault(t *testing.T) {
 	t.Parallel()
 	const tolerance = 200 * time.Millisecond
 	for _, c := range []struct {
@@ -25,11 +25,11 @@ func TestBlame(t *testing.T) {
 		{"two small errors add up", 300 * time.Millisecond, -150 * time.Millisecond, Both},
 		{"both wrong by the same", 0, time.Hour, Both},
 	} {
-		assert.Equal(t, c.want, Blame(c.skew, c.host, tolerance), c.name)
+		assert.Equal(t, c.want, AttributeFault(c.skew, c.host, tolerance), c.name)
 	}
 }
 
-func TestAnEpisodeDoesNotFlap(t *testing.T) {
+func TestEpisode_DoesNotFlap(t *testing.T) {
 	t.Parallel()
 	e := Episode{Limit: 200 * time.Millisecond}
 	judge := func(offset time.Duration) bool {

@@ -15,16 +15,16 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
-// mark is what is to be done to the events of one resource of a batch.
-type mark struct {
+// annotation is the change to the events of one resource of a batch.
+type annotation struct {
 	resource   int
 	correction time.Duration
 	flag       bool
 }
 
-// measure takes the lags of the events of a batch. It gives the marks to be
-// made, and the number of events whose stream is one too many.
-func (p *driftProcessor) measure(logs plog.Logs) (marks []mark, refused int64) {
+// measure measures the lags of the events of a batch. It returns the annotations to make,
+// and the number of events of streams beyond max_streams.
+func (p *driftProcessor) measure(logs plog.Logs) (annotations []annotation, refused int64) {
 	now, elapsed := pcommon.NewTimestampFromTime(time.Now()), p.now()
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -42,25 +42,25 @@ func (p *driftProcessor) measure(logs plog.Logs) (marks []mark, refused int64) {
 			}
 		}
 		if s.flag || s.correction != 0 {
-			marks = append(marks, mark{i, s.correction, s.flag})
+			annotations = append(annotations, annotation{i, s.correction, s.flag})
 		}
 	}
-	return marks, refused
+	return annotations, refused
 }
 
-// byPlatform is whether the times of a scope's events are by the clock that the skew
+// byPlatform reports whether the times of a scope's events are by the clock that the skew
 // of their stream is measured by.
 func byPlatform(scope plog.ScopeLogs) bool {
 	_, other := scope.Scope().Attributes().Get(wsevent.ClockSource)
 	return !other
 }
 
-// measure takes the lags of records.
+// measure measures the lags of records.
 func (s *stream) measure(records plog.LogRecordSlice, now pcommon.Timestamp, elapsed time.Duration) {
 	for i := range records.Len() {
 		record := records.At(i)
 		if !isEvent(record.EventName()) {
-			s.hear(record, elapsed)
+			s.addRoundTrip(record, elapsed)
 			continue
 		}
 		sent, arrived := record.Timestamp(), record.ObservedTimestamp()
@@ -70,7 +70,7 @@ func (s *stream) measure(records plog.LogRecordSlice, now pcommon.Timestamp, ela
 		if arrived == 0 {
 			arrived = now
 		}
-		if s.correction != 0 { // it may have been corrected, and be offered again
+		if s.correction != 0 { // it may have been corrected, and be retried
 			sent = original(record)
 		}
 		s.estimator.Observe(time.Duration(arrived) - time.Duration(sent))
@@ -78,15 +78,15 @@ func (s *stream) measure(records plog.LogRecordSlice, now pcommon.Timestamp, ela
 	}
 }
 
-// hear takes what a record says about the stream's connection.
-func (s *stream) hear(record plog.LogRecord, elapsed time.Duration) {
+// addRoundTrip measures the round trip that a record about the stream has.
+func (s *stream) addRoundTrip(record plog.LogRecord, elapsed time.Duration) {
 	if trip, ok := wslog.Number(record.Attributes(), wsevent.StreamRoundTrip); ok {
 		s.estimator.RoundTrip(time.Duration(trip*float64(time.Millisecond)), elapsed)
 	}
 }
 
-// isEvent tells the events of the platform, stamped by its clock, from records about
-// the stream, stamped by ours.
+// isEvent reports whether a record is an event of the platform, stamped by its clock, and
+// not a record about the stream, stamped by ours.
 func isEvent(name string) bool {
 	switch name {
 	case wsevent.MessageSend, wsevent.MessageReceive, wsevent.ConnectionOpen, wsevent.ConnectionClose:
@@ -104,15 +104,15 @@ func original(record plog.LogRecord) pcommon.Timestamp {
 	return record.Timestamp()
 }
 
-// mark corrects and flags events. Logs that are not ours to change are copied.
-func (p *driftProcessor) mark(ctx context.Context, logs plog.Logs, marks []mark) plog.Logs {
+// annotate corrects and flags events. Logs that must not be changed are copied.
+func (p *driftProcessor) annotate(ctx context.Context, logs plog.Logs, annotations []annotation) plog.Logs {
 	if !p.Capabilities().MutatesData {
 		copied := plog.NewLogs()
 		logs.CopyTo(copied)
 		logs = copied
 	}
 	var flagged, corrected int64
-	for _, m := range marks {
+	for _, m := range annotations {
 		for record := range events(logs.ResourceLogs().At(m.resource), byPlatform) {
 			if m.flag {
 				record.Attributes().PutBool(wsevent.ClockMisaligned, true)
@@ -129,7 +129,7 @@ func (p *driftProcessor) mark(ctx context.Context, logs plog.Logs, marks []mark)
 }
 
 // correct shifts the time of an event, unless that was done before: a batch that was
-// refused is offered again as it was left.
+// refused is retried as it was left.
 func correct(record plog.LogRecord, by time.Duration) bool {
 	at := int64(record.Timestamp())
 	if at <= max(0, int64(by)) { // no time, or one that cannot be put right

@@ -1,0 +1,130 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/rule"
+)
+
+// domainRules fire above 0.5: drops, gaps (incomplete windows below 1), and skew.
+func domainRules() []*Rule {
+	of := func(name, metric string, limit rule.Limit) *Rule {
+		return &Rule{
+			Name: name, Metric: metric, MaxSeries: 100, Expire: 24 * hour,
+			Levels: []rule.Level{{Severity: "warning", Threshold: limit, For: 1, ClearFor: 1, Repeat: 4 * hour}},
+		}
+	}
+	return []*Rule{
+		of("drops", "ws.drop_rate", rule.Limit{Kind: rule.Above, Value: 0.5}),
+		of("gap", "ws.window.complete", rule.Limit{Kind: rule.Below, Value: 1}),
+		of("skew", "ws.clock.skew", rule.Limit{Kind: rule.Outside, Value: 200}),
+	}
+}
+
+// domainWindow is a window of a tenant; faults are letters: d drops, g a gap, s skew.
+func domainWindow(tenant, region, faults string, end int64) Window {
+	w := Window{
+		Attributes: Attributes{{"channel_type", "voice"}, {"region", region}, {"tenant_id", tenant}},
+		Start:      end - 10*second, End: end,
+		Values: []Value{{Metric: "ws.drop_rate"}, {Metric: "ws.window.complete", Value: 1}, {Metric: "ws.clock.skew"}},
+	}
+	for _, fault := range faults {
+		switch fault {
+		case 'd':
+			w.Values[0].Value = 1
+		case 'g':
+			w.Values[1].Value = 0
+		case 's':
+			w.Values[2].Value = 300
+		}
+	}
+	return w
+}
+
+// The fault domain does not depend on the order of the windows in a batch.
+func TestFaultDomain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		faults map[string]string // "tenant region" -> faults
+		want   map[string]string // "rule tenant region" -> domain
+	}{
+		"one tenant": {
+			map[string]string{"a eu": "d", "b eu": "", "c us": ""},
+			map[string]string{"drops a eu": DomainTenant},
+		},
+		"all tenants of a region": {
+			map[string]string{"a eu": "d", "b eu": "d", "a us": "", "b us": ""},
+			map[string]string{"drops a eu": DomainPlatform, "drops b eu": DomainPlatform},
+		},
+		"the only tenant of its region": {
+			map[string]string{"a eu": "d", "b us": ""},
+			map[string]string{"drops a eu": DomainTenant},
+		},
+		"a gap of the stream": {
+			map[string]string{"a eu": "dg", "b eu": ""},
+			map[string]string{"drops a eu": DomainHere, "gap a eu": DomainHere},
+		},
+		"a gap of another stream": {
+			map[string]string{"a eu": "d", "b eu": "g"},
+			map[string]string{"drops a eu": DomainTenant, "gap b eu": DomainHere},
+		},
+		"skew of one stream": {
+			map[string]string{"a eu": "s", "b eu": ""},
+			map[string]string{"skew a eu": DomainPlatform},
+		},
+		"skew of all streams": {
+			map[string]string{"a eu": "s", "b us": "sd"},
+			map[string]string{"skew a eu": DomainHere, "skew b us": DomainHere, "drops b us": DomainHere},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for order := range 4 {
+				e := New(domainRules())
+				batch := func(end int64, faulty bool) []Window {
+					var windows []Window
+					for key, faults := range c.faults {
+						var tenant, region string
+						_, err := fmt.Sscan(key, &tenant, &region)
+						require.NoError(t, err)
+						if !faulty {
+							faults = ""
+						}
+						windows = append(windows, domainWindow(tenant, region, faults, end))
+					}
+					if order%2 == 1 {
+						slices.Reverse(windows)
+					}
+					return windows
+				}
+				e.Observe(batch(epoch, false), epoch)
+				require.Equal(t, c.want, domainsOf(t, e.Observe(batch(epoch+9*second, true), epoch), false))
+				disk := store{}
+				disk.apply(e)
+				restarted := New(domainRules())
+				_, err := restarted.Restore(disk.get)
+				require.NoError(t, err)
+				assert.Equal(t, c.want, domainsOf(t, restarted.Observe(batch(epoch+18*second, false), epoch), true), "resolved have that of their firing")
+			}
+		})
+	}
+}
+
+func domainsOf(t *testing.T, out Outcome, resolved bool) map[string]string {
+	t.Helper()
+	domains := map[string]string{}
+	for _, a := range out.Alerts {
+		assert.Equal(t, resolved, a.Resolved)
+		labels := a.Attributes.Map()
+		domains[a.Rule+" "+labels["tenant_id"]+" "+labels["region"]] = a.FaultDomain
+	}
+	return domains
+}
