@@ -14,15 +14,15 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/apirequest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/page"
-	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/question"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/requestbody"
 )
 
 // request is a question as the source is asked. Nothing of the viewer's own request
 // goes along: the answer is for all of them.
-func request(ctx context.Context, q question.Question) *http.Request {
+func request(ctx context.Context, q apirequest.Request) *http.Request {
 	r, _ := http.NewRequestWithContext(ctx, http.MethodGet, "/", nil) // it is well formed
 	r.URL.Path = "/api/v1" + q.Path
 	r.URL.RawQuery = q.Values.Encode()
@@ -105,7 +105,7 @@ func (r *recorder) answer() cache.Answer {
 
 // send gives an answer to a viewer, decompressed if need be. A viewer who reads slowly holds
 // its answer meanwhile; those who hold the most are cut off when there is too much of that.
-func (v *viewers) send(w http.ResponseWriter, r *http.Request, answer cache.Answer) {
+func (v *queryHandler) send(w http.ResponseWriter, r *http.Request, answer cache.Answer) {
 	claim := v.sending.Claim(func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0)) }) // writing fails now
 	defer claim.Release()
 	if err := claim.Grow(len(answer.Body)); err != nil {

@@ -22,7 +22,7 @@ func BenchmarkViewer(b *testing.B) {
 	config := createDefaultConfig().(*Config)
 	config.Window.Size = time.Hour // no next moment
 	config.Window.Offset = 0
-	v := newViewers(config, &source{}, func() int64 { return 0 }, telemetry)
+	v := newQueryHandler(config, &source{}, func() int64 { return 0 }, telemetry)
 	defer v.close()
 	request := httptest.NewRequest(http.MethodGet,
 		"/api/v1/query_range?query=sum+by+(region)+(ws_active_connections{tenant_id%3D~\"acme_corp|globex\"})&start=1700000000&end=1700003600&step=9", nil)

@@ -34,7 +34,7 @@ type dashboard struct {
 	receivers receivers
 	health    *health
 	store     *store.Store // nil with an outside Prometheus
-	viewer    *viewers
+	queries   *queryHandler
 	server    *http.Server
 	stop      context.CancelFunc
 	done      sync.WaitGroup
@@ -58,7 +58,7 @@ func (d *dashboard) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
-	d.viewer = newViewers(d.config, source, d.writes, d.telemetry)
+	d.queries = newQueryHandler(d.config, source, d.writes, d.telemetry)
 	if err := d.observe(); err != nil {
 		return errors.Join(err, d.Shutdown(ctx))
 	}
@@ -103,8 +103,8 @@ func (d *dashboard) openSource(ctx context.Context) (http.Handler, error) {
 		QueryMaxSamples:  d.config.Query.MaxSamples,
 		Version:          d.set.BuildInfo.Version,
 		Logger:           d.slog(),
-		Appended:         d.stored,
-		Refused:          d.refused,
+		Accepted:         d.stored,
+		Rejected:         d.rejected,
 		Status:           d.health.setStore,
 	})
 	if err != nil {
@@ -139,8 +139,8 @@ const shutdownTimeout = 3 * time.Second
 func (d *dashboard) Shutdown(ctx context.Context) error {
 	var errs []error
 	d.stop()
-	if d.viewer != nil {
-		d.viewer.close() // nobody waits for answers any more
+	if d.queries != nil {
+		d.queries.close() // nobody waits for answers any more
 	}
 	if d.server != nil {
 		ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)

@@ -12,8 +12,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/apirequest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
-	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/question"
 )
 
 // geometry asks how long windows are and how far apart, by the metrics that windows have of
@@ -28,19 +28,19 @@ const maxWindow = time.Hour
 
 // schedule is when windows end. Until windows with metrics of their own geometry have come, it is
 // what the configuration says.
-func (v *viewers) schedule() cache.Schedule { return *v.learned.Load() }
+func (v *queryHandler) schedule() cache.Schedule { return *v.learned.Load() }
 
 // learn brings the schedule up to date. Without an answer it stays as it is.
-func (v *viewers) learn() {
+func (v *queryHandler) learn() {
 	moment, _ := v.schedule().Moment(time.Now())
 	if v.asked.Swap(moment.UnixNano()) == moment.UnixNano() {
 		return // it was asked since then
 	}
-	ctx, cancel := context.WithTimeout(v.ctx, v.patience())
+	ctx, cancel := context.WithTimeout(v.ctx, v.readyTimeout())
 	defer cancel()
-	r := request(ctx, question.Question{Path: "/query", Values: url.Values{"query": {geometry}}})
+	r := request(ctx, apirequest.Request{Path: "/query", Values: url.Values{"query": {geometry}}})
 	r.Header.Del("Accept-Encoding")
-	answer := v.work(ctx, func() cache.Answer { return v.consult(r, maxWhole) })
+	answer := v.work(ctx, func() cache.Answer { return v.query(r, maxReadyAnswer) })
 	size, step := geometryOf(answer)
 	if known := v.schedule(); step > 0 && step <= size && size <= maxWindow && (known.Size != size || known.Step != step) {
 		v.learned.Store(&cache.Schedule{Size: size, Step: step, Offset: known.Offset})

@@ -28,8 +28,8 @@ var readable = []string{
 func (d *dashboard) routes() http.Handler {
 	mux := http.NewServeMux()
 	for _, path := range readable {
-		mux.Handle("GET /api/v1"+path, d.viewer)
-		mux.Handle("POST /api/v1"+path, d.viewer)
+		mux.Handle("GET /api/v1"+path, d.queries)
+		mux.Handle("POST /api/v1"+path, d.queries)
 	}
 	if d.store != nil {
 		// Writes have a limiter of their own, so that queries do not delay them.
@@ -112,9 +112,9 @@ type description struct {
 // describe answers what a page asks before all else. One that polls just when a window
 // closes asks to wait until it can be shown.
 func (d *dashboard) describe(w http.ResponseWriter, r *http.Request) {
-	d.viewer.learn() //nolint:contextcheck // what it learns is for all viewers
-	window := d.viewer.schedule()
-	newest := d.viewer.newestWhole(r.Context(), r.URL.Query().Has("wait"))
+	d.queries.learn() //nolint:contextcheck // what it learns is for all viewers
+	window := d.queries.schedule()
+	newest := d.queries.newestReady(r.Context(), r.URL.Query().Has("wait"))
 	source := "embedded"
 	if d.store == nil {
 		source = "prometheus"

@@ -22,7 +22,7 @@ func (d *dashboard) observe() error {
 		}
 	}
 	t := d.telemetry
-	err := t.RegisterDashboardCacheBytesCallback(gauge(func() int64 { return int64(d.viewer.size()) }))
+	err := t.RegisterDashboardCacheBytesCallback(gauge(func() int64 { return int64(d.queries.size()) }))
 	if d.store == nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (d *dashboard) observe() error {
 	)
 }
 
-func (d *dashboard) refused(ctx context.Context, reason store.Reason, samples int) {
+func (d *dashboard) rejected(ctx context.Context, reason store.Reason, samples int) {
 	d.telemetry.DashboardRefusedSamples.Add(ctx, int64(samples),
 		metric.WithAttributes(attribute.String("reason", string(reason))))
 }

@@ -5,12 +5,12 @@ package cache
 
 import "container/list"
 
-// Epoch is what an answer is good for: a poll's moment, how many writes there had been,
+// Version is what an answer is good for: a poll's moment, how many writes there had been,
 // and whether the window of that moment was whole.
-type Epoch struct {
+type Version struct {
 	Moment int64 // unix ns
 	Writes int64
-	Whole  bool
+	Ready  bool
 }
 
 // Answer is what a query was answered with.
@@ -33,9 +33,9 @@ type Answers struct {
 }
 
 type entry struct {
-	key    string
-	epoch  Epoch
-	answer Answer
+	key     string
+	version Version
+	answer  Answer
 }
 
 // NewAnswers keeps up to limit bytes.
@@ -43,13 +43,13 @@ func NewAnswers(limit int) *Answers {
 	return &Answers{limit: limit, byKey: map[string]*list.Element{}, recent: list.New()}
 }
 
-// Get finds an answer that was given in the same epoch.
-func (a *Answers) Get(key string, epoch Epoch) (Answer, bool) {
+// Get finds an answer that was given in the same version.
+func (a *Answers) Get(key string, version Version) (Answer, bool) {
 	element, found := a.byKey[key]
 	if !found {
 		return Answer{}, false
 	}
-	if e := element.Value.(*entry); e.epoch != epoch {
+	if e := element.Value.(*entry); e.version != version {
 		a.remove(element)
 		return Answer{}, false
 	}
@@ -58,11 +58,11 @@ func (a *Answers) Get(key string, epoch Epoch) (Answer, bool) {
 }
 
 // Put keeps an answer, unless it would take most of the room there is.
-func (a *Answers) Put(key string, epoch Epoch, answer Answer) {
+func (a *Answers) Put(key string, version Version, answer Answer) {
 	if element, found := a.byKey[key]; found {
 		a.remove(element)
 	}
-	e := &entry{key: key, epoch: epoch, answer: answer}
+	e := &entry{key: key, version: version, answer: answer}
 	if e.size() > a.limit/2 {
 		return
 	}

@@ -59,7 +59,7 @@ func seconds(t *testing.T, text string) time.Time {
 
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	one, two := Epoch{Moment: 1}, Epoch{Moment: 2}
+	one, two := Version{Moment: 1}, Version{Moment: 2}
 	a := NewAnswers(10_000)
 	a.Put("k", one, Answer{Status: 200, Body: []byte("first")})
 	got, found := a.Get("k", one)
@@ -71,7 +71,7 @@ func TestAnswers(t *testing.T) {
 	assert.Zero(t, a.Size(), "it does not keep what it will not give")
 
 	a.Put("k", two, Answer{Body: []byte("second")})
-	_, found = a.Get("k", Epoch{Moment: 2, Writes: 5})
+	_, found = a.Get("k", Version{Moment: 2, Writes: 5})
 	assert.False(t, found, "there is newer data")
 
 	a.Put("huge", two, Answer{Body: make([]byte, 9_000)})
@@ -86,15 +86,15 @@ func TestAnswersAreBounded(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	const limit = 50_000
 	a := NewAnswers(limit)
-	epoch := Epoch{}
+	version := Version{}
 	for i := range 20_000 {
 		key := strconv.Itoa(random.IntN(300))
 		if random.IntN(100) == 0 {
-			epoch.Moment++
+			version.Moment++
 		}
-		if _, found := a.Get(key, epoch); !found {
-			a.Put(key, epoch, Answer{Body: make([]byte, random.IntN(3_000))})
-			if _, found := a.Get(key, epoch); !found {
+		if _, found := a.Get(key, version); !found {
+			a.Put(key, version, Answer{Body: make([]byte, random.IntN(3_000))})
+			if _, found := a.Get(key, version); !found {
 				t.Fatalf("%d: what was put last is not there", i)
 			}
 		}

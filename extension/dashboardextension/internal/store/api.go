@@ -54,7 +54,7 @@ func newAPI(s *Store) http.Handler {
 	hostname, _ := os.Hostname()
 	configuration := config.DefaultConfig
 	database := database{s}
-	none := nothing{target: newTarget(&s.metadata)}
+	none := noopRetriever{target: newTarget(&s.metadata)}
 	v1 := api.NewAPI(
 		engine,
 		database,
@@ -143,9 +143,9 @@ func (database) Delete(context.Context, int64, int64, ...*labels.Matcher) error 
 
 func (database) Snapshot(string, bool) error { return errReadOnly }
 
-// nothing is what a store has of all that a server has: no targets, no rules, no
+// noopRetriever is what a store has of all that a server has: no targets, no rules, no
 // Alertmanagers. One target stands for the metrics whose types are known.
-type nothing struct{ target *scrape.Target }
+type noopRetriever struct{ target *scrape.Target }
 
 func newTarget(metadata scrape.MetricMetadataStore) *scrape.Target {
 	target := scrape.NewTarget(labels.EmptyLabels(), &config.ScrapeConfig{}, nil, nil)
@@ -153,22 +153,22 @@ func newTarget(metadata scrape.MetricMetadataStore) *scrape.Target {
 	return target
 }
 
-func (nothing) ScrapePools() []string { return nil }
+func (noopRetriever) ScrapePools() []string { return nil }
 
-func (n nothing) TargetsActive() map[string][]*scrape.Target {
+func (n noopRetriever) TargetsActive() map[string][]*scrape.Target {
 	return map[string][]*scrape.Target{"": {n.target}}
 }
 
-func (nothing) TargetsDropped() map[string][]*scrape.Target { return nil }
+func (noopRetriever) TargetsDropped() map[string][]*scrape.Target { return nil }
 
-func (nothing) TargetsDroppedCounts() map[string]int { return nil }
+func (noopRetriever) TargetsDroppedCounts() map[string]int { return nil }
 
-func (nothing) ScrapePoolConfig(string) (*config.ScrapeConfig, error) { return nil, errReadOnly }
+func (noopRetriever) ScrapePoolConfig(string) (*config.ScrapeConfig, error) { return nil, errReadOnly }
 
-func (nothing) Alertmanagers() []*url.URL { return nil }
+func (noopRetriever) Alertmanagers() []*url.URL { return nil }
 
-func (nothing) DroppedAlertmanagers() []*url.URL { return nil }
+func (noopRetriever) DroppedAlertmanagers() []*url.URL { return nil }
 
-func (nothing) RuleGroups() []*rules.Group { return nil }
+func (noopRetriever) RuleGroups() []*rules.Group { return nil }
 
-func (nothing) AlertingRules() []*rules.AlertingRule { return nil }
+func (noopRetriever) AlertingRules() []*rules.AlertingRule { return nil }

@@ -66,22 +66,22 @@ func (seriesLimit) PostDeletion(map[chunks.HeadSeriesRef]labels.Labels) {}
 
 // tally is what became of the samples of one request.
 type tally struct {
-	appended int
-	refused  map[Reason]int
-	example  string // a refused series, for who has to look for it
+	accepted int
+	rejected map[Reason]int
+	example  string // a rejected series, for who has to look for it
 }
 
-func (t *tally) refuse(reason Reason, series string) {
-	if t.refused == nil {
-		t.refused = map[Reason]int{}
+func (t *tally) reject(reason Reason, series string) {
+	if t.rejected == nil {
+		t.rejected = map[Reason]int{}
 		t.example = series
 	}
-	t.refused[reason]++
+	t.rejected[reason]++
 }
 
-// tolerant is an appender that counts what it cannot take, and goes on. Only when the
+// countingAppender is an appender that counts what it cannot take, and goes on. Only when the
 // database itself fails does it give an error.
-type tolerant struct {
+type countingAppender struct {
 	storage.AppenderV2
 	metadata *families
 	latest   int64 // what is later is from the future
@@ -91,8 +91,8 @@ type tolerant struct {
 	failed   error // why nothing of it can be stored
 }
 
-func (s *Store) appender(ctx context.Context, t *tally) *tolerant {
-	return &tolerant{
+func (s *Store) appender(ctx context.Context, t *tally) *countingAppender {
+	return &countingAppender{
 		AppenderV2: s.db.AppenderV2(ctx),
 		metadata:   &s.metadata,
 		latest:     time.Now().Add(maxAhead).UnixMilli(),
@@ -101,7 +101,7 @@ func (s *Store) appender(ctx context.Context, t *tally) *tolerant {
 	}
 }
 
-func (a *tolerant) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64,
+func (a *countingAppender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64,
 	h *histogram.Histogram, fh *histogram.FloatHistogram, options storage.AppendV2Options,
 ) (storage.SeriesRef, error) {
 	if a.seen++; a.seen > maxSamples {
@@ -114,10 +114,10 @@ func (a *tolerant) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 	}
 	switch {
 	case t > a.latest:
-		a.tally.refuse(Future, ls.String())
+		a.tally.reject(Future, ls.String())
 		return 0, nil
 	case ls.ByteSize() > maxLabelBytes:
-		a.tally.refuse(LabelSize, ls.Get(model.MetricNameLabel))
+		a.tally.reject(LabelSize, ls.Get(model.MetricNameLabel))
 		return 0, nil
 	}
 	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, options)
@@ -128,10 +128,10 @@ func (a *tolerant) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 			a.failed = err
 			return 0, err
 		}
-		a.tally.refuse(reason, ls.String())
+		a.tally.reject(reason, ls.String())
 		return 0, nil
 	}
-	a.tally.appended++
+	a.tally.accepted++
 	a.metadata.note(options)
 	return ref, nil
 }

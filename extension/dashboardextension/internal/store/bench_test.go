@@ -55,7 +55,7 @@ func benchmarkWriteOTLP(b *testing.B, sets int) {
 		s.WriteOTLP(recorder, request, body)
 		require.Equal(b, http.StatusOK, recorder.Code)
 	}
-	require.Empty(b, s.refused)
+	require.Empty(b, s.rejected)
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*sets*metrics), "ns/sample")

@@ -18,7 +18,7 @@ import (
 
 // write stores what add appends, all of it or, with an error, none. Once it has
 // returned without an error, the samples survive the end of this process.
-func (s *Store) write(ctx context.Context, add func(context.Context, *tolerant) error) (*tally, error) {
+func (s *Store) write(ctx context.Context, add func(context.Context, *countingAppender) error) (*tally, error) {
 	if err := s.writable(); err != nil {
 		return nil, err
 	}
@@ -42,9 +42,9 @@ func (s *Store) write(ctx context.Context, add func(context.Context, *tolerant) 
 		return nil, err
 	}
 	s.writes.Add(1)
-	s.options.Appended(ctx, t.appended)
-	for reason, n := range t.refused {
-		s.options.Refused(ctx, reason, n)
+	s.options.Accepted(ctx, t.accepted)
+	for reason, n := range t.rejected {
+		s.options.Rejected(ctx, reason, n)
 	}
 	return t, nil
 }
@@ -64,21 +64,21 @@ func (s *Store) writable() error {
 	return nil
 }
 
-func (t *tally) refusals() (n int) {
-	for _, count := range t.refused {
+func (t *tally) rejections() (n int) {
+	for _, count := range t.rejected {
 		n += count
 	}
 	return n
 }
 
-// String says what was refused, and names one.
+// String says what was rejected, and names one.
 func (t *tally) String() string {
 	var reasons []string
-	for _, reason := range slices.Sorted(maps.Keys(t.refused)) {
-		reasons = append(reasons, fmt.Sprintf("%s: %d", reason, t.refused[reason]))
+	for _, reason := range slices.Sorted(maps.Keys(t.rejected)) {
+		reasons = append(reasons, fmt.Sprintf("%s: %d", reason, t.rejected[reason]))
 	}
 	return fmt.Sprintf("%d of %d samples are not stored (%s), such as %s; the others are",
-		t.refusals(), t.refusals()+t.appended, strings.Join(reasons, ", "), t.example)
+		t.rejections(), t.rejections()+t.accepted, strings.Join(reasons, ", "), t.example)
 }
 
 // notStored says why nothing of a request was stored.

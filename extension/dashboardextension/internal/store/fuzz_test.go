@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever is pushed, it is taken or refused by a status of the client's, and the
+// Whatever is pushed, it is taken or rejected by a status of the client's, and the
 // store goes on.
 func FuzzWrites(f *testing.F) {
 	f.Add([]byte(`{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"a","gauge":{"dataPoints":[{"timeUnixNano":"1","asDouble":1}]}}]}]}]}`), "application/json", false)

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/question"
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/apirequest"
 )
 
 const (
@@ -38,7 +38,7 @@ func (b bounded) Select(ctx context.Context, sorted bool, hints *storage.SelectH
 		left:       int64(b.maxSamples) / min(steps, maxRoom),
 		steps:      int(steps),
 		maxSamples: b.maxSamples,
-		grown:      question.GrownOf(ctx),
+		grown:      apirequest.GrownOf(ctx),
 	}
 }
 
@@ -47,7 +47,7 @@ type boundedSet struct {
 	left       int64
 	steps      int // that the query evaluates
 	maxSamples int
-	grown      *question.Grown
+	grown      *apirequest.Grown
 	err        error
 }
 

@@ -39,9 +39,9 @@ type Options struct {
 	Version          string // what the API says of itself
 
 	Logger *slog.Logger
-	// Appended and Refused are told what became of samples.
-	Appended func(ctx context.Context, samples int)
-	Refused  func(ctx context.Context, reason Reason, samples int)
+	// Accepted and Rejected are told what became of samples.
+	Accepted func(ctx context.Context, samples int)
+	Rejected func(ctx context.Context, reason Reason, samples int)
 	// Status is told of trouble that came, and, with nil, that it has gone.
 	Status func(error)
 }
@@ -84,7 +84,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 		return nil, errors.Join(err, s.lock.Release())
 	}
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Open's caller
-	s.done.Go(func() { s.mend(ctx) })
+	s.done.Go(func() { s.recoverLoop(ctx) })
 	return s, nil
 }
 

@@ -30,15 +30,15 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 
-	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/question"
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/apirequest"
 )
 
 // fixture is a store, and what it has told.
 type fixture struct {
 	*Store
 	mutex    sync.Mutex
-	appended int
-	refused  map[Reason]int
+	accepted int
+	rejected map[Reason]int
 	statuses []error
 	log      bytes.Buffer
 }
@@ -64,7 +64,7 @@ func open(t *testing.T, directory string, change ...func(*Options)) *fixture {
 }
 
 func tryOpen(directory string, change ...func(*Options)) (*fixture, error) {
-	f := &fixture{refused: map[Reason]int{}}
+	f := &fixture{rejected: map[Reason]int{}}
 	options := Options{
 		Directory:        directory,
 		Retention:        90 * 24 * time.Hour,
@@ -73,15 +73,15 @@ func tryOpen(directory string, change ...func(*Options)) (*fixture, error) {
 		QueryTimeout:     time.Minute,
 		QueryMaxSamples:  1_000_000,
 		Version:          "test",
-		Appended: func(_ context.Context, n int) {
+		Accepted: func(_ context.Context, n int) {
 			f.mutex.Lock()
 			defer f.mutex.Unlock()
-			f.appended += n
+			f.accepted += n
 		},
-		Refused: func(_ context.Context, reason Reason, n int) {
+		Rejected: func(_ context.Context, reason Reason, n int) {
 			f.mutex.Lock()
 			defer f.mutex.Unlock()
-			f.refused[reason] += n
+			f.rejected[reason] += n
 		},
 		Status: func(err error) {
 			f.mutex.Lock()
@@ -186,7 +186,7 @@ func TestWriteAndQuery(t *testing.T) {
 	assert.EqualValues(t, 2, f.Writes(), "what was computed before is old")
 	assert.Equal(t, 2, f.Series())
 	assert.Positive(t, f.Size())
-	assert.Equal(t, 2, f.appended)
+	assert.Equal(t, 2, f.accepted)
 
 	for path, want := range map[string]string{
 		"/labels":              `"region"`,
@@ -228,7 +228,7 @@ func TestTheGoodGoesOn(t *testing.T) {
 
 	n, message := rejected(t, f.otlp(t, m))
 	assert.EqualValues(t, 5, n)
-	assert.Equal(t, map[Reason]int{Future: 1, TooOld: 1, Duplicate: 1, LabelSize: 1, Unsupported: 1}, f.refused)
+	assert.Equal(t, map[Reason]int{Future: 1, TooOld: 1, Duplicate: 1, LabelSize: 1, Unsupported: 1}, f.rejected)
 	assert.Contains(t, message, "5 of 7 samples are not stored (duplicate: 1, future: 1, label_size: 1, too_old: 1, unsupported: 1)")
 	assert.ElementsMatch(t, []string{"known=1", "good=4"}, f.query(t, "a", now))
 	assert.Equal(t, []string{"known=9"}, f.query(t, "a", now.Add(-30*time.Minute)))
@@ -239,13 +239,13 @@ func TestTheGoodGoesOn(t *testing.T) {
 	}
 	gauge(m, "a", now.Add(time.Second), 5, "known")
 	n, message = rejected(t, f.otlp(t, m))
-	assert.Equal(t, f.refused[SeriesLimit], int(n), message)
+	assert.Equal(t, f.rejected[SeriesLimit], int(n), message)
 	assert.Positive(t, n)
 	assert.LessOrEqual(t, f.Series(), 5)
 	assert.Contains(t, f.query(t, "a", now.Add(time.Second)), "known=5")
 }
 
-// A batch that is sent again, since its answer was lost, is stored once and refused never.
+// A batch that is sent again, since its answer was lost, is stored once and rejected never.
 func TestSentAgain(t *testing.T) {
 	t.Parallel()
 	f := open(t, t.TempDir())
@@ -347,7 +347,7 @@ func TestTimesFarApart(t *testing.T) {
 	f.store(t, "a", time.Now(), 1, "eu")
 }
 
-// A second process is refused, and told which directory it was.
+// A second process is rejected, and told which directory it was.
 func TestOneProcess(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
@@ -417,7 +417,7 @@ func TestCloseWhileAWriteIsUnderWay(t *testing.T) {
 			Samples: []prompb.Sample{{Value: 1, Timestamp: time.Now().UnixMilli()}},
 		}}
 	}
-	_, err = f.write(t.Context(), func(_ context.Context, app *tolerant) error {
+	_, err = f.write(t.Context(), func(_ context.Context, app *countingAppender) error {
 		require.NoError(t, appendRemote(app, series("a")))
 		require.ErrorContains(t, f.closeWithin(time.Millisecond), "0 queries and 1 writes did not end")
 		return appendRemote(app, series("b"))
@@ -582,7 +582,7 @@ func TestNotOpenedAfresh(t *testing.T) {
 	logFolder := filepath.Join(f.options.Directory, "wal")
 	require.NoError(t, os.Rename(logFolder, logFolder+".away"))
 	require.NoError(t, os.WriteFile(logFolder, nil, 0o600))
-	require.Error(t, f.mendOnce())
+	require.Error(t, f.recoverOnce())
 	require.Error(t, f.Health())
 	m := pmetric.NewMetrics()
 	gauge(m, "a", now.Add(time.Second), 2, "eu")
@@ -593,7 +593,7 @@ func TestNotOpenedAfresh(t *testing.T) {
 
 	require.NoError(t, os.Remove(logFolder))
 	require.NoError(t, os.Rename(logFolder+".away", logFolder))
-	require.NoError(t, f.mendOnce())
+	require.NoError(t, f.recoverOnce())
 	assert.Equal(t, []string{"eu=1"}, f.query(t, "a", now))
 }
 
@@ -616,7 +616,7 @@ func TestDiskFull(t *testing.T) {
 	require.ErrorIs(t, f.reopen(), syscall.ENOSPC)
 
 	f.options.MinFreeBytes = 0
-	require.NoError(t, f.mendOnce())
+	require.NoError(t, f.recoverOnce())
 	require.NoError(t, f.Health())
 	require.Len(t, f.statuses, 2)
 	require.NoError(t, f.statuses[1])
@@ -642,13 +642,13 @@ func TestLogWriteFailed(t *testing.T) {
 	m := pmetric.NewMetrics()
 	gauge(m, "a", now.Add(time.Second), 2, "eu")
 	assert.Equal(t, http.StatusServiceUnavailable, f.otlp(t, m).Code)
-	require.NoError(t, f.mendOnce())
+	require.NoError(t, f.recoverOnce())
 	f.store(t, "a", now.Add(2*time.Second), 3, "eu")
 	again := open(t, f.killed(t))
 	assert.Equal(t, []string{"eu=2"}, again.query(t, "count_over_time(a[1m])", now.Add(2*time.Second)))
 }
 
-// Queries that would take too much are refused by the engine, and the store goes on.
+// Queries that would take too much are rejected by the engine, and the store goes on.
 func TestQueryLimits(t *testing.T) {
 	t.Parallel()
 	f := open(t, t.TempDir(), func(o *Options) { o.QueryMaxSamples = 50 })
@@ -700,9 +700,9 @@ func TestLabelsThatGrow(t *testing.T) {
 	ask := func(operands, uses int) (int, string) {
 		one := `label_replace(a, "b", "` + strings.Repeat("$1", uses) + `", "region", "(.*)")`
 		values := url.Values{"query": {"count(" + one + strings.Repeat(" or "+one, operands-1) + ")"}, "time": {strconv.FormatInt(now.Unix(), 10)}}
-		q, err := question.New("/query", values)
+		q, err := apirequest.New("/query", values)
 		require.NoError(t, err)
-		require.NoError(t, q.CheckExpression(question.Limits{Range: time.Hour}))
+		require.NoError(t, q.CheckExpression(apirequest.Limits{Range: time.Hour}))
 		recorder := httptest.NewRecorder()
 		r := httptest.NewRequest(http.MethodGet, "/api/v1/query?"+values.Encode(), nil)
 		f.Query().ServeHTTP(recorder, r.WithContext(q.Growth.NewContext(t.Context())))
@@ -734,9 +734,9 @@ func TestCountValuesOverManySteps(t *testing.T) {
 			"query": {`count_values by (region) ("v", a)`}, "step": {step},
 			"start": {strconv.FormatInt(now.Unix(), 10)}, "end": {strconv.FormatInt(now.Unix()+1200, 10)},
 		}
-		q, err := question.New("/query_range", values)
+		q, err := apirequest.New("/query_range", values)
 		require.NoError(t, err)
-		require.NoError(t, q.CheckExpression(question.Limits{Range: time.Hour}))
+		require.NoError(t, q.CheckExpression(apirequest.Limits{Range: time.Hour}))
 		recorder := httptest.NewRecorder()
 		r := httptest.NewRequest(http.MethodGet, "/api/v1/query_range?"+values.Encode(), nil)
 		f.Query().ServeHTTP(recorder, r.WithContext(q.Growth.NewContext(t.Context())))

@@ -28,13 +28,13 @@ import (
 // WriteOTLP takes metrics by OTLP over HTTP, with the body of the request decompressed.
 // What cannot be stored is reported as a partial success; the rest is stored.
 func (s *Store) WriteOTLP(w http.ResponseWriter, r *http.Request, body []byte) {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // none is refused with the others that are none of ours
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // none is rejected with the others that are none of ours
 	request, err := decodeOTLP(kind, body)
 	if err != nil {
 		badRequest(w, err)
 		return
 	}
-	t, err := s.write(r.Context(), func(ctx context.Context, app *tolerant) error {
+	t, err := s.write(r.Context(), func(ctx context.Context, app *countingAppender) error {
 		return appendOTLP(ctx, app, request.Metrics())
 	})
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *Store) WriteOTLP(w http.ResponseWriter, r *http.Request, body []byte) {
 		return
 	}
 	answer := pmetricotlp.NewExportResponse()
-	if n := t.refusals(); n > 0 {
+	if n := t.rejections(); n > 0 {
 		answer.PartialSuccess().SetRejectedDataPoints(int64(n))
 		answer.PartialSuccess().SetErrorMessage(t.String())
 	}
@@ -87,7 +87,7 @@ func decodeOTLP(kind string, body []byte) (pmetricotlp.ExportRequest, error) {
 
 // appendOTLP gives metrics the names that Prometheus gives them. Metrics of a kind
 // that it does not know are counted, and the others go on.
-func appendOTLP(ctx context.Context, app *tolerant, metrics pmetric.Metrics) error {
+func appendOTLP(ctx context.Context, app *countingAppender, metrics pmetric.Metrics) error {
 	_, err := converter.NewPrometheusConverter(app).FromMetrics(ctx, metrics, converter.Settings{
 		AddMetricSuffixes:                    true,
 		LabelNameUnderscoreSanitization:      true,
@@ -97,7 +97,7 @@ func appendOTLP(ctx context.Context, app *tolerant, metrics pmetric.Metrics) err
 		return err
 	}
 	for _, e := range leaves(err) {
-		app.tally.refuse(Unsupported, e.Error())
+		app.tally.reject(Unsupported, e.Error())
 	}
 	return nil
 }
@@ -134,24 +134,24 @@ func (s *Store) WriteRemote(w http.ResponseWriter, r *http.Request, body []byte)
 		badRequest(w, fmt.Errorf("not a prometheus.WriteRequest: %w", err))
 		return
 	}
-	t, err := s.write(r.Context(), func(_ context.Context, app *tolerant) error { return appendRemote(app, request.Timeseries) })
+	t, err := s.write(r.Context(), func(_ context.Context, app *countingAppender) error { return appendRemote(app, request.Timeseries) })
 	switch {
 	case err != nil:
 		notStored(w, err)
-	case t.refusals() > 0:
+	case t.rejections() > 0:
 		http.Error(w, t.String(), http.StatusBadRequest)
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
 }
 
-func appendRemote(app *tolerant, series []prompb.TimeSeries) error {
+func appendRemote(app *countingAppender, series []prompb.TimeSeries) error {
 	builder := labels.NewScratchBuilder(0)
 	for _, one := range series {
 		ls := one.ToLabels(&builder, nil)
 		if !ls.Has(model.MetricNameLabel) || !ls.IsValid(model.UTF8Validation) {
 			for range len(one.Samples) + len(one.Histograms) {
-				app.tally.refuse(Invalid, ls.String())
+				app.tally.reject(Invalid, ls.String())
 			}
 			continue
 		}

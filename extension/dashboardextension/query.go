@@ -18,9 +18,9 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/apirequest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/metadata"
-	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/question"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/requestbody"
 )
 
@@ -41,16 +41,16 @@ const (
 // maxSyntax bounds the expressions of a request. They are far above what dashboards ask,
 // with 2,000 tenants selected by name; and what they let through is parsed and compiled
 // within a tenth of a second.
-var maxSyntax = question.Syntax{Depth: 64, Tokens: 4096, Strings: 256, Regexp: 32 << 10}
+var maxSyntax = apirequest.Syntax{Depth: 64, Tokens: 4096, Strings: 256, Regexp: 32 << 10}
 
-// viewers answers what is asked of the query API: what is the same is asked once of
+// queryHandler answers what is asked of the query API: what is the same is asked once of
 // the source, however many viewers there are.
-type viewers struct {
+type queryHandler struct {
 	source    http.Handler
 	writes    func() int64 // that the source has taken; 0 when it does not tell
 	learned   atomic.Pointer[cache.Schedule]
 	asked     atomic.Int64 // the moment at which learn asked last, unix ns
-	limits    question.Limits
+	limits    apirequest.Limits
 	timeout   time.Duration
 	limiter   *requestbody.Limiter
 	heavy     *requestbody.Limiter // of expensive queries, which leave a slot of the other limiter to cheap ones
@@ -59,19 +59,19 @@ type viewers struct {
 	telemetry *metadata.TelemetryBuilder
 	flight    singleflight.Group
 
-	mutex   sync.Mutex
-	answers *cache.Answers
-	verdict verdict
+	mutex     sync.Mutex
+	answers   *cache.Answers
+	readiness readiness
 
 	stop context.CancelFunc // ends what is under way
 	ctx  context.Context    //nolint:containedctx // answers are for several viewers, and outlive the one who asked first
 }
 
-func newViewers(c *Config, source http.Handler, writes func() int64, telemetry *metadata.TelemetryBuilder) *viewers {
-	v := &viewers{
+func newQueryHandler(c *Config, source http.Handler, writes func() int64, telemetry *metadata.TelemetryBuilder) *queryHandler {
+	v := &queryHandler{
 		source: source,
 		writes: writes,
-		limits: question.Limits{
+		limits: apirequest.Limits{
 			Points: maxPoints, Range: c.Query.MaxRange, Steps: maxSteps, Names: maxNames, QueryBytes: maxQueryBytes, Syntax: maxSyntax,
 		},
 		timeout:   c.Query.Timeout,
@@ -87,10 +87,10 @@ func newViewers(c *Config, source http.Handler, writes func() int64, telemetry *
 	return v
 }
 
-func (v *viewers) close() { v.stop() }
+func (v *queryHandler) close() { v.stop() }
 
 // ServeHTTP answers one viewer.
-func (v *viewers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (v *queryHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	endpoint := endpointOf(r.Pattern)
 	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
 	answer := v.answer(r, endpoint)
@@ -99,14 +99,14 @@ func (v *viewers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.send(w, r, answer)
 }
 
-func (v *viewers) answer(r *http.Request, endpoint string) cache.Answer {
+func (v *queryHandler) answer(r *http.Request, endpoint string) cache.Answer {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" {
 		return refusal(http.StatusUnsupportedMediaType, "bad_data", fmt.Errorf("a form is not taken compressed (%s)", encoding))
 	}
 	if err := parseForm(r); err != nil {
 		return refusal(http.StatusBadRequest, "bad_data", err)
 	}
-	q, err := question.New(strings.TrimPrefix(r.URL.Path, "/api/v1"), r.Form)
+	q, err := apirequest.New(strings.TrimPrefix(r.URL.Path, "/api/v1"), r.Form)
 	if err == nil {
 		err = q.Check(v.limits, time.Now())
 	}
@@ -145,7 +145,7 @@ func parseForm(r *http.Request) error {
 }
 
 // ask asks the source, and keeps the answer for the viewers to come.
-func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
+func (v *queryHandler) ask(q apirequest.Request, key, endpoint string) cache.Answer {
 	ctx, cancel := context.WithTimeout(v.ctx, v.timeout)
 	defer cancel()
 	if answer, found := v.get(key); found { // it was asked for just before
@@ -157,13 +157,13 @@ func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 		}
 		defer v.heavy.Release()
 	}
-	epoch := v.epoch() // before the question, so that what comes meanwhile makes the answer old
+	version := v.version() // before the question, so that what comes meanwhile makes the answer old
 	answer := v.work(ctx, func() cache.Answer {
 		if err := q.CheckExpression(v.limits); err != nil {
 			return refusal(http.StatusBadRequest, "bad_data", err)
 		}
 		began := time.Now()
-		answer := v.consult(request(q.Growth.NewContext(ctx), q), maxAnswer)
+		answer := v.query(request(q.Growth.NewContext(ctx), q), maxAnswer)
 		v.telemetry.DashboardQueryDuration.Record(ctx, time.Since(began).Seconds(),
 			metric.WithAttributes(attribute.String("endpoint", endpoint)))
 		return answer
@@ -171,13 +171,13 @@ func (v *viewers) ask(q question.Question, key, endpoint string) cache.Answer {
 	if answer.Status < http.StatusInternalServerError && answer.Status != http.StatusTooManyRequests {
 		v.mutex.Lock()
 		defer v.mutex.Unlock()
-		v.answers.Put(key, epoch, answer)
+		v.answers.Put(key, version, answer)
 	}
 	return answer
 }
 
 // isHeavy is whether a request can take long. Those that cannot have a slot that no heavy one takes.
-func isHeavy(q question.Question) bool {
+func isHeavy(q apirequest.Request) bool {
 	return q.Work >= heavyWork || q.Regexp >= heavyRegexp || !strings.HasPrefix(q.Path, "/query")
 }
 
@@ -185,7 +185,7 @@ func isHeavy(q question.Question) bool {
 // be interrupted: when the time is over the viewers get an error, and what still runs keeps
 // its place in the gate until it ends, so that there is never more of it than
 // query.max_concurrent. Shutdown does not wait for it.
-func (v *viewers) work(ctx context.Context, compute func() cache.Answer) cache.Answer {
+func (v *queryHandler) work(ctx context.Context, compute func() cache.Answer) cache.Answer {
 	if err := v.limiter.Acquire(ctx); err != nil {
 		return refusal(http.StatusServiceUnavailable, "unavailable", err)
 	}
@@ -213,8 +213,8 @@ func recovered(compute func() cache.Answer) (answer cache.Answer) {
 	return compute()
 }
 
-// consult asks the source.
-func (v *viewers) consult(r *http.Request, limit int) cache.Answer {
+// query asks the source.
+func (v *queryHandler) query(r *http.Request, limit int) cache.Answer {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	claim := v.receiving.Claim(cancel)
@@ -224,24 +224,24 @@ func (v *viewers) consult(r *http.Request, limit int) cache.Answer {
 	return recorder.answer()
 }
 
-func (v *viewers) get(key string) (cache.Answer, bool) {
-	epoch := v.epoch()
+func (v *queryHandler) get(key string) (cache.Answer, bool) {
+	version := v.version()
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
-	return v.answers.Get(key, epoch)
+	return v.answers.Get(key, version)
 }
 
-func (v *viewers) epoch() cache.Epoch {
+func (v *queryHandler) version() cache.Version {
 	moment, windowEnd := v.schedule().Moment(time.Now())
 	known := v.known()
-	return cache.Epoch{
+	return cache.Version{
 		Moment: moment.UnixNano(),
 		Writes: v.writes(),
-		Whole:  known.whole && known.windowEnd.Equal(windowEnd),
+		Ready:  known.ready && known.windowEnd.Equal(windowEnd),
 	}
 }
 
-func (v *viewers) size() int {
+func (v *queryHandler) size() int {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
 	return v.answers.Size()

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// mendInterval is how often a store that failed is tried again.
-const mendInterval = 5 * time.Second
+// recoverInterval is how often a store that failed is tried again.
+const recoverInterval = 5 * time.Second
 
 // failure is why the store takes no samples; nothing while it does.
 type failure struct{ cause atomic.Pointer[error] }
@@ -37,10 +37,10 @@ func (s *Store) fail(err error) {
 	}
 }
 
-// mend opens the database afresh, until it is told to stop, whenever the store has failed
+// recoverLoop opens the database afresh, until it is told to stop, whenever the store has failed
 // or a block has shown itself to be damaged.
-func (s *Store) mend(ctx context.Context) {
-	ticker := time.NewTicker(mendInterval)
+func (s *Store) recoverLoop(ctx context.Context) {
+	ticker := time.NewTicker(recoverInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -51,13 +51,13 @@ func (s *Store) mend(ctx context.Context) {
 		if s.failure.get() == nil && s.damaged.none() {
 			continue
 		}
-		if err := s.mendOnce(); err != nil {
+		if err := s.recoverOnce(); err != nil {
 			s.options.Logger.Debug("The store still takes no samples", "error", err)
 		}
 	}
 }
 
-func (s *Store) mendOnce() error {
+func (s *Store) recoverOnce() error {
 	if err := s.reopen(); err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package question
+package apirequest
 
 import (
 	"fmt"
@@ -18,7 +18,7 @@ const defaultStep = time.Minute
 // that it writes. The engine makes room for all steps before it looks at its limits, so
 // [360d:1ms] would take all the memory there is; and it does not count bytes of labels. It
 // parses the expression, which takes time: Check comes before. Growth is known after it.
-func (q *Question) CheckExpression(limits Limits) error {
+func (q *Request) CheckExpression(limits Limits) error {
 	if !strings.HasPrefix(q.Path, "/query") {
 		return nil
 	}

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package question
+package apirequest
 
 import (
 	"context"

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package question
+package apirequest
 
 import (
 	"net/url"
@@ -15,7 +15,7 @@ import (
 
 var limits = Limits{Points: 11_000, Steps: 100_000, Range: 366 * 24 * time.Hour, Names: 40_000, QueryBytes: 1_000, Syntax: syntaxLimits}
 
-func ask(t *testing.T, path, form string) Question {
+func ask(t *testing.T, path, form string) Request {
 	t.Helper()
 	values, err := url.ParseQuery(form)
 	require.NoError(t, err)

@@ -33,11 +33,11 @@ func (c *closing) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 
 // shows says which window is told, the newest that has ended or the one before, and how
 // long it took to say so.
-func (v *viewers) shows(t *testing.T, wait bool) (newest bool, took time.Duration) {
+func (v *queryHandler) shows(t *testing.T, wait bool) (newest bool, took time.Duration) {
 	t.Helper()
 	_, end := v.schedule().Moment(time.Now())
 	began := time.Now()
-	told := v.newestWhole(t.Context(), wait)
+	told := v.newestReady(t.Context(), wait)
 	if !told.Equal(end) {
 		assert.Equal(t, end.Add(-v.schedule().Step), told)
 	}
@@ -60,7 +60,7 @@ func TestNewestWindowIsShownWhenItIsWhole(t *testing.T) {
 			time.Sleep(350 * time.Millisecond)
 			c.lacking.Store(0)
 		}()
-		before := v.epoch()
+		before := v.version()
 		var viewing sync.WaitGroup
 		for range 100 {
 			viewing.Go(func() {
@@ -71,7 +71,7 @@ func TestNewestWindowIsShownWhenItIsWhole(t *testing.T) {
 		}
 		viewing.Wait()
 		assert.EqualValues(t, 6, c.asked.Load(), "once for all of them, and for the one before")
-		assert.NotEqual(t, before, v.epoch(), "what was answered before has a part of it")
+		assert.NotEqual(t, before, v.version(), "what was answered before has a part of it")
 		c.lacking.Store(1)
 		newest, took = v.shows(t, true)
 		assert.True(t, newest, "it stays so")

@@ -14,33 +14,33 @@ import (
 
 	"github.com/prometheus/common/model"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/apirequest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
-	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/question"
 )
 
-// A window is whole when it is there of every stream that had connections in the one
+// A window is ready when it is there of every stream that had connections in the one
 // before, and so are the states of its alerts. Streams close their windows one after
 // the other, the quiet ones last; a sum over those that have would look like a fall.
 
-// glance is how often is looked whether a window is whole.
+// glance is how often is looked whether a window is ready.
 const glance = 100 * time.Millisecond
 
-// maxWhole is more than an answer to that takes, in bytes.
-const maxWhole = 64 << 10
+// maxReadyAnswer is more than an answer to that takes, in bytes.
+const maxReadyAnswer = 64 << 10
 
-// verdict is whether a window is whole, once that does not change any more.
-type verdict struct {
+// readiness is whether a window is ready, once that does not change any more.
+type readiness struct {
 	windowEnd time.Time
-	whole     bool
+	ready     bool
 }
 
-// newestWhole is the end of the newest window that can be shown: the one that has
-// ended last, or the one before. With wait it is given some time to become whole.
-func (v *viewers) newestWhole(ctx context.Context, wait bool) time.Time {
+// newestReady is the end of the newest window that can be shown: the one that has
+// ended last, or the one before. With wait it is given some time to become ready.
+func (v *queryHandler) newestReady(ctx context.Context, wait bool) time.Time {
 	moment, windowEnd := v.schedule().Moment(time.Now())
 	before := windowEnd.Add(-v.schedule().Step)
-	flight := v.flight.DoChan(fmt.Sprint("whole ", windowEnd.UnixNano(), wait), func() (any, error) { //nolint:contextcheck // who asked first may leave
-		return v.becomesWhole(windowEnd, moment.Add(v.patience()), wait), nil
+	flight := v.flight.DoChan(fmt.Sprint("ready ", windowEnd.UnixNano(), wait), func() (any, error) { //nolint:contextcheck // who asked first may leave
+		return v.becomesReady(windowEnd, moment.Add(v.readyTimeout()), wait), nil
 	})
 	select {
 	case result := <-flight:
@@ -53,25 +53,25 @@ func (v *viewers) newestWhole(ctx context.Context, wait bool) time.Time {
 	}
 }
 
-// patience is how long after the moment to poll a window may still become whole: a
+// readyTimeout is how long after the moment to poll a window may still become ready: a
 // little more than it takes the windows of quiet streams, by default.
-func (v *viewers) patience() time.Duration { return v.schedule().Step / 4 }
+func (v *queryHandler) readyTimeout() time.Duration { return v.schedule().Step / 4 }
 
-func (v *viewers) becomesWhole(windowEnd, deadline time.Time, wait bool) bool {
+func (v *queryHandler) becomesReady(windowEnd, deadline time.Time, wait bool) bool {
 	if known := v.known(); known.windowEnd.Equal(windowEnd) {
-		return known.whole
+		return known.ready
 	}
 	for {
-		whole, err := v.isWhole(windowEnd)
+		ready, err := v.isReady(windowEnd)
 		if err != nil { // the page's own questions will tell
 			return false
 		}
-		final := whole || !time.Now().Before(deadline)
+		final := ready || !time.Now().Before(deadline)
 		if final {
-			v.settle(verdict{windowEnd, whole}) // all viewers of this window see the same
+			v.settle(readiness{windowEnd, ready}) // all viewers of this window see the same
 		}
 		if final || !wait {
-			return whole
+			return ready
 		}
 		select {
 		case <-v.ctx.Done():
@@ -80,16 +80,16 @@ func (v *viewers) becomesWhole(windowEnd, deadline time.Time, wait bool) bool {
 	}
 }
 
-func (v *viewers) known() verdict {
+func (v *queryHandler) known() readiness {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
-	return v.verdict
+	return v.readiness
 }
 
-func (v *viewers) settle(found verdict) {
+func (v *queryHandler) settle(found readiness) {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
-	v.verdict = found
+	v.readiness = found
 }
 
 // missing counts what the window before had, and the one that is asked about has not.
@@ -99,16 +99,16 @@ const missing = `
 	(count(max by (rule, severity, region, tenant_id, channel_type) (last_over_time(ws_alert_firing[STEP] offset STEP))
 		unless max by (rule, severity, region, tenant_id, channel_type) (last_over_time(ws_alert_firing[STEP]))) or vector(0))`
 
-// isWhole asks the source.
-func (v *viewers) isWhole(windowEnd time.Time) (bool, error) {
-	ctx, cancel := context.WithTimeout(v.ctx, v.patience())
+// isReady asks the source.
+func (v *queryHandler) isReady(windowEnd time.Time) (bool, error) {
+	ctx, cancel := context.WithTimeout(v.ctx, v.readyTimeout())
 	defer cancel()
-	r := request(ctx, question.Question{Path: "/query", Values: url.Values{
+	r := request(ctx, apirequest.Request{Path: "/query", Values: url.Values{
 		"query": {strings.ReplaceAll(missing, "STEP", model.Duration(v.schedule().Step).String())},
 		"time":  {windowEnd.UTC().Format(time.RFC3339Nano)},
 	}})
 	r.Header.Del("Accept-Encoding")
-	n, err := number(v.work(ctx, func() cache.Answer { return v.consult(r, maxWhole) }))
+	n, err := number(v.work(ctx, func() cache.Answer { return v.query(r, maxReadyAnswer) }))
 	return n == 0, err
 }
 

@@ -53,7 +53,7 @@ func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, "%d", n)
 }
 
-func watching(t *testing.T, s *source, change ...func(*Config)) *viewers {
+func watching(t *testing.T, s *source, change ...func(*Config)) *queryHandler {
 	t.Helper()
 	telemetry, err := metadata.NewTelemetryBuilder(componenttest.NewNopTelemetrySettings())
 	require.NoError(t, err)
@@ -61,12 +61,12 @@ func watching(t *testing.T, s *source, change ...func(*Config)) *viewers {
 	for _, c := range change {
 		c(config)
 	}
-	v := newViewers(config, s, s.writes.Load, telemetry)
+	v := newQueryHandler(config, s, s.writes.Load, telemetry)
 	t.Cleanup(v.close)
 	return v
 }
 
-func (v *viewers) view(ctx context.Context, target string) *httptest.ResponseRecorder {
+func (v *queryHandler) view(ctx context.Context, target string) *httptest.ResponseRecorder {
 	recorder := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	r.Pattern = "GET " + r.URL.Path
@@ -75,7 +75,7 @@ func (v *viewers) view(ctx context.Context, target string) *httptest.ResponseRec
 }
 
 // at sleeps until so long after the moment when pages poll next.
-func (v *viewers) at(after time.Duration) {
+func (v *queryHandler) at(after time.Duration) {
 	moment, _ := v.schedule().Moment(time.Now())
 	time.Sleep(time.Until(moment.Add(v.schedule().Step + after)))
 }
@@ -219,7 +219,7 @@ func TestPanicOfTheSource(t *testing.T) {
 	recorder := v.view(t.Context(), "/api/v1/query?query=up")
 	assert.Equal(t, http.StatusInternalServerError, recorder.Code)
 	assert.Contains(t, recorder.Body.String(), "out of bounds")
-	assert.NotZero(t, v.newestWhole(t.Context(), false))
+	assert.NotZero(t, v.newestReady(t.Context(), false))
 }
 
 // Work that cannot be interrupted does not hold up its viewers beyond the time for an answer,

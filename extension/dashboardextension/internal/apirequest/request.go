@@ -1,9 +1,9 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package question reads what is asked of the Prometheus query API: it tells apart
+// Package apirequest reads what is asked of the Prometheus query API: it tells apart
 // what is the same, and refuses what would be too much, before anything is computed.
-package question
+package apirequest
 
 import (
 	"errors"
@@ -18,9 +18,9 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Question is a request to the query API, with its parameters in the one form that
+// Request is a request to the query API, with its parameters in the one form that
 // all ways to write them have in common.
-type Question struct {
+type Request struct {
 	Path   string // below /api/v1, such as /query_range
 	Values url.Values
 	// Work is about how much there is to compute, as far as the text says: the words of the
@@ -51,8 +51,8 @@ var parameters = []string{
 }
 
 // New reads a request.
-func New(path string, form url.Values) (Question, error) {
-	q := Question{Path: path, Values: url.Values{}}
+func New(path string, form url.Values) (Request, error) {
+	q := Request{Path: path, Values: url.Values{}}
 	for _, name := range parameters {
 		values := slices.DeleteFunc(slices.Clone(form[name]), func(v string) bool { return v == "" })
 		if len(values) == 0 {
@@ -78,11 +78,11 @@ func New(path string, form url.Values) (Question, error) {
 }
 
 // Key is the same for questions that have the same answer.
-func (q Question) Key() string { return q.Path + "?" + q.Values.Encode() }
+func (q Request) Key() string { return q.Path + "?" + q.Values.Encode() }
 
 // Check is an error when more is asked for than the limits allow. It is linear in what is
 // asked: it parses no expression and compiles nothing; see CheckExpression for that.
-func (q *Question) Check(limits Limits, now time.Time) error {
+func (q *Request) Check(limits Limits, now time.Time) error {
 	scanner := scanner{limits: limits.Syntax}
 	for _, name := range []string{"query", "match[]"} {
 		for _, text := range q.Values[name] {
@@ -119,7 +119,7 @@ func (q *Question) Check(limits Limits, now time.Time) error {
 }
 
 // points is how many points a series of a range query has.
-func (q Question) points() int {
+func (q Request) points() int {
 	step, err := strconv.ParseFloat(q.Values.Get("step"), 64)
 	if err != nil || step <= 0 {
 		return 0
@@ -127,7 +127,7 @@ func (q Question) points() int {
 	return int(q.time("end").Sub(q.time("start")).Seconds() / step)
 }
 
-func (q Question) checkRange(limits Limits) error {
+func (q Request) checkRange(limits Limits) error {
 	start, end := q.time("start"), q.time("end")
 	step, err := strconv.ParseFloat(q.Values.Get("step"), 64)
 	if start.IsZero() || end.IsZero() || err != nil || step <= 0 {
@@ -146,7 +146,7 @@ func (q Question) checkRange(limits Limits) error {
 }
 
 // Bound limits how many names, values or series are asked for.
-func (q Question) Bound(limits Limits) {
+func (q Request) Bound(limits Limits) {
 	if q.Path != "/series" && !strings.HasPrefix(q.Path, "/label") {
 		return
 	}
@@ -155,7 +155,7 @@ func (q Question) Bound(limits Limits) {
 	}
 }
 
-func (q Question) time(name string) time.Time {
+func (q Request) time(name string) time.Time {
 	seconds, err := strconv.ParseFloat(q.Values.Get(name), 64)
 	if err != nil {
 		return time.Time{}
