@@ -297,7 +297,7 @@ func TestDashboardDiskFillsUp(t *testing.T) {
 	t.Parallel()
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=24m"); err != nil {
-		t.Skipf("a small disk cannot be made here: %v", err)
+		skip(t, "a small disk cannot be mounted (it takes root): %v", err)
 	}
 	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(disk, syscall.MNT_DETACH)) })
 	for name, reserve := range map[string]int{"reserve": 4 << 20, "none": 0} {

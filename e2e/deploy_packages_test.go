@@ -22,7 +22,7 @@ import (
 func TestPackage(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("dpkg-deb"); err != nil {
-		t.Skip("dpkg-deb is not there to look into the package")
+		skip(t, "dpkg-deb, which reads the package, is not installed")
 	}
 	packages, err := filepath.Glob("../build/packages/*_" + runtime.GOARCH + ".deb")
 	require.NoError(t, err)

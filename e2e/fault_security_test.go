@@ -30,7 +30,7 @@ func alone(t *testing.T, environment []string, name string, arguments ...string)
 	t.Helper()
 	script := `ip link set lo up && exec "$0" "$@"`
 	if err := exec.CommandContext(t.Context(), "unshare", "-rn", "sh", "-c", `ip link set lo up`).Run(); err != nil {
-		t.Skipf("this needs a network namespace, which this machine does not give: %v", err)
+		skip(t, "no network namespace can be made: %v", err)
 	}
 	command := exec.CommandContext(context.Background(), "unshare", append([]string{"-rn", "sh", "-c", script, built(t, name)}, arguments...)...)
 	command.Env = append(os.Environ(), environment...)

@@ -90,7 +90,7 @@ func mountAll(data string, disks []fullDisk) string {
 func (q *faultQuickstart) inNamespace(t testing.TB, script string) {
 	t.Helper()
 	if err := exec.Command("unshare", "--mount", "true").Run(); err != nil {
-		t.Skipf("file systems cannot be mounted here (it takes root and unshare): %v", err)
+		skip(t, "file systems cannot be mounted (it takes root and unshare): %v", err)
 	}
 	q.accepted = q.platform.Truth().Sockets.Accepted
 	command := exec.Command("unshare", "--mount", "sh", "-c", script+`exec "$0" "$@"`,

@@ -98,7 +98,7 @@ func startFromSavedState(t *testing.T, change func(directory string)) (q faultQu
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(text, &expected))
 	if time.Now().UnixMilli() < expected.SavedAt {
-		t.Skip("the clock of this machine stands before the time at which the state was saved")
+		skip(t, "the machine's clock is before the time at which the state was saved")
 	}
 	platform := startPlatform(t, func(c *sim.Config) { c.Silent = true })
 	q = prepareFaultQuickstart(t, platform, "kill.yaml")

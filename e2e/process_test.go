@@ -26,6 +26,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// skip skips a test that needs what this machine lacks. Where CI is set a skipped test is a failure, unless
+// ALLOW_SKIP=1 says that the machine cannot be otherwise.
+func skip(t testing.TB, format string, arguments ...any) {
+	t.Helper()
+	if os.Getenv("CI") != "" && os.Getenv("ALLOW_SKIP") != "1" {
+		t.Fatalf(format+"; a test is not skipped in CI without ALLOW_SKIP=1", arguments...)
+	}
+	t.Skipf(format, arguments...)
+}
+
 // patience is how long a test waits for what must come; it never decides how
 // soon something has to.
 const patience = 90 * time.Second
