@@ -85,7 +85,7 @@ func TestReceiverRotatesWithoutLossOrDoubleCount(t *testing.T) {
 	}
 }
 
-func TestReceiverTellsWhatATokenMayDoBeyond(t *testing.T) {
+func TestReceiver_ExcessScopesAreLogged(t *testing.T) {
 	t.Parallel()
 	platform := lively(t, func(c *sim.Config) {
 		c.GrantedScopes = []string{"analytics:realtime:view", "digital:engagement:metrics:read", "admin:everything"}
@@ -93,7 +93,7 @@ func TestReceiverTellsWhatATokenMayDoBeyond(t *testing.T) {
 	w := watch(t, endpoint(platform))
 	require.NoError(t, platform.WaitConnected(t.Context()))
 	eventually(t, func() error {
-		return w.says("The token may do more", "admin:everything", "Use a dedicated OAuth client")
+		return w.says("The token has more scopes than requested", "admin:everything", "use a dedicated OAuth client")
 	})
 
 	strict := watch(t, endpoint(platform)+"oauth2: { client_id: collector, client_secret: "+hushed+", strict_scopes: true }")

@@ -49,6 +49,7 @@ func (r *wsReceiver) newUpstream(ctx context.Context) (*upstream, error) {
 		Tokens:      up.Tokens,
 		Subprotocol: config.Subprotocol,
 		Dialer: &websocket.Dialer{
+			NetDialContext:   r.dial,
 			Proxy:            proxy,
 			TLSClientConfig:  security,
 			HandshakeTimeout: requestTimeout,

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componentstatus"
@@ -81,7 +82,7 @@ func TestConnection_FramesWithoutRecordsAreCounted(t *testing.T) {
 	}
 }
 
-// refuser refuses until it is told otherwise, and keeps what DeliveredTo was.
+// refuser refuses until ok is set, and records DeliveredTo.
 type refuser struct {
 	ok   atomic.Bool
 	lags []time.Duration
@@ -149,38 +150,33 @@ func (i instant) DeliveredTo(time.Time) time.Time { return time.Time(i) }
 
 func TestConnection_UnreadDataIsGap(t *testing.T) {
 	t.Parallel()
-	server := platformFor(t, nil)
-	config := configFor(server.URL())
-	config.Batch.MaxEvents = 1
-	b := newBench(t, config)
-	b.downstream.answer(errRefused)
-	require.NoError(t, b.Start(t.Context(), b.host))
-	waitConnected(t, server)
-	for id := range 5 {
-		require.NoError(t, server.Send(of("globex", id)))
-	}
-	require.Eventually(t, func() bool { return b.downstream.offered() >= 4 }, patience, time.Millisecond)
-	server.CloseSockets(1013, "too slow")
-	blocked := time.Now()
-	time.Sleep(2 * lagForTest)
-	b.downstream.answer(nil)
-	b.downstream.wait(t, wsevent.StreamDisconnected, wsevent.StreamGap)
-	require.NoError(t, b.Shutdown(t.Context()))
-	var gap *taken
-	for _, record := range b.downstream.records() {
-		switch {
-		case record.EventName() == wsevent.StreamGap && gap == nil:
-			gap = &record
-		case record.EventName() == wsevent.StreamDisconnected:
-			require.NotNil(t, gap, "the gap comes first")
+	inMemory(t, func(c *Config, _ *memoryPlatform) { c.Batch.MaxEvents = 1 }, func(t *testing.T, b *bench, p *memoryPlatform, socket *websocket.Conn) {
+		time.Sleep(time.Second)
+		b.downstream.answer(errRefused)
+		blocked := time.Now()
+		for id := range 3 {
+			send(t, socket, of("globex", id))
 		}
-	}
-	assert.LessOrEqual(t, gap.integer(t, wsevent.GapStart), blocked.UnixMilli(), "from when nothing was read")
-	assert.GreaterOrEqual(t, gap.integer(t, wsevent.GapEnd), blocked.Add(lagForTest).UnixMilli())
-	assert.Equal(t, "closed_by_peer", gap.text(wsevent.StreamCause))
+		time.Sleep(10 * time.Second)
+		_ = socket.Close()
+		b.downstream.answer(nil)
+		<-p.sockets
+		time.Sleep(time.Second)
+		var gap *taken
+		for _, record := range b.downstream.records() {
+			switch {
+			case record.EventName() == wsevent.StreamGap && gap == nil:
+				gap = &record
+			case record.EventName() == wsevent.StreamDisconnected:
+				require.NotNil(t, gap, "the gap comes first")
+			}
+		}
+		require.NotNil(t, gap)
+		assert.Equal(t, blocked.UnixMilli(), gap.integer(t, wsevent.GapStart), "since when nothing was read")
+		assert.GreaterOrEqual(t, gap.integer(t, wsevent.GapEnd), blocked.Add(10*time.Second).UnixMilli())
+		assert.Equal(t, "reset", gap.text(wsevent.StreamCause))
+	})
 }
-
-const lagForTest = 150 * time.Millisecond
 
 // sumOf is the sum of a counter without attributes.
 func sumOf(t *testing.T, b *bench, name string) int64 {

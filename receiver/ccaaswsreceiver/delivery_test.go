@@ -74,7 +74,7 @@ func TestDelivery_RefusedBatchIsRetried(t *testing.T) {
 	b := deliver(t, downstream)
 	assert.Equal(t, []int{3, 3, 3, 3}, downstream.sizes)
 	assert.Greater(t, downstream.at[3].Sub(downstream.at[2]), time.Duration(0))
-	assert.Equal(t, 1, b.logs.FilterMessageSnippet("Downstream refuses events").Len(), "told once")
+	assert.Equal(t, 1, b.logs.FilterMessageSnippet("Downstream refuses events").Len(), "logged once")
 	assert.Equal(t, 1, b.logs.FilterMessageSnippet("takes events again").Len())
 }
 

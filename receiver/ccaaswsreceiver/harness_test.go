@@ -33,7 +33,7 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
 
-// downstream keeps what it is given, as a consumer that can be told to refuse.
+// downstream is a consumer that records batches, and refuses on request.
 type downstream struct {
 	mutex   sync.Mutex
 	batches []plog.Logs
@@ -197,8 +197,8 @@ func plainDecode(decoder *jsonevent.Decoder) api.Decode {
 	return func(text []byte, _ time.Time, to jsonevent.Sink) { decoder.Decode(text, to) }
 }
 
-// run starts a receiver for the length of a test, and sees to it that no secret
-// was told.
+// run starts a receiver for the length of a test, and checks that no secret
+// was logged.
 func run(t testing.TB, config *Config) *bench {
 	t.Helper()
 	b := newBench(t, config)
@@ -232,13 +232,6 @@ func waitConnected(t testing.TB, server *sim.Server) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	require.NoError(t, server.WaitConnected(ctx))
-}
-
-func waitAccepted(t testing.TB, server *sim.Server, sockets int64) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	require.NoError(t, server.WaitAccepted(ctx, sockets))
 }
 
 var errRefused = errors.New("downstream is full")

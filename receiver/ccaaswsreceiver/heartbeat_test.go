@@ -4,11 +4,11 @@
 package ccaaswsreceiver
 
 import (
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -25,7 +25,7 @@ func TestHeartbeat_IntervalIsTimeSinceLastRecord(t *testing.T) {
 		a.start(began, func(now time.Time) time.Time { return now }, func(at time.Time, since time.Duration) {
 			signs = append(signs, sign{at.Sub(began), since})
 			if len(signs) == 2 {
-				time.Sleep(35 * time.Second) // the outbox is full
+				time.Sleep(35 * time.Second) // the batch is full
 			}
 		})
 		time.Sleep(61 * time.Second)
@@ -43,55 +43,51 @@ func TestHeartbeat_IntervalIsTimeSinceLastRecord(t *testing.T) {
 
 func TestHeartbeat_EveryStream(t *testing.T) {
 	t.Parallel()
-	server := platformFor(t, nil)
-	config := configFor(server.URL())
-	config.AliveInterval = 100 * time.Millisecond
-	config.Reconnect.InitialInterval, config.Reconnect.MaxInterval = 400*time.Millisecond, 400*time.Millisecond
-	config.Reconnect.RandomizationFactor = 0
-	b := run(t, config)
-	waitConnected(t, server)
-	b.downstream.wait(t, wsevent.StreamAlive) // of the configured stream, before there is any other
-	require.NoError(t, server.Send(of("globex", 1)))
-	require.NoError(t, server.Send(of("initech", 2)))
-	b.downstream.wait(t, wsevent.MessageSend, wsevent.MessageSend)
-	told := func(tenant string) func() bool {
-		return func() bool {
-			return slices.ContainsFunc(b.downstream.records(wsevent.StreamAlive), func(r taken) bool { return r.tenant == tenant })
-		}
-	}
-	require.Eventually(t, told("globex"), patience, time.Millisecond)
-	require.Eventually(t, told("initech"), patience, time.Millisecond)
-	server.Reset()
-	b.downstream.wait(t, wsevent.StreamConnected, wsevent.StreamConnected, wsevent.StreamConnected)
+	inMemory(t, func(c *Config, _ *memoryPlatform) { c.AliveInterval = 10 * time.Second }, func(t *testing.T, b *bench, p *memoryPlatform, socket *websocket.Conn) {
+		time.Sleep(11 * time.Second)
+		alive := b.downstream.records(wsevent.StreamAlive)
+		require.Len(t, alive, 1, "of the configured stream, before the first event")
+		assert.Equal(t, "acme_corp", alive[0].tenant)
+		send(t, socket, of("globex", 1))
+		send(t, socket, of("initech", 2))
+		time.Sleep(30 * time.Second)
+		_ = socket.Close()
+		<-p.sockets
+		time.Sleep(15 * time.Second)
 
-	down := map[string]bool{} // streams
-	for _, record := range b.downstream.records() {
-		switch record.EventName() {
-		case wsevent.StreamDisconnected:
-			down[record.tenant] = true
-		case wsevent.StreamConnected:
-			delete(down, record.tenant)
-			assert.Equal(t, int64(100), record.integer(t, wsevent.AliveInterval))
-		case wsevent.StreamAlive:
-			assert.NotContains(t, down, record.tenant, "a sign of life while no socket is up")
-			assert.GreaterOrEqual(t, record.integer(t, wsevent.AliveInterval), int64(100))
-			assert.Zero(t, record.integer(t, wsevent.StreamConnection))
-			assert.Equal(t, wsevent.Unknown, record.channelType)
-			assert.Equal(t, record.Timestamp(), record.ObservedTimestamp())
+		beats := map[string]int{}
+		down := map[string]bool{} // streams
+		for _, record := range b.downstream.records() {
+			switch record.EventName() {
+			case wsevent.StreamDisconnected:
+				down[record.tenant] = true
+			case wsevent.StreamConnected:
+				delete(down, record.tenant)
+				assert.Equal(t, int64(10_000), record.integer(t, wsevent.AliveInterval))
+			case wsevent.StreamAlive:
+				beats[record.tenant]++
+				assert.NotContains(t, down, record.tenant, "stream.alive while no socket is up")
+				assert.Equal(t, int64(10_000), record.integer(t, wsevent.AliveInterval))
+				assert.Zero(t, record.integer(t, wsevent.StreamConnection))
+				assert.Equal(t, wsevent.Unknown, record.channelType)
+				assert.Equal(t, record.Timestamp(), record.ObservedTimestamp())
+			}
 		}
-	}
+		assert.Equal(t, map[string]int{"acme_corp": 1, "globex": 4, "initech": 4}, beats)
+	})
 }
 
 func TestHeartbeat_OffByDefault(t *testing.T) {
 	t.Parallel()
-	server := platformFor(t, nil)
-	b := run(t, configFor(server.URL()))
-	b.downstream.wait(t, wsevent.StreamConnected)
-	_, has := b.downstream.records(wsevent.StreamConnected)[0].Attributes().Get(wsevent.AliveInterval)
-	assert.False(t, has)
+	inMemory(t, nil, func(t *testing.T, b *bench, _ *memoryPlatform, _ *websocket.Conn) {
+		time.Sleep(time.Hour)
+		assert.Empty(t, b.downstream.records(wsevent.StreamAlive))
+		_, has := b.downstream.records(wsevent.StreamConnected)[0].Attributes().Get(wsevent.AliveInterval)
+		assert.False(t, has)
+	})
 }
 
-// Whoever stands still with a full outbox can be stopped.
+// A heartbeat that waits for a full batch does not delay the shutdown.
 func TestShutdown_HeartbeatWhileBatchIsFull(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, nil)

@@ -108,7 +108,7 @@ func (d *downstream) delivered() sim.Counts {
 	return counts
 }
 
-// agree waits until downstream has exactly what an API told.
+// agree waits until downstream has exactly what an API has sent.
 func (b *bench) agree(t testing.TB, server *sim.Server, api string) {
 	t.Helper()
 	<-server.Done()

@@ -26,7 +26,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// people is what nobody but those who spoke should read. No part of it stands
+// people is personal data. No part of it is
 // anywhere else in the frames.
 func people() []string {
 	return []string{

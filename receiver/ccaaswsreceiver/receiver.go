@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -48,8 +49,9 @@ type wsReceiver struct {
 
 	api     api.API
 	client  *http.Client
-	stop    context.CancelFunc // of the sessions
-	abort   context.CancelFunc // of the senders
+	dial    func(ctx context.Context, network, address string) (net.Conn, error) // of sockets; nil: TCP. Tests set it
+	stop    context.CancelFunc                                                   // of the sessions
+	abort   context.CancelFunc                                                   // of the senders
 	running sync.WaitGroup
 
 	monitoring sync.WaitGroup

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componentstatus"
@@ -17,28 +18,27 @@ import (
 
 func TestReceiver_FrameToRecords(t *testing.T) {
 	t.Parallel()
-	server := platformFor(t, nil)
-	b := run(t, configFor(server.URL()))
-	waitConnected(t, server)
 	const open = `{"type":"connection.open","timestamp":1715623400123,"channelId":"c-1","userId":"u-1","region":"us-east-1",` +
 		`"tenantId":"globex","channelType":"webmessaging","id":"e-1"}`
 	const end = `{"type":"connection.close","timestamp":1715623400456,"channelId":"c-1","code":1006,"reason":"transport.failure"}`
-	require.NoError(t, server.Send([]byte("["+open+","+end+"]")))
+	inMemory(t, nil, func(t *testing.T, b *bench, _ *memoryPlatform, socket *websocket.Conn) {
+		at := time.Now()
+		send(t, socket, []byte("["+open+","+end+"]"))
+		time.Sleep(time.Second)
+		opened := b.downstream.records(wsevent.ConnectionOpen)[0]
+		assert.Equal(t, []string{"globex", "us-east-1", "webmessaging"}, []string{opened.tenant, opened.region, opened.channelType})
+		assert.Equal(t, time.UnixMilli(1715623400123).UTC(), opened.Timestamp().AsTime())
+		assert.Equal(t, at.UTC(), opened.ObservedTimestamp().AsTime())
+		assert.Equal(t, open, opened.Body().Str()) //nolint:testifylint // to the byte
+		assert.Equal(t, map[string]any{"ccaas.channel.id": "c-1", "ccaas.user.id": "u-1", "ccaas.event.id": "e-1"}, opened.Attributes().AsRaw())
 
-	b.downstream.wait(t, wsevent.StreamConnected, wsevent.ConnectionOpen, wsevent.ConnectionClose)
-	opened := b.downstream.records(wsevent.ConnectionOpen)[0]
-	assert.Equal(t, []string{"globex", "us-east-1", "webmessaging"}, []string{opened.tenant, opened.region, opened.channelType})
-	assert.Equal(t, time.UnixMilli(1715623400123).UTC(), opened.Timestamp().AsTime())
-	assert.WithinDuration(t, time.Now(), opened.ObservedTimestamp().AsTime(), time.Hour)
-	assert.Equal(t, open, opened.Body().Str()) //nolint:testifylint // to the byte
-	assert.Equal(t, map[string]any{"ccaas.channel.id": "c-1", "ccaas.user.id": "u-1", "ccaas.event.id": "e-1"}, opened.Attributes().AsRaw())
-
-	closed := b.downstream.records(wsevent.ConnectionClose)[0]
-	assert.Equal(t, []string{"acme_corp", "eu-west-1", "unknown"}, []string{closed.tenant, closed.region, closed.channelType})
-	assert.Equal(t, map[string]any{
-		"ccaas.channel.id": "c-1", "ccaas.close.code": int64(1006),
-		"ccaas.close.reason": "transport.failure", "ccaas.close.abnormal": true,
-	}, closed.Attributes().AsRaw())
+		closed := b.downstream.records(wsevent.ConnectionClose)[0]
+		assert.Equal(t, []string{"acme_corp", "eu-west-1", "unknown"}, []string{closed.tenant, closed.region, closed.channelType})
+		assert.Equal(t, map[string]any{
+			"ccaas.channel.id": "c-1", "ccaas.close.code": int64(1006),
+			"ccaas.close.reason": "transport.failure", "ccaas.close.abnormal": true,
+		}, closed.Attributes().AsRaw())
+	})
 }
 
 func TestReceiver_DeliversEveryEvent(t *testing.T) {

@@ -405,7 +405,7 @@ func TestSeriesTable_IsBounded(t *testing.T) {
 }
 
 // TestRecords_HugeIdentifiersAreNotKept is that of an identifier of 900 KB no more is kept than
-// the beginning of the violation that it makes, wherever it stands.
+// the beginning of the violation that it makes, in any field.
 func TestRecords_HugeIdentifiersAreNotKept(t *testing.T) {
 	t.Parallel()
 	for _, raw := range []string{rawFull, rawNone} {

@@ -5,16 +5,20 @@ package ccaaswsreceiver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componentstatus"
@@ -35,34 +39,31 @@ func of(tenant string, id int) []byte {
 
 func TestConnection_GapForEveryStream(t *testing.T) {
 	t.Parallel()
-	server := platformFor(t, nil)
-	b := run(t, configFor(server.URL()))
-	waitConnected(t, server)
-	require.NoError(t, server.Send(of("globex", 1)))
-	require.NoError(t, server.Send(of("initech", 2)))
-	b.downstream.wait(t, wsevent.MessageSend, wsevent.MessageSend)
-	server.Reset()
-	b.downstream.wait(t, wsevent.StreamConnected, wsevent.StreamConnected, wsevent.StreamConnected)
-
-	var told []string
-	for _, record := range b.downstream.records() {
-		told = append(told, strings.TrimSpace(fmt.Sprint(record.EventName(), " ", record.tenant, " ", record.text(wsevent.StreamCause))))
-		if record.EventName() == wsevent.StreamGap {
-			start, end := record.integer(t, wsevent.GapStart), record.integer(t, wsevent.GapEnd)
-			assert.Less(t, start, end+1)
+	inMemory(t, nil, func(t *testing.T, b *bench, p *memoryPlatform, socket *websocket.Conn) {
+		send(t, socket, of("globex", 1))
+		send(t, socket, of("initech", 2))
+		time.Sleep(10 * time.Second)
+		lost := time.Now()
+		_ = socket.Close()
+		<-p.sockets
+		time.Sleep(time.Second)
+		all := summary(b.downstream.records())
+		assert.Equal(t, "stream.connected acme_corp", all[0], "before the first event")
+		for _, tenant := range []string{"globex", "initech"} {
+			assert.Equal(t, []string{
+				"message.send " + tenant, "stream.disconnected " + tenant + " reset",
+				"stream.gap " + tenant + " reset", "stream.connected " + tenant,
+			}, slices.DeleteFunc(slices.Clone(all), func(one string) bool { return !strings.Contains(one, tenant) }))
+		}
+		assert.Len(t, all, 9)
+		for _, record := range b.downstream.records(wsevent.StreamGap) {
+			assert.Equal(t, lost.Add(-10*time.Second).UnixMilli(), record.integer(t, wsevent.GapStart), "the last inbound data")
+			end := record.integer(t, wsevent.GapEnd)
+			assert.Greater(t, end, lost.UnixMilli())
 			assert.Equal(t, end, record.Timestamp().AsTime().UnixMilli())
 			assert.Equal(t, []string{"us-east-1", "unknown"}, []string{record.region, record.channelType})
 		}
-	}
-	assert.Equal(t, "stream.connected acme_corp", told[0])
-	for _, tenant := range []string{"globex", "initech"} {
-		ofTenant := slices.DeleteFunc(slices.Clone(told), func(one string) bool { return !strings.Contains(one, tenant) })
-		assert.Equal(t, []string{
-			"message.send " + tenant, "stream.disconnected " + tenant + " reset",
-			"stream.gap " + tenant + " reset", "stream.connected " + tenant,
-		}, ofTenant)
-	}
-	assert.Len(t, told, 9)
+	})
 }
 
 func TestConnection_GapBeforeFirstSocket(t *testing.T) {
@@ -78,28 +79,31 @@ func TestConnection_GapBeforeFirstSocket(t *testing.T) {
 	assert.Equal(t, "unavailable", b.downstream.records(wsevent.StreamGap)[0].text(wsevent.StreamCause))
 }
 
-func TestPeerCloses(t *testing.T) {
+func TestConnection_PeerCloses(t *testing.T) {
 	t.Parallel()
-	server := platformFor(t, nil)
-	b := run(t, configFor(server.URL()))
-	waitConnected(t, server)
-	server.CloseSockets(1012, "maintenance")
-	b.downstream.wait(t, wsevent.StreamDisconnected, wsevent.StreamGap, wsevent.StreamConnected, wsevent.StreamConnected)
-	record := b.downstream.records(wsevent.StreamDisconnected)[0]
-	assert.Equal(t, map[string]any{
-		"ccaas.stream.cause": "closed_by_peer", "ccaas.stream.connection": int64(0), "ccaas.close.code": int64(1012),
-	}, record.Attributes().AsRaw())
+	inMemory(t, nil, func(t *testing.T, b *bench, p *memoryPlatform, socket *websocket.Conn) {
+		closeSocket(t, socket, 1012, "maintenance")
+		<-p.sockets
+		time.Sleep(time.Second)
+		assert.Equal(t, []string{
+			"stream.connected acme_corp", "stream.disconnected acme_corp closed_by_peer", "stream.gap acme_corp closed_by_peer", "stream.connected acme_corp",
+		}, summary(b.downstream.records()))
+		assert.Equal(t, map[string]any{
+			"ccaas.stream.cause": "closed_by_peer", "ccaas.stream.connection": int64(0), "ccaas.close.code": int64(1012),
+		}, b.downstream.records(wsevent.StreamDisconnected)[0].Attributes().AsRaw())
+	})
 }
 
 func TestReceiver_SilenceIsDetected(t *testing.T) {
 	t.Parallel()
-	server := platformFor(t, func(c *sim.Config) { c.Trouble.Silence = true })
-	config := configFor(server.URL())
-	config.Heartbeat = HeartbeatConfig{Interval: 10 * time.Millisecond, Timeout: 50 * time.Millisecond}
-	b := run(t, config)
-	waitAccepted(t, server, 2)
-	b.downstream.wait(t, wsevent.StreamDisconnected)
-	assert.Equal(t, "silence", b.downstream.records(wsevent.StreamDisconnected)[0].text(wsevent.StreamCause))
+	inMemory(t, func(_ *Config, p *memoryPlatform) { p.silent = true }, func(t *testing.T, b *bench, _ *memoryPlatform, _ *websocket.Conn) {
+		time.Sleep(34 * time.Second)
+		assert.Empty(t, b.downstream.records(wsevent.StreamDisconnected))
+		time.Sleep(2 * time.Second)
+		down := b.downstream.records(wsevent.StreamDisconnected)
+		require.Len(t, down, 1, "after heartbeat::timeout")
+		assert.Equal(t, "silence", down[0].text(wsevent.StreamCause))
+	})
 }
 
 func TestMalformedFrames(t *testing.T) {
@@ -123,51 +127,56 @@ func TestMalformedFrames(t *testing.T) {
 	}, patience, 20*time.Millisecond, "every good neighbour, and a record for each bad one: %v", truth.Violations)
 }
 
-func TestFrameTooLarge(t *testing.T) {
+func TestConnection_FrameTooLarge(t *testing.T) {
 	t.Parallel()
-	server := platformFor(t, nil)
-	config := configFor(server.URL())
-	config.MaxFrameSize = 8 << 10
-	b := run(t, config)
-	waitConnected(t, server)
-	large := `{"type":"message.send","tenantId":"globex","channelType":"voice","text":"` + strings.Repeat("x", 40<<10) + `"}`
-	require.NoError(t, server.Send([]byte(large)))
-	require.NoError(t, server.Send(of("globex", 1)))
-	b.downstream.wait(t, wsevent.ProtocolViolation, wsevent.MessageSend)
-	record := b.downstream.records(wsevent.ProtocolViolation)[0]
-	assert.Equal(t, "frame_too_large", record.text(wsevent.ViolationReason))
-	assert.Equal(t, large[:4096], record.Body().Str())
-	assert.Equal(t, []string{"globex", "eu-west-1", "voice"}, []string{record.tenant, record.region, record.channelType})
-	assert.Len(t, b.downstream.records(wsevent.StreamConnected), 1, "the connection goes on")
+	inMemory(t, func(c *Config, _ *memoryPlatform) { c.MaxFrameSize = 8 << 10 }, func(t *testing.T, b *bench, _ *memoryPlatform, socket *websocket.Conn) {
+		large := `{"type":"message.send","tenantId":"globex","channelType":"voice","text":"` + strings.Repeat("x", 40<<10) + `"}`
+		send(t, socket, []byte(large))
+		send(t, socket, of("globex", 1))
+		time.Sleep(time.Second)
+		violations := b.downstream.records(wsevent.ProtocolViolation)
+		require.Len(t, violations, 1)
+		assert.Equal(t, "frame_too_large", violations[0].text(wsevent.ViolationReason))
+		assert.Equal(t, large[:4096], violations[0].Body().Str())
+		assert.Equal(t, []string{"globex", "eu-west-1", "voice"}, []string{violations[0].tenant, violations[0].region, violations[0].channelType})
+		assert.Len(t, b.downstream.records(wsevent.MessageSend), 1, "the connection stays open")
+		assert.Len(t, b.downstream.records(wsevent.StreamConnected), 1)
+	})
 }
 
 func TestReceiver_NoLossWhileDownstreamRefuses(t *testing.T) {
 	t.Parallel()
-	server := platformFor(t, nil)
-	config := configFor(server.URL())
-	config.Batch.MaxEvents = 10
-	b := newBench(t, config)
-	b.downstream.answer(errRefused)
-	require.NoError(t, b.Start(t.Context(), b.host))
-	waitConnected(t, server)
-	const n = 1000
-	for id := range n {
-		require.NoError(t, server.Send(of("globex", id)))
-	}
-	require.Eventually(t, func() bool { return b.downstream.offered() >= 4 }, patience, time.Millisecond)
-	b.downstream.answer(nil)
-	require.Eventually(t, func() bool { return len(b.downstream.records(wsevent.MessageSend)) == n }, patience, 5*time.Millisecond)
-	for id, record := range b.downstream.records(wsevent.MessageSend) {
-		require.Equal(t, strconv.Itoa(id), record.text(wsevent.EventID))
-	}
-	pressure := b.downstream.records(wsevent.StreamBackpressure)
-	require.NotEmpty(t, pressure)
-	assert.Equal(t, []string{"acme_corp", "eu-west-1", "unknown"}, []string{pressure[0].tenant, pressure[0].region, pressure[0].channelType})
-	stood, ok := pressure[0].Attributes().Get(wsevent.BackpressureDuration)
-	require.True(t, ok)
-	assert.GreaterOrEqual(t, stood.Double(), 100.0)
-	require.NoError(t, b.Shutdown(t.Context()))
-	assert.Empty(t, b.downstream.records(wsevent.StreamGap), "our slowness is not the platform's silence")
+	inMemory(t, func(c *Config, _ *memoryPlatform) { c.Batch.MaxEvents = 10 }, func(t *testing.T, b *bench, _ *memoryPlatform, socket *websocket.Conn) {
+		time.Sleep(time.Second)
+		b.downstream.answer(errRefused)
+		const n = 1000
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			for id := range n {
+				send(t, socket, of("globex", id))
+			}
+		})
+		time.Sleep(2 * time.Minute)
+		assert.Empty(t, b.downstream.records(wsevent.MessageSend))
+		assert.Greater(t, b.downstream.offered(), 20, "the batch is retried")
+		assert.Equal(t, componentstatus.StatusRecoverableError, b.host.LastStatus())
+		b.downstream.answer(nil)
+		sending.Wait()
+		time.Sleep(time.Second)
+		sent := b.downstream.records(wsevent.MessageSend)
+		require.Len(t, sent, n)
+		for id, record := range sent {
+			require.Equal(t, strconv.Itoa(id), record.text(wsevent.EventID))
+		}
+		pressure := b.downstream.records(wsevent.StreamBackpressure)
+		require.Len(t, pressure, 1)
+		assert.Equal(t, []string{"acme_corp", "eu-west-1", "unknown"}, []string{pressure[0].tenant, pressure[0].region, pressure[0].channelType})
+		blocked, known := pressure[0].Attributes().Get(wsevent.BackpressureDuration)
+		require.True(t, known)
+		assert.InDelta(t, 120_000, blocked.Double(), 10_000, "in ms")
+		assert.Equal(t, componentstatus.StatusOK, b.host.LastStatus())
+		assert.Empty(t, b.downstream.records(wsevent.StreamGap), "backpressure is not silence of the platform")
+	})
 }
 
 func TestSeveralConnections(t *testing.T) {
@@ -207,22 +216,29 @@ func TestStatus_ConfigurationFailures(t *testing.T) {
 	}
 }
 
-func TestStatus(t *testing.T) {
+// The status has the error of a connection that is down, not that of one that recovered.
+func TestStatus_ErrorOfAConnectionThatIsDown(t *testing.T) {
 	t.Parallel()
-	var shown []string
+	var reported []string
 	s := newStatus(func(event *componentstatus.Event) {
 		text := event.Status().String()
 		if event.Err() != nil {
 			text += " " + event.Err().Error()
 		}
-		shown = append(shown, text)
+		reported = append(reported, text)
 	})
+	first, second := errors.New("first is down"), errors.New("second is down")
 	s.set(0, connectTrouble, nil)
-	s.set(0, connectTrouble, errRefused)
-	s.set(1, connectTrouble, errRefused)
+	s.set(0, connectTrouble, first)
+	s.set(1, connectTrouble, second)
+	s.set(0, connectTrouble, nil)
+	s.set(0, connectTrouble, first)
 	s.set(0, connectTrouble, nil)
 	s.set(1, connectTrouble, nil)
-	assert.Equal(t, []string{"StatusRecoverableError downstream is full", "StatusOK"}, shown)
+	assert.Equal(t, []string{
+		"StatusRecoverableError first is down", "StatusRecoverableError second is down", "StatusRecoverableError first is down",
+		"StatusRecoverableError second is down", "StatusOK",
+	}, reported)
 }
 
 func TestTLSAndProxy(t *testing.T) {
@@ -281,19 +297,13 @@ func TestOwnTelemetry(t *testing.T) {
 
 func TestShutdown_Flushes(t *testing.T) {
 	t.Parallel()
-	server := platformFor(t, nil)
-	config := configFor(server.URL())
-	config.Batch.Timeout = time.Minute
-	b := run(t, config)
-	require.Eventually(t, func() bool { return b.logs.FilterMessage("Connected").Len() > 0 }, patience, time.Millisecond)
-	waitConnected(t, server)
-	require.NoError(t, server.Send(of("globex", 1)))
-	require.NoError(t, b.Shutdown(t.Context()))
-	var told []string
-	for _, record := range b.downstream.records() {
-		told = append(told, record.EventName()+" "+record.text(wsevent.StreamCause))
-	}
-	assert.Equal(t, []string{"stream.connected ", "message.send ", "stream.disconnected shutdown"}, told)
+	inMemory(t, func(c *Config, _ *memoryPlatform) { c.Batch.Timeout = time.Minute }, func(t *testing.T, b *bench, _ *memoryPlatform, socket *websocket.Conn) {
+		send(t, socket, of("globex", 1))
+		synctest.Wait()
+		assert.Empty(t, b.downstream.records())
+		require.NoError(t, b.Shutdown(t.Context()))
+		assert.Equal(t, []string{"stream.connected acme_corp", "message.send globex", "stream.disconnected globex shutdown"}, summary(b.downstream.records()))
+	})
 }
 
 func TestShutdown_InEveryState(t *testing.T) {
@@ -302,7 +312,7 @@ func TestShutdown_InEveryState(t *testing.T) {
 		t.Parallel()
 		require.NoError(t, newBench(t, configFor("ws://127.0.0.1:1")).Shutdown(t.Context()))
 	})
-	t.Run("nobody there", func(t *testing.T) {
+	t.Run("unreachable", func(t *testing.T) {
 		t.Parallel()
 		b := run(t, configFor("ws://127.0.0.1:1"))
 		require.Eventually(t, func() bool { return b.logs.Len() > 3 }, patience, time.Millisecond)
@@ -332,7 +342,7 @@ func TestShutdown_InEveryState(t *testing.T) {
 			defer cancel()
 			require.NoError(t, b.Shutdown(ctx))
 			assert.Empty(t, b.downstream.records())
-			assert.NotZero(t, b.logs.FilterMessageSnippet("are lost").Len(), "what is lost is told")
+			assert.NotZero(t, b.logs.FilterMessageSnippet("are lost").Len(), "what is lost is logged")
 		}
 	})
 	t.Run("twice", func(t *testing.T) {

@@ -167,7 +167,7 @@ func TestChannels_NeverConnected(t *testing.T) {
 	assert.Empty(t, to.events)
 	assert.Empty(t, to.faults)
 	assert.Equal(t, 2, to.ignored, "each once")
-	// A second offer of the same participant that nobody answered is no drop either.
+	// A second unanswered offer of the same participant is not a drop, either.
 	assert.Equal(t, []string{"open b u chat c/p/b/open 10:00:01", "close b u chat c/p/b/close 10:00:05 transfer"}, all(t, general("c",
 		`{"id":"p","purpose":"agent","userId":"u","connectedTime":"2026-11-25T10:00:01Z","endTime":"2026-11-25T10:00:09Z","chats":[`+
 			`{"id":"b","state":"disconnected","connectedTime":"2026-11-25T10:00:01Z","disconnectType":"transfer","disconnectedTime":"2026-11-25T10:00:05Z"},`+

@@ -61,7 +61,7 @@ func shuffled(events []string) []string {
 	return all
 }
 
-// enveloped is the same events, each in an envelope with keys that nobody reads.
+// enveloped is the same events, each in an envelope with unread keys.
 func enveloped(events []string) []string {
 	all := make([]string, len(events))
 	for i, event := range events {

@@ -159,7 +159,7 @@ func TestDecodeFrames(t *testing.T) {
 // badPieces are pieces that are no event, and why. They are tried in all frames.
 var badPieces = []struct {
 	name, piece, reason, detail string
-	loose                       bool // its end cannot be told without a new line
+	loose                       bool // its end cannot be determined without a new line
 }{
 	{name: "word", piece: `hello`, reason: wsevent.ViolationNotJSON, loose: true},
 	{name: "markup", piece: `<html><body>502</body></html>`, reason: wsevent.ViolationNotJSON, detail: "byte 0: a value belongs here", loose: true},
@@ -214,7 +214,7 @@ var badPieces = []struct {
 	{name: "truncated at once", piece: `{`, reason: wsevent.ViolationNotJSON, loose: true},
 
 	{name: "invalid UTF-8", piece: with("\"userId\":\"\xff\xfe\xc3(\""), reason: wsevent.ViolationInvalidUTF8},
-	{name: "invalid UTF-8 nobody reads", piece: with("\"a\":\"\xff\""), reason: wsevent.ViolationInvalidUTF8, detail: "byte 113: not UTF-8"},
+	{name: "invalid UTF-8 of an unread key", piece: with("\"a\":\"\xff\""), reason: wsevent.ViolationInvalidUTF8, detail: "byte 113: not UTF-8"},
 	{name: "invalid UTF-8 in a key", piece: with("\"a\xc3\":1"), reason: wsevent.ViolationInvalidUTF8},
 	{name: "UTF-8 of a surrogate", piece: with("\"a\":\"\xed\xa0\x80\""), reason: wsevent.ViolationInvalidUTF8},
 	{name: "invalid UTF-8 and not JSON", piece: with("\"a\":\"\xff\",,"), reason: wsevent.ViolationInvalidUTF8},
@@ -263,7 +263,7 @@ var badPieces = []struct {
 	{name: "timestamp: huge", piece: `{"type":"message.send","channelId":"c","timestamp":1e300}`, reason: wsevent.ViolationBadTimestamp},
 }
 
-// TestDecodeBadPieces is that each bad piece is told once, as it was received, and
+// TestDecodeBadPieces is that each bad piece is reported once, as it was received, and
 // that its neighbours go on.
 func TestDecodeBadPieces(t *testing.T) {
 	t.Parallel()

@@ -12,22 +12,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// told is what a decoder says of a frame, in short.
-type told []string
+// decoded is what a decoder says of a frame, in short.
+type decoded []string
 
-func (l *told) Event(e *Event) {
+func (l *decoded) Event(e *Event) {
 	*l = append(*l, fmt.Sprintf("%s %s %s %s %d %d", eventTypes()[e.Type], e.ChannelID, e.UserID, e.ID, e.Time, e.PayloadSize))
 }
 
-func (l *told) Violation(v *Violation) { *l = append(*l, v.Reason+" "+v.Detail) }
+func (l *decoded) Violation(v *Violation) { *l = append(*l, v.Reason+" "+v.Detail) }
 
-func (l *told) Ignored() { *l = append(*l, "ignored") }
+func (l *decoded) Ignored() { *l = append(*l, "ignored") }
 
-func tell(t *testing.T, fields Fields, types Types, frame string) []string {
+func decodeMapped(t *testing.T, fields Fields, types Types, frame string) []string {
 	t.Helper()
 	decoder, err := NewMapped(fields, types)
 	require.NoError(t, err)
-	var first, again told
+	var first, again decoded
 	decoder.Decode([]byte(frame), &first)
 	decoder.Decode([]byte(frame), &again)
 	assert.Equal(t, first, again, "what was learned changes nothing")
@@ -62,7 +62,7 @@ func TestTypesByConditions(t *testing.T) {
 		`{"eventId":"e","eventType":"CaseCreated","eventType":"CaseCreated","createdAt":1,"data":{"case":{"id":"c"}}}`:                                             "duplicate_key eventType: the field is given twice",
 		`{"eventId":"e","eventType":"CaseCreated","createdAt":1,"data":{"case":{"id":1.5}}}`:                                                                       "wrong_type data.case.id || data.contact.id: 1.5 is neither a string nor a whole number",
 	} {
-		assert.Equal(t, []string{want}, tell(t, fields, types, frame), frame)
+		assert.Equal(t, []string{want}, decodeMapped(t, fields, types, frame), frame)
 	}
 }
 
@@ -81,11 +81,11 @@ func TestDecode_JSONInString(t *testing.T) {
 		require.NoError(t, err)
 		return string(text)
 	}
-	assert.Equal(t, []string{"message.send c\"ü ünal b 1700000000000000000 12"}, tell(t, fields, types, frame(string(content))))
-	assert.Equal(t, []string{"ignored"}, tell(t, fields, types, frame("plain words")))
-	assert.Equal(t, []string{"wrong_type content: the JSON in it is broken: a colon belongs here"}, tell(t, fields, types, frame(`{"Type"`)))
-	assert.Equal(t, []string{"wrong_type content: the JSON in it is broken: nothing belongs here after the object"}, tell(t, fields, types, frame(`{"Type":"MESSAGE"} {}`)))
-	assert.Equal(t, []string{"ignored"}, tell(t, fields, types, `{"topic":"aws/chat","content":null}`))
+	assert.Equal(t, []string{"message.send c\"ü ünal b 1700000000000000000 12"}, decodeMapped(t, fields, types, frame(string(content))))
+	assert.Equal(t, []string{"ignored"}, decodeMapped(t, fields, types, frame("plain words")))
+	assert.Equal(t, []string{"wrong_type content: the JSON in it is broken: a colon belongs here"}, decodeMapped(t, fields, types, frame(`{"Type"`)))
+	assert.Equal(t, []string{"wrong_type content: the JSON in it is broken: nothing belongs here after the object"}, decodeMapped(t, fields, types, frame(`{"Type":"MESSAGE"} {}`)))
+	assert.Equal(t, []string{"ignored"}, decodeMapped(t, fields, types, `{"topic":"aws/chat","content":null}`))
 }
 
 func TestFields_ValueReadTwiceAndInside(t *testing.T) {
@@ -93,7 +93,7 @@ func TestFields_ValueReadTwiceAndInside(t *testing.T) {
 	fields := Fields{Timestamp: "at", ChannelID: "content", ID: "content || at", UserID: "content|json.user"}
 	types := Types{"message.send": {{"content": {"*"}}}}
 	frame := `{"at":1,"content":"{\"user\":\"u\"}"}`
-	assert.Equal(t, []string{`message.send {"user":"u"} u {"user":"u"} 1000000000 0`}, tell(t, fields, types, frame))
+	assert.Equal(t, []string{`message.send {"user":"u"} u {"user":"u"} 1000000000 0`}, decodeMapped(t, fields, types, frame))
 }
 
 func TestDecode_FrameIsListOfParts(t *testing.T) {
@@ -101,8 +101,8 @@ func TestDecode_FrameIsListOfParts(t *testing.T) {
 	fields := Fields{Timestamp: "[1].at", ChannelID: "[1].session", ID: "[0].id"}
 	types := Types{"connection.open": {{"[0].type": {"ServerNotification"}}}}
 	assert.Equal(t, []string{"connection.open s  i 1000000000 0"},
-		tell(t, fields, types, `[{"type":"ServerNotification","id":"i"},{"at":1,"session":"s"}]`))
-	assert.Equal(t, []string{"ignored"}, tell(t, fields, types, `[{"type":"Heartbeat"},{}]`))
+		decodeMapped(t, fields, types, `[{"type":"ServerNotification","id":"i"},{"at":1,"session":"s"}]`))
+	assert.Equal(t, []string{"ignored"}, decodeMapped(t, fields, types, `[{"type":"Heartbeat"},{}]`))
 }
 
 func TestBadMappings(t *testing.T) {
@@ -138,7 +138,7 @@ func FuzzMapped(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var first, again told
+		var first, again decoded
 		decoder.Decode(frame, &first)
 		decoder.Decode(frame, &again)
 		assert.Equal(t, first, again)

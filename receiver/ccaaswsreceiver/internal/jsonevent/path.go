@@ -97,7 +97,7 @@ func plain(key []byte) bool {
 	return !bytes.ContainsFunc(key, func(r rune) bool { return r >= utf8.RuneSelf || needsEscape(r) })
 }
 
-// needsEscape reports whether a character does not stand in JSON as it is.
+// needsEscape reports whether a character needs an escape in JSON.
 func needsEscape(r rune) bool { return r < ' ' || r == '"' || r == '\\' }
 
 // tree is the places while they are put together.

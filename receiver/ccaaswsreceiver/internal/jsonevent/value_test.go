@@ -94,7 +94,7 @@ func TestDecodeTypes(t *testing.T) {
 func TestDecodeIgnores(t *testing.T) {
 	t.Parallel()
 	for name, frame := range map[string]string{
-		"keys nobody reads, twice":  with(`"a":1,"a":2`),
+		"unread keys, twice":        with(`"a":1,"a":2`),
 		"field's key further down":  with(`"a":{"type":"x","tenantId":5,"channelId":null},"b":[{"type":1,"type":2}]`),
 		"all of JSON":               with(` "a" : [ true , false , null , -0.5e-3 , "\u00e9" , { } , [ ] , { "b" : [ [ 1 ] , { "c" : { } } ] } ] `),
 		"64 levels":                 with(`"a":` + strings.Repeat("[", 63) + strings.Repeat("]", 63)),

@@ -76,13 +76,13 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// told is what the log would have been.
-type told struct {
+// reports are the calls of Settings.Rejected and LeftOut.
+type reports struct {
 	rejected []string
 	leftOut  int
 }
 
-func channelsOf(t *testing.T, s *service, change func(*Settings)) (*Channels, *told) {
+func channelsOf(t *testing.T, s *service, change func(*Settings)) (*Channels, *reports) {
 	t.Helper()
 	if s.gone == nil {
 		s.gone = map[string]bool{}
@@ -91,18 +91,18 @@ func channelsOf(t *testing.T, s *service, change func(*Settings)) (*Channels, *t
 	t.Cleanup(server.Close)
 	api, err := url.Parse(server.URL)
 	require.NoError(t, err)
-	said := &told{}
+	got := &reports{}
 	settings := Settings{
 		Client: server.Client(), API: api, Channels: 1, Overlap: 30 * time.Second,
 		Rejected: func(topic, reason string, missing []string) {
-			said.rejected = append(said.rejected, fmt.Sprint(topic, " ", reason, " ", missing))
+			got.rejected = append(got.rejected, fmt.Sprint(topic, " ", reason, " ", missing))
 		},
-		LeftOut: func(topics int) { said.leftOut = topics },
+		LeftOut: func(topics int) { got.leftOut = topics },
 	}
 	if change != nil {
 		change(&settings)
 	}
-	return New(settings), said
+	return New(settings), got
 }
 
 func prepare(t *testing.T, c *Channels, number int, fresh bool) string {
@@ -145,9 +145,9 @@ func TestChannels_SpreadTopics(t *testing.T) {
 		{19_000, 1, 19, 0},
 		{25_000, 1, 19, 6000},
 	} {
-		c, said := channelsOf(t, &service{}, func(set *Settings) { set.Topics, set.Channels = topics(test.topics), test.connections })
+		c, got := channelsOf(t, &service{}, func(set *Settings) { set.Topics, set.Channels = topics(test.topics), test.connections })
 		assert.Equal(t, test.sessions, c.Sessions(), test)
-		assert.Equal(t, test.leftOut, said.leftOut, test)
+		assert.Equal(t, test.leftOut, got.leftOut, test)
 		all := 0
 		for _, share := range c.shares {
 			assert.LessOrEqual(t, len(share), MaxTopics)
@@ -189,10 +189,10 @@ func TestChannels_NoQueuesIsFailure(t *testing.T) {
 func TestChannels_RejectedTopicsAreReportedOnce(t *testing.T) {
 	t.Parallel()
 	s := &service{reject: "b"}
-	c, said := channelsOf(t, s, func(set *Settings) { set.Topics = []string{"a", "b", "bb"} })
+	c, got := channelsOf(t, s, func(set *Settings) { set.Topics = []string{"a", "b", "bb"} })
 	assert.Equal(t, "/channels/c1", prepare(t, c, 0, false))
 	assert.Equal(t, "/channels/c1", prepare(t, c, 0, false))
-	assert.Equal(t, []string{"b no [conversation:message:view]", "bb no [conversation:message:view]"}, said.rejected)
+	assert.Equal(t, []string{"b no [conversation:message:view]", "bb no [conversation:message:view]"}, got.rejected)
 	_, rejected := c.Topics()
 	assert.Equal(t, 2, rejected)
 	s.reject = "x"

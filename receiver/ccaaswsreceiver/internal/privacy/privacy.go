@@ -185,7 +185,7 @@ func (r *Redactor) Any(raw []byte) (redacted []byte, ok bool) {
 // Word reports whether a text may stay as it is, in a field that holds a platform's words.
 func (*Redactor) Word(text []byte) bool { return !personal(text, wordKey) }
 
-// place is where in an object a value stands.
+// place is the place of a value in an object.
 type place struct {
 	redact, keep *node
 	key          class

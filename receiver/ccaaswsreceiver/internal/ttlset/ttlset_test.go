@@ -48,7 +48,7 @@ func TestSet_AgainstMap(t *testing.T) {
 	}
 }
 
-// Ages are told modulo 256 ticks.
+// Ages are modulo 256 ticks.
 func TestSet_ExpiredKeyStaysExpired(t *testing.T) {
 	t.Parallel()
 	for later := range int64(3 * 256) {

@@ -54,7 +54,7 @@ func TestConformance_Handshake(t *testing.T) {
 				headers := strings.Replace(test.headers, accept, acceptOf(r), 1)
 				_, _ = io.WriteString(line, "HTTP/1.1 "+test.status+"\r\n"+headers+"\r\n")
 				_, _ = line.Write(raw(final|opText, "hello"))
-				(&said{}).listen(line)
+				(&record{}).listen(line)
 			}}
 			to := &witness{}
 			play(t, f, to, time.Minute, nil)

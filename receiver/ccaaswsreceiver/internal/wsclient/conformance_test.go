@@ -39,13 +39,13 @@ func TestConformance(t *testing.T) {
 
 func (c *conformance) run(t *testing.T) {
 	t.Helper()
-	var heard said
+	var received record
 	f := &fake{socket: func(conn *websocket.Conn) {
 		line := conn.NetConn()
-		if heard.begin() { // the sockets that follow have nothing to say
+		if received.begin() { // the sockets that follow are not recorded
 			var reading sync.WaitGroup
-			reading.Go(func() { heard.listen(line) })
-			c.tell(line)
+			reading.Go(func() { received.listen(line) })
+			c.play(line)
 			reading.Wait()
 			return
 		}
@@ -55,8 +55,8 @@ func (c *conformance) run(t *testing.T) {
 	play(t, f, to, 10*time.Second, nil)
 
 	assert.Equal(t, c.texts, to.texts)
-	assert.Equal(t, c.pongs, heard.pongs)
-	assert.Empty(t, heard.breaches)
+	assert.Equal(t, c.pongs, received.pongs)
+	assert.Empty(t, received.breaches)
 	if c.reason == "" {
 		assert.Empty(t, to.pieces)
 	} else {
@@ -67,15 +67,15 @@ func (c *conformance) run(t *testing.T) {
 	if c.cause == "" {
 		assert.Equal(t, Shutdown, to.ends[0].Cause, to.ends[0].Err)
 		assert.Len(t, to.connected, 1)
-		assert.Equal(t, []int{websocket.CloseNormalClosure}, heard.codes)
+		assert.Equal(t, []int{websocket.CloseNormalClosure}, received.codes)
 		return
 	}
 	assert.Equal(t, c.cause, to.ends[0].Cause, to.ends[0].Err)
 	assert.Greater(t, len(to.connected), 1, "it connects again")
-	assert.Equal(t, []int{c.code}, heard.codes, "it says goodbye once")
+	assert.Equal(t, []int{c.code}, received.codes, "one close frame")
 }
 
-func (c *conformance) tell(line net.Conn) {
+func (c *conformance) play(line net.Conn) {
 	for _, frame := range c.send {
 		size := len(frame)
 		if c.octets {
@@ -89,21 +89,21 @@ func (c *conformance) tell(line net.Conn) {
 	}
 }
 
-// said is what a client has said on its first socket.
-type said struct {
+// record is what a client has sent on its first socket.
+type record struct {
 	once     sync.Once
 	pongs    []string
 	codes    []int    // of its close frames; 0: without one
 	breaches []string // of what a client has to keep to
 }
 
-func (s *said) begin() (first bool) {
+func (s *record) begin() (first bool) {
 	s.once.Do(func() { first = true })
 	return first
 }
 
 // listen reads the client's frames, and answers its goodbye.
-func (s *said) listen(line net.Conn) {
+func (s *record) listen(line net.Conn) {
 	reader := bufio.NewReader(line)
 	for {
 		var head [6]byte // clients mask, and these have nothing longer to say than 125 octets

@@ -132,7 +132,7 @@ func (f *fake) requests(path string) []request {
 	return some
 }
 
-// witness is a handler that keeps what it is told.
+// witness is a handler that records its calls.
 type witness struct {
 	connected []time.Time
 	failures  []*Failure

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ticking is a socket that is told the time, until the client leaves.
+// ticking is a socket that sends the time each second, until the client closes it.
 func ticking(sockets *atomic.Int64, closed chan<- error) func(*websocket.Conn) {
 	return func(conn *websocket.Conn) {
 		number := sockets.Add(1)
@@ -48,7 +48,7 @@ func ticking(sockets *atomic.Int64, closed chan<- error) func(*websocket.Conn) {
 	}
 }
 
-// unbroken says whether every second of the time that texts tell of is in them.
+// unbroken reports whether texts have every second from their first to their last.
 func unbroken(t *testing.T, texts []string) {
 	t.Helper()
 	seconds, first, last := map[int64]bool{}, int64(1)<<62, int64(0)
@@ -367,17 +367,17 @@ func TestScopes(t *testing.T) {
 			_, _ = fmt.Fprintf(w, `{"access_token":%q,"token_type":"bearer","expires_in":600,"scope":%q}`, token, scope)
 		}
 	}
-	var told [][]string
+	var scopes [][]string
 	note := func(strict bool) func(*Settings) {
 		return func(s *Settings) {
-			s.Tokens.issued = func(g Grant) { told = append(told, g.ExcessScopes) }
+			s.Tokens.issued = func(g Grant) { scopes = append(scopes, g.ExcessScopes) }
 			s.Tokens.credentials.Strict = strict
 		}
 	}
 	to := &witness{}
 	play(t, &fake{token: granted("c:d admin:all a:b admin:all")}, to, 15*time.Minute, note(false))
 	assert.Len(t, to.connected, 1)
-	assert.Equal(t, [][]string{{"admin:all"}, nil}, told, "told once")
+	assert.Equal(t, [][]string{{"admin:all"}, nil}, scopes, "reported once")
 
 	to = &witness{}
 	play(t, &fake{token: granted("a:b admin:all")}, to, 15*time.Minute, note(true))
@@ -431,14 +431,14 @@ func TestDiscoveredEndpoint(t *testing.T) {
 	unbroken(t, to.texts)
 }
 
-// A socket that is left while reading stands still has all its frames read first.
+// All frames of a replaced socket are read, also when reading was blocked.
 func TestRotator_DrainsOldSocket(t *testing.T) {
 	t.Parallel()
 	var sockets atomic.Int64
-	var stood atomic.Bool
+	var blocked atomic.Bool
 	to := &witness{}
 	to.onText = func() {
-		if sockets.Load() == 2 && stood.CompareAndSwap(false, true) {
+		if sockets.Load() == 2 && blocked.CompareAndSwap(false, true) {
 			time.Sleep(20 * time.Second)
 		}
 	}
@@ -449,7 +449,7 @@ func TestRotator_DrainsOldSocket(t *testing.T) {
 	unbroken(t, to.texts)
 }
 
-// A socket that breaks after our goodbye may have had more to tell.
+// A socket that is reset after our close frame may have had more events.
 func TestRotator_OldSocketReset(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

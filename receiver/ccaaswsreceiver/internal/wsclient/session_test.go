@@ -61,7 +61,7 @@ func answer(status int, header ...string) http.HandlerFunc {
 			w.Header().Set(header[i], header[i+1])
 		}
 		w.WriteHeader(status)
-		_, _ = io.WriteString(w, `{"message":"`+token+`"}`) // which nobody may repeat
+		_, _ = io.WriteString(w, `{"message":"`+token+`"}`) // which must not be repeated
 	}
 }
 
@@ -117,7 +117,7 @@ func TestFailure_Configuration(t *testing.T) {
 			Subprotocol,
 			[]string{`"v2.realtime-events"`, "no subprotocol"},
 		},
-		"compression nobody asked for": {
+		"unrequested compression": {
 			&fake{upgrade: upgradeWith("Sec-WebSocket-Protocol: "+protocol,
 				"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover")},
 			BadAnswer,
@@ -283,7 +283,7 @@ func TestTokens_RefusedTokenIsRenewedOnce(t *testing.T) {
 	}
 	to := &witness{}
 	play(t, f, to, time.Second, nil)
-	assert.Empty(t, to.failures, "nobody is told of a token that was revoked")
+	assert.Empty(t, to.failures, "a revoked token is renewed without a failure")
 	assert.Len(t, to.connected, 1)
 	assert.Len(t, f.requests("/oauth/token"), 2)
 }
@@ -451,17 +451,17 @@ func TestSession_StopInEveryState(t *testing.T) {
 
 func TestSession_CloseFrame(t *testing.T) {
 	t.Parallel()
-	var heard error
+	var readErr error
 	f := &fake{socket: func(conn *websocket.Conn) {
 		conn.SetCloseHandler(func(code int, _ string) error { // what was on its way is still sent
 			_ = conn.WriteMessage(websocket.TextMessage, []byte("one more"))
 			return conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), time.Now().Add(time.Second))
 		})
-		_, _, heard = conn.NextReader()
+		_, _, readErr = conn.NextReader()
 	}}
 	to := &witness{}
 	play(t, f, to, 10*time.Second, nil)
-	assert.True(t, websocket.IsCloseError(heard, websocket.CloseNormalClosure), heard)
+	assert.True(t, websocket.IsCloseError(readErr, websocket.CloseNormalClosure), readErr)
 	assert.Equal(t, []string{"one more"}, to.texts)
 	require.Len(t, to.ends, 1)
 	assert.Equal(t, Shutdown, to.ends[0].Cause)
