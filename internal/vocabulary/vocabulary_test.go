@@ -25,7 +25,6 @@ var pending = []string{
 	"extension/dashboardextension",
 	"processor/driftprocessor",
 	"processor/wswindowprocessor",
-	"receiver/ccaaskafkareceiver",
 	"receiver/ccaaswsreceiver",
 }
 
