@@ -22,7 +22,6 @@ var pending = []string{
 	"connector/alertconnector",
 	"docs/security.md",
 	"extension/dashboardextension",
-	"processor/driftprocessor",
 	"processor/wswindowprocessor",
 	"receiver/ccaaswsreceiver",
 }
