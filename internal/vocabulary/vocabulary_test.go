@@ -23,7 +23,6 @@ var pending = []string{
 	"extension/dashboardextension",
 	"processor/driftprocessor",
 	"processor/wswindowprocessor",
-	"receiver/ccaaskafkareceiver",
 	"receiver/ccaaswsreceiver",
 }
 
