@@ -21,7 +21,6 @@ const root = "../.."
 var pending = []string{
 	"connector/alertconnector",
 	"extension/dashboardextension",
-	"processor/driftprocessor",
 	"processor/wswindowprocessor",
 	"receiver/ccaaswsreceiver",
 }
