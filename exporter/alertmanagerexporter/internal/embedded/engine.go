@@ -188,7 +188,7 @@ func labelSet(from map[string]string) model.LabelSet {
 
 // Handler serves /api/v2. A change of a silence is on disk when it is confirmed.
 func (e *Engine) Handler() http.Handler {
-	return durably(e.silences.journal.Sync, e.api.Handler)
+	return bounded(e.silences.stored, durably(e.silences.journal.Sync, e.api.Handler))
 }
 
 // alertGroups implements the function that the API wants.
