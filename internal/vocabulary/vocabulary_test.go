@@ -19,8 +19,6 @@ const root = "../.."
 
 // pending are paths that still contain retired words. A path is removed when it is clean.
 var pending = []string{
-	"processor/wswindowprocessor",
-	"receiver/ccaaswsreceiver",
 }
 
 var (
