@@ -114,7 +114,7 @@ func (e *Engine) restoreSeries(number int, piece []byte, found *Restored) (reviv
 	}
 	s := &Series{
 		Number: number, attributes: saved.Attributes, end: saved.End, steps: saved.Steps,
-		previous: saved.Previous, running: saved.Running,
+		previous: saved.Previous, running: saved.Running, expired: saved.Expired, generation: saved.Generation,
 	}
 	if days := saved.Closed; days.First >= 0 && days.First <= days.Last/24 && days.Last/24-days.First <= maxDays {
 		s.saved = days
@@ -141,7 +141,7 @@ func (e *Engine) restoreSeries(number int, piece []byte, found *Restored) (reviv
 // restoreLevels goes on with the severities that the rule still has, and ends what
 // fires under the others.
 func (s *Series) restoreLevels(saved *savedSeries, found *Restored) {
-	gone := Series{rule: &Rule{Name: s.rule.Name}, attributes: s.attributes, end: s.end}
+	gone := s.without()
 	for _, l := range saved.Levels {
 		restored := level{state: l.State, noData: l.NoData, value: l.Value, threshold: l.Threshold, baseline: l.Baseline, domain: l.Domain, noDataIn: l.NoDataIn}
 		i := slices.IndexFunc(s.rule.Levels, func(of rule.Level) bool { return of.Severity == l.Severity })
@@ -154,6 +154,7 @@ func (s *Series) restoreLevels(saved *savedSeries, found *Restored) {
 		s.changed = true
 	}
 	gone.expire(&found.Outcome, rule.RuleGone)
+	s.expired = max(s.expired, gone.expired)
 }
 
 // drop lets go of a series that no rule looks at.
