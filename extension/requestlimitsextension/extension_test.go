@@ -334,3 +334,15 @@ func refusals(byReason map[string]int64) []metricdata.DataPoint[int64] {
 	}
 	return points
 }
+
+// A gRPC server that names the extension does not start.
+func TestGRPC_Refused(t *testing.T) {
+	t.Parallel()
+	set := extensiontest.NewNopSettings(metadata.Type)
+	set.ID = component.NewID(metadata.Type)
+	l, err := newLimits(set, createDefaultConfig().(*Config))
+	require.NoError(t, err)
+	middleware := configmiddleware.Config{ID: set.ID}
+	_, err = middleware.GetGRPCServerOptions(t.Context(), map[component.ID]component.Component{set.ID: l})
+	require.ErrorContains(t, err, "grpc::middlewares: request_limits: bounds HTTP requests only")
+}
