@@ -1,8 +1,8 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command ccaassim is a contact-centre platform on loopback, for the quick start,
-// tests and benchmarks. Its README says what it serves.
+// Command ccaassim is a contact-centre platform simulator on loopback, for the quick
+// start, tests and benchmarks. Its README documents the APIs it serves.
 package main
 
 import (
@@ -25,7 +25,7 @@ func main() {
 	case errors.Is(err, flag.ErrHelp):
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "ccaassim:", err)
-		os.Exit(1) //nolint:gocritic // nothing is deferred that matters now
+		os.Exit(1) //nolint:gocritic // the deferred stop has no effect at exit
 	}
 }
 
@@ -45,12 +45,12 @@ func (o *options) flags(output io.Writer) *flag.FlagSet {
 	set := flag.NewFlagSet("ccaassim", flag.ContinueOnError)
 	set.SetOutput(output)
 	o.RegisterFlags(set)
-	set.BoolVar(&o.exit, "exit", o.exit, "end once --events or --duration is reached, instead of staying to be asked for the truth")
+	set.BoolVar(&o.exit, "exit", o.exit, "exit once --events or --duration is reached, instead of serving GET /truth until a signal")
 	set.BoolVar(&o.sink, "sink", o.sink, "print a line for every webhook that is POSTed to /sink")
 	return set
 }
 
-// run serves until it is told to stop, or is done and was to exit then.
+// run serves until ctx is done, or with --exit until the traffic is complete.
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
 	o := newOptions()
 	set := o.flags(stderr)
@@ -58,12 +58,12 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	if set.NArg() > 0 {
-		return fmt.Errorf("argument %q: there are only flags", set.Arg(0))
+		return fmt.Errorf("argument %q: only flags are accepted", set.Arg(0))
 	}
 	if o.sink {
 		o.SinkLog = stdout
 	}
-	server, err := sim.Start(o.Config) //nolint:contextcheck // it runs until Close, whatever ctx says
+	server, err := sim.Start(o.Config) //nolint:contextcheck // the server runs until Close, independent of ctx
 	if err != nil {
 		return err
 	}
@@ -78,5 +78,5 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	case <-ctx.Done():
 	case <-done:
 	}
-	return server.Close() //nolint:contextcheck // ctx has ended by then
+	return server.Close() //nolint:contextcheck // ctx is done here
 }

@@ -33,7 +33,7 @@ func readme(t *testing.T) string {
 	return string(content)
 }
 
-func TestTheReadmeNamesEveryFlag(t *testing.T) {
+func TestReadme_ListsEveryFlag(t *testing.T) {
 	t.Parallel()
 	trouble := flag.NewFlagSet("", flag.ContinueOnError)
 	defaults := sim.DefaultTrouble()
@@ -57,7 +57,7 @@ func TestTheReadmeNamesEveryFlag(t *testing.T) {
 	}
 }
 
-func TestTheReadmesCommandsAreValid(t *testing.T) {
+func TestReadme_CommandsAreValid(t *testing.T) {
 	t.Parallel()
 	commands := regexp.MustCompile(`(?m)^go run \./cmd/ccaassim(.*)$`).FindAllStringSubmatch(readme(t), -1)
 	require.NotEmpty(t, commands)
@@ -68,7 +68,7 @@ func TestTheReadmesCommandsAreValid(t *testing.T) {
 	}
 }
 
-func TestTheReadmesTroubleIsTaken(t *testing.T) {
+func TestReadme_TroubleBodiesAreAccepted(t *testing.T) {
 	t.Parallel()
 	config := sim.DefaultConfig()
 	config.Silent = true
@@ -88,7 +88,7 @@ func TestTheReadmesTroubleIsTaken(t *testing.T) {
 	}
 }
 
-func TestRunServesUntilStopped(t *testing.T) {
+func TestRun_ServesUntilContextIsDone(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	read, write := io.Pipe()
@@ -103,11 +103,11 @@ func TestRunServesUntilStopped(t *testing.T) {
 	case err := <-ended:
 		require.NoError(t, err)
 	case <-time.After(10 * time.Second):
-		t.Fatal("run does not end")
+		t.Fatal("run did not return")
 	}
 }
 
-func TestRunPrintsWebhooks(t *testing.T) {
+func TestRun_PrintsWebhooks(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -133,7 +133,7 @@ func TestRunPrintsWebhooks(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-func TestRunRefusesWhatItDoesNotUnderstand(t *testing.T) {
+func TestRun_RejectsInvalidArguments(t *testing.T) {
 	t.Parallel()
 	for want, arguments := range map[string][]string{
 		`argument "extra"`:  {"extra"},

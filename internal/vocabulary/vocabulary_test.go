@@ -19,13 +19,10 @@ const root = "../.."
 
 // pending are paths that still contain retired words. A path is removed when it is clean.
 var pending = []string{
-	"cmd/ccaassim",
 	"connector/alertconnector",
-	"docs/security.md",
 	"extension/dashboardextension",
 	"processor/driftprocessor",
 	"processor/wswindowprocessor",
-	"receiver/ccaaskafkareceiver",
 	"receiver/ccaaswsreceiver",
 }
 

@@ -24,7 +24,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// asks says whether a client that is configured so may talk to the cluster.
+// asks returns the error of a request by a client with this configuration.
 func asks(t *testing.T, config *Config, host component.Host) error {
 	t.Helper()
 	options, err := config.connect(t.Context(), host, zap.NewNop())

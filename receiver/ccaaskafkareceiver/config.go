@@ -19,66 +19,66 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 )
 
-// Config is the configuration of the receiver. What Kafka's clients have in common
-// is called as in the Collector's other Kafka components.
+// Config is the configuration of the receiver. Keys that all Kafka clients have are
+// named as in the Collector's other Kafka components.
 type Config struct {
 	// Brokers are the seed brokers.
 	Brokers []string `mapstructure:"brokers"`
 	// ClientID names this collector in the brokers' logs.
 	ClientID string `mapstructure:"client_id"`
-	// RackID lets a replica nearby be read, where the brokers are set up for it.
+	// RackID selects a replica in the same rack, if the brokers support it.
 	RackID string `mapstructure:"rack_id"`
 	// TLS is for the connections to the brokers; without it they are plain.
 	TLS configoptional.Optional[configtls.ClientConfig] `mapstructure:"tls"`
-	// Auth is how the collector shows who it is.
+	// Auth configures the authentication at the brokers.
 	Auth AuthConfig `mapstructure:"auth"`
 
 	// Topic holds the event records.
 	Topic string `mapstructure:"topic"`
 	// Encoding of the messages: otlp_proto or otlp_json.
 	Encoding string `mapstructure:"encoding"`
-	// MaxPartitionFetchSize is how much of a partition is fetched at once, in bytes.
+	// MaxPartitionFetchSize is the maximum size of one fetch of a partition, in bytes.
 	MaxPartitionFetchSize int32 `mapstructure:"max_partition_fetch_size"`
-	// InitialOffset is where a partition begins that has no state: earliest or latest.
+	// InitialOffset is the offset at which a partition without state starts: earliest or latest.
 	InitialOffset string `mapstructure:"initial_offset"`
 
-	// GroupID is the group that shares the partitions out.
+	// GroupID is the consumer group.
 	GroupID string `mapstructure:"group_id"`
 	// GroupInstanceID makes the collector a static member.
 	GroupInstanceID string `mapstructure:"group_instance_id"`
-	// SessionTimeout is after how long without a heartbeat a collector is taken for dead.
+	// SessionTimeout is the time without a heartbeat after which the group removes a collector.
 	SessionTimeout time.Duration `mapstructure:"session_timeout"`
 	// HeartbeatInterval is the time between heartbeats.
 	HeartbeatInterval time.Duration `mapstructure:"heartbeat_interval"`
-	// RebalanceTimeout is how long a collector may take to give partitions up.
+	// RebalanceTimeout is the maximum time in which a collector releases revoked partitions.
 	RebalanceTimeout time.Duration `mapstructure:"rebalance_timeout"`
 
-	// State is about the topic with the state of the windows.
+	// State configures the topic with the state of the windows.
 	State StateConfig `mapstructure:"state"`
 }
 
-// AuthConfig is how the collector shows who it is.
+// AuthConfig configures the authentication at the brokers.
 type AuthConfig struct {
 	SASL configoptional.Optional[SASLConfig] `mapstructure:"sasl"`
 }
 
-// SASLConfig is for SASL.
+// SASLConfig configures SASL.
 type SASLConfig struct {
 	// Mechanism is PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER.
 	Mechanism string              `mapstructure:"mechanism"`
 	Username  string              `mapstructure:"username"`
 	Password  configopaque.String `mapstructure:"password"`
-	// OAuthBearerTokenSource is the extension that has the tokens of OAUTHBEARER.
+	// OAuthBearerTokenSource is the extension that provides the tokens of OAUTHBEARER.
 	OAuthBearerTokenSource *component.ID `mapstructure:"oauthbearer_token_source"`
 }
 
-// StateConfig is about the topic with the state of the windows.
+// StateConfig configures the topic with the state of the windows.
 type StateConfig struct {
 	// Topic holds the state; empty: <topic>-<group_id>-state.
 	Topic string `mapstructure:"topic"`
-	// Create makes the topic, and gives it as many partitions as the events have.
+	// Create creates the topic, with as many partitions as the event topic.
 	Create bool `mapstructure:"create"`
-	// ReplicationFactor of a topic that is made; -1: the brokers' default.
+	// ReplicationFactor of a created topic; -1: the brokers' default.
 	ReplicationFactor int16 `mapstructure:"replication_factor"`
 }
 
@@ -100,7 +100,7 @@ var _ component.Config = (*Config)(nil)
 // Unmarshal refuses durations without a unit.
 func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
 
-// Validate says everything that cannot be as it is, by key.
+// Validate reports all invalid settings, each with its YAML key.
 func (c *Config) Validate() error {
 	errs := []error{
 		need(len(c.Brokers) > 0 && !slices.Contains(c.Brokers, ""), "brokers", c.Brokers, "one host:port or more"),
@@ -152,7 +152,8 @@ func topicName(name string) bool {
 	})
 }
 
-// need is an error that names a key and its value, unless it is as it must be.
+// need returns nil if ok, otherwise an error that names the key, the value and the
+// requirement.
 func need(ok bool, key string, value any, want string) error {
 	if ok {
 		return nil

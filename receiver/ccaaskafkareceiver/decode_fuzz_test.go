@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// A message that cannot be decoded takes nothing of its neighbours.
+// A message that cannot be decoded does not affect the other messages.
 func FuzzMessages(f *testing.F) {
 	text, err := (&plog.ProtoMarshaler{}).MarshalLogs(sample(f, "acme_corp"))
 	require.NoError(f, err)

@@ -27,7 +27,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
-// decoding makes a decoder of a partition, and what it tells.
+// decoding returns a decoder of a partition and its own telemetry.
 func decoding(t testing.TB, encoding string, number int32, partitions int) (*decoder, *componenttest.Telemetry, *observer.ObservedLogs) {
 	t.Helper()
 	telemetry := componenttest.NewTelemetry()
@@ -104,9 +104,9 @@ func TestArrival(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
-	assert.Equal(t, now, arrival(now, ago(300*time.Millisecond), ago(5*time.Second)), "we are not behind")
-	assert.Equal(t, ago(5*time.Second), arrival(now, ago(4*time.Second), ago(5*time.Second)), "we are")
-	assert.Equal(t, ago(time.Hour), arrival(now, time.Time{}, ago(time.Hour)), "nobody knows")
+	assert.Equal(t, now, arrival(now, ago(300*time.Millisecond), ago(5*time.Second)), "no backlog")
+	assert.Equal(t, ago(5*time.Second), arrival(now, ago(4*time.Second), ago(5*time.Second)), "a backlog")
+	assert.Equal(t, ago(time.Hour), arrival(now, time.Time{}, ago(time.Hour)), "end offset unknown")
 	assert.Equal(t, now, arrival(now, time.Time{}, ago(-time.Minute)), "the producer's clock is ahead")
 }
 

@@ -4,11 +4,11 @@
 //go:generate go tool mdatagen metadata.yaml
 
 // Package ccaaskafkareceiver reads event records from the partitions of a Kafka
-// topic. Behind it stands the ws_window processor, which keeps the state of its
+// topic. The ws_window processor follows it in the pipeline, and keeps the state of its
 // windows with the partition (see partition.Partition).
 //
-// The collectors of a group share the partitions out. A collector that gets one
-// claims it by the transactional id of the partition, which shuts out whoever had
-// it before, reads the state, and goes on at the position that was saved with it.
+// The group assigns the partitions to its collectors. A collector claims an assigned
+// partition by the transactional id of the partition, which fences the previous owner,
+// reads the state, and resumes at the position that was saved with it.
 // State and position are saved in one transaction.
 package ccaaskafkareceiver

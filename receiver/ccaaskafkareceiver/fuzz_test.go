@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadata"
 )
 
-// Whatever a configuration holds, it is refused, or the component can be made of it.
+// Every configuration is rejected, or the component can be created from it.
 func FuzzConfig(f *testing.F) {
 	owntest.FuzzConfig(f, createDefaultConfig, func(t *testing.T, config *Config) {
 		_, err := newReceiver(receivertest.NewNopSettings(metadata.Type), config, consumertest.NewNop())

@@ -30,7 +30,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
-// patience is how long a test waits for what must come.
+// patience is the maximum time that a test waits for an expected result.
 const patience = 30 * time.Second
 
 const (
@@ -57,10 +57,10 @@ func configFor(cluster *kfake.Cluster) *Config {
 	return config
 }
 
-// windows are all windows that were emitted, by whichever collector.
+// windows are all windows that were emitted, by any collector.
 type windows struct {
 	mutex   sync.Mutex
-	emitted map[wsevent.Tags]map[int64]string // by start: everything that was said
+	emitted map[wsevent.Tags]map[int64]string // by start: everything that was emitted
 	last    map[wsevent.Tags]wslog.Record
 	count   int
 	errors  []string
@@ -72,7 +72,7 @@ func newWindows() *windows {
 
 func (*windows) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
 
-// ConsumeLogs holds every window against what was emitted of it before.
+// ConsumeLogs compares every window with its earlier emissions.
 func (w *windows) ConsumeLogs(_ context.Context, logs plog.Logs) error {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()

@@ -54,8 +54,8 @@ func TestGroup_WindowsOfTwoReceivers(t *testing.T) {
 	events.finish(t, emitted)
 }
 
-// An owner that does not know that it is none any more reads on, and counts, and
-// tells nothing.
+// A fenced owner that does not learn of the reassignment still reads and counts, but
+// emits nothing.
 func TestGroup_ZombieIsFenced(t *testing.T) {
 	t.Parallel()
 	cluster, emittedByZombie, emitted := startKafka(t), newWindows(), newWindows()
@@ -103,8 +103,8 @@ func TestGroup_ZombieIsFenced(t *testing.T) {
 	}
 }
 
-// However a partition changes hands, the windows are those of one collector that
-// was always there.
+// For any sequence of reassignments, the windows equal those of a single collector without
+// a restart.
 func TestGroup_ExactWindowsOverAnyReassignments(t *testing.T) {
 	t.Parallel()
 	cluster, emitted := startKafka(t), newWindows()
@@ -130,8 +130,8 @@ func TestGroup_ExactWindowsOverAnyReassignments(t *testing.T) {
 	events.finish(t, emitted)
 }
 
-// When a checkpoint fails, and it is not even known whether the brokers have it, the
-// partition is begun anew from what they have.
+// When a checkpoint fails and it is unknown whether the brokers committed it, the
+// partition is claimed again and resumes from the state that the brokers hold.
 func TestCheckpoint_FailuresChangeNoWindow(t *testing.T) {
 	t.Parallel()
 	cluster, emitted := startKafka(t), newWindows()
@@ -155,7 +155,7 @@ func TestCheckpoint_FailuresChangeNoWindow(t *testing.T) {
 	events.finish(t, emitted)
 }
 
-// A checkpoint that was cut off counts for nothing.
+// An incomplete checkpoint has no effect.
 func TestCheckpoint_IsAtomic(t *testing.T) {
 	t.Parallel()
 	cluster, emitted := startKafka(t), newWindows()
@@ -214,8 +214,8 @@ func TestDecode_UndecodableMessageIsDropped(t *testing.T) {
 	events.finish(t, emitted)
 }
 
-// Where the topic no longer holds what comes behind the checkpoint, the windows say
-// so.
+// If the topic no longer holds the messages after the checkpoint, the windows are
+// incomplete.
 func TestDataLoss_MakesWindowsIncomplete(t *testing.T) {
 	t.Parallel()
 	cluster, emitted := startKafka(t), newWindows()
@@ -249,7 +249,7 @@ func TestDataLoss_MakesWindowsIncomplete(t *testing.T) {
 	assert.Equal(t, int64(0), emitted.total(wsevent.FieldLateEvents))
 }
 
-// Offsets of a topic that was made anew say nothing about those before.
+// Offsets of a recreated topic are unrelated to those of the deleted one.
 func TestDataLoss_RecreatedTopicIsReadFromItsStart(t *testing.T) {
 	t.Parallel()
 	cluster, emitted := startKafka(t), newWindows()

@@ -90,7 +90,7 @@ func (p *platform) finish(t testing.TB, emitted *windows) {
 	require.Empty(t, emitted.errors)
 }
 
-// forget lets the topic lose all that it holds, as its retention does.
+// forget deletes all records of the topic, as its retention does.
 func forget(t testing.TB, cluster *kfake.Cluster) {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
@@ -104,7 +104,7 @@ func forget(t testing.TB, cluster *kfake.Cluster) {
 	require.NoError(t, deleted.Error())
 }
 
-// remake deletes the topic and makes it anew.
+// remake deletes the topic and creates it again.
 func remake(t testing.TB, cluster *kfake.Cluster) {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))

@@ -26,7 +26,7 @@ func TestOwnTelemetry(t *testing.T) {
 	telemetry := componenttest.NewTelemetry()
 	cluster, emitted := startKafka(t), newWindows()
 	events := newPlatform(t, cluster)
-	events.send(t, 10, 200*time.Millisecond) // before anybody is there
+	events.send(t, 10, 200*time.Millisecond) // before the group has a member
 	m := newMember(t, configFor(cluster), emitted, func(set *receiver.Settings) { set.TelemetrySettings = telemetry.NewTelemetrySettings() })
 	require.NoError(t, m.Start(t.Context(), componenttest.NewNopHost()))
 	m.reads(t, all...)
@@ -58,8 +58,8 @@ func TestStatus_UnreachableBrokers(t *testing.T) {
 	assert.ErrorContains(t, m.host.LastEvent().Err(), "brokers: 127.0.0.1:1: cannot query the end offsets of ccaas_events")
 }
 
-// Partitions and the group may be in trouble at the same time; all is well when none
-// is.
+// Partitions and the group may have errors at the same time; the status is OK when none
+// has.
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	var emitted []componentstatus.Status

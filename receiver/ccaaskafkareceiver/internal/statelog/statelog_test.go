@@ -13,9 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Pieces that are set, changed and deleted by a writer, and by another one that goes
-// on where it ended, are what a reader of the topic finds, whether or not the topic
-// has been compacted.
+// A reader of the topic finds the values that a writer, and a second one that resumes
+// after it, have set, changed and deleted, whether or not the topic has been compacted.
 func TestSnapshot_HoldsWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
@@ -49,7 +48,7 @@ func TestSnapshot_HoldsWhatWasWritten(t *testing.T) {
 			name := fmt.Sprintf("piece/%d", i)
 			got := set.Take(new(Writer), name)
 			assert.Truef(t, bytes.Equal(want[name], got), "seed %d: %s: %d bytes, want %d", seed, name, len(got), len(want[name]))
-			assert.Nil(t, set.Take(new(Writer), name), "a piece is given once")
+			assert.Nil(t, set.Take(new(Writer), name), "a value is returned once")
 		}
 		assert.Emptyf(t, set.values, "seed %d: nothing is left behind", seed)
 	}
@@ -81,7 +80,7 @@ func TestWriter_RecordsAreBounded(t *testing.T) {
 	for _, size := range []int{0, 1, ChunkSize - 1, ChunkSize, ChunkSize + 1, 5 * ChunkSize} {
 		for _, record := range new(Writer).Set("piece", make([]byte, size)) {
 			assert.LessOrEqual(t, len(record.Value), ChunkSize+binary.MaxVarintLen64)
-			assert.NotEmpty(t, record.Value, "one without a value would remove the piece")
+			assert.NotEmpty(t, record.Value, "a record without a value would delete the chunk")
 		}
 	}
 }
