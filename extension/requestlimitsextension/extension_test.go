@@ -238,7 +238,7 @@ func response(t *testing.T, conn net.Conn) (int, string) {
 	}
 	defer r.Body.Close()
 	text, err := io.ReadAll(r.Body)
-	assert.NoError(t, err)
+	require.NoError(t, err)
 	return r.StatusCode, string(text)
 }
 
