@@ -54,7 +54,7 @@ func TestReal_TelegrafIntoInfluxDBAndPostgreSQL(t *testing.T) {
 		"[[outputs.file]]\n  files = [\""+lines+"\"]\n  data_format = \"influx\"\n"), 0o600))
 	start(t, "telegraf", []string{"INFLUX_URL=" + influx.url, "INFLUX_DATABASE=ccaas", "POSTGRESQL_URL=" + database.url}, "--config", config)
 	eventually(t, func() error {
-		connection, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port)) //nolint:noctx // loopback
+		connection, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err != nil {
 			return err
 		}

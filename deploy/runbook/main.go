@@ -7,6 +7,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,6 +23,8 @@ import (
 )
 
 const replayWindow = 10 * time.Minute // the library refuses timestamps that are 5 minutes off
+
+var client = &http.Client{Timeout: 10 * time.Second}
 
 func main() {
 	verifier, err := webhooks.NewWebhook(os.Getenv("RUNBOOK_SECRET"))
@@ -49,7 +52,7 @@ func main() {
 			http.Error(w, "received before", http.StatusConflict)
 			return
 		}
-		if err := run(body, strings.Split(os.Getenv("RUNBOOK_SILENCE"), ","), os.Getenv("RUNBOOK_ALERTMANAGER")); err != nil {
+		if err := run(r.Context(), body, strings.Split(os.Getenv("RUNBOOK_SILENCE"), ","), os.Getenv("RUNBOOK_ALERTMANAGER")); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable) // the collector sends it again
 			return
 		}
@@ -59,7 +62,7 @@ func main() {
 }
 
 // run silences for 30 minutes each firing alert whose name is allowed.
-func run(body []byte, allowed []string, alertmanager string) error {
+func run(ctx context.Context, body []byte, allowed []string, alertmanager string) error {
 	var notification struct {
 		Alerts []struct {
 			Status string            `json:"status"`
@@ -83,7 +86,12 @@ func run(body []byte, allowed []string, alertmanager string) error {
 		if err != nil {
 			return err
 		}
-		response, err := http.Post(alertmanager+"/api/v2/silences", "application/json", bytes.NewReader(silence)) //nolint:gosec // of the configuration
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, alertmanager+"/api/v2/silences", bytes.NewReader(silence))
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Content-Type", "application/json")
+		response, err := client.Do(request)
 		if err != nil {
 			return err
 		}

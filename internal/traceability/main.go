@@ -99,7 +99,7 @@ func render(text string, tests map[string]string) (string, error) {
 			seen[n]++
 		}
 		var links []string
-		for _, name := range strings.Fields(parts[4]) {
+		for name := range strings.FieldsSeq(parts[4]) {
 			folder, exists := tests[name]
 			if !exists {
 				errs = append(errs, fmt.Errorf("line %d: there is no test %s", i+1, name))

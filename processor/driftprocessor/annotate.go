@@ -128,11 +128,11 @@ func (p *driftProcessor) annotate(ctx context.Context, logs plog.Logs, annotatio
 	return logs
 }
 
-// correct shifts the time of an event, unless that was done before: a batch that was
-// refused is retried as it was left.
+// correct shifts the time of an event, unless it is already corrected: a refused batch is
+// retried with its corrections.
 func correct(record plog.LogRecord, by time.Duration) bool {
 	at := int64(record.Timestamp())
-	if at <= max(0, int64(by)) { // no time, or one that cannot be put right
+	if at <= max(0, int64(by)) { // no time, or one that cannot be corrected
 		return false
 	}
 	if _, done := record.Attributes().Get(wsevent.ClockOriginal); done {

@@ -3,11 +3,10 @@
 
 //go:generate go tool mdatagen metadata.yaml
 
-// Package driftprocessor measures how far the clock of a platform is from ours, by
-// the lag of the events that pass. It reports them in records of its own,
-// flags the events of a clock that is far off, and corrects their time when asked to.
+// Package driftprocessor measures the offset of a platform's clock from ours, by the lag
+// of the events that pass. It reports the offset in its own records, flags the events of a
+// misaligned clock, and optionally corrects their time.
 //
-// This package is the plumbing: it compares two timestamps of each event, and once a
-// second updates the estimates. The measuring is in
-// internal/skew.
+// This package is the component: it compares two timestamps of each event, and updates
+// the estimates once a second. The measurement is in internal/skew.
 package driftprocessor

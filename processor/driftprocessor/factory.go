@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor/internal/metadata"
 )
 
-// NewFactory makes the factory of the drift processor.
+// NewFactory returns the factory of the drift processor.
 func NewFactory() processor.Factory {
 	return processor.NewFactory(
 		metadata.Type,

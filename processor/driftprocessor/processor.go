@@ -57,9 +57,8 @@ func newProcessor(set processor.Settings, config *Config, next consumer.Logs) (*
 	}, nil
 }
 
-// Capabilities says that records are changed only when their time may be
-// corrected. To flag some, which is rare, a copy is made: a processor that says it
-// changes data would have every batch copied wherever pipelines part.
+// Capabilities declares MutatesData only if times are corrected. Flagging, which is rare,
+// changes a copy: with MutatesData the Collector copies every batch at each fan-out.
 func (p *driftProcessor) Capabilities() consumer.Capabilities {
 	return consumer.Capabilities{MutatesData: p.config.Correct}
 }
@@ -69,7 +68,7 @@ func (p *driftProcessor) Start(ctx context.Context, host component.Host) error {
 	if err := p.observe(); err != nil {
 		return err
 	}
-	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Start
+	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx)) // the ctx of Start ends with Start
 	p.done.Go(func() { p.watch(ctx) })
 	if p.config.Reference.NTP != "" {
 		p.done.Go(func() { p.queryReference(ctx, host) })

@@ -33,7 +33,7 @@ import (
 
 var acme = wsevent.Tags{TenantID: "acme_corp", Region: "us-east-1", ChannelType: "webmessaging"}
 
-// event is one event of acme's that arrives now, of a platform that is ahead.
+// event returns an event of acme that arrives now, from a platform that is ahead.
 func event(ahead time.Duration) plog.Logs {
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()
@@ -51,24 +51,24 @@ func only(logs plog.Logs) plog.LogRecord {
 	return logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 }
 
-// bench is a processor with everything around it in view.
+// bench is a processor with a sink, logs and telemetry that a test can inspect.
 type bench struct {
 	*driftProcessor
 
 	t    *testing.T
-	sink *moody
+	sink *faultySink
 	logs *observer.ObservedLogs
 	tel  *componenttest.Telemetry
 }
 
-// moody refuses as told.
-type moody struct {
+// faultySink is a sink that refuses records on demand.
+type faultySink struct {
 	consumertest.LogsSink
 
 	refuse func(plog.Logs) error
 }
 
-func (m *moody) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+func (m *faultySink) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	if m.refuse != nil {
 		if err := m.refuse(logs); err != nil {
 			return err
@@ -87,7 +87,7 @@ func newBench(t *testing.T, change func(*Config)) *bench {
 	return newBenchBefore(t, change, nil)
 }
 
-// newBenchBefore puts something downstream instead of the sink.
+// newBenchBefore returns a bench with another consumer than the sink.
 func newBenchBefore(t *testing.T, change func(*Config), next consumer.Logs) *bench {
 	t.Helper()
 	config := createDefaultConfig().(*Config)
@@ -95,7 +95,7 @@ func newBenchBefore(t *testing.T, change func(*Config), next consumer.Logs) *ben
 		change(config)
 	}
 	require.NoError(t, config.Validate())
-	b := &bench{t: t, sink: new(moody), tel: componenttest.NewTelemetry()}
+	b := &bench{t: t, sink: new(faultySink), tel: componenttest.NewTelemetry()}
 	t.Cleanup(func() { require.NoError(t, b.tel.Shutdown(context.WithoutCancel(t.Context()))) })
 	set := metadatatest.NewSettings(b.tel)
 	core, logs := observer.New(zapcore.InfoLevel)
@@ -114,8 +114,8 @@ func (b *bench) start() {
 	require.NoError(b.t, b.Start(b.t.Context(), componenttest.NewNopHost()))
 }
 
-// live lets events come, ten a second, for a while. They are ahead as told.
-func (b *bench) live(length, ahead time.Duration) {
+// sendFor sends ten events a second for a time, with timestamps that are ahead.
+func (b *bench) sendFor(length, ahead time.Duration) {
 	b.t.Helper()
 	for range length / (100 * time.Millisecond) {
 		require.NoError(b.t, b.ConsumeLogs(b.t.Context(), event(ahead)))
@@ -124,7 +124,7 @@ func (b *bench) live(length, ahead time.Duration) {
 	synctest.Wait()
 }
 
-// records are those with a name among what arrived.
+// records returns the received records with an event name.
 func (b *bench) records(name string) []plog.LogRecord {
 	var found []plog.LogRecord
 	for _, logs := range b.sink.AllLogs() {
@@ -198,7 +198,7 @@ func TestReport_SkewEveryInterval(t *testing.T) {
 		b := newBench(t, nil)
 		b.start()
 		begin := time.Now()
-		b.live(35*time.Second, 150*time.Millisecond)
+		b.sendFor(35*time.Second, 150*time.Millisecond)
 		found := b.records(wsevent.ClockSkew)
 		require.Len(t, found, 3)
 		for i, record := range found {
@@ -232,12 +232,12 @@ func TestReport_DriftFromOnsetToEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.start()
-		b.live(15*time.Second, 0)
+		b.sendFor(15*time.Second, 0)
 		assert.Empty(t, b.phases())
-		b.live(35*time.Second, 300*time.Millisecond)
+		b.sendFor(35*time.Second, 300*time.Millisecond)
 		assert.Equal(t, []string{"onset", "lasting", "lasting", "lasting", "lasting"}, b.phases())
 		assert.InDelta(t, 300, number(t, b.records(wsevent.ClockDrift)[0], wsevent.ClockSkewOffset), 10)
-		b.live(30*time.Second, 0)
+		b.sendFor(30*time.Second, 0)
 		phases := b.phases()
 		assert.Equal(t, "end", phases[len(phases)-1])
 		assert.Equal(t, 1, count(phases, "onset"))
@@ -261,12 +261,12 @@ func TestReport_DriftEndsWithoutEvents(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.start()
-		b.live(20*time.Second, time.Minute)
+		b.sendFor(20*time.Second, time.Minute)
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		phases := b.phases()
 		assert.Equal(t, "end", phases[len(phases)-1])
-		assert.Zero(t, b.measured(), "it is forgotten")
+		assert.Zero(t, b.measured(), "the stream is dropped")
 		require.NoError(t, b.Shutdown(t.Context()))
 	})
 }
@@ -275,7 +275,7 @@ func TestAnnotate_MisalignedEventsAreFlaggedOnACopy(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.start()
-		b.live(15*time.Second, -time.Minute)
+		b.sendFor(15*time.Second, -time.Minute)
 		ours := event(-time.Minute)
 		ours.MarkReadOnly()
 		require.NoError(t, b.ConsumeLogs(t.Context(), ours))
@@ -285,9 +285,9 @@ func TestAnnotate_MisalignedEventsAreFlaggedOnACopy(t *testing.T) {
 		assert.Empty(t, text(theirs, wsevent.ClockOriginal))
 		assert.Equal(t, only(ours).Timestamp(), theirs.Timestamp())
 
-		b.live(20*time.Second, 0)
+		b.sendFor(20*time.Second, 0)
 		all = b.sink.AllLogs()
-		assert.Empty(t, text(only(all[len(all)-1]), wsevent.ClockMisaligned), "the clock is right again")
+		assert.Empty(t, text(only(all[len(all)-1]), wsevent.ClockMisaligned), "the clock is aligned again")
 		require.NoError(t, b.Shutdown(t.Context()))
 	})
 }
@@ -296,7 +296,7 @@ func TestAnnotate_StreamRecordsUnchanged(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, func(c *Config) { c.Correct = true })
 		b.start()
-		b.live(15*time.Second, 90*time.Second)
+		b.sendFor(15*time.Second, 90*time.Second)
 		logs := event(0)
 		only(logs).SetEventName(wsevent.StreamGap)
 		at := only(logs).Timestamp()
@@ -305,7 +305,7 @@ func TestAnnotate_StreamRecordsUnchanged(t *testing.T) {
 		}
 		assert.Equal(t, at, only(logs).Timestamp())
 		assert.Equal(t, 1, only(logs).Attributes().Len())
-		b.live(15*time.Second, 90*time.Second)
+		b.sendFor(15*time.Second, 90*time.Second)
 		found := b.records(wsevent.ClockSkew)
 		assert.InDelta(t, 90_000, number(t, found[len(found)-1], wsevent.ClockSkewOffset), 1)
 		require.NoError(t, b.Shutdown(t.Context()))
@@ -317,7 +317,7 @@ func TestAnnotate_CorrectedEventsKeepTheOriginalTime(t *testing.T) {
 		b := newBench(t, func(c *Config) { c.Correct = true })
 		assert.True(t, b.Capabilities().MutatesData)
 		b.start()
-		b.live(15*time.Second, 90*time.Second)
+		b.sendFor(15*time.Second, 90*time.Second)
 		logs := event(90 * time.Second)
 		theirs := only(logs).Timestamp()
 		require.NoError(t, b.ConsumeLogs(t.Context(), logs))
@@ -327,7 +327,7 @@ func TestAnnotate_CorrectedEventsKeepTheOriginalTime(t *testing.T) {
 	})
 }
 
-// Times of another clock say nothing about the platform's, and are not its to correct.
+// Times of another clock are neither measured nor corrected.
 func TestMeasure_EventsOfAnotherClock(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, func(c *Config) { c.Correct = true })
@@ -357,7 +357,7 @@ func TestAnnotate_RetriedBatchIsCorrectedOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, func(c *Config) { c.Correct = true })
 		b.start()
-		b.live(15*time.Second, 90*time.Second)
+		b.sendFor(15*time.Second, 90*time.Second)
 		before := mustSum(t, b, "otelcol_drift_corrected_events")
 		logs := event(90 * time.Second)
 		now := time.Now()
@@ -369,7 +369,7 @@ func TestAnnotate_RetriedBatchIsCorrectedOnce(t *testing.T) {
 		require.NoError(t, b.ConsumeLogs(t.Context(), logs))
 		assert.Equal(t, pcommon.NewTimestampFromTime(now), only(logs).Timestamp())
 		assert.Equal(t, before+1, mustSum(t, b, "otelcol_drift_corrected_events"))
-		b.live(15*time.Second, 90*time.Second)
+		b.sendFor(15*time.Second, 90*time.Second)
 		found := b.records(wsevent.ClockSkew)
 		assert.InDelta(t, 90_000, number(t, found[len(found)-1], wsevent.ClockSkewOffset), 1, "measured by its own time")
 		require.NoError(t, b.Shutdown(t.Context()))
@@ -386,12 +386,12 @@ func TestReport_OnsetIsRetriedUntilAccepted(t *testing.T) {
 			return nil
 		}
 		b.start()
-		b.live(20*time.Second, time.Minute)
+		b.sendFor(20*time.Second, time.Minute)
 		assert.Empty(t, b.phases())
 		b.sink.refuse = nil
-		b.live(2*time.Second, time.Minute)
+		b.sendFor(2*time.Second, time.Minute)
 		assert.Equal(t, []string{"onset"}, b.phases())
-		assert.Len(t, b.records(wsevent.ClockSkew), 1, "the one that was due")
+		assert.Len(t, b.records(wsevent.ClockSkew), 1, "the skew that was due")
 		assert.Equal(t, 1, b.logs.FilterMessageSnippet("refuses clock records").Len())
 		require.NoError(t, b.Shutdown(t.Context()))
 	})
@@ -407,7 +407,7 @@ func TestReport_PermanentlyRefusedRecordsAreCounted(t *testing.T) {
 			return nil
 		}
 		b.start()
-		b.live(11*time.Second, time.Minute)
+		b.sendFor(11*time.Second, time.Minute)
 		assert.Equal(t, int64(3), mustSum(t, b, "otelcol_drift_refused_records"), "an onset, a skew, a lasting")
 		require.NoError(t, b.Shutdown(t.Context()))
 	})
@@ -422,7 +422,7 @@ func TestStreams_AreBounded(t *testing.T) {
 			logs.ResourceLogs().At(0).Resource().Attributes().PutStr(wsevent.TenantID, strconv.Itoa(i))
 			require.NoError(t, b.ConsumeLogs(t.Context(), logs))
 		}
-		assert.Equal(t, 10, b.sink.LogRecordCount(), "all pass")
+		assert.Equal(t, 10, b.sink.LogRecordCount(), "all events pass")
 		metadatatest.AssertEqualDriftRefusedEvents(t, b.tel, points(7), metricdatatest.IgnoreTimestamp())
 		metadatatest.AssertEqualDriftStreams(t, b.tel, points(3), metricdatatest.IgnoreTimestamp())
 		metadatatest.AssertEqualDriftStreamsLimit(t, b.tel, points(3), metricdatatest.IgnoreTimestamp())
@@ -433,7 +433,7 @@ func TestStreams_AreBounded(t *testing.T) {
 	})
 }
 
-// When it is our clock that is wrong, all streams drift at once.
+// When our own clock is misaligned, all streams drift at once.
 func TestLog_OnceForAllStreamsAndOnceAMinute(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
@@ -463,7 +463,7 @@ func TestMeasure_RoundTripOfARecord(t *testing.T) {
 		only(trip).SetEventName(wsevent.StreamConnected)
 		only(trip).Attributes().PutDouble(wsevent.StreamRoundTrip, 100)
 		require.NoError(t, b.ConsumeLogs(t.Context(), trip))
-		b.live(11*time.Second, -50*time.Millisecond)
+		b.sendFor(11*time.Second, -50*time.Millisecond)
 		found := b.records(wsevent.ClockSkew)
 		require.Len(t, found, 1)
 		assert.InDelta(t, 0, number(t, found[0], wsevent.ClockSkewOffset), 1)
@@ -488,7 +488,7 @@ func TestConsumeLogs_OtherRecordsPass(t *testing.T) {
 func TestAnnotate_TimeThatCannotBeCorrected(t *testing.T) {
 	t.Parallel()
 	record := plog.NewLogRecord()
-	assert.False(t, correct(record, -time.Hour), "it has none")
+	assert.False(t, correct(record, -time.Hour), "no time")
 	record.SetTimestamp(5)
 	assert.False(t, correct(record, time.Hour), "it would be before 1970")
 	assert.Equal(t, pcommon.Timestamp(5), record.Timestamp())

@@ -19,13 +19,13 @@ import (
 )
 
 const (
-	// queryInterval is the interval between queries of the reference; maxQueryInterval, how often at the
-	// least when it does not answer. NTP servers are other people's.
+	// queryInterval is the interval between queries of the reference; maxQueryInterval, the maximum
+	// interval while it does not respond, to limit the load on public NTP servers.
 	queryInterval    = 64 * time.Second
 	maxQueryInterval = 1024 * time.Second
-	// queryTimeout bounds a question.
+	// queryTimeout bounds a query.
 	queryTimeout = 5 * time.Second
-	// readingTTL is how long an answer is believed.
+	// readingTTL is how long a reading is valid.
 	readingTTL = 3 * queryInterval
 )
 
@@ -38,7 +38,7 @@ type reading struct {
 	uncertainty time.Duration
 }
 
-// ntpServer is a reference that speaks NTP.
+// ntpServer is an NTP server as reference.
 type ntpServer string
 
 func (address ntpServer) ask(ctx context.Context) (reading, error) {
@@ -55,7 +55,7 @@ func (address ntpServer) ask(ctx context.Context) (reading, error) {
 	return reading{offset: -response.ClockOffset, uncertainty: response.RootDistance}, nil
 }
 
-// dial makes a connection that ends with ctx.
+// dial opens a connection that is closed with ctx.
 func dial(ctx context.Context, remote string) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: queryTimeout}
 	conn, err := dialer.DialContext(ctx, "udp", remote)
@@ -92,7 +92,7 @@ func (h *hostClock) offset(now time.Duration) (time.Duration, bool) {
 	return h.last.offset, h.known && now-h.at <= readingTTL
 }
 
-// queryReference asks the reference until ctx ends.
+// queryReference queries the reference until ctx ends.
 func (p *driftProcessor) queryReference(ctx context.Context, host component.Host) {
 	failures := 0
 	for {

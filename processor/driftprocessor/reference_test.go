@@ -21,8 +21,8 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// fakeNTP is a server whose clock is ahead of ours. Its answers may be changed
-// before they leave; no answer is one of them.
+// fakeNTP is a server whose clock is ahead of ours. A test can change its responses
+// before they are sent, or suppress them.
 type fakeNTP struct {
 	conn  net.PacketConn
 	ahead time.Duration
@@ -68,8 +68,8 @@ func (f *fakeNTP) answer(question []byte) []byte {
 	answer := make([]byte, 48)
 	answer[0], answer[1], answer[3] = 4<<3|4, 1, 0xec // version and mode, stratum, precision
 	copy(answer[12:], "GPS\x00")
-	binary.BigEndian.PutUint64(answer[16:], stamp-1<<32) // last set
-	copy(answer[24:32], question[40:48])                 // when it was asked
+	binary.BigEndian.PutUint64(answer[16:], stamp-1<<32) // reference timestamp
+	copy(answer[24:32], question[40:48])                 // origin timestamp
 	binary.BigEndian.PutUint64(answer[32:], stamp)
 	binary.BigEndian.PutUint64(answer[40:], stamp)
 	if f.alter != nil {
@@ -83,7 +83,7 @@ func TestReference_NTPOffset(t *testing.T) {
 	for _, ahead := range []time.Duration{0, time.Hour, -90 * time.Second} {
 		r, err := startNTP(t, ahead, nil).ask(t.Context())
 		require.NoError(t, err)
-		assert.InDelta(t, -ahead, r.offset, float64(r.uncertainty+time.Millisecond), "we are ahead by what it is behind")
+		assert.InDelta(t, -ahead, r.offset, float64(r.uncertainty+time.Millisecond), "our offset is the inverse of the server's")
 	}
 }
 
@@ -132,7 +132,7 @@ func TestReference_QueryEndsWithItsContext(t *testing.T) {
 	assert.Error(t, ctx.Err())
 }
 
-// reporting is a host that keeps what components report.
+// reporting is a host that records the status events of components.
 type reporting struct {
 	component.Host
 
@@ -141,7 +141,7 @@ type reporting struct {
 
 func (r reporting) Report(event *componentstatus.Event) { r.events <- event }
 
-// withReference is a processor whose reference says what is told to.
+// withReference returns a bench whose reference is queried by ask.
 func withReference(t *testing.T, restartAfter time.Duration, ask func(context.Context) (reading, error)) (*bench, reporting) {
 	t.Helper()
 	b := newBench(t, func(c *Config) {
@@ -169,7 +169,7 @@ func TestReference_AttributesTheFault(t *testing.T) {
 				b, _ := withReference(t, 0, func(context.Context) (reading, error) {
 					return reading{offset: c.host, uncertainty: time.Millisecond}, nil
 				})
-				b.live(15*time.Second, c.skew)
+				b.sendFor(15*time.Second, c.skew)
 				drift := b.records(wsevent.ClockDrift)[0]
 				assert.Equal(t, c.want, text(drift, wsevent.ClockCulprit))
 				assert.InDelta(t, c.host.Milliseconds(), number(t, drift, wsevent.ClockHostOffset), 0)
@@ -190,12 +190,12 @@ func TestReference_WithoutResponseFaultIsUnknown(t *testing.T) {
 			}
 			return reading{}, errors.New("no answer")
 		})
-		b.live(15*time.Second, -time.Minute)
+		b.sendFor(15*time.Second, -time.Minute)
 		assert.Equal(t, "host", text(b.records(wsevent.ClockDrift)[0], wsevent.ClockCulprit))
-		b.live(5*time.Minute, -time.Minute)
+		b.sendFor(5*time.Minute, -time.Minute)
 		found := b.records(wsevent.ClockDrift)
-		assert.Empty(t, text(found[len(found)-1], wsevent.ClockCulprit), "what it said is too old")
-		assert.Less(t, questions, 5, "one that does not answer is asked more seldom")
+		assert.Empty(t, text(found[len(found)-1], wsevent.ClockCulprit), "the last reading has expired")
+		assert.Less(t, questions, 5, "a server that does not respond is queried less often")
 		assert.Equal(t, 1, b.logs.FilterMessageSnippet("does not respond").Len())
 		assert.Equal(t, int64(questions-1), mustSum(t, b, "otelcol_drift_reference_failures"))
 		assert.Empty(t, host.events)
@@ -209,7 +209,7 @@ func TestReference_HangDoesNotBlockEvents(t *testing.T) {
 			<-ctx.Done()
 			return reading{}, ctx.Err()
 		})
-		b.live(15*time.Second, time.Minute)
+		b.sendFor(15*time.Second, time.Minute)
 		assert.NotEmpty(t, b.records(wsevent.ClockDrift))
 		require.NoError(t, b.Shutdown(t.Context()))
 	})

@@ -10,8 +10,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// observe registers what is read when own telemetry is collected, and so costs an
-// event nothing.
+// observe registers the asynchronous instruments, which are read only at collection.
 func (p *driftProcessor) observe() error {
 	gauge := func(read func() int) metric.Int64Callback {
 		return func(_ context.Context, o metric.Int64Observer) error {

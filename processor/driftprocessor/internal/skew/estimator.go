@@ -1,19 +1,19 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package skew measures how far a platform's clock is from ours, from nothing
-// but the lag of its events: our time of arrival less the platform's time.
+// Package skew measures the offset of a platform's clock from ours, by the lag of its
+// events alone: our time of arrival minus the platform's time.
 //
-// A lag is the delay on the way, which is never negative and now and then small,
-// less the platform's offset. So the lowest lags show the offset and the others
-// the delay, as in the clock filter of NTP (RFC 5905, section 10). Here there is
-// no request and no answer, only one direction; what stands in their place:
+// A lag is the network delay, which is never negative and occasionally small,
+// minus the platform's offset. So the lowest lags show the offset and the others
+// the delay, as in the clock filter of NTP (RFC 5905, section 10). NTP has requests and
+// responses; events have one direction only, so the parts are:
 //
 //   - second: the lowest lag of the events of one second.
-//   - plateau: a lag that most of the latest seconds agree on. A clock stands
-//     still to within 500 ppm of another, a delay that comes and goes or a replay that
-//     catches up does not. No level is believed before it has been a plateau, be
-//     it the first one or, after a step, the next.
+//   - plateau: a lag that most of the latest seconds agree on. The offset
+//     of a clock is constant to within 500 ppm; a varying delay and a replay that
+//     catches up are not. Every level, the first one and that after a step, is
+//     accepted only once it is a plateau.
 //   - Estimator: the level of one stream: the envelope of its lowest lags, with
 //     an error and a drift rate.
 //   - Episode: whether an offset is beyond a limit, with hysteresis.
@@ -36,8 +36,8 @@ const (
 	// maxRate is how fast two clocks may part, as a share of the time gone by: what
 	// NTP takes for the worst crystal. A lag is that much less certain as it ages.
 	maxRate = 500e-6
-	// mostPPM is the drift rate beyond which a level is no clock but a replay that
-	// is only a little faster than the events once were.
+	// mostPPM is the drift rate beyond which a level is not a clock but a replay that
+	// is slightly faster than the original events.
 	mostPPM = 3_000
 	// leastStep and mostStep bound the change that is taken for a step of a clock.
 	// Less than that is followed, as the envelope moves on.
@@ -48,20 +48,20 @@ const (
 	// longestLag leaves room to add and subtract.
 	longestLag = 50 * 365 * 24 * time.Hour
 	// bulk is how far below the level, or while there is none the median, a lag may
-	// be of the same clock as the others. Further down it is a stray's, unless most
+	// be of the same clock as the others. A lag further below is an outlier, unless most
 	// are there.
 	bulk = 5 * time.Second
 	// smoothing is the time constant of the reported offset.
 	smoothing = 4 * time.Second
-	// hold is how long a level is believed without an event that agrees with it.
+	// hold is how long a level is valid without an event that agrees with it.
 	hold = 5 * time.Minute
 )
 
 // Estimate is what is known of a platform's clock.
 type Estimate struct {
 	Offset  time.Duration // positive: the platform is ahead of us
-	Error   time.Duration // how far off Offset may well be
-	Samples int64         // events it rests on
+	Error   time.Duration // maximum error of Offset
+	Samples int64         // events that agree with it
 	Rate    float64       // ppm; positive: the platform's clock gains on ours
 	// RateKnown is set once the clock has been watched for long enough.
 	RateKnown bool
@@ -79,7 +79,7 @@ type Estimator struct {
 	agreed time.Duration // time of the event that it is from
 	jitter time.Duration // how far above the level the lowest lag of a second is, on average
 	inside int           // seconds that agree with the level
-	floor  time.Duration // lags below are strays, unless most are
+	floor  time.Duration // lags below are outliers, unless most are
 
 	samples  int64
 	smoothed time.Duration // level, without its small jumps
@@ -156,7 +156,7 @@ func (e *Estimator) close(now time.Duration) {
 }
 
 // median is that of the last lags. The clock that most events are stamped by is
-// near it, where the lowest lag of all may be of a stray one years ahead.
+// near it, where the lowest lag of all may be of an outlier that is years ahead.
 func (e *Estimator) median() time.Duration {
 	lags := e.latest // a copy
 	known := lags[:min(e.open.events, int64(len(lags)))]
@@ -202,7 +202,7 @@ func (e *Estimator) isStep(bottom time.Duration, recent []second) bool {
 	return true
 }
 
-// settle begins anew with a plateau.
+// settle restarts the measurement with a plateau.
 func (e *Estimator) settle(bottom time.Duration, recent []second, within, now time.Duration) {
 	kept := e.seconds[:0]
 	for _, s := range recent { // which is a part of e.seconds, further on

@@ -80,7 +80,7 @@ func TestEstimator_ReplayAfterLiveEvents(t *testing.T) {
 			assert.True(t, known)
 			assert.InDelta(t, 500*time.Millisecond, estimate.Offset, float64(bound))
 		case now > quiet+hold+10*time.Second:
-			assert.False(t, known, "nothing agrees with it any more")
+			assert.False(t, known, "no event agrees with the level any more")
 		}
 	})
 }
@@ -157,7 +157,8 @@ func TestEstimator_StepIsReportedAtOnceAndCompletely(t *testing.T) {
 	}
 }
 
-// A long way is seen as a platform that is behind, unless a round trip tells.
+// A long network delay is measured as a platform that is behind, unless a round trip is
+// known.
 func TestEstimator_RoundTripGivesTheDelay(t *testing.T) {
 	t.Parallel()
 	offset := func(trip time.Duration) (offset, unsure time.Duration) {
@@ -263,8 +264,8 @@ func TestEstimator_SlowStream(t *testing.T) {
 	assert.Equal(t, time.Minute, estimate.Offset)
 }
 
-// Whatever comes, an estimate lies among the lags that were seen, and what is
-// kept stays small.
+// For any input, an estimate is within the range of the observed lags, and the state is
+// bounded.
 func FuzzEstimator(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("a few lags, a few seconds, and no clock to be found in them at all."))

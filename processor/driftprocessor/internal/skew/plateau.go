@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// scale is how a plateau is looked for: among the seconds of the latest span, and
+// scale defines the search for a plateau: among the seconds of the latest span, and
 // at least the latest few that had events, share of them agree to within band.
 type scale struct {
 	span   time.Duration
@@ -37,8 +37,8 @@ func (s *scale) recent(seconds []second, now time.Duration) []second {
 	return seconds[first:]
 }
 
-// plateau finds the band of lags that the most of the seconds are in, the lower
-// one of two alike. Its bottom is the lowest lag in it.
+// plateau finds the band of lags that holds the most seconds, the lower of two equal
+// ones. Its bottom is the lowest lag in it.
 func (s *scale) plateau(recent []second) (bottom time.Duration, ok bool) {
 	var room [maxSeconds]time.Duration
 	lags := room[:0]

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// network is a way from a platform to us, and a clock at its other end.
+// network simulates the connection from a platform, and the platform's clock.
 type network struct {
 	rate    float64                              // events per second
 	clock   func(at time.Duration) time.Duration // how far the platform is ahead
@@ -25,7 +25,7 @@ type network struct {
 	stalls  func(at time.Duration) time.Duration // until when nothing arrives, or 0
 	loss    float64                              // share of events that never arrive
 	replay  float64                              // share of events that are hours old
-	trip    time.Duration                        // told every ten seconds, if any
+	trip    time.Duration                        // round trip, reported every ten seconds, if any
 }
 
 func constant(offset time.Duration) func(time.Duration) time.Duration {
@@ -45,7 +45,7 @@ func ramp(ppm float64) func(time.Duration) time.Duration {
 	return func(at time.Duration) time.Duration { return time.Duration(ppm * 1e-6 * float64(at)) }
 }
 
-// stallEvery lets everything wait until a stall of the given length is over.
+// stallEvery delays all events until the end of a stall of the given length.
 func stallEvery(period, length time.Duration) func(time.Duration) time.Duration {
 	return func(at time.Duration) time.Duration {
 		if into := at % period; into < length {
@@ -55,14 +55,14 @@ func stallEvery(period, length time.Duration) func(time.Duration) time.Duration 
 	}
 }
 
-// batches lets everything wait for the next batch to leave.
+// batches delays all events until the next batch is sent.
 func batches(period time.Duration) func(time.Duration) time.Duration {
 	return func(at time.Duration) time.Duration { return at - at%period + period }
 }
 
 type arrival struct{ at, lag time.Duration }
 
-// run lets an Estimator live through it, and calls look after every second.
+// run feeds the simulated events to an Estimator, and calls look after every second.
 func (n network) run(seed uint64, length time.Duration, look func(now time.Duration, e *Estimator)) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	e := NewEstimator()
@@ -106,8 +106,7 @@ func (n network) send(at time.Duration, random *rand.Rand) (arrival, bool) {
 	return arrival{at: there, lag: there - stamp}, random.Float64() >= n.loss
 }
 
-// bound is the most that an estimate is off, once ten seconds have passed since the
-// start or since a step.
+// bound is the maximum error of an estimate, from ten seconds after the start or a step on.
 const bound = 100 * time.Millisecond
 
 type simulation struct {
@@ -199,7 +198,7 @@ func lengthOf(rate float64, length time.Duration) time.Duration {
 	return length
 }
 
-// worstError is the largest error where the bound is promised.
+// worstError is the largest error in the time for which the bound holds.
 func worstError(n network, seed uint64, length, step time.Duration) time.Duration {
 	worst := time.Duration(0)
 	n.run(seed, length, func(now time.Duration, e *Estimator) {

@@ -40,8 +40,8 @@ type Verdict int
 const (
 	Aligned    Verdict = iota // our clock is right
 	Misaligned                // it is wrong, and may be set right yet
-	GivenUp                   // it has been wrong since our start: to start again is no help
-	Restart                   // it has been wrong for long enough: let it be set before a new start
+	GivenUp                   // it has been wrong since our start: a restart does not help
+	Restart                   // it has been wrong for too long: a restart can set it
 )
 
 // Watch follows our own clock by a reference.
@@ -49,16 +49,15 @@ type Watch struct {
 	Limit    time.Duration // beyond is misaligned
 	Patience time.Duration // how long it may stay so; 0: for ever
 
-	wasAligned bool // a restart has a clock to win
+	wasAligned bool // a restart can help
 	wrong      bool
 	since      time.Duration
 	restarted  bool
 }
 
-// Read takes a reading: how far our clock is ahead, and how far off that may be. A
-// clock that has never been right since our start is not worth a restart: the last
-// one, if there was one, did not set it. So restarts cannot follow each other
-// unless the clock was right in between.
+// Read records a reading: how far our clock is ahead, and the maximum error. A clock that
+// has never been aligned since our start does not cause a restart: an earlier restart did
+// not set it. So a restart follows another one only if the clock was aligned in between.
 func (w *Watch) Read(offset, uncertainty, now time.Duration) Verdict {
 	if offset.Abs()-uncertainty <= w.Limit {
 		w.wasAligned, w.wrong = true, false
