@@ -131,8 +131,8 @@ func TestRun_Errors(t *testing.T) {
 	}
 }
 
-// A window record that says too little is alert.
-func TestABrokenWindowRecord(t *testing.T) {
+// A window record without the required fields is reported and skipped.
+func TestReplay_InvalidWindowRecord(t *testing.T) {
 	t.Parallel()
 	logs := plog.NewLogs()
 	record := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()

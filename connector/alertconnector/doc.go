@@ -3,10 +3,10 @@
 
 //go:generate go tool mdatagen metadata.yaml
 
-// Package alertconnector applies rules to metrics, and tells by log records when
-// an alert begins to fire and when it is resolved. It also tells, as metrics, where
-// baselines and thresholds stand.
+// Package alertconnector evaluates alerting rules on metrics. It emits a log record
+// when an alert starts firing and when it is resolved, and the baselines, thresholds
+// and firing states as metrics.
 //
-// This package is the plumbing: it finds windows among data points, writes alerts,
-// and keeps the state. The rules are applied in internal/engine.
+// This package groups data points into windows, writes alerts and stores the state.
+// internal/engine evaluates the rules.
 package alertconnector

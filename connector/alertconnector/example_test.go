@@ -52,11 +52,11 @@ rules:
 		out := e.Observe([]engine.Window{{Start: ms - 10_000, End: ms, Values: []engine.Value{{Metric: "ws.drop_rate", Value: value}}}}, ms)
 		require.Len(t, out.Evaluations, 1)
 		assert.Equal(t, cells[3], out.Evaluations[0].Reason.String(), cells[1])
-		told := ""
+		emitted := ""
 		for i := range out.Alerts {
-			told = status(&out.Alerts[i])
+			emitted = status(&out.Alerts[i])
 		}
-		assert.Equal(t, cells[4], told, cells[1])
+		assert.Equal(t, cells[4], emitted, cells[1])
 		rows++
 	}
 	assert.Equal(t, 16, rows)

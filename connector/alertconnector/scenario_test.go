@@ -119,7 +119,7 @@ func TestBaseline_Learning(t *testing.T) {
 		}
 		r.consume(t, active(at+23*3_600_000, 9_000))
 		assert.Empty(t, r.bodies())
-		assert.Empty(t, baselines(r.metrics), "none is told before it may be trusted")
+		assert.Empty(t, baselines(r.metrics), "no baseline is emitted during min_history")
 		r.e.mutex.Lock()
 		assert.Equal(t, 1, r.e.engine.Counts()[0].Learning)
 		r.e.mutex.Unlock()
@@ -505,7 +505,7 @@ func TestSkippedSamples(t *testing.T) {
 	})
 }
 
-// An alert is told even when its context cannot be made.
+// An alert is emitted even when its context template fails.
 func TestContext_Fails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -19,10 +19,7 @@ const root = "../.."
 
 // pending are paths that still contain retired words. A path is removed when it is clean.
 var pending = []string{
-	"connector/alertconnector",
 	"extension/dashboardextension",
-	"processor/wswindowprocessor",
-	"receiver/ccaaswsreceiver",
 }
 
 var (

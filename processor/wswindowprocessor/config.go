@@ -74,7 +74,7 @@ func (c *Config) Validate() error {
 	}
 	wholeMilliseconds := func(key string, value time.Duration) {
 		if value%time.Millisecond != 0 {
-			refuse(key, value, "must be whole milliseconds")
+			refuse(key, value, "must be a multiple of 1ms")
 		}
 	}
 	wholeMilliseconds("size", c.Size)

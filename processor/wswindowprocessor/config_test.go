@@ -39,7 +39,7 @@ func TestConfig(t *testing.T) {
 		"overlap":        {errors: []string{"overlap: 10s: must be at least 0s and less than size (10s)"}},
 		"many_windows":   {errors: []string{"overlap: 9.95s: puts an event in more than 100 windows; size - overlap must be at least 100ms"}},
 		"tiny":           {errors: []string{"size: 10ms: must be at least 100ms"}},
-		"microseconds":   {errors: []string{"size: 1.0005s: must be whole milliseconds"}},
+		"microseconds":   {errors: []string{"size: 1.0005s: must be a multiple of 1ms"}},
 		"negative":       {errors: []string{"allowed_lateness: -1s", "idle_timeout: -1s", "max_future: -1s", "series_idle: -1s"}},
 		"grace":          {errors: []string{"reopen_grace: 1h0m0s: must be at least 0s and at most 10m0s"}},
 		"far_future":     {errors: []string{"max_future: 48h0m0s: must be at most 24h"}},

@@ -7,6 +7,6 @@
 // events pass through unchanged; for every window that has closed, and for every series
 // that has something to report, a window record is added to the output.
 //
-// This package is the plumbing: it reads what the windows need from the records, and
+// This package is the component: it reads what the windows need from the records, and
 // writes the windows. The counting is in internal/window.
 package wswindowprocessor

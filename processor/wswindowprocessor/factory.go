@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
 )
 
-// NewFactory makes the factory of the ws_window processor.
+// NewFactory returns the factory of the ws_window processor.
 func NewFactory() processor.Factory {
 	return processor.NewFactory(
 		metadata.Type,

@@ -31,7 +31,7 @@ import (
 
 var acme = wsevent.Tags{TenantID: "acme_corp", Region: "us-east-1", ChannelType: "webmessaging"}
 
-// event is one event record of acme's, stamped now.
+// event returns an event record of acme with the present time.
 func event(name, channel string) plog.Logs {
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()
@@ -55,7 +55,7 @@ func start(t *testing.T, config *Config, next consumer.Logs) processor.Logs {
 	return p
 }
 
-// windows are the window records among what arrived.
+// windows returns the received window records.
 func windows(t *testing.T, sink *consumertest.LogsSink) []wslog.Record {
 	t.Helper()
 	var found []wslog.Record
@@ -99,9 +99,9 @@ func TestConsumeLogs_EventsPassAndTheirWindowFollows(t *testing.T) {
 		} {
 			require.NoError(t, p.ConsumeLogs(t.Context(), logs))
 		}
-		assert.Equal(t, 4, sink.LogRecordCount(), "the events pass")
+		assert.Equal(t, 4, sink.LogRecordCount(), "events pass unchanged")
 
-		begin := time.Now() // synctest begins at midnight 2000: 3 s behind a window's start
+		begin := time.Now() // synctest begins at midnight 2000: 3 s after a window's start
 		time.Sleep(9050 * time.Millisecond)
 		synctest.Wait()
 		found := windows(t, sink)
@@ -117,13 +117,13 @@ func TestConsumeLogs_EventsPassAndTheirWindowFollows(t *testing.T) {
 	})
 }
 
-// moody refuses as told.
-type moody struct {
+// faultySink is a sink that refuses records on demand.
+type faultySink struct {
 	consumertest.LogsSink
 	refuse func(plog.Logs) error
 }
 
-func (m *moody) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+func (m *faultySink) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	if err := m.refuse(logs); err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func TestConsumeLogs_RetriedBatchCountsOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		refusals := 3
-		sink := &moody{refuse: func(plog.Logs) error {
+		sink := &faultySink{refuse: func(plog.Logs) error {
 			if refusals > 0 {
 				refusals--
 				return errors.New("not now")
@@ -166,7 +166,7 @@ func TestEmit_WindowsWaitForDownstreamInOrder(t *testing.T) {
 		var refusing atomic.Bool
 		refusing.Store(true)
 		var refused atomic.Int64
-		sink := &moody{refuse: func(logs plog.Logs) error {
+		sink := &faultySink{refuse: func(logs plog.Logs) error {
 			if refusing.Load() && isWindows(logs) {
 				refused.Add(1)
 				return errors.New("full")
@@ -178,7 +178,7 @@ func TestEmit_WindowsWaitForDownstreamInOrder(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		assert.Empty(t, windows(t, &sink.LogsSink))
-		assert.Less(t, refused.Load(), int64(10), "they are offered again less and less often")
+		assert.Less(t, refused.Load(), int64(10), "retries have a backoff")
 		refusing.Store(false)
 		time.Sleep(maxRetryInterval)
 		synctest.Wait()
@@ -194,7 +194,7 @@ func TestEmit_WindowsWaitForDownstreamInOrder(t *testing.T) {
 func TestConsumeLogs_RefusedWhileTooManyWindowsWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		sink := &moody{refuse: func(logs plog.Logs) error {
+		sink := &faultySink{refuse: func(logs plog.Logs) error {
 			if isWindows(logs) {
 				return errors.New("full")
 			}
@@ -219,7 +219,7 @@ func TestEmit_PermanentlyRefusedWindowsAreDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		refusals := 1
-		sink := &moody{refuse: func(logs plog.Logs) error {
+		sink := &faultySink{refuse: func(logs plog.Logs) error {
 			if isWindows(logs) && refusals > 0 {
 				refusals--
 				return consumererror.NewPermanent(errors.New("no"))
@@ -273,43 +273,43 @@ func TestConsumeLogs_OtherRecordsPassUncounted(t *testing.T) {
 	assert.Equal(t, 1, sink.LogRecordCount())
 }
 
-// manyEvents is a batch as the receiver makes it.
-// A calm is told as far as there are signs of life, and no farther.
+// Windows without events are emitted up to the latest heartbeat only.
 func TestEmit_NoWindowsWhileHeartbeatsAreOverdue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sink := new(consumertest.LogsSink)
 		p := start(t, createDefaultConfig().(*Config), sink)
-		say := func(name string) {
+		send := func(name string) {
 			logs := event(name, "")
 			record := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 			record.Attributes().PutInt(wsevent.AliveInterval, 1_000)
 			require.NoError(t, p.ConsumeLogs(t.Context(), logs))
 		}
-		say(wsevent.StreamConnected)
+		send(wsevent.StreamConnected)
 		require.NoError(t, p.ConsumeLogs(t.Context(), event(wsevent.ConnectionOpen, "a")))
 		for range 60 {
 			time.Sleep(time.Second)
-			say(wsevent.StreamAlive)
+			send(wsevent.StreamAlive)
 		}
 		synctest.Wait()
-		told := len(windows(t, sink))
-		assert.GreaterOrEqual(t, told, 5)
+		emitted := len(windows(t, sink))
+		assert.GreaterOrEqual(t, emitted, 5)
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		assert.Len(t, windows(t, sink), told, "nobody vouches for more")
-		say(wsevent.StreamAlive)
+		assert.Len(t, windows(t, sink), emitted, "no window without a heartbeat")
+		send(wsevent.StreamAlive)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		found := windows(t, sink)
-		require.Greater(t, len(found), told)
-		complete, ok := found[told].Fields.Get(wsevent.FieldComplete)
+		require.Greater(t, len(found), emitted)
+		complete, ok := found[emitted].Fields.Get(wsevent.FieldComplete)
 		require.True(t, ok)
 		assert.False(t, complete.Bool())
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
 }
 
+// manyEvents returns a batch as the receiver makes it.
 func manyEvents(n int) plog.Logs {
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()

@@ -39,8 +39,7 @@ func onDisk() *Config {
 	return config
 }
 
-// startOn starts a processor with a disk. It ends with the test, its storage
-// then being whatever the disk has become.
+// startOn starts a processor with a storage. It ends with the test.
 func startOn(t *testing.T, d *owntest.Storage, next consumer.Logs) (*windowProcessor, *observer.ObservedLogs) {
 	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
@@ -59,7 +58,7 @@ func consume(t *testing.T, p *windowProcessor, batches ...plog.Logs) {
 	}
 }
 
-// last is the latest window that arrived.
+// last returns the latest received window.
 func last(t *testing.T, sink *consumertest.LogsSink) wslog.Record {
 	t.Helper()
 	found := windows(t, sink)
@@ -76,7 +75,7 @@ func TestRestore_KillResumesFromTheEmittedWindows(t *testing.T) {
 		consume(t, p, event(wsevent.ConnectionOpen, "a"), event(wsevent.ConnectionOpen, "b"), event(wsevent.MessageSend, "a"))
 		time.Sleep(15 * time.Second)
 		synctest.Wait()
-		told := last(t, before)
+		emitted := last(t, before)
 		killed := d.Copy() // all that a kill leaves
 		require.NoError(t, p.Shutdown(t.Context()))
 
@@ -89,10 +88,10 @@ func TestRestore_KillResumesFromTheEmittedWindows(t *testing.T) {
 		assert.InDelta(t, 1, field(t, now.Fields, wsevent.FieldActiveConnections), 0, "a is still open, b is not")
 		assert.InDelta(t, 2, field(t, now.Totals, wsevent.FieldMessagesSent), 0)
 		assert.InDelta(t, 2, field(t, now.Totals, wsevent.FieldConnectionsOpened), 0)
-		assert.Equal(t, told.Since, now.Since)
+		assert.Equal(t, emitted.Since, now.Since)
 		for _, w := range windows(t, after) {
-			assert.Greater(t, w.Start, told.Start, "no window is told twice")
-			assert.GreaterOrEqual(t, field(t, w.Totals, wsevent.FieldMessagesSent), field(t, told.Totals, wsevent.FieldMessagesSent))
+			assert.Greater(t, w.Start, emitted.Start, "no window is emitted twice")
+			assert.GreaterOrEqual(t, field(t, w.Totals, wsevent.FieldMessagesSent), field(t, emitted.Totals, wsevent.FieldMessagesSent))
 		}
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
@@ -107,7 +106,7 @@ func TestRestore_OpenWindowContinues(t *testing.T) {
 		consume(t, p, event(wsevent.MessageSend, "a"))
 		time.Sleep(time.Second)
 		require.NoError(t, p.Shutdown(t.Context()))
-		assert.Empty(t, windows(t, before), "the open window is on disk, not told in half")
+		assert.Empty(t, windows(t, before), "the open window is saved and not emitted as incomplete")
 		time.Sleep(time.Second)
 
 		p, _ = startOn(t, d, after)
@@ -118,7 +117,7 @@ func TestRestore_OpenWindowContinues(t *testing.T) {
 		require.NotEmpty(t, found)
 		assert.InDelta(t, 2, field(t, found[0].Fields, wsevent.FieldMessagesSent), 0)
 		complete, _ := found[0].Fields.Get(wsevent.FieldComplete)
-		assert.False(t, complete.Bool(), "for a second nobody was there")
+		assert.False(t, complete.Bool(), "nothing was received for a second")
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
 }
@@ -126,7 +125,7 @@ func TestRestore_OpenWindowContinues(t *testing.T) {
 func TestRestore_WaitingWindowsSurviveAKill(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		refusing := &moody{refuse: func(logs plog.Logs) error {
+		refusing := &faultySink{refuse: func(logs plog.Logs) error {
 			if isWindows(logs) {
 				return errors.New("full")
 			}
@@ -138,7 +137,7 @@ func TestRestore_WaitingWindowsSurviveAKill(t *testing.T) {
 		time.Sleep(15 * time.Second)
 		synctest.Wait()
 		killed := d.Copy()
-		require.NoError(t, p.Shutdown(t.Context()), "they are on disk")
+		require.NoError(t, p.Shutdown(t.Context()), "they are saved")
 
 		after := new(consumertest.LogsSink)
 		p, _ = startOn(t, killed, after)
@@ -147,7 +146,7 @@ func TestRestore_WaitingWindowsSurviveAKill(t *testing.T) {
 		found := windows(t, after)
 		require.NotEmpty(t, found)
 		assert.InDelta(t, 1, field(t, found[0].Fields, wsevent.FieldMessagesSent), 0)
-		assert.False(t, killed.Has(windowsKey), "and off it once they are taken")
+		assert.False(t, killed.Has(windowsKey), "deleted once they are accepted")
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
 }
@@ -183,7 +182,7 @@ func TestCheckpoint_FullDiskDoesNotStopWindows(t *testing.T) {
 		time.Sleep(45 * time.Second)
 		synctest.Wait()
 		assert.NotEmpty(t, windows(t, sink))
-		assert.Equal(t, 1, logs.FilterMessageSnippet("cannot be saved").Len(), "told once")
+		assert.Equal(t, 1, logs.FilterMessageSnippet("cannot be saved").Len(), "logged once")
 		d.SetFull(false)
 		time.Sleep(11 * time.Second)
 		synctest.Wait()
@@ -200,15 +199,15 @@ func TestCheckpoint_FullDiskDoesNotStopWindows(t *testing.T) {
 	})
 }
 
-// Windows whose leaving could not be noted are not offered again for ever.
+// Delivered windows whose deletion failed are not retried without end.
 func TestCheckpoint_WindowsDeliveredWhileTheDiskWasFull(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := owntest.NewStorage()
 		var once sync.Once
-		sink := &moody{refuse: func(logs plog.Logs) error {
+		sink := &faultySink{refuse: func(logs plog.Logs) error {
 			if isWindows(logs) {
-				once.Do(func() { d.SetFull(true) }) // between the checkpoint and the note
+				once.Do(func() { d.SetFull(true) }) // between the checkpoint and the deletion
 			}
 			return nil
 		}}
@@ -230,8 +229,7 @@ func TestCheckpoint_WindowsDeliveredWhileTheDiskWasFull(t *testing.T) {
 	})
 }
 
-// What a full disk did not take is on it with the next checkpoint, however many
-// channels there are.
+// The next checkpoint after a full disk saves everything, for any number of channels.
 func TestCheckpoint_FirstAfterAFullDiskIsComplete(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -261,8 +259,8 @@ func TestCheckpoint_FirstAfterAFullDiskIsComplete(t *testing.T) {
 	})
 }
 
-// After a restart nothing is told of a stream until it is heard of: the platform
-// may be as dead as we were.
+// After a restart no window of a stream is emitted until a record of it arrives: the
+// platform may be down too.
 func TestRestore_NoWindowsUntilTheStreamIsReceived(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -289,8 +287,8 @@ func TestRestore_NoWindowsUntilTheStreamIsReceived(t *testing.T) {
 	})
 }
 
-// Whatever single key is damaged or lost, the processor starts, says which it is,
-// keeps it, and counts on.
+// If any single key is damaged or lost, the processor starts, logs the key, quarantines
+// the value and continues to count.
 func TestRestore_DamagedKeyIsQuarantined(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -301,21 +299,21 @@ func TestRestore_DamagedKeyIsQuarantined(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
-		whole := d.Copy()
+		intact := d.Copy()
 		require.NoError(t, p.Shutdown(t.Context()))
 
-		for key, value := range whole.Data() {
+		for key, value := range intact.Data() {
 			for name, spoiled := range map[string][]byte{
 				"cut":     value[:len(value)/2],
 				"flipped": append(slices.Clone(value[:len(value)-1]), value[len(value)-1]^1),
 			} {
-				d := whole.Copy()
+				d := intact.Copy()
 				d.Put(key, spoiled)
 				sink := new(consumertest.LogsSink)
 				p, logs := startOn(t, d, sink)
-				told := logs.FilterMessageSnippet("damaged").All()
-				require.NotEmpty(t, told, "%s %s", key, name)
-				assert.Contains(t, told[0].ContextMap()["error"], key)
+				damaged := logs.FilterMessageSnippet("damaged").All()
+				require.NotEmpty(t, damaged, "%s %s", key, name)
+				assert.Contains(t, damaged[0].ContextMap()["error"], key)
 				assert.Equal(t, spoiled, d.Copy().Data()[state.QuarantineKey(key)])
 				consume(t, p, event(wsevent.MessageSend, "channel-49"))
 				time.Sleep(25 * time.Second)
@@ -337,7 +335,7 @@ func TestStart_UnknownStorageIsAnError(t *testing.T) {
 	require.NoError(t, p.Shutdown(t.Context()))
 }
 
-// A file that cannot be opened stops nothing.
+// A file that cannot be opened does not stop the processor.
 func TestStart_WithoutStorageThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -16,8 +16,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// observe registers what is read from the engine when own telemetry is
-// collected, and so costs an event nothing.
+// observe registers the asynchronous instruments, which read the engine only at collection.
 func (p *windowProcessor) observe() error {
 	limit := func(n int) metric.Int64Callback {
 		return func(_ context.Context, o metric.Int64Observer) error {

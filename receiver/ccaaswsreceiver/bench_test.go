@@ -94,9 +94,9 @@ func (c *counter) ConsumeLogs(_ context.Context, logs plog.Logs) error {
 	return nil
 }
 
-// BenchmarkReceive is the whole of the receiver, from a socket that is full of
-// frames to its consumer. CPU time is the process's: the sender's writes of bytes
-// made beforehand are in it.
+// BenchmarkReceive measures the complete receiver, from a socket that always has frames
+// to its consumer. CPU time is the process's, and includes the sender's writes of
+// prepared bytes.
 func BenchmarkReceive(b *testing.B) {
 	for _, perFrame := range []int{1, 100} {
 		for _, includeRaw := range []bool{true, false} {

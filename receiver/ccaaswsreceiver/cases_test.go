@@ -159,8 +159,8 @@ func chatFrame(contact, initial string, second int, item map[string]string) stri
 	item["ContactId"], item["InitialContactId"], item["Id"] = contact, initial, fmt.Sprintf("%s-%d", contact, second)
 	item["AbsoluteTime"] = fmt.Sprintf("2026-11-25T10:00:%02dZ", second)
 	content, _ := json.Marshal(item)
-	whole, _ := json.Marshal(map[string]string{"topic": "aws/chat", "contentType": "application/json", "content": string(content)})
-	return string(whole)
+	notification, _ := json.Marshal(map[string]string{"topic": "aws/chat", "contentType": "application/json", "content": string(content)})
+	return string(notification)
 }
 
 func TestAmazonConnect_Sessions(t *testing.T) {

@@ -138,7 +138,7 @@ func TestEndpoints(t *testing.T) {
 	config := configFor("https://gateway.example.com")
 	at, err := endpoints(t, config)
 	require.NoError(t, err)
-	assert.Equal(t, "https://gateway.example.com/oauth/token", at.Token.String(), "the token is had where the endpoint is")
+	assert.Equal(t, "https://gateway.example.com/oauth/token", at.Token.String(), "the token endpoint is on the host of the endpoint")
 }
 
 func TestBadConfig(t *testing.T) {

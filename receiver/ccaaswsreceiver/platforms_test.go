@@ -58,9 +58,9 @@ func shippedConf(t testing.TB, name string, values map[string]string) *confmap.C
 	}
 	retrieved, err := confmap.NewRetrievedFromYAML(text)
 	require.NoError(t, err)
-	whole, err := retrieved.AsConf()
+	conf, err := retrieved.AsConf()
 	require.NoError(t, err)
-	return whole
+	return conf
 }
 
 // oneSeries is a platform whose events have one set of dimensions, as most APIs do

@@ -141,7 +141,7 @@ func privateConfigs(t testing.TB) map[string]struct {
 	}
 }
 
-// TestPrivacy_PersonalDataIsRedacted sends frames that are full of people, whole and broken.
+// TestPrivacy_PersonalDataIsRedacted sends valid and broken frames with personal data.
 func TestPrivacy_PersonalDataIsRedacted(t *testing.T) {
 	t.Parallel()
 	for name, test := range privateConfigs(t) {
@@ -166,7 +166,7 @@ func TestPrivacy_PersonalDataIsRedacted(t *testing.T) {
 					}
 				}
 				records, everything := said(t, config, frames...)
-				whole, violations := 0, 0
+				events, violations := 0, 0
 				for _, record := range records {
 					if record.EventName() == wsevent.StreamBackpressure { // on a slow machine
 						continue
@@ -174,13 +174,13 @@ func TestPrivacy_PersonalDataIsRedacted(t *testing.T) {
 					if record.EventName() == wsevent.ProtocolViolation {
 						violations++
 						_, hashed := record.Attributes().Get(wsevent.ViolationHash)
-						assert.Equal(t, record.Body().AsString() == "", hashed, "length and hash are there where the piece is not")
+						assert.Equal(t, record.Body().AsString() == "", hashed, "length and hash replace the piece")
 						continue
 					}
-					whole++
+					events++
 					assert.Equal(t, raw != rawNone, record.Body().AsString() != "")
 				}
-				assert.GreaterOrEqual(t, whole, size)
+				assert.GreaterOrEqual(t, events, size)
 				assert.GreaterOrEqual(t, violations, 30)
 				for _, one := range people() {
 					if raw == rawFull {
@@ -340,12 +340,12 @@ func TestPrivacy_ShippedConfigurationsHaveNoContent(t *testing.T) {
 	checked := 0
 	for _, file := range files {
 		name := filepath.Base(file)
-		whole := shippedConf(t, name, nil)
-		if !whole.IsSet("receivers::ccaas_ws") {
+		conf := shippedConf(t, name, nil)
+		if !conf.IsSet("receivers::ccaas_ws") {
 			continue
 		}
 		config := example(t, name, map[string]string{"CCAAS_PLATFORM": "genesys_cloud"})
-		pipelines, err := whole.Sub("service::pipelines")
+		pipelines, err := conf.Sub("service::pipelines")
 		require.NoError(t, err)
 		for pipeline := range pipelines.ToStringMap() {
 			receivers, exporters := fmt.Sprint(pipelines.Get(pipeline+"::receivers")), pipelines.Get(pipeline+"::exporters").([]any)

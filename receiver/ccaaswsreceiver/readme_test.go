@@ -26,9 +26,9 @@ func TestReadme(t *testing.T) {
 	for _, example := range examples {
 		retrieved, err := confmap.NewRetrievedFromYAML(example[1])
 		require.NoError(t, err)
-		whole, err := retrieved.AsConf()
+		conf, err := retrieved.AsConf()
 		require.NoError(t, err)
-		one, err := whole.Sub("receivers::ccaas_ws")
+		one, err := conf.Sub("receivers::ccaas_ws")
 		require.NoError(t, err)
 		config := createDefaultConfig().(*Config)
 		require.NoError(t, one.Unmarshal(config))

@@ -244,14 +244,14 @@ func (r *records) violation(v *jsonevent.Violation) {
 // violationBody adds the part as configured. A record without a body has its length and
 // hash, which identify equal parts.
 func (r *records) violationBody(record plog.LogRecord, piece []byte) {
-	whole := piece
+	original := piece
 	ok := r.set.raw == rawFull
 	if r.set.raw == rawRedacted {
 		piece, ok = r.set.redactor.Any(piece)
 	}
 	if !ok {
-		record.Attributes().PutInt(wsevent.ViolationLength, int64(len(whole)))
-		hash := sha256.Sum256(whole)
+		record.Attributes().PutInt(wsevent.ViolationLength, int64(len(original)))
+		hash := sha256.Sum256(original)
 		record.Attributes().PutStr(wsevent.ViolationHash, hex.EncodeToString(hash[:]))
 		return
 	}

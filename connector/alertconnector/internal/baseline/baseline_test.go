@@ -60,7 +60,7 @@ func TestBaseline_DailyShape(t *testing.T) {
 }
 
 // Whatever the values, the quantile is near that of an exact computation over the
-// hours that count, and never outside of what was seen.
+// hours that count, and never outside of the observed values.
 func TestBaseline_QuantileAgainstExactComputation(t *testing.T) {
 	t.Parallel()
 	type point struct {
@@ -155,7 +155,7 @@ func TestHistory(t *testing.T) {
 	})
 }
 
-// What is older than the lookback is forgotten, by the hour.
+// Hours older than the lookback are dropped.
 func TestBaseline_LookbackRolls(t *testing.T) {
 	t.Parallel()
 	config := Config{Quantile: 1, Lookback: 3 * time.Hour}
@@ -194,7 +194,7 @@ func TestSeasons(t *testing.T) {
 	}
 }
 
-// Without the same hour of an earlier season there is nothing to compare with.
+// Without the same hour of an earlier season the baseline is not ready.
 func TestSeasons_Learned(t *testing.T) {
 	t.Parallel()
 	config := Config{Quantile: 1, Lookback: 14 * 24 * time.Hour, Season: HourOfWeek}
@@ -206,7 +206,7 @@ func TestSeasons_Learned(t *testing.T) {
 	assert.True(t, b.At(epoch+8*24*hourMs).Ready)
 }
 
-// A baseline that went through the storage goes on as one that did not.
+// A restored baseline continues as one that was never saved.
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(5, 6))
@@ -305,7 +305,7 @@ func TestHour_FirstVersion(t *testing.T) {
 	}
 }
 
-// Values however far apart do not take more than the bins there are.
+// The number of bins is bounded, independent of the distance of the values.
 func TestBaseline_SketchIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, q := range []float64{0.05, 0.95} {
@@ -364,8 +364,8 @@ func full(random *rand.Rand) (*Baseline, int64) {
 	return baseline, end
 }
 
-// BenchmarkHour is what the first window of an hour costs: the lookback is put
-// together anew.
+// BenchmarkHour measures the first window of an hour, which merges the
+// lookback again.
 func BenchmarkHour(b *testing.B) {
 	baseline, end := full(rand.New(rand.NewPCG(1, 2)))
 	b.ReportAllocs()

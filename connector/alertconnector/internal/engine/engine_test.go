@@ -91,7 +91,7 @@ func (s store) get(keys ...string) ([][]byte, error) {
 	return pieces, nil
 }
 
-// An engine that is restarted every now and then says what one says that is not.
+// An engine that is restarted from time to time has the same outcomes as one that is not.
 func TestRestore_ChangesNoOutcome(t *testing.T) {
 	t.Parallel()
 	one, other, random := rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(3, 4))
@@ -122,8 +122,7 @@ func TestRestore_ChangesNoOutcome(t *testing.T) {
 	assert.LessOrEqual(t, days, 3*9, "days beyond the lookback leave the storage")
 }
 
-// Numbers of series that are gone are used again, once they have left the
-// storage.
+// Numbers of removed series are reused once the series are deleted from the storage.
 func TestSeries_Removed(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -143,7 +142,7 @@ func TestSeries_Removed(t *testing.T) {
 	assert.Equal(t, 9, e.next)
 }
 
-// Whatever the storage holds, an engine begins, and says what is damaged.
+// The engine starts with any content of the storage, and reports damaged values.
 // The largest value and the largest percentage make a threshold that can be saved.
 func TestObserve_LargestThreshold(t *testing.T) {
 	t.Parallel()
@@ -175,7 +174,7 @@ func TestObserve_ClockSetBack(t *testing.T) {
 func TestBaseline_LevelChanged(t *testing.T) {
 	t.Parallel()
 	e := New(shipped(1)[:1])
-	var told []string
+	var transitions []string
 	for i := range int64(12 * 24 * 6) { // twelve days of ten minutes each
 		value := 1_000.0
 		if i >= 2*24*6 {
@@ -187,12 +186,12 @@ func TestBaseline_LevelChanged(t *testing.T) {
 		}}, end)
 		for _, a := range out.Alerts {
 			if a.Reason.Cause != rule.Repeated {
-				told = append(told, fmt.Sprintf("day %d: %s", i/(24*6), a.Reason))
+				transitions = append(transitions, fmt.Sprintf("day %d: %s", i/(24*6), a.Reason))
 			}
 		}
 	}
-	assert.Equal(t, []string{"day 2: beyond threshold", "day 9: clear"}, told,
-		"it is over once what was usual before has left the lookback of seven days")
+	assert.Equal(t, []string{"day 2: beyond threshold", "day 9: clear"}, transitions,
+		"it is resolved when the lookback of seven days no longer has the previous level")
 }
 
 func FuzzRestore(f *testing.F) {

@@ -29,12 +29,11 @@ type Restored struct {
 	Damage  []Damage
 }
 
-// readAtOnce is of how many series the keys are read in one go: each time costs
-// the storage a transaction.
+// readAtOnce is the number of series whose keys are read in one transaction.
 const readAtOnce = 100
 
-// Restore brings a fresh engine to where it was saved. What is damaged is told, and
-// the rest is used. The error says that the storage itself does not work.
+// Restore restores the saved state into a new engine. Damaged values are returned, and
+// the rest is used. It returns an error if the storage cannot be read.
 func (e *Engine) Restore(get Get) (Restored, error) {
 	var found Restored
 	pieces, err := get(seriesCountKey)
@@ -64,7 +63,7 @@ func (e *Engine) Restore(get Get) (Restored, error) {
 	return found, nil
 }
 
-// restoreSome restores the series up to a number. False says that there are none.
+// restoreSome restores the series up to a number. It returns false if there are none.
 func (e *Engine) restoreSome(get Get, to int, found *Restored) (bool, error) {
 	var keys []string
 	for number := e.next; number < to; number++ {
@@ -104,7 +103,7 @@ func (r *Restored) damaged(key string, piece []byte, err error) {
 	r.Damage = append(r.Damage, Damage{Key: key, Piece: piece, Err: err})
 }
 
-// restoreSeries makes a series of its piece. False says that it is of no use.
+// restoreSeries decodes a series. It returns false if the series cannot be used.
 func (e *Engine) restoreSeries(number int, piece []byte, found *Restored) (revived, bool) {
 	var saved savedSeries
 	if err := decodeJSON(piece, &saved); err != nil {
@@ -138,8 +137,8 @@ func (e *Engine) restoreSeries(number int, piece []byte, found *Restored) (reviv
 	return revived{series: s, piece: piece, open: saved.Open}, true
 }
 
-// restoreLevels goes on with the severities that the rule still has, and ends what
-// fires under the others.
+// restoreLevels restores the severities that the rule still has, and resolves the alerts
+// of the others.
 func (s *Series) restoreLevels(saved *savedSeries, found *Restored) {
 	gone := Series{rule: &Rule{Name: s.rule.Name}, attributes: s.attributes, end: s.end}
 	for _, l := range saved.Levels {
@@ -156,7 +155,7 @@ func (s *Series) restoreLevels(saved *savedSeries, found *Restored) {
 	gone.expire(&found.Outcome, rule.RuleGone)
 }
 
-// drop lets go of a series that no rule looks at.
+// drop deletes a series that no rule uses.
 func (e *Engine) drop(s *Series, saved *savedSeries, found *Restored) {
 	s.rule = &Rule{Name: s.rule.Name}
 	s.levels = nil
@@ -194,7 +193,7 @@ func (r *revived) restoreBaseline(keys []string, pieces [][]byte, found *Restore
 	var hours []baseline.Hour
 	for i, piece := range pieces {
 		if piece == nil {
-			continue // nothing was seen on that day
+			continue // the day has no values
 		}
 		var day savedDay
 		if err := decodeJSON(piece, &day); err != nil {
@@ -214,5 +213,5 @@ func (r *revived) restoreBaseline(keys []string, pieces [][]byte, found *Restore
 	}
 }
 
-// maxDays is more than any lookback spans.
+// maxDays is longer than any lookback.
 const maxDays = 100

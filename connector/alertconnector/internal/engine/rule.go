@@ -17,7 +17,7 @@ type Rule struct {
 	Name      string
 	Metric    string
 	Mode      ValueMode
-	Match     map[string]*regexp.Regexp // of the whole value of an attribute
+	Match     map[string]*regexp.Regexp // of the full value of an attribute
 	By        []string                  // sorted; nil: a series for each set of attributes
 	Aggregate Aggregate                 // of points that By puts into one series
 	Interval  int64                     // ms between two windows; 0: from the data
@@ -32,7 +32,7 @@ type Rule struct {
 	IncludeIncomplete bool // as do incomplete ones
 }
 
-// ValueMode is what of a metric a rule evaluates.
+// ValueMode selects how a rule derives a value from a metric.
 type ValueMode int
 
 // ModeDefault is the increase of a cumulative monotonic sum, and the value of everything

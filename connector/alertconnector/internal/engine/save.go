@@ -10,9 +10,9 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/rule"
 )
 
-// The keys under which state is kept. A series has a piece of its own, which is
-// written anew whenever it changes, and one for each day of its closed hours, which
-// is written when an hour closes.
+// The storage keys of the state. Each series has one value, which is written whenever
+// the series changes, and one value per day of closed hours, which is written when an
+// hour closes.
 const seriesCountKey = "series"
 
 func seriesKey(number int) string           { return fmt.Sprintf("series/%d", number) }
@@ -25,22 +25,22 @@ type Change struct {
 	Value []byte
 }
 
-// gone is what the storage has of a series that is no more.
+// gone describes the values on the storage of a removed series.
 type gone struct {
 	number int
 	saved  span
 }
 
-// span is which closed hours of a series are on the storage.
+// span is the range of closed hours of a series that are on the storage.
 type span struct {
 	First int64 `json:"first"` // day; the days before it are deleted
-	Last  int64 `json:"last"`  // hour; those behind it are not there yet
+	Last  int64 `json:"last"`  // hour; later ones are not saved yet
 }
 
-// savedSeries is the piece of a series.
+// savedSeries is the saved form of a series.
 type savedSeries struct {
 	Rule       string         `json:"rule"`
-	Source     string         `json:"source"` // what of the metric: see Rule.source
+	Source     string         `json:"source"` // see Rule.source
 	Attributes Attributes     `json:"attributes"`
 	End        int64          `json:"end"`
 	Steps      [4]int64       `json:"steps"`
@@ -62,26 +62,26 @@ type savedLevel struct {
 	NoDataIn  string      `json:"no_data_domain,omitempty"`
 }
 
-// savedDay is the piece of a day of a series.
+// savedDay is the saved form of a day of a series.
 type savedDay struct {
-	Series uint32          `json:"series"` // a number may have had another series before
+	Series uint32          `json:"series"` // fingerprint: a number may have belonged to another series before
 	Hours  []baseline.Hour `json:"hours"`
 }
 
-// fingerprint tells series apart that have the same number one after the other.
+// fingerprint distinguishes series that have had the same number at different times.
 func (s *Series) fingerprint() uint32 {
 	return checksum([]byte(s.rule.Name + "\x00" + s.attributes.key()))
 }
 
-// source tells what a rule looks at. What was learned from something else is of no
-// use to it.
+// source identifies the input of a rule. State that was saved with another source is
+// dropped.
 func (r *Rule) source() string {
 	return fmt.Sprintf("%s of=%d by=%q aggregate=%d", r.Metric, r.Mode, r.By, r.Aggregate)
 }
 
-// Changes are what the storage lacks, in an order that leaves something whole
-// wherever it is cut off: the closed hours of a series before the piece that has let
-// go of them.
+// Changes returns the writes and deletions since the last save. Their order keeps the
+// storage consistent if only the first of them are written: the closed hours of a series
+// come before the value of the series, which no longer contains them.
 func (e *Engine) Changes() []Change {
 	var changes []Change
 	for _, s := range e.gone {
@@ -100,7 +100,7 @@ func (e *Engine) Changes() []Change {
 	return changes
 }
 
-// Saved notes that the storage has taken the Changes, or that there is none.
+// Saved records that the storage has accepted the Changes, or that there is no storage.
 func (e *Engine) Saved() {
 	for _, s := range e.gone {
 		e.free = append(e.free, s.number)
@@ -115,7 +115,7 @@ func (e *Engine) Saved() {
 	}
 }
 
-// span is what the storage has of the closed hours once they are saved.
+// span returns the range of closed hours on the storage after the next save.
 func (s *Series) span() span {
 	if s.baseline == nil || len(s.baseline.Closed()) == 0 {
 		return s.saved
@@ -134,7 +134,7 @@ func (s *Series) save(changes []Change) []Change {
 	return changes
 }
 
-// saveDays saves the days that have a closed hour which the storage lacks.
+// saveDays saves the days that have an unsaved closed hour.
 func (s *Series) saveDays(changes []Change, now span) []Change {
 	if now.Last <= s.saved.Last {
 		return changes

@@ -141,37 +141,37 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// Whatever comes, firing and resolved alternate, an episode begins with a full
+// For any input, firing and resolved alternate, an episode starts with a full
 // run of consecutive windows beyond the threshold, and none is missed.
 func TestDecide_AgainstHistory(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2_000 {
 		l := Level{Threshold: Limit{Above, 0.5}, For: 1 + random.IntN(4), ClearFor: 1 + random.IntN(3), Repeat: 1 << 40}
-		var story strings.Builder // of the windows: b bad, g good; a space for a hole
+		var history strings.Builder // of the windows: b bad, g good; a space for a missing window
 		var s State
 		firing := false
 		for i := range 60 {
 			x := Sample{Start: int64(i), End: int64(i) + 1, Consecutive: random.IntN(10) > 0}
 			if !x.Consecutive {
-				story.WriteByte(' ')
+				history.WriteByte(' ')
 			}
 			if random.IntN(2) == 0 {
 				x.Value = 1
-				story.WriteByte('b')
+				history.WriteByte('b')
 			} else {
-				story.WriteByte('g')
+				history.WriteByte('g')
 			}
 			var happens Transition
 			s, happens, _ = Decide(&l, s, x)
 			var want Transition
 			switch {
-			case !firing && strings.HasSuffix(story.String(), strings.Repeat("b", l.For)):
+			case !firing && strings.HasSuffix(history.String(), strings.Repeat("b", l.For)):
 				want, firing = Fires, true
-				story.Reset() // the run is used up
-			case firing && strings.HasSuffix(story.String(), strings.Repeat("g", l.ClearFor)):
+				history.Reset() // the run is used up
+			case firing && strings.HasSuffix(history.String(), strings.Repeat("g", l.ClearFor)):
 				want, firing = Resolves, false
-				story.Reset()
+				history.Reset()
 			}
 			require.Equal(t, want, happens)
 			require.Equal(t, firing, s.Firing)

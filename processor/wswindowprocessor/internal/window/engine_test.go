@@ -48,14 +48,14 @@ func observe(e *Engine, tags wsevent.Tags, events []Event, now int64) {
 	e.Observe([]Group{{Tags: tags, Events: events}}, now)
 }
 
-// live observes each event at the moment it is stamped with.
+// live observes each event at its own time.
 func live(e *Engine, tags wsevent.Tags, events ...Event) {
 	for i := range events {
 		observe(e, tags, events[i:i+1], events[i].Time)
 	}
 }
 
-// brief is what most stages look at.
+// brief formats the fields that most tests compare.
 func brief(windows []wsevent.Window) []string {
 	lines := make([]string, 0, len(windows))
 	for i := range windows {
@@ -91,7 +91,7 @@ func TestEngine_ChannelOverThreeWindows(t *testing.T) {
 		"30: active=0 sent=0 received=0 opened=0 closed=0 dropped=0",
 		"40: active=0 sent=0 received=0 opened=0 closed=0 dropped=0",
 	}, brief(e.Drain()))
-	assert.Zero(t, e.Stats().Channels, "closed channels are forgotten")
+	assert.Zero(t, e.Stats().Channels, "closed channels are dropped")
 }
 
 func TestEngine_WindowClosesWithTheWatermark(t *testing.T) {
@@ -130,7 +130,7 @@ func TestAdvance_PlatformAheadWaitsForTheWallClock(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	observe(e, acme, []Event{at(MessageSend, 95_000, 1)}, base+5_000) // 90 s ahead
-	observe(e, acme, []Event{at(MessageSend, 7_000, 1)}, base+7_000)  // a right one
+	observe(e, acme, []Event{at(MessageSend, 7_000, 1)}, base+7_000)  // in time
 	e.Advance(base + 12_000)
 	windows := e.Drain()
 	require.Len(t, windows, 1, "the right event's window ends in time and is not late")
@@ -212,10 +212,10 @@ func TestChannel_LateMessageDoesNotOpen(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
 	live(e, acme, at(ConnectionOpen, 1_000, 1), at(ConnectionClose, 2_000, 1), at(MessageSend, 40_000, 2))
-	observe(e, acme, []Event{at(MessageSend, 1_500, 1)}, base+41_000) // its channel is closed and forgotten
+	observe(e, acme, []Event{at(MessageSend, 1_500, 1)}, base+41_000) // its channel is closed and dropped
 	observe(e, acme, []Event{at(ConnectionOpen, 5_000, 3)}, base+41_000)
-	assert.Equal(t, 2, e.Stats().Channels, "an open, however late, is one")
-	assert.Equal(t, int64(0), e.Stats().LateEvents, "told with the next window")
+	assert.Equal(t, 2, e.Stats().Channels, "a late open counts")
+	assert.Equal(t, int64(0), e.Stats().LateEvents, "reported with the next window")
 }
 
 func TestChannel_Expires(t *testing.T) {
@@ -251,7 +251,7 @@ func TestSeries_IdleSeriesIsEmittedForSeriesIdle(t *testing.T) {
 	windows = e.Drain()
 	require.Len(t, windows, 1)
 	assert.Equal(t, wsevent.UnixMilli(base+2_000_000), windows[0].Start)
-	assert.Equal(t, wsevent.UnixMilli(base), windows[0].Since, "the totals go on")
+	assert.Equal(t, wsevent.UnixMilli(base), windows[0].Since, "the totals continue")
 	assert.Equal(t, int64(1), windows[0].Totals.ConnectionsOpened)
 }
 
@@ -337,7 +337,7 @@ func TestEmit_JumpOfEventTimeIsBounded(t *testing.T) {
 	e.Advance(base + 4*3_600_000 + 12_000)
 	windows := e.Drain()
 	require.NotEmpty(t, windows)
-	assert.Equal(t, int64(1), windows[len(windows)-1].ActiveConnections, "and goes on as ever")
+	assert.Equal(t, int64(1), windows[len(windows)-1].ActiveConnections, "and continues unchanged")
 }
 
 func TestObserve_StreamRecordsMoveNoWatermark(t *testing.T) {
@@ -467,7 +467,7 @@ func TestChannel_RepeatedOpenCountsOnce(t *testing.T) {
 	}
 }
 
-// A window with a channel that is not followed has too few active ones.
+// A window with an untracked channel has too few active ones.
 func TestChannel_BeyondMaxChannelsWindowsAreIncomplete(t *testing.T) {
 	t.Parallel()
 	config := defaults()

@@ -44,7 +44,7 @@ func clock(t *testing.T, text string) int64 {
 		time.Duration(at.Second())*time.Second + time.Duration(at.Nanosecond())).UnixMilli()
 }
 
-// The page docs/windows.md is worked through by hand; this holds it to account.
+// The examples of docs/windows.md are calculated by hand; this test checks them.
 func TestExample_README(t *testing.T) {
 	t.Parallel()
 	config := defaults()
@@ -56,12 +56,12 @@ func TestExample_README(t *testing.T) {
 		"message.send":          {Kind: MessageSend},
 		"message.receive":       {Kind: MessageReceive},
 	}
-	var told []string
+	var emitted []string
 	var totals wsevent.Counts
 	now := int64(0)
-	tell := func() {
+	emit := func() {
 		for _, w := range e.Drain() {
-			told = append(told, fmt.Sprintf("%s – %s|%s|%d|%d|%d|%d|%d|%d|%d|%g %%",
+			emitted = append(emitted, fmt.Sprintf("%s – %s|%s|%d|%d|%d|%d|%d|%d|%d|%g %%",
 				w.Start.Time().UTC().Format("15:04:05"), w.End.Time().UTC().Format("15:04:05"),
 				time.UnixMilli(now).UTC().Format("15:04:05.0"),
 				w.ActiveConnections, w.Counts.MessagesSent, w.Counts.MessagesReceived, w.Counts.ConnectionsOpened,
@@ -80,14 +80,14 @@ func TestExample_README(t *testing.T) {
 		event.Time, event.Channel = clock(t, cells[1]), uint64(cells[3][0])
 		now = clock(t, cells[0])
 		observe(e, acme, []Event{event}, now)
-		tell()
+		emit()
 	}
 	require.Len(t, expected, 3)
-	for ; len(told) < len(expected) && now < clock(t, "12:01:00.0"); now += 100 {
+	for ; len(emitted) < len(expected) && now < clock(t, "12:01:00.0"); now += 100 {
 		e.Advance(now)
-		tell()
+		emit()
 	}
-	assert.Equal(t, expected, told)
+	assert.Equal(t, expected, emitted)
 	assert.Equal(t, wsevent.Counts{
 		MessagesSent: 3, MessagesReceived: 2, ConnectionsOpened: 1, ConnectionsClosed: 3, ConnectionsDropped: 1, LateEvents: 1,
 	}, totals)

@@ -17,13 +17,13 @@ package window
 // the even panes stay empty.
 type grid struct {
 	size, step int64
-	whole      int64 // full steps in a window
+	steps      int64 // full steps in a window
 	tail       int64 // what is left of the size behind them
 }
 
 func newGrid(size, overlap int64) grid {
 	step := size - overlap
-	return grid{size: size, step: step, whole: size / step, tail: size % step}
+	return grid{size: size, step: step, steps: size / step, tail: size % step}
 }
 
 func (g grid) start(k int64) int64 { return k * g.step }
@@ -44,7 +44,7 @@ func (g grid) pane(t int64) int64 {
 
 // panesEnd is the first pane behind window k; the window's first pane is 2k.
 func (g grid) panesEnd(k int64) int64 {
-	end := 2 * (k + g.whole)
+	end := 2 * (k + g.steps)
 	if g.tail > 0 {
 		end++
 	}

@@ -16,10 +16,10 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// sign is a sign of life of a receiver that gives one each second.
-func sign(ms int64) Event { return Event{Kind: Alive, Time: base + ms, Every: 1_000} }
+// alive is a heartbeat of a receiver with an interval of a second.
+func alive(ms int64) Event { return Event{Kind: Alive, Time: base + ms, Every: 1_000} }
 
-// asRead are events that were read at the moment they are stamped with.
+// asRead sets the observed time of events to their own time.
 func asRead(events ...Event) []Event {
 	for i := range events {
 		events[i].Observed = events[i].Time
@@ -29,18 +29,18 @@ func asRead(events ...Event) []Event {
 
 func up(ms int64) Event { return Event{Kind: Connected, Time: base + ms, Every: 1_000} }
 
-// signed lets a receiver give its signs from a second to another, at once.
-func signed(e *Engine, from, to int64) {
+// heartbeats observes all heartbeats of a time range, in seconds, at once.
+func heartbeats(e *Engine, from, to int64) {
 	for s := from; s <= to; s++ {
-		live(e, acme, sign(s*1_000))
+		live(e, acme, alive(s*1_000))
 	}
 }
 
-// begun is a stream with one open channel, and signs up to the 12th second.
+// begun returns a stream with one open channel, and heartbeats up to the 12th second.
 func begun() *Engine {
 	e := New(defaults())
 	live(e, acme, up(0), at(ConnectionOpen, 1_000, 1))
-	signed(e, 1, 12)
+	heartbeats(e, 1, 12)
 	return e
 }
 
@@ -49,7 +49,7 @@ const first = "0: active=1 sent=0 received=0 opened=1 closed=0 dropped=0"
 func TestLiveness_ZerosWithHeartbeatsAreEmitted(t *testing.T) {
 	t.Parallel()
 	e := begun()
-	signed(e, 13, 33)
+	heartbeats(e, 13, 33)
 	e.Advance(base + 33_000)
 	assert.Equal(t, []string{
 		first,
@@ -62,24 +62,24 @@ func TestLiveness_NoZerosWithoutHeartbeats(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	e.Advance(base + 600_000)
-	assert.Equal(t, []string{first}, brief(e.Drain()), "a window that signs have not passed is not told")
+	assert.Equal(t, []string{first}, brief(e.Drain()), "a window after the latest heartbeat is not emitted")
 
-	// The receiver was killed, and is back.
+	// The receiver was killed and restarted.
 	live(e, acme, up(605_000))
-	signed(e, 606, 622)
+	heartbeats(e, 606, 622)
 	e.Advance(base + 622_000)
 	assert.Equal(t, []string{
 		"10: active=1 sent=0 received=0 opened=0 closed=0 dropped=0 incomplete",
 		"600: active=1 sent=0 received=0 opened=0 closed=0 dropped=0 incomplete",
 		"610: active=1 sent=0 received=0 opened=0 closed=0 dropped=0",
-	}, brief(e.Drain()), "what was watched in part is incomplete, what was not is not told")
+	}, brief(e.Drain()), "partly received windows are incomplete, others are not emitted")
 }
 
 func TestLiveness_KilledReceiverLeavesAGap(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	live(e, acme, up(13_500))
-	signed(e, 14, 22)
+	heartbeats(e, 14, 22)
 	e.Advance(base + 22_000)
 	assert.Equal(t, []string{
 		first,
@@ -87,18 +87,17 @@ func TestLiveness_KilledReceiverLeavesAGap(t *testing.T) {
 	}, brief(e.Drain()))
 }
 
-// What stood in a queue while the way was cut comes late, and nothing of it is
-// missing.
+// Records that were queued during an outage arrive late, and none is missing.
 func TestLiveness_BacklogIsComplete(t *testing.T) {
 	t.Parallel()
 	backlog := []Event{
-		sign(13_000), at(MessageSend, 13_500, 1), sign(14_000), at(MessageSend, 15_100, 1), sign(15_000), sign(16_000),
+		alive(13_000), at(MessageSend, 13_500, 1), alive(14_000), at(MessageSend, 15_100, 1), alive(15_000), alive(16_000),
 		{Kind: Disconnected, Time: base + 16_500},
 		{Kind: Gap, Time: base + 16_500, GapEnd: base + 17_000},
 		up(17_000),
 	}
 	for ms := int64(18_000); ms <= 60_000; ms += 1_000 {
-		backlog = append(backlog, sign(ms))
+		backlog = append(backlog, alive(ms))
 		if ms%10_000 == 5_000 {
 			backlog = append(backlog, at(MessageSend, ms+100, 1))
 		}
@@ -115,7 +114,7 @@ func TestLiveness_BacklogIsComplete(t *testing.T) {
 				observe(e, acme, rest[:step], base+300_000)
 				e.Advance(base + 300_050)
 			}
-			signed(e, 300, 300) // and now it is live again
+			heartbeats(e, 300, 300) // the backlog is delivered
 			lines := brief(e.Drain())
 			require.GreaterOrEqual(t, len(lines), 5)
 			assert.Equal(t, []string{
@@ -129,12 +128,12 @@ func TestLiveness_BacklogIsComplete(t *testing.T) {
 	}
 }
 
-// A hole in the records is a gap even where they come in one go.
+// A hole in the records is a gap even if they arrive at once.
 func TestLiveness_HoleInABacklogIsAGap(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	e.Advance(base + 300_000)
-	observe(e, acme, asRead(sign(13_000), sign(16_000), sign(19_500), sign(20_000), at(MessageSend, 21_000, 1), sign(24_000), sign(33_000)), base+300_000)
+	observe(e, acme, asRead(alive(13_000), alive(16_000), alive(19_500), alive(20_000), at(MessageSend, 21_000, 1), alive(24_000), alive(33_000)), base+300_000)
 	assert.Equal(t, []string{
 		first,
 		"10: active=1 sent=0 received=0 opened=0 closed=0 dropped=0 incomplete",
@@ -146,7 +145,7 @@ func advanced(e *Engine, now int64) []wsevent.Window {
 	return e.Drain()
 }
 
-// A sign that comes late because reading stood still speaks for all of that time.
+// A heartbeat that is late because reading was blocked covers all of that time.
 func TestLiveness_HeartbeatCoversItsInterval(t *testing.T) {
 	t.Parallel()
 	e := begun()
@@ -159,7 +158,7 @@ func TestLiveness_HeartbeatCoversItsInterval(t *testing.T) {
 	}, brief(e.Drain()))
 }
 
-// Of several streams, a receiver that was killed knows again by their events.
+// After a kill, the events of each of several streams count as heartbeats.
 func TestLiveness_EventCountsAsHeartbeat(t *testing.T) {
 	t.Parallel()
 	e := begun()
@@ -172,7 +171,7 @@ func TestLiveness_EventCountsAsHeartbeat(t *testing.T) {
 	}, brief(e.Drain()))
 }
 
-// The platform's clock is 30 s behind: the gap stands where its events are missing.
+// The platform's clock is 30 s behind: the gap is where its events are missing.
 func TestLiveness_PlatformClockOffset(t *testing.T) {
 	t.Parallel()
 	e := New(defaults())
@@ -184,13 +183,13 @@ func TestLiveness_PlatformClockOffset(t *testing.T) {
 	observed := func(now int64, events ...Event) { observe(e, acme, events, base+now) }
 	observed(30_000, up(30_000), behind(0))
 	for s := int64(31); s <= 40; s++ {
-		observed(s*1_000, sign(s*1_000), behind((s-30)*1_000))
+		observed(s*1_000, alive(s*1_000), behind((s-30)*1_000))
 	}
 	e.Advance(base + 100_000)
-	require.Empty(t, e.Drain(), "its latest sign is of 10 s in the platform's time")
+	require.Empty(t, e.Drain(), "its latest heartbeat is at 10 s in the platform's time")
 	observed(100_000, up(100_000), behind(70_000))
 	for s := int64(101); s <= 122; s++ {
-		observed(s*1_000, sign(s*1_000), behind((s-30)*1_000))
+		observed(s*1_000, alive(s*1_000), behind((s-30)*1_000))
 	}
 	assert.Equal(t, []string{
 		"0: active=1 sent=10 received=0 opened=0 closed=0 dropped=0",
@@ -211,12 +210,12 @@ func TestLiveness_DisconnectedStreamDoesNotWait(t *testing.T) {
 	}, brief(e.Drain()))
 }
 
-// Two sockets of one receiver: the signs of either are of the stream.
+// Heartbeats of either of two connections count for the stream.
 func TestLiveness_AnyConnectionOfTheStreamCounts(t *testing.T) {
 	t.Parallel()
 	e := begun()
 	for s := int64(13); s <= 32; s++ {
-		event := sign(s * 1_000)
+		event := alive(s * 1_000)
 		event.Socket = uint16(s % 2)
 		live(e, acme, event)
 	}
@@ -237,7 +236,7 @@ func TestLiveness_WaitEndsWithChannelTTL(t *testing.T) {
 	assert.Zero(t, e.Stats().Channels)
 }
 
-// Whoever turns the signs off is no longer held to them: the next socket says so.
+// A receiver whose heartbeats are disabled is not overdue: its next connection reports this.
 func TestLiveness_ReceiverWithoutHeartbeats(t *testing.T) {
 	t.Parallel()
 	e := begun()
@@ -252,7 +251,7 @@ func TestLiveness_ReceiverWithoutHeartbeats(t *testing.T) {
 	}, brief(e.Drain()))
 }
 
-// What is known of a receiver's life survives a restart of ours.
+// The liveness of a receiver is restored after a restart.
 func TestLiveness_IsSaved(t *testing.T) {
 	t.Parallel()
 	config := defaults()
@@ -264,7 +263,7 @@ func TestLiveness_IsSaved(t *testing.T) {
 	e = disk.read(t, config)
 	e.Continue(disk.savedAt)
 	e.Advance(base + 600_000)
-	assert.Empty(t, e.Drain(), "nobody has heard of the receiver since")
+	assert.Empty(t, e.Drain(), "no heartbeat of the receiver since")
 	live(e, acme, up(605_000))
 	e.Advance(base + 605_050)
 	assert.Equal(t, []string{
@@ -273,7 +272,7 @@ func TestLiveness_IsSaved(t *testing.T) {
 }
 
 // A state of version 1: two channels of which one dropped, a gap, a skew, and a
-// socket that is down. It knows of no signs.
+// socket that is down. It has no heartbeats.
 func TestState_FirstVersionIsRead(t *testing.T) {
 	t.Parallel()
 	piece := func(text string) []byte {
@@ -297,8 +296,8 @@ func TestState_FirstVersionIsRead(t *testing.T) {
 	}, brief(e.Drain()))
 }
 
-// However long the way is cut, and wherever the batches of the backlog end, the
-// windows are those that there would have been without.
+// For any length of an outage, and any batches of the backlog, the windows equal those
+// without an outage.
 func TestLiveness_AnyBacklogEqualsLive(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(200) {
@@ -307,9 +306,9 @@ func TestLiveness_AnyBacklogEqualsLive(t *testing.T) {
 		records := []Event{up(0)}
 		for ms := int64(500); ms < 400_000; ms += 500 {
 			if ms%1_000 == 0 {
-				records = append(records, sign(ms))
+				records = append(records, alive(ms))
 			}
-			if random.IntN(40) == 0 { // quiet for long, at times
+			if random.IntN(40) == 0 { // sometimes a long time without events
 				event := at(MessageSend, ms, uint64(1+random.IntN(3)))
 				event.Time += int64(ahead)
 				event.Observed = event.Time - int64(ahead)

@@ -24,8 +24,8 @@ type arrival struct {
 	restart bool
 }
 
-// oracle computes windows the slow way: it keeps every arrival, and asks of each
-// window anew which of them it holds. It shares no code with the Engine.
+// oracle is a reference implementation: it keeps every arrival, and searches all of them
+// for each window. It shares no code with the Engine.
 type oracle struct {
 	config   Config
 	arrivals []arrival
@@ -158,7 +158,7 @@ func count(events []Event, from, to int64) wsevent.Counts {
 	}
 }
 
-// check holds what the Engine emitted against the oracle.
+// check compares the windows of the Engine with the oracle's.
 func (o *oracle) check(t *testing.T, windows []wsevent.Window) {
 	t.Helper()
 	const always = int64(1) << 61
@@ -170,7 +170,7 @@ func (o *oracle) check(t *testing.T, windows []wsevent.Window) {
 
 		known, future, late := o.known(w.Tags, int64(w.End))
 		want := count(known, int64(w.Start), int64(w.End))
-		want.LateEvents = w.Counts.LateEvents // told in the next window; the totals hold them to account
+		want.LateEvents = w.Counts.LateEvents // reported in the next window; the totals are compared below
 		require.Equal(t, want, w.Counts, name)
 		require.Equal(t, active(known, int64(w.Start), int64(w.End)), w.ActiveConnections, name)
 		totals, ahead := count(known, -always, int64(w.End)), count(future, -always, always)
@@ -192,8 +192,8 @@ func (o *oracle) check(t *testing.T, windows []wsevent.Window) {
 	}
 }
 
-// traffic makes the arrivals of some minutes: channels that open, talk and
-// close, some of them seen only from the middle, shuffled within the lateness.
+// traffic returns the arrivals of some minutes: channels that open, send and close, some
+// of them without their open, shuffled within the lateness.
 func traffic(random *rand.Rand, config Config, skew int64) []arrival {
 	var arrivals []arrival
 	send := func(tags wsevent.Tags, kind Kind, id uint64, t int64, delay int64) {
@@ -222,7 +222,7 @@ func traffic(random *rand.Rand, config Config, skew int64) []arrival {
 			moment := opened + random.Int64N(closed-opened+1)
 			wait := delay()
 			if known && !returns && random.IntN(25) == 0 {
-				wait += random.Int64N(40_000) // a straggler
+				wait += random.Int64N(40_000) // a late event
 			}
 			send(tags, MessageSend+Kind(random.IntN(2)), id+1, moment, wait)
 		}

@@ -195,7 +195,7 @@ func TestOutage_EndsWithAHeartbeatOfItsConnection(t *testing.T) {
 	e := begun()
 	live(e, acme, Event{Kind: Disconnected, Time: base + 12_500})
 	for s := int64(25); s <= 60; s++ {
-		live(e, acme, at(MessageSend, s*1_000, 1), sign(s*1_000+1))
+		live(e, acme, at(MessageSend, s*1_000, 1), alive(s*1_000+1))
 	}
 	starts, all := incomplete(e.Drain(), acme.TenantID)
 	assert.Equal(t, []int64{20}, starts)

@@ -49,8 +49,8 @@ func (e *Engine) RestoreChannels(value []byte) error {
 	return r.err()
 }
 
-// maxWhole is how many full steps a window has at most (see the configuration of overlap).
-const maxWhole = 100
+// maxSteps is the maximum number of full steps in a window (see the configuration of overlap).
+const maxSteps = 100
 
 func (e *Engine) seriesNumbered(stream, number int) *series {
 	if stream >= len(e.numbered) || number >= len(e.numbered[stream].series) {
@@ -136,7 +136,7 @@ func savedGrid(size, step int64) (grid, error) {
 		return grid{}, fmt.Errorf("has windows of %d ms every %d ms", size, step)
 	}
 	saved := newGrid(size, size-step)
-	if saved.whole > maxWhole {
+	if saved.steps > maxSteps {
 		return grid{}, fmt.Errorf("has windows of %d ms every %d ms", size, step)
 	}
 	return saved, nil

@@ -58,7 +58,7 @@ func newSeries(tags wsevent.Tags, s *stream, g grid, t int64) *series {
 }
 
 // fewestSlotsOf is how many slots a series has while nothing waits for a late window.
-func fewestSlotsOf(g grid) int { return 1 << bits.Len64(uint64(g.whole)+2) } //nolint:gosec // positive
+func fewestSlotsOf(g grid) int { return 1 << bits.Len64(uint64(g.steps)+2) } //nolint:gosec // positive
 
 // slot gives the slot k, which must not lie before stream.next, for writing.
 func (s *series) slot(k int64) *slot {

@@ -12,9 +12,9 @@ import (
 // written at once:
 //
 //   - a stream, with its series, their totals and open panes: whenever it changed;
-//   - changes: the channels that came, went or were renewed since the last time;
+//   - changes: the channels that were added, removed or renewed since the last call;
 //   - channels: a part of all channels, the next part every time. Together the
-//     parts of one round make the changes from before the round needless.
+//     parts of one round replace the changes before the round.
 //
 // Which channels belong to which window is not saved: it follows from the
 // channels (see lifecycle.go).
@@ -86,7 +86,7 @@ func (e *Engine) EndSnapshot() {
 	}
 }
 
-// everyChannel goes over all channels. They may change between two calls: one
+// everyChannel iterates over all channels. They may change between two calls: one
 // that is added meanwhile is among the changes.
 func (e *Engine) everyChannel(yield func(*series, uint64) bool) {
 	for i := 0; i < len(e.numbered); i++ { // their number may grow meanwhile
@@ -98,8 +98,8 @@ func (e *Engine) everyChannel(yield func(*series, uint64) bool) {
 	}
 }
 
-// eachOf goes over the channels of a series. When their table grows meanwhile, it
-// begins anew: a channel may come twice, and none is passed over.
+// eachOf iterates over the channels of a series. When their table grows meanwhile, it
+// restarts: a channel may be returned twice, and none is skipped.
 func eachOf(s *series, yield func(*series, uint64) bool) bool {
 	grown := s.channels.grown
 	for i := 0; i < len(s.channels.slots); i++ {

@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// store keeps pieces as a disk would.
+// store keeps saved values in memory.
 type store struct {
 	streams  map[int][]byte
 	complete [][]byte // the last round through all channels that came to its end
@@ -65,9 +65,8 @@ func (s *store) read(t *testing.T, config Config) *Engine {
 	return e
 }
 
-// A collector that is killed at random moments, again and again, and comes back
-// with what it saved last, gives the windows of one that never knew of the
-// events between the last save and the kill.
+// A collector that is killed at random times and restored from its last save emits the
+// windows of one that never received the events between the save and the kill.
 func TestState_RestartsEqualOracle(t *testing.T) {
 	t.Parallel()
 	config := defaults()
@@ -79,15 +78,15 @@ func TestState_RestartsEqualOracle(t *testing.T) {
 		var windows []wsevent.Window
 		var disk store
 		e := New(config)
-		saved := 0 // arrivals that are on disk
+		saved := 0 // saved arrivals
 		for _, a := range traffic(random, config, 0) {
 			if a.now-a.event.Time >= config.AllowedLateness.Milliseconds() {
-				continue // a straggler may open a channel whose open was lost with a kill, or not: it says too little
+				continue // a late event may open a channel whose open was lost with a kill, or not: ambiguous
 			}
 			observe(e, a.tags, []Event{a.event}, a.now)
 			kept = append(kept, a)
 			due := e.Drain()
-			if len(due) > 0 || random.IntN(10) == 0 { // windows leave once they are on disk
+			if len(due) > 0 || random.IntN(10) == 0 { // windows are emitted once they are saved
 				disk.save(e, 1+random.IntN(20), a.now)
 				saved = len(kept)
 				windows = append(windows, due...)
@@ -109,8 +108,8 @@ func TestState_RestartsEqualOracle(t *testing.T) {
 	}
 }
 
-// Where every event since the last save comes again, nobody can tell that there was
-// a kill, however many there are.
+// If every event since the last save is received again, the windows equal those without a
+// kill, for any number of kills.
 func TestState_ReplaysEqualOracle(t *testing.T) {
 	t.Parallel()
 	config := defaults()
@@ -118,15 +117,15 @@ func TestState_ReplaysEqualOracle(t *testing.T) {
 	config.TrackChanges = true
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 5))
-		// A quiet stream's windows may end somewhat later in a replay, and so wait for
-		// what would have come too late.
+		// Windows of a stream without events may end later in a replay, and so include
+		// events that were late.
 		arrivals := slices.DeleteFunc(traffic(random, config, 0), func(a arrival) bool {
 			return a.now-a.event.Time >= config.AllowedLateness.Milliseconds()
 		})
 		var due, windows []wsevent.Window
 		var disk store
 		e := New(config)
-		saved := 0 // arrivals that are on disk
+		saved := 0 // saved arrivals
 		for i := 0; i < len(arrivals); i++ {
 			a := arrivals[i]
 			observe(e, a.tags, []Event{a.event}, a.now)
@@ -222,8 +221,8 @@ func TestState_DamagedValuesAreRefused(t *testing.T) {
 	}
 }
 
-// Whatever the content, with the right checksum or not, a restore ends in an
-// error or in an Engine that works.
+// For any content, with a valid checksum or not, a restore returns an error or a working
+// Engine.
 func FuzzRestore(f *testing.F) {
 	config := defaults()
 	config.TrackChanges = true

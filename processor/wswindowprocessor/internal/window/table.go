@@ -8,8 +8,8 @@ package window
 // garbage collector nothing.
 //
 // It replaces a map because of the memory's latency, which with a million
-// channels is most of an event's cost: here the channels of a whole batch can be
-// touched beforehand, and their cache misses overlap.
+// channels is most of an event's cost: here all channels of a batch are
+// prefetched, and their cache misses overlap.
 type table struct {
 	slots []entry // a power of two of them
 	used  int

@@ -124,7 +124,7 @@ func (m *message) size() (bytes int64, known bool, errs jsonevent.FieldErrors) {
 			known = false
 			continue
 		}
-		length, ok := jsonevent.ParseWhole([]byte(one.ContentLengthBytes))
+		length, ok := jsonevent.ParseInteger([]byte(one.ContentLengthBytes))
 		if !ok {
 			return 0, false, jsonevent.PayloadSizeError
 		}

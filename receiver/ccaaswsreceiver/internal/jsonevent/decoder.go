@@ -89,7 +89,7 @@ func (d *Decoder) Decode(frame []byte, sink Sink) {
 	}
 }
 
-// array decodes the array at start, and returns the place where decoding goes on.
+// array decodes the array at start, and returns the position where decoding continues.
 func (d *Decoder) array(start int) (end int) {
 	frame := d.frame
 	pos := skipSpace(frame, start+1)
@@ -97,14 +97,14 @@ func (d *Decoder) array(start int) (end int) {
 		return pos + 1
 	}
 	for pos < len(frame) {
-		end, whole := d.piece(pos, true)
+		end, complete := d.piece(pos, true)
 		pos = skipSpace(frame, end)
-		for whole && !d.endsElement(pos) {
-			end, whole = d.unexpectedToken(pos)
+		for complete && !d.endsElement(pos) {
+			end, complete = d.unexpectedToken(pos)
 			pos = skipSpace(frame, end)
 		}
 		switch {
-		case !whole:
+		case !complete:
 			d.unclosed = true
 			return pos
 		case pos >= len(frame) || opensLine(frame, pos):
@@ -124,7 +124,7 @@ func (d *Decoder) endsElement(pos int) bool {
 }
 
 // unexpectedToken rejects what is between an element and the next comma.
-func (d *Decoder) unexpectedToken(start int) (end int, whole bool) {
+func (d *Decoder) unexpectedToken(start int) (end int, complete bool) {
 	d.begin()
 	d.syntax(start, "a comma or ] belongs here")
 	return d.resync(start, true)
@@ -139,9 +139,9 @@ func (d *Decoder) notClosed(start, end int) int {
 	return end
 }
 
-// piece decodes the event at start, or what is there in its place, and returns the
-// place where decoding goes on. It is whole unless its end had to be guessed.
-func (d *Decoder) piece(start int, inArray bool) (end int, whole bool) {
+// piece decodes the event at start, or rejects other content there, and returns the
+// position where decoding continues. It is complete unless its end is only assumed.
+func (d *Decoder) piece(start int, inArray bool) (end int, complete bool) {
 	d.begin()
 	var ok bool
 	switch {

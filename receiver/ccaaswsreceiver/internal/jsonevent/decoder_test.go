@@ -180,7 +180,7 @@ var badPieces = []struct {
 	{name: "leading zero", piece: with(`"a":01`), reason: wsevent.ViolationNotJSON, detail: "must not begin with 0"},
 	{name: "negative leading zero", piece: with(`"a":-01`), reason: wsevent.ViolationNotJSON},
 	{name: "no fraction", piece: with(`"a":1.`), reason: wsevent.ViolationNotJSON, detail: "needs a digit"},
-	{name: "no whole", piece: with(`"a":.5`), reason: wsevent.ViolationNotJSON},
+	{name: "no integer part", piece: with(`"a":.5`), reason: wsevent.ViolationNotJSON},
 	{name: "no exponent", piece: with(`"a":1e+`), reason: wsevent.ViolationNotJSON},
 	{name: "minus alone", piece: with(`"a":-`), reason: wsevent.ViolationNotJSON},
 	{name: "plus", piece: with(`"a":+1`), reason: wsevent.ViolationNotJSON},

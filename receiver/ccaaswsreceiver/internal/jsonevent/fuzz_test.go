@@ -152,8 +152,8 @@ func reference(object []byte) *Event {
 	for f, name := range map[field]string{userIDField: "userId", idField: "id", regionField: "region", channelTypeField: "channelType", closeReasonField: "reason"} {
 		*event.text(f) = r.optional(f, name)
 	}
-	event.PayloadSize, event.HasPayloadSize = r.whole(payloadSizeField, "payloadSize", 1<<63-1)
-	event.CloseCode, event.HasCloseCode = r.whole(closeCodeField, "code", 65_535)
+	event.PayloadSize, event.HasPayloadSize = r.integer(payloadSizeField, "payloadSize", 1<<63-1)
+	event.CloseCode, event.HasCloseCode = r.integer(closeCodeField, "code", 65_535)
 	event.FieldErrors = r.dropped
 	if r.wrong || !r.hasType || event.ChannelID == nil {
 		return nil
@@ -201,7 +201,7 @@ func (r *referenceEvent) text(name string, numbers bool) []byte {
 	return nil
 }
 
-func (r *referenceEvent) whole(f field, name string, most int64) (int64, bool) {
+func (r *referenceEvent) integer(f field, name string, most int64) (int64, bool) {
 	value, isNumber := r.members[name].(json.Number)
 	switch text, isText := r.members[name].(string); {
 	case r.members[name] == nil || isText && strings.TrimSpace(text) == "":
@@ -244,8 +244,8 @@ func (r *referenceEvent) time(name string) int64 {
 				break
 			}
 		}
-		if whole := new(big.Int).Quo(exact.Num(), exact.Denom()); whole.IsInt64() {
-			return whole.Int64()
+		if integer := new(big.Int).Quo(exact.Num(), exact.Denom()); integer.IsInt64() {
+			return integer.Int64()
 		}
 	}
 	r.wrong = true

@@ -127,9 +127,9 @@ func (d *Decoder) fraction(n *number, pos int) (end int, ok bool) {
 	return pos, true
 }
 
-// whole returns the number if it is a whole one that is not negative, however it is
-// written: 512, 512.0 and 5.12e2 are the same.
-func (n *number) whole() (int64, bool) {
+// integer returns the number if it is a non-negative integer in any notation: 512, 512.0
+// and 5.12e2 are equal.
+func (n *number) integer() (int64, bool) {
 	if n.mantissa == 0 {
 		return 0, true
 	}
@@ -150,7 +150,7 @@ func (n *number) whole() (int64, bool) {
 	return int64(low), high == 0 && low <= math.MaxInt64
 }
 
-// parseNumber reads a number that is text, leading zeros included.
+// parseNumber parses the text of a number, which may have leading zeros.
 func parseNumber(text []byte) (n number, ok bool) {
 	negative := len(text) > 0 && text[0] == '-'
 	if negative {
@@ -168,12 +168,12 @@ func parseNumber(text []byte) (n number, ok bool) {
 	return n, ok && end == len(text)
 }
 
-// ParseWhole reads a whole number that is not negative and is text, however
-// it is written: 512, 512.0 and 5.12e2 are the same.
-func ParseWhole(text []byte) (int64, bool) {
+// ParseInteger parses the text of a non-negative integer in any notation: 512, 512.0 and
+// 5.12e2 are equal.
+func ParseInteger(text []byte) (int64, bool) {
 	n, ok := parseNumber(text)
 	if !ok {
 		return 0, false
 	}
-	return n.whole()
+	return n.integer()
 }

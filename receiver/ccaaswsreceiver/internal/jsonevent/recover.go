@@ -18,10 +18,10 @@ func (d *Decoder) syntax(pos int, cause string) bool {
 	return false
 }
 
-// resync rejects the piece at start, which is not JSON, and returns the place where
-// decoding goes on. The piece is whole if that is where it ends.
-func (d *Decoder) resync(start int, inArray bool) (end int, whole bool) {
-	end, whole = d.pieceEnd(start, inArray)
+// resync rejects the piece at start, which is not JSON, and returns the position where
+// decoding continues. The piece is complete if it ends there.
+func (d *Decoder) resync(start int, inArray bool) (end int, complete bool) {
+	end, complete = d.pieceEnd(start, inArray)
 	raw := trimSpace(d.frame[start:end])
 	if len(raw) == 0 { // two commas, or a comma before the bracket
 		raw = d.frame[start : start+1]
@@ -33,14 +33,14 @@ func (d *Decoder) resync(start int, inArray bool) (end int, whole bool) {
 	case d.cause == tooDeep:
 		d.reason = wsevent.ViolationTooDeep
 	}
-	if whole && raw[0] == '{' {
+	if complete && raw[0] == '{' {
 		d.recoverDimensions(start, end)
 	}
 	d.reject(raw)
-	return end, whole
+	return end, complete
 }
 
-// invalidUTF8 makes the piece a violation for that, whatever else is wrong with it.
+// invalidUTF8 makes the piece a violation for this reason, which overrides others.
 func (d *Decoder) invalidUTF8(raw []byte) {
 	at := 0
 	for at < len(raw) {
@@ -56,10 +56,10 @@ func (d *Decoder) invalidUTF8(raw []byte) {
 // byteDetail adds the position in a piece to a detail.
 func byteDetail(at int, what string) string { return "byte " + strconv.Itoa(at) + ": " + what }
 
-// trimSpace takes away the white space that a piece ends in.
+// trimSpace removes the white space at the end of a piece.
 func trimSpace(raw []byte) []byte { return bytes.TrimRight(raw, " \n\r\t") }
 
-// withoutPartialRune takes away a character that a truncated frame ends in.
+// withoutPartialRune removes an incomplete character at the end of a truncated frame.
 func withoutPartialRune(raw []byte) []byte {
 	for i := 1; i < utf8.UTFMax && i <= len(raw); i++ {
 		if last := raw[len(raw)-i:]; utf8.RuneStart(last[0]) {
@@ -73,12 +73,12 @@ func withoutPartialRune(raw []byte) []byte {
 }
 
 // pieceEnd finds the end of a piece that is not JSON. Where its brackets or the
-// next comma do not determine it, a new line does; then the piece is not whole.
-func (d *Decoder) pieceEnd(start int, inArray bool) (end int, whole bool) {
+// next comma do not determine it, a new line does; then the piece is not complete.
+func (d *Decoder) pieceEnd(start int, inArray bool) (end int, complete bool) {
 	end = start
 	if c := d.frame[start]; c == '{' || c == '[' {
-		if end, whole = d.closing(start); !whole || d.delimited(end, inArray) {
-			return end, whole
+		if end, complete = d.closing(start); !complete || d.delimited(end, inArray) {
+			return end, complete
 		}
 	}
 	if inArray {

@@ -60,15 +60,15 @@ func parseOther(text []byte, location *time.Location) (int64, error) {
 	if n, ok := parseNumber(text); ok {
 		return n.epoch()
 	}
-	if whole, fraction, found := bytes.Cut(text, []byte{','}); found {
-		if n, ok := parseNumber(slices.Concat(whole, []byte{'.'}, fraction)); ok {
+	if integer, fraction, found := bytes.Cut(text, []byte{','}); found {
+		if n, ok := parseNumber(slices.Concat(integer, []byte{'.'}, fraction)); ok {
 			return n.epoch()
 		}
 	}
 	return parseISO8601(text, location)
 }
 
-// epoch reads a number as a time. The number of digits before the decimal point
+// epoch interprets a number as a time. The number of digits before the decimal point
 // selects the unit, unambiguously from 1973 to 5138:
 //
 //	below 1e11  seconds
@@ -76,7 +76,7 @@ func parseOther(text []byte, location *time.Location) (int64, error) {
 //	below 1e17  microseconds
 //	above       nanoseconds
 //
-// The decimal point is moved, and nothing is ever rounded through a float.
+// The decimal point is moved, without rounding through a float.
 func (n *number) epoch() (int64, error) {
 	if n.mantissa == 0 {
 		return 0, nil
@@ -85,14 +85,14 @@ func (n *number) epoch() (int64, error) {
 		return 0, errBefore1970
 	}
 	exponent := n.exponent
-	switch whole := n.digits + exponent; {
-	case whole <= 11:
+	switch digits := n.digits + exponent; {
+	case digits <= 11:
 		exponent += 9
-	case whole <= 14:
+	case digits <= 14:
 		exponent += 6
-	case whole <= 17:
+	case digits <= 17:
 		exponent += 3
-	case whole > 19:
+	case digits > 19:
 		return 0, errPast2262
 	}
 	if exponent <= 0 {

@@ -62,13 +62,13 @@ func (d *Decoder) takeNumber(at *pathNode, n *number, digits []byte) (problem st
 	case timestampField:
 		return d.takeTime(n.epoch())
 	case payloadSizeField:
-		size, ok := n.whole()
+		size, ok := n.integer()
 		if !ok {
 			return at.field.want()
 		}
 		d.event.PayloadSize, d.event.HasPayloadSize = size, true
 	case closeCodeField:
-		code, ok := n.whole()
+		code, ok := n.integer()
 		if !ok || code > 65535 {
 			return at.field.want()
 		}
@@ -81,19 +81,19 @@ func (d *Decoder) takeNumber(at *pathNode, n *number, digits []byte) (problem st
 	return ""
 }
 
-// takeNumberAsName takes a whole number as the text of a name: 12345 and 12345.0 are
+// takeNumberAsName takes an integer as the text of a name: 12345 and 12345.0 are
 // "12345".
 func (d *Decoder) takeNumberAsName(at *pathNode, n *number, digits []byte) (problem string) {
 	if n.negative {
 		return at.field.want()
 	}
 	if n.fractional {
-		whole, ok := n.whole()
+		integer, ok := n.integer()
 		if !ok {
 			return at.field.want()
 		}
 		from := len(d.scratch)
-		d.scratch = strconv.AppendInt(d.scratch, whole, 10)
+		d.scratch = strconv.AppendInt(d.scratch, integer, 10)
 		digits = d.scratch[from:len(d.scratch):len(d.scratch)]
 	}
 	d.takeName(at, digits)

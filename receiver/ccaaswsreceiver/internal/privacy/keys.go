@@ -65,8 +65,9 @@ func within() []string {
 	}
 }
 
-// whole are keys of the same kind that are parts of harmless ones.
-func whole() []string {
+// exact are keys of the same kind that are compared completely, since harmless keys
+// contain them.
+func exact() []string {
 	return []string{
 		"ani", "dnis", "tel", "fax", "cell", "title", "ssn", "taxid", "zip", "city", "county", "country", "card", "pan", "cvv", "cvc", "dob", "age",
 		"gender", "note", "quote", "alias", "login", "uri", "link", "location", "ip", "custom", "query", "jwt", "email", "msisdn",
@@ -139,7 +140,7 @@ func classOf(key string, users bool) class {
 		return wordKey
 	case slices.Contains(sizes(), last):
 		return countingKey // contentLengthBytes, payload_size
-	case slices.Contains(whole(), key), strings.HasSuffix(key, "url"), strings.HasSuffix(key, "number"), slices.ContainsFunc(within(), has):
+	case slices.Contains(exact(), key), strings.HasSuffix(key, "url"), strings.HasSuffix(key, "number"), slices.ContainsFunc(within(), has):
 		return personalKey
 	case slices.Contains(leaves(), key):
 		return leafKey

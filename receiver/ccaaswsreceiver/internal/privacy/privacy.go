@@ -91,8 +91,8 @@ func New(set Settings) (*Redactor, error) {
 	return r, nil
 }
 
-// add adds the alternatives of a path. A path into text is left out where something is
-// held, which only the whole of it could be.
+// add adds the alternatives of a path. A path into text is omitted if its value is
+// kept, since only the complete text can be kept.
 func (n *node) add(path string, holds holding) error {
 	for one := range strings.SplitSeq(path, "||") {
 		one, _, inText := strings.Cut(strings.TrimSpace(one), "|json")
@@ -265,7 +265,7 @@ func (r *Redactor) counts(text []byte) bool {
 	if isPlainNumber(text) {
 		return true
 	}
-	n, ok := jsonevent.ParseWhole(bytes.TrimSpace(text))
+	n, ok := jsonevent.ParseInteger(bytes.TrimSpace(text))
 	e := r.event
 	return ok && e != nil && (e.HasPayloadSize && n == e.PayloadSize || e.HasCloseCode && n == e.CloseCode)
 }

@@ -148,7 +148,7 @@ func fails() map[string]conformance {
 	return tests
 }
 
-// leaves are goodbyes of the server, in good order.
+// leaves are closing handshakes that the server starts.
 func leaves() map[string]conformance {
 	tests := map[string]conformance{
 		"7.3.1 close without a code":     {send: [][]byte{raw(final|opClose, "")}},

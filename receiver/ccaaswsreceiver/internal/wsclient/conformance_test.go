@@ -102,7 +102,7 @@ func (s *record) begin() (first bool) {
 	return first
 }
 
-// listen reads the client's frames, and answers its goodbye.
+// listen reads the client's frames, and responds to its close frame.
 func (s *record) listen(line net.Conn) {
 	reader := bufio.NewReader(line)
 	for {

@@ -436,11 +436,11 @@ func TestSession_StopInEveryState(t *testing.T) {
 		_ = conn.Close()
 	}
 	for name, f := range map[string]*fake{
-		"token":           {token: hang},
-		"pre-flight":      {preflight: hang},
-		"upgrade":         {upgrade: hangHijacked},
-		"backing off":     {upgrade: answer(503, "Retry-After", "600")},
-		"deaf to goodbye": {socket: func(conn *websocket.Conn) { _, _ = io.Copy(io.Discard, conn.NetConn()) }},
+		"token":          {token: hang},
+		"pre-flight":     {preflight: hang},
+		"upgrade":        {upgrade: hangHijacked},
+		"backing off":    {upgrade: answer(503, "Retry-After", "600")},
+		"no close frame": {socket: func(conn *websocket.Conn) { _, _ = io.Copy(io.Discard, conn.NetConn()) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
