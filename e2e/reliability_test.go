@@ -32,7 +32,7 @@ func TestEveryRowOfReliabilityIsATest(t *testing.T) {
 	require.NoError(t, err)
 	makefile, err := os.ReadFile("../Makefile")
 	require.NoError(t, err)
-	named := map[string]bool{}
+	named, scenarios := map[string]bool{}, map[string]bool{}
 	for line := range strings.Lines(string(page)) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
 		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| scenario") {
@@ -45,6 +45,8 @@ func TestEveryRowOfReliabilityIsATest(t *testing.T) {
 			cells[i] = strings.TrimSpace(cells[i])
 			assert.NotEmpty(t, cells[i], line)
 		}
+		assert.False(t, scenarios[cells[0]], "another row has this scenario: %s", line)
+		scenarios[cells[0]] = true
 		command := cells[4]
 		if found := byFaults.FindStringSubmatch(command); found != nil {
 			named[found[1]] = true
