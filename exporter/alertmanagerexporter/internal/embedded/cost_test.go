@@ -11,12 +11,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/alertmanager/silence/silencepb"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protodelim"
@@ -138,4 +140,16 @@ func TestOpen_SilencesBeyondTheBoundAreSetAside(t *testing.T) {
 	records, _, err := journal.Read(path + ".aside")
 	require.NoError(t, err)
 	assert.Equal(t, [][]byte{snapshot.Bytes()}, records)
+}
+
+func TestOpen_NotARegularFileInPlaceOfState(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{lockFile, silencesFile, notificationsFile, alertsFile} {
+		directory := t.TempDir()
+		path := filepath.Join(directory, name)
+		require.NoError(t, os.Symlink(filepath.Join(directory, "other"), path))
+		_, err := Open(Options{Directory: directory, Logger: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry()})
+		require.ErrorContains(t, err, path, name)
+		require.ErrorContains(t, err, "must be a regular file", name)
+	}
 }
