@@ -30,7 +30,7 @@ func createDefaultConfig() component.Config {
 		AllowedLateness:    2 * time.Second,
 		IdleTimeout:        2 * time.Second,
 		MaxFuture:          5 * time.Minute,
-		MaxSeries:          2_000,
+		MaxSeries:          10_000,
 		MaxChannels:        1_000_000,
 		ChannelTTL:         4 * time.Hour,
 		SeriesIdle:         5 * time.Minute,

@@ -50,7 +50,7 @@ func TestOwnTelemetry(t *testing.T) {
 	assert.Equal(t, map[string]int64{"": 2}, int64s("otelcol_ws_window_open_channels"))
 	assert.Equal(t, map[string]int64{"": 1_000_000}, int64s("otelcol_ws_window_channels_limit"))
 	assert.Equal(t, map[string]int64{"": 1}, int64s("otelcol_ws_window_series"))
-	assert.Equal(t, map[string]int64{"": 2_000}, int64s("otelcol_ws_window_series_limit"))
+	assert.Equal(t, map[string]int64{"": 10_000}, int64s("otelcol_ws_window_series_limit"))
 	assert.Equal(t, map[string]int64{"late": 0, "future": 1}, int64s("otelcol_ws_window_missed_events"))
 
 	lag, err := telemetry.GetMetric("otelcol_ws_window_watermark_lag")
