@@ -38,7 +38,7 @@ func TestFaultStateDiskFull(t *testing.T) {
 	t.Parallel()
 	disks := []fullDisk{
 		{"state", 16 << 20, "State cannot be saved", "State is saved again"},
-		{"metrics", 32 << 20, "The store takes no samples until its disk does", "The store takes samples again"},
+		{"metrics", 32 << 20, "Store does not accept samples until its disk is writable", "Store accepts samples again"},
 		{"archive", 64 << 20, "Downstream refuses events", "Downstream takes events again"},
 		{"letters", 1 << 20, "payload logged instead", "record kept as a dead letter"},
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
@@ -73,6 +74,31 @@ func TestNoData_SuspendedProcess(t *testing.T) {
 			r.end(t)
 		})
 	}
+}
+
+// Two connectors whose rules have the same name do not emit the same alert_id.
+func TestWrite_AlertIDOfNamedConnectors(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ids := map[string]bool{}
+		for _, name := range []string{"", "pages", "tickets"} {
+			set, alerts := nopSettings(), new(consumertest.LogsSink)
+			set.ID = component.NewIDWithName(set.ID.Type(), name)
+			c, err := NewFactory().CreateMetricsToLogs(t.Context(), set, configured(t, dropRule), alerts)
+			require.NoError(t, err)
+			require.NoError(t, c.Start(t.Context(), componenttest.NewNopHost()))
+			for i := range int64(3) { // it fires, and is resolved
+				require.NoError(t, c.ConsumeMetrics(t.Context(), drops(start()+i*9_000, float64(1-i/2))))
+			}
+			synctest.Wait()
+			all := bodies(alerts.AllLogs())
+			require.Equal(t, []string{"firing", "resolved"}, statuses(all))
+			sameID(t, all)
+			ids[all[0]["alert_id"].(string)] = true
+			require.NoError(t, c.Shutdown(t.Context()))
+		}
+		assert.Len(t, ids, 3)
+	})
 }
 
 // What stands in an alert's body is known to those who read it.

@@ -187,6 +187,7 @@ func (e *evaluator) write(ctx context.Context, alerts []engine.Alert, now time.T
 	logs := plog.NewLogs()
 	for i := range alerts {
 		a := &alerts[i]
+		a.ID = episodeOf(e.id, a.ID)
 		if err := writeAlert(logs, a, e.set.templates[a.Rule], now); err != nil {
 			e.telemetry.AlertContextFailures.Add(ctx, 1)
 			e.logger.Error("Context template failed; alert emitted without it", zap.String("rule", a.Rule), zap.Error(err))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/connector"
 	"go.opentelemetry.io/collector/connector/connectortest"
@@ -61,7 +62,7 @@ func begin(t testing.TB, config *Config, d *owntest.Storage, next consumer.Logs)
 		config.Storage, host = &owntest.StorageID, owntest.NewHost(d)
 	}
 	core, log := observer.New(zapcore.InfoLevel)
-	set := connectortest.NewNopSettings(metadata.Type)
+	set := nopSettings()
 	set.Logger = zap.New(core)
 	r := &running{alerts: new(consumertest.LogsSink), metrics: new(consumertest.MetricsSink), log: log}
 	if next == nil {
@@ -169,4 +170,9 @@ func sameID(t testing.TB, all []body) {
 	}
 }
 
-func nopSettings() connector.Settings { return connectortest.NewNopSettings(metadata.Type) }
+// nopSettings are those of `alert`, without a name: it would be random, and is in alert_id.
+func nopSettings() connector.Settings {
+	set := connectortest.NewNopSettings(metadata.Type)
+	set.ID = component.NewID(metadata.Type)
+	return set
+}

@@ -4,12 +4,15 @@
 package alertconnector
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
 	"math"
 	"slices"
 	"text/template"
 	"time"
 
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -48,6 +51,16 @@ var severities = map[string]plog.SeverityNumber{
 	"warning": plog.SeverityNumberWarn, "warn": plog.SeverityNumberWarn, "minor": plog.SeverityNumberWarn,
 	"error": plog.SeverityNumberError, "major": plog.SeverityNumberError, "critical": plog.SeverityNumberError,
 	"page": plog.SeverityNumberFatal, "emergency": plog.SeverityNumberFatal, "fatal": plog.SeverityNumberFatal,
+}
+
+// episodeOf returns the alert_id of an engine's episode. It contains the name of the connector,
+// where that has one: the rules of two connectors may have the same name.
+func episodeOf(connector component.ID, id string) string {
+	if connector.Name() == "" {
+		return id
+	}
+	hash := sha256.Sum256([]byte(id + connector.Name()))
+	return hex.EncodeToString(hash[:16])
 }
 
 // writeAlert adds an alert, on a resource with its attributes. An error concerns the

@@ -24,17 +24,19 @@ import (
 // recently is evicted first, and resolved ones before those that fire.
 const maxEpisodes = 10_000
 
-// state is a state of an episode: firing as of a window, or resolved, which is the last.
+// state is a state of an episode: firing or resolved, as of a window. No state of an episode is
+// older than the one before, so one that fires after another was resolved is of a new episode with
+// the same alert_id, as other sources reuse theirs, and supersedes it.
 type state struct {
 	Time     int64 `json:"time"` // end of the window, unix ms
 	Resolved bool  `json:"resolved"`
 }
 
 func (s state) newerThan(other state) bool {
-	if s.Resolved != other.Resolved {
-		return s.Resolved
+	if s.Time != other.Time {
+		return s.Time > other.Time
 	}
-	return s.Time > other.Time
+	return s.Resolved && !other.Resolved
 }
 
 // episodes holds, for each alert_id, the newest state that the receiver has acknowledged, or

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -239,6 +240,62 @@ func TestEpisodes_Rejected(t *testing.T) {
 				b.stop()
 			})
 		})
+	}
+}
+
+// Whatever its alert_id was used for before, a firing of a new episode is delivered, also
+// after a restart; and an older state is not.
+func TestEpisodes_NewEpisodeIsDelivered(t *testing.T) {
+	t.Parallel()
+	type record struct {
+		id, status string
+		window     int64
+	}
+	for name, c := range map[string]struct {
+		before []record
+		next   record
+		want   error
+	}{
+		"another alert_id, a resolved before": {[]record{{"a", "firing", 1}, {"a", "resolved", 2}}, record{"b", "firing", 3}, nil},
+		"another alert_id, the clock was set back": {
+			[]record{{"a", "firing", 1001}, {"a", "resolved", 1002}}, record{"b", "firing", 1}, nil,
+		},
+		"another alert_id, the same window as the resolved": {[]record{{"a", "firing", 1}, {"a", "resolved", 2}}, record{"b", "firing", 2}, nil},
+		"the same alert_id, a later window":                 {[]record{{"a", "firing", 1}, {"a", "resolved", 2}}, record{"a", "firing", 3}, nil},
+		"a repetition, the firing before":                   {[]record{{"a", "firing", 1}}, record{"a", "firing", 1600}, nil},
+		"a repetition, nothing before":                      {nil, record{"a", "firing", 1600}, nil},
+		"a repetition, twice":                               {[]record{{"a", "firing", 1}, {"a", "firing", 1600}}, record{"a", "firing", 3200}, nil},
+		"the same state again":                              {[]record{{"a", "firing", 1}}, record{"a", "firing", 1}, nil},
+		"resolved in the window of the firing":              {[]record{{"a", "firing", 1}}, record{"a", "resolved", 1}, nil},
+		"an older firing after a resolved":                  {[]record{{"a", "resolved", 2}}, record{"a", "firing", 1}, errSuperseded},
+		"a firing of the window that resolved":              {[]record{{"a", "resolved", 2}}, record{"a", "firing", 2}, errSuperseded},
+		"a resolved of the episode before": {
+			[]record{{"a", "firing", 1}, {"a", "firing", 3}}, record{"a", "resolved", 2}, errSuperseded,
+		},
+	} {
+		for _, restart := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, restart %t", name, restart), func(t *testing.T) {
+				t.Parallel()
+				disk := &memory{data: map[string][]byte{}}
+				b := startExporter(t, always(200), nil)
+				require.NoError(t, b.episodes.restore(t.Context(), disk))
+				attempt := func(r record) error {
+					logs := plog.NewLogs()
+					alert(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty(), r.id, r.status, r.window)
+					return b.attempt(t.Context(), messagesOf(logs)[0]).err
+				}
+				for _, r := range c.before {
+					require.NoError(t, attempt(r))
+				}
+				if restart {
+					b.stop()
+					b = startExporter(t, always(200), nil)
+					require.NoError(t, b.episodes.restore(t.Context(), disk))
+				}
+				require.ErrorIs(t, attempt(c.next), c.want)
+				b.stop()
+			})
+		}
 	}
 }
 

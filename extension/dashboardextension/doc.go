@@ -3,10 +3,9 @@
 
 //go:generate go tool mdatagen metadata.yaml
 
-// Package dashboardextension keeps metrics in an embedded Prometheus database, or reads
-// those of an outside one, answers the Prometheus query API, and serves the live page.
+// Package dashboardextension stores metrics in an embedded Prometheus database, or reads
+// those of an external one, serves the Prometheus query API, and serves the live page.
 //
-// This package is the plumbing: what may be asked and by whom. The database is in
-// internal/store, what is answered once for all viewers in internal/cache, the page in
-// internal/page.
+// This package has the server, its limits and its access checks. The database is in
+// internal/store, the response cache in internal/cache, the page in internal/page.
 package dashboardextension

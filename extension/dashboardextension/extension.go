@@ -158,8 +158,8 @@ func (d *dashboard) Shutdown(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// slog is our logger for the database, which tells of its daily work at a level that
-// is trouble's elsewhere: only warnings and errors are passed on.
+// slog returns the logger of the database. It forwards only warnings and errors, because the
+// database logs its normal operation at info level.
 func (d *dashboard) slog() *slog.Logger {
 	core := d.set.Logger.Core()
 	if quiet, err := zapcore.NewIncreaseLevelCore(core, zapcore.WarnLevel); err == nil {

@@ -479,7 +479,7 @@ func TestPrometheus(t *testing.T) {
 	_, body = r.get(t, "/api/page")
 	assert.Contains(t, body, `"source":"prometheus"`)
 	assert.Contains(t, (<-asked).Form.Get("query"), "ws_window_step_seconds", "how far windows are apart")
-	assert.Contains(t, (<-asked).Form.Get("query"), "[9s]", "whether the newest window is whole")
+	assert.Contains(t, (<-asked).Form.Get("query"), "[9s]", "the query for the readiness of the newest window")
 
 	upstream.Close()
 	code, body = r.get(t, "/api/v1/query?query=up")

@@ -43,13 +43,13 @@ const (
 // within a tenth of a second.
 var maxSyntax = apirequest.Syntax{Depth: 64, Tokens: 4096, Strings: 256, Regexp: 32 << 10}
 
-// queryHandler answers what is asked of the query API: what is the same is asked once of
-// the source, however many viewers there are.
+// queryHandler serves the query API. Equal requests of any number of viewers are one query
+// to the source.
 type queryHandler struct {
 	source    http.Handler
-	writes    func() int64 // that the source has taken; 0 when it does not tell
+	writes    func() int64 // accepted by the source; 0 if unknown
 	learned   atomic.Pointer[cache.Schedule]
-	asked     atomic.Int64 // the moment at which learn asked last, unix ns
+	asked     atomic.Int64 // the moment of the latest query of learn, unix ns
 	limits    apirequest.Limits
 	timeout   time.Duration
 	limiter   *requestbody.Limiter

@@ -125,8 +125,8 @@ func TestAnswersAge(t *testing.T) {
 	})
 }
 
-// Too many questions at once are told to come again; none waits for ever, and one that
-// nobody waits for any more does not hold up others.
+// Queries beyond the limits are rejected with 503; none waits without bound, and an abandoned
+// query does not block others.
 func TestCrowd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

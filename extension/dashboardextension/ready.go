@@ -18,28 +18,28 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
 )
 
-// A window is ready when it is there of every stream that had connections in the one
-// before, and so are the states of its alerts. Streams close their windows one after
-// the other, the quiet ones last; a sum over those that have would look like a fall.
+// A window is ready when the source has it for every stream that had connections in the
+// previous window, and has the states of its alerts. Streams close their windows at
+// different times, idle streams last; a sum over only some of them would look like a drop.
 
-// glance is how often is looked whether a window is ready.
-const glance = 100 * time.Millisecond
+// pollInterval is the interval at which the source is queried until a window is ready.
+const pollInterval = 100 * time.Millisecond
 
-// maxReadyAnswer is more than an answer to that takes, in bytes.
+// maxReadyAnswer bounds the response of that query, in bytes.
 const maxReadyAnswer = 64 << 10
 
-// readiness is whether a window is ready, once that does not change any more.
+// readiness is the final result for a window.
 type readiness struct {
 	windowEnd time.Time
 	ready     bool
 }
 
-// newestReady is the end of the newest window that can be shown: the one that has
-// ended last, or the one before. With wait it is given some time to become ready.
+// newestReady returns the end of the newest window that can be shown: the latest one, or
+// the previous one. With wait it waits up to readyTimeout for the latest one to be ready.
 func (v *queryHandler) newestReady(ctx context.Context, wait bool) time.Time {
 	moment, windowEnd := v.schedule().Moment(time.Now())
 	before := windowEnd.Add(-v.schedule().Step)
-	flight := v.flight.DoChan(fmt.Sprint("ready ", windowEnd.UnixNano(), wait), func() (any, error) { //nolint:contextcheck // who asked first may leave
+	flight := v.flight.DoChan(fmt.Sprint("ready ", windowEnd.UnixNano(), wait), func() (any, error) { //nolint:contextcheck // the first client may disconnect
 		return v.becomesReady(windowEnd, moment.Add(v.readyTimeout()), wait), nil
 	})
 	select {
@@ -53,8 +53,8 @@ func (v *queryHandler) newestReady(ctx context.Context, wait bool) time.Time {
 	}
 }
 
-// readyTimeout is how long after the moment to poll a window may still become ready: a
-// little more than it takes the windows of quiet streams, by default.
+// readyTimeout is the time after the moment to poll in which a window can become ready. With
+// the defaults it is slightly longer than the delay of the windows of idle streams.
 func (v *queryHandler) readyTimeout() time.Duration { return v.schedule().Step / 4 }
 
 func (v *queryHandler) becomesReady(windowEnd, deadline time.Time, wait bool) bool {
@@ -63,19 +63,19 @@ func (v *queryHandler) becomesReady(windowEnd, deadline time.Time, wait bool) bo
 	}
 	for {
 		ready, err := v.isReady(windowEnd)
-		if err != nil { // the page's own questions will tell
+		if err != nil { // the page's own queries report it
 			return false
 		}
 		final := ready || !time.Now().Before(deadline)
 		if final {
-			v.settle(readiness{windowEnd, ready}) // all viewers of this window see the same
+			v.settle(readiness{windowEnd, ready}) // all viewers of this window get the same result
 		}
 		if final || !wait {
 			return ready
 		}
 		select {
 		case <-v.ctx.Done():
-		case <-time.After(min(glance, time.Until(deadline))):
+		case <-time.After(min(pollInterval, time.Until(deadline))):
 		}
 	}
 }
@@ -92,14 +92,14 @@ func (v *queryHandler) settle(found readiness) {
 	v.readiness = found
 }
 
-// missing counts what the window before had, and the one that is asked about has not.
+// missing counts the streams and alerts of the previous window that the queried one lacks.
 const missing = `
 	(count((sum by (region, tenant_id) (last_over_time(ws_active_connections[STEP] offset STEP)) > 0)
 		unless sum by (region, tenant_id) (last_over_time(ws_active_connections[STEP]))) or vector(0)) +
 	(count(max by (rule, severity, region, tenant_id, channel_type) (last_over_time(ws_alert_firing[STEP] offset STEP))
 		unless max by (rule, severity, region, tenant_id, channel_type) (last_over_time(ws_alert_firing[STEP]))) or vector(0))`
 
-// isReady asks the source.
+// isReady queries the source.
 func (v *queryHandler) isReady(windowEnd time.Time) (bool, error) {
 	ctx, cancel := context.WithTimeout(v.ctx, v.readyTimeout())
 	defer cancel()
@@ -112,7 +112,7 @@ func (v *queryHandler) isReady(windowEnd time.Time) (bool, error) {
 	return n == 0, err
 }
 
-// number reads an answer that is one sample.
+// number returns the value of a response that is one sample.
 func number(answer cache.Answer) (model.SampleValue, error) {
 	var body struct {
 		Data struct {

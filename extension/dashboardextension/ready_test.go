@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// closing is a source that knows how many streams lack the window asked for.
+// closing is a source that returns how many streams lack the queried window.
 type closing struct {
 	lacking atomic.Int64
 	asked   atomic.Int64
@@ -31,21 +31,21 @@ func (c *closing) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_, _ = fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"%d"]}]}}`, c.lacking.Load())
 }
 
-// shows says which window is told, the newest that has ended or the one before, and how
-// long it took to say so.
+// shows reports whether the latest window is returned, rather than the previous one, and how
+// long the call took.
 func (v *queryHandler) shows(t *testing.T, wait bool) (newest bool, took time.Duration) {
 	t.Helper()
 	_, end := v.schedule().Moment(time.Now())
 	began := time.Now()
-	told := v.newestReady(t.Context(), wait)
-	if !told.Equal(end) {
-		assert.Equal(t, end.Add(-v.schedule().Step), told)
+	ready := v.newestReady(t.Context(), wait)
+	if !ready.Equal(end) {
+		assert.Equal(t, end.Add(-v.schedule().Step), ready)
 	}
-	return told.Equal(end), time.Since(began)
+	return ready.Equal(end), time.Since(began)
 }
 
-// Pages that poll when a window closes get it as soon as it is there of all streams.
-func TestNewestWindowIsShownWhenItIsWhole(t *testing.T) {
+// Pages that poll when a window closes get it as soon as all streams have it.
+func TestNewestReady_ReturnsWindowWhenAllStreamsHaveIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &closing{}
@@ -70,17 +70,17 @@ func TestNewestWindowIsShownWhenItIsWhole(t *testing.T) {
 			})
 		}
 		viewing.Wait()
-		assert.EqualValues(t, 6, c.asked.Load(), "once for all of them, and for the one before")
-		assert.NotEqual(t, before, v.version(), "what was answered before has a part of it")
+		assert.EqualValues(t, 6, c.asked.Load(), "once for all of them, and once before")
+		assert.NotEqual(t, before, v.version(), "earlier responses contain only a part of it")
 		c.lacking.Store(1)
 		newest, took = v.shows(t, true)
-		assert.True(t, newest, "it stays so")
+		assert.True(t, newest, "the result is final")
 		assert.Zero(t, took)
 	})
 }
 
-// A stream that has stopped holds a window up, but not for ever, and not for the next.
-func TestNewestWindowIsNotWaitedForForEver(t *testing.T) {
+// A stopped stream delays a window up to the timeout, and does not delay the next one.
+func TestNewestReady_WaitIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &closing{}
@@ -93,7 +93,7 @@ func TestNewestWindowIsNotWaitedForForEver(t *testing.T) {
 		assert.Equal(t, 2250*time.Millisecond, took)
 		c.lacking.Store(0)
 		newest, took = v.shows(t, true)
-		assert.False(t, newest, "all viewers of a window see the same")
+		assert.False(t, newest, "all viewers of a window get the same result")
 		assert.Zero(t, took)
 		v.at(0)
 		newest, _ = v.shows(t, true)
@@ -101,8 +101,8 @@ func TestNewestWindowIsNotWaitedForForEver(t *testing.T) {
 	})
 }
 
-// Without an answer it is the window before, at once.
-func TestNewestWindowOfABrokenSource(t *testing.T) {
+// If the query fails, the previous window is returned at once.
+func TestNewestReady_SourceFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &closing{status: http.StatusBadGateway}

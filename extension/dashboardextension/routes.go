@@ -44,8 +44,8 @@ func (d *dashboard) routes() http.Handler {
 	return d.guard(mux)
 }
 
-// guard keeps other sites' pages out, and tells browsers what this one needs: nothing
-// from anywhere else.
+// guard rejects requests of other sites' pages, and sets the security headers that restrict
+// the page to its own origin.
 func (d *dashboard) guard(next http.Handler) http.Handler {
 	next = http.NewCrossOriginProtection().Handler(next)
 	fromElsewhere := d.crossSite()

@@ -39,7 +39,7 @@ func (d *dashboard) rejected(ctx context.Context, reason store.Reason, samples i
 		metric.WithAttributes(attribute.String("reason", string(reason))))
 }
 
-// writes is how many writes the store has taken; an outside Prometheus does not tell.
+// writes is the number of accepted writes; it is not known of an external Prometheus.
 func (d *dashboard) writes() int64 {
 	if d.store == nil {
 		return 0

@@ -21,6 +21,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -32,6 +33,7 @@ import (
 
 // limits is the extension, and the middleware of the servers that name it.
 type limits struct {
+	id        component.ID
 	config    *Config
 	telemetry *metadata.TelemetryBuilder
 	bodies    requestbody.Reader
@@ -39,6 +41,7 @@ type limits struct {
 
 var (
 	_ extensionmiddleware.HTTPServer        = (*limits)(nil)
+	_ extensionmiddleware.GRPCServer        = (*limits)(nil)
 	_ extensioncapabilities.PipelineWatcher = (*limits)(nil)
 )
 
@@ -48,6 +51,7 @@ func newLimits(set extension.Settings, config *Config) (*limits, error) {
 		return nil, err
 	}
 	return &limits{
+		id:        set.ID,
 		config:    config,
 		telemetry: telemetry,
 		bodies: requestbody.Reader{
@@ -89,6 +93,12 @@ func (l *limits) GetHTTPHandler(context.Context) (extensionmiddleware.WrapHTTPHa
 	return func(_ context.Context, next http.Handler) (http.Handler, error) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { l.serve(w, r, next) }), nil
 	}, nil
+}
+
+// GetGRPCServerOptions implements extensionmiddleware.GRPCServer, to refuse with an error that
+// names what to do: gRPC decodes a message before any middleware can bound it.
+func (l *limits) GetGRPCServerOptions(context.Context) ([]grpc.ServerOption, error) {
+	return nil, fmt.Errorf("grpc::middlewares: %s: bounds HTTP requests only; receive by the http protocol, or remove it from the middlewares of grpc", l.id)
 }
 
 // errPath is the error of a path whose body is not known here, and so not scanned.

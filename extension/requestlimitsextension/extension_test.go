@@ -231,15 +231,16 @@ func (s *server) begin(t *testing.T, length, sent int) net.Conn {
 	return conn
 }
 
-func response(t *testing.T, conn net.Conn) (int, string) {
-	t.Helper()
+func response(conn net.Conn) (int, string) {
 	r, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		return 0, err.Error()
 	}
 	defer r.Body.Close()
 	text, err := io.ReadAll(r.Body)
-	require.NoError(t, err)
+	if err != nil {
+		return 0, err.Error()
+	}
 	return r.StatusCode, string(text)
 }
 
@@ -254,7 +255,7 @@ func TestMiddleware_UnfinishedBodies(t *testing.T) {
 	for range 8 {
 		conn := s.begin(t, 1<<20, 1<<20-1)
 		go func() {
-			_, message := response(t, conn)
+			_, message := response(conn)
 			refused <- message
 		}()
 	}
@@ -266,7 +267,7 @@ func TestMiddleware_UnfinishedBodies(t *testing.T) {
 func TestMiddleware_ReadTimeout(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(c *Config) { c.ReadTimeout = time.Second })
-	status, message := response(t, s.begin(t, 100, 1))
+	status, message := response(s.begin(t, 100, 1))
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Contains(t, message, "(read_timeout: 1s)")
 }
@@ -280,7 +281,7 @@ func TestMiddleware_Shutdown(t *testing.T) {
 	status, _, _ := s.send(t, "/v1/logs", protobufType, "", protobuf)
 	require.Equal(t, http.StatusOK, status)
 	require.NoError(t, s.limits.(extensioncapabilities.PipelineWatcher).NotReady())
-	status, message := response(t, conn)
+	status, message := response(conn)
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Contains(t, message, "the collector is shutting down")
 	status, _, _ = s.send(t, "/v1/logs", protobufType, "", protobuf)
@@ -334,4 +335,16 @@ func refusals(byReason map[string]int64) []metricdata.DataPoint[int64] {
 		points = append(points, metricdata.DataPoint[int64]{Value: n, Attributes: attribute.NewSet(attribute.String("reason", reason))})
 	}
 	return points
+}
+
+// A gRPC server that names the extension does not start.
+func TestGRPC_Refused(t *testing.T) {
+	t.Parallel()
+	set := extensiontest.NewNopSettings(metadata.Type)
+	set.ID = component.NewID(metadata.Type)
+	l, err := newLimits(set, createDefaultConfig().(*Config))
+	require.NoError(t, err)
+	middleware := configmiddleware.Config{ID: set.ID}
+	_, err = middleware.GetGRPCServerOptions(t.Context(), map[component.ID]component.Component{set.ID: l})
+	require.ErrorContains(t, err, "grpc::middlewares: request_limits: bounds HTTP requests only")
 }

@@ -17,11 +17,6 @@ import (
 
 const root = "../.."
 
-// pending are paths that still contain retired words. A path is removed when it is clean.
-var pending = []string{
-	"extension/dashboardextension",
-}
-
 var (
 	extensions  = []string{".go", ".md", ".yaml", ".yml", ".ts", ".tsx", ".sh", ".mjs", ".css"}
 	directories = []string{".git", "node_modules", "build", "bin", "data", "state", "assets", "vocabulary", "testdata"} // not checked
@@ -36,11 +31,8 @@ func TestTree_HasNoRetiredWord(t *testing.T) {
 		}
 		name, _ := filepath.Rel(root, path)
 		name = filepath.ToSlash(name)
-		if slices.Contains(pending, name) || entry.IsDir() && slices.Contains(directories, entry.Name()) {
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
+		if entry.IsDir() && slices.Contains(directories, entry.Name()) {
+			return fs.SkipDir
 		}
 		if entry.IsDir() || !slices.Contains(extensions, filepath.Ext(path)) && entry.Name() != "Makefile" {
 			return nil

@@ -191,7 +191,7 @@ func (b *batcher) signal() {
 func (b *batcher) deliveredTo(now time.Time) time.Time { return b.pending.first(now) }
 
 // uncounted returns what was read and not counted yet, without waiting for a writer.
-// Where no event was read for a time that is worth a warning, it returns the frames.
+// If no event was read for long enough to log a warning, it returns the frames.
 func (b *batcher) uncounted(now time.Time) (read tally, warning *unmatched) {
 	if !b.mutex.TryLock() {
 		return tally{}, nil // the next call returns it

@@ -17,8 +17,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
-// upstream is how the sessions of a receiver reach the platform, with the settings that
-// they have in common.
+// upstream is the connection setup of a receiver's sessions, with their common settings.
 type upstream struct {
 	*api.Upstream
 	settings wsclient.Settings

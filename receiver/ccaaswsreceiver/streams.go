@@ -38,8 +38,8 @@ func newStreams(configured stream) *streams {
 	return &streams{configured: configured, seen: map[stream]time.Time{}}
 }
 
-// observe adds a stream, or updates its time. Beyond either bound it evicts those not
-// seen for the longest time.
+// observe adds a stream, or updates its time. Beyond either bound it evicts the least
+// recently observed ones.
 func (s *streams) observe(one stream, at time.Time) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

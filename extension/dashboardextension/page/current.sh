@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fails when the embedded bundle is not what the sources give, or the sources have errors. Where npm or its
-# registry is absent it cannot tell, and says so.
+# registry is absent it prints that the check is skipped.
 set -eu
 cd "$(dirname "$0")"
 

@@ -42,10 +42,10 @@ type Alert struct {
 	domain *string // of its level
 }
 
-func (e *Evaluation) alert(since int64, snapshot []Value) Alert {
+func (e *Evaluation) alert(since int64, generation int, snapshot []Value) Alert {
 	value := e.Value
 	return Alert{
-		ID:   episode(e.Rule, e.Severity, e.Attributes, "threshold", since),
+		ID:   episode(e.Rule, e.Severity, e.Attributes, "threshold", since, generation),
 		Rule: e.Rule, Severity: e.Severity, Resolved: e.Transition == rule.Resolves, Attributes: e.Attributes,
 		Start: e.Start, End: e.End, Value: &value, Threshold: e.Threshold, Baseline: e.Baseline,
 		Snapshot: snapshot, Reason: e.Reason,
@@ -53,10 +53,15 @@ func (e *Evaluation) alert(since int64, snapshot []Value) Alert {
 }
 
 // episode returns the id of an episode, a hash of what it is and when it began, so that it
-// is the same when a crash makes it be emitted again.
-func episode(ruleName, severity string, attributes Attributes, kind string, since int64) string {
+// is the same when a crash makes it be emitted again. No other episode has it: of a series, none
+// begins when another did, unless the clock was set back, which begins a generation.
+func episode(ruleName, severity string, attributes Attributes, kind string, since int64, generation int) string {
+	parts := []string{ruleName, severity, kind, strconv.FormatInt(since, 10), attributes.key()}
+	if generation > 0 {
+		parts = append(parts, strconv.Itoa(generation))
+	}
 	hash := sha256.New()
-	for _, part := range []string{ruleName, severity, kind, strconv.FormatInt(since, 10), attributes.key()} {
+	for _, part := range parts {
 		hash.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
 	}
 	return hex.EncodeToString(hash.Sum(nil)[:16])

@@ -187,7 +187,7 @@ func (e *Engine) evaluate(s *Series, m *observation, out *Outcome) {
 		out.Evaluations = append(out.Evaluations, evaluation)
 		if evaluation.Transition != rule.Nothing {
 			since := max(before, s.levels[i].state.Since) // a resolved state does not have it
-			alert := evaluation.alert(since, m.window.Values)
+			alert := evaluation.alert(since, s.generation, m.window.Values)
 			alert.FaultDomain = s.levels[i].domain
 			if !alert.Resolved {
 				alert.series, alert.domain = s, &s.levels[i].domain
@@ -230,17 +230,19 @@ func (s *Series) learn(m *observation) {
 // anew.
 func (e *Engine) find(position int, key string, w *Window, now int64, out *Outcome) *Series {
 	r := e.rules[position]
+	generation := 0
 	if s, ok := e.series[position][key]; ok {
 		if s.end <= now+maxFuture {
 			return s
 		}
 		s.expire(out, rule.ClockSet)
 		e.forget(position, key, s)
+		generation = s.generation + 1
 	}
 	if len(e.series[position]) >= r.MaxSeries {
 		return nil
 	}
-	s := &Series{rule: r, attributes: w.Attributes, levels: make([]level, len(r.Levels))}
+	s := &Series{rule: r, attributes: w.Attributes, levels: make([]level, len(r.Levels)), generation: generation}
 	if r.Baseline != nil {
 		s.baseline = baseline.New(r.Baseline)
 	}

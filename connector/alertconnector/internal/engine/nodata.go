@@ -57,11 +57,11 @@ func (s *Series) look(now int64, out *Outcome) {
 		var happens rule.Transition
 		var why rule.Reason
 		state.noData, happens, why = rule.DecideNoData(l, state.noData, rule.NoDataInput{
-			Now: now, Arrived: s.arrived, LastEnd: s.end, Step: s.step(), Muted: s.rule.Mute.Covers(now, now),
+			Now: now, Arrived: s.arrived, LastEnd: s.end, Expired: s.expired, Step: s.step(), Muted: s.rule.Mute.Covers(now, now),
 		})
 		if happens != rule.Nothing {
 			s.changed = true
-			alert := s.noDataAlert(i, happens, why, s.end+now-s.arrived)
+			alert := s.noDataAlert(i, happens, why, s.end)
 			alert.series, alert.domain = s, &s.levels[i].noDataIn
 			out.Alerts = append(out.Alerts, alert)
 		}
@@ -80,13 +80,14 @@ func (e *Engine) resolveNoData(s *Series, w *Window, out *Outcome) {
 	}
 }
 
-// noDataAlert returns an alert about the time since the latest window.
+// noDataAlert returns an alert about the time since the latest window. The end of an episode
+// is never before that of an alert of it.
 func (s *Series) noDataAlert(i int, happens rule.Transition, why rule.Reason, end int64) Alert {
 	severity := s.rule.Levels[i].Severity
 	return Alert{
-		ID:   episode(s.rule.Name, severity, s.attributes, "no_data", s.levels[i].noData.Since),
+		ID:   episode(s.rule.Name, severity, s.attributes, "no_data", s.levels[i].noData.Since, s.generation),
 		Rule: s.rule.Name, Severity: severity, Resolved: happens == rule.Resolves, Attributes: s.attributes,
-		Start: s.levels[i].noData.Since, End: end, Reason: why, FaultDomain: s.levels[i].noDataIn,
+		Start: s.levels[i].noData.Since, End: max(end, s.levels[i].noData.End), Reason: why, FaultDomain: s.levels[i].noDataIn,
 	}
 }
 
@@ -100,7 +101,9 @@ func (s *Series) expire(out *Outcome, cause rule.Cause) {
 			s.changed = true
 		}
 		if state.noData.Firing {
-			out.Alerts = append(out.Alerts, s.noDataAlert(i, rule.Resolves, why, s.end))
+			alert := s.noDataAlert(i, rule.Resolves, why, s.end)
+			out.Alerts = append(out.Alerts, alert)
+			s.expired = max(s.expired, alert.End, s.end+1)
 			state.noData = rule.NoData{}
 			s.changed = true
 		}
@@ -112,7 +115,7 @@ func (s *Series) expiredAlert(i int, why rule.Reason) Alert {
 	state := s.levels[i]
 	severity := s.rule.Levels[i].Severity
 	return Alert{
-		ID:   episode(s.rule.Name, severity, s.attributes, "threshold", state.state.Since),
+		ID:   episode(s.rule.Name, severity, s.attributes, "threshold", state.state.Since, s.generation),
 		Rule: s.rule.Name, Severity: severity, Resolved: true, Attributes: s.attributes,
 		Start: state.state.Since, End: s.end, Value: &state.value, Threshold: &state.threshold,
 		Baseline: state.baseline, Reason: why, FaultDomain: state.domain,

@@ -56,7 +56,7 @@ func (r *Rule) matchesSeries(attributes Attributes) bool {
 // adopt continues a series under another version of its rule.
 func (s *Series) adopt(r *Rule, out *Outcome) {
 	levels := make([]level, len(r.Levels))
-	gone := Series{rule: &Rule{Name: r.Name}, attributes: s.attributes, end: s.end}
+	gone := s.without()
 	for i := range s.levels {
 		of := s.rule.Levels[i]
 		if at := slices.IndexFunc(r.Levels, func(l rule.Level) bool { return l.Severity == of.Severity }); at >= 0 {
@@ -67,6 +67,7 @@ func (s *Series) adopt(r *Rule, out *Outcome) {
 		gone.rule.Levels = append(gone.rule.Levels, of)
 	}
 	gone.expire(out, rule.RuleGone)
+	s.expired = max(s.expired, gone.expired)
 	switch {
 	case r.Baseline == nil:
 		s.baseline, s.learning = nil, false

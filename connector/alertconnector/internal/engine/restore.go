@@ -113,7 +113,7 @@ func (e *Engine) restoreSeries(number int, piece []byte, found *Restored) (reviv
 	}
 	s := &Series{
 		Number: number, attributes: saved.Attributes, end: saved.End, steps: saved.Steps,
-		previous: saved.Previous, running: saved.Running,
+		previous: saved.Previous, running: saved.Running, expired: saved.Expired, generation: saved.Generation,
 	}
 	if days := saved.Closed; days.First >= 0 && days.First <= days.Last/24 && days.Last/24-days.First <= maxDays {
 		s.saved = days
@@ -140,7 +140,7 @@ func (e *Engine) restoreSeries(number int, piece []byte, found *Restored) (reviv
 // restoreLevels restores the severities that the rule still has, and resolves the alerts
 // of the others.
 func (s *Series) restoreLevels(saved *savedSeries, found *Restored) {
-	gone := Series{rule: &Rule{Name: s.rule.Name}, attributes: s.attributes, end: s.end}
+	gone := s.without()
 	for _, l := range saved.Levels {
 		restored := level{state: l.State, noData: l.NoData, value: l.Value, threshold: l.Threshold, baseline: l.Baseline, domain: l.Domain, noDataIn: l.NoDataIn}
 		i := slices.IndexFunc(s.rule.Levels, func(of rule.Level) bool { return of.Severity == l.Severity })
@@ -153,6 +153,7 @@ func (s *Series) restoreLevels(saved *savedSeries, found *Restored) {
 		s.changed = true
 	}
 	gone.expire(&found.Outcome, rule.RuleGone)
+	s.expired = max(s.expired, gone.expired)
 }
 
 // drop deletes a series that no rule uses.

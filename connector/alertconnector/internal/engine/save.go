@@ -46,6 +46,8 @@ type savedSeries struct {
 	Steps      [4]int64       `json:"steps"`
 	Previous   float64        `json:"previous,omitempty"`
 	Running    bool           `json:"running,omitempty"`
+	Expired    int64          `json:"expired,omitempty"`
+	Generation int            `json:"generation,omitempty"`
 	Levels     []savedLevel   `json:"levels"`
 	Open       *baseline.Hour `json:"open,omitempty"`
 	Closed     span           `json:"closed"`
@@ -165,7 +167,7 @@ func (g *gone) remove(changes []Change) []Change {
 func (s *Series) piece(closed span) savedSeries {
 	piece := savedSeries{
 		Rule: s.rule.Name, Source: s.rule.source(), Attributes: s.attributes, End: s.end, Steps: s.steps,
-		Previous: s.previous, Running: s.running, Closed: closed,
+		Previous: s.previous, Running: s.running, Expired: s.expired, Generation: s.generation, Closed: closed,
 	}
 	if s.baseline != nil {
 		piece.Open = s.baseline.Open()

@@ -23,6 +23,9 @@ type Series struct {
 	running  bool     // previous is one
 	learning bool     // the baseline was not known yet for the latest window
 
+	expired    int64 // end of the latest no_data alert that was resolved without a window
+	generation int   // how often the clock was set back behind its windows
+
 	changed bool // since it was saved
 	saved   span // what is on the storage of closed hours
 }
@@ -80,6 +83,11 @@ func (s *Series) resetRuns() {
 	for i := range s.levels {
 		s.levels[i].state.Run, s.levels[i].state.Clear = 0, 0
 	}
+}
+
+// without returns the series without its levels, for those that its rule no longer has.
+func (s *Series) without() Series {
+	return Series{rule: &Rule{Name: s.rule.Name}, attributes: s.attributes, end: s.end, expired: s.expired, generation: s.generation}
 }
 
 func (s *Series) noDataFiring() bool {

@@ -110,7 +110,8 @@ func (l *Level) clear(x Sample) bool {
 // NoData is the no-data state of a severity of a series.
 type NoData struct {
 	Firing  bool  `json:"firing,omitempty"`
-	Since   int64 `json:"since,omitempty"` // end of the last window
+	Since   int64 `json:"since,omitempty"` // end of the last window, or of the episode before
+	End     int64 `json:"end,omitempty"`   // of the latest alert that was emitted, in the time of windows
 	Emitted int64 `json:"told,omitempty"`  // when it was emitted last, by the wall clock
 }
 
@@ -119,6 +120,7 @@ type NoDataInput struct {
 	Now     int64
 	Arrived int64 // when the last window arrived, by the wall clock
 	LastEnd int64 // and the end of that window
+	Expired int64 // end of an episode that has expired since then, or less
 	Step    int64 // between two windows; 0 while it is not known
 	Muted   bool
 }
@@ -128,6 +130,8 @@ type NoDataInput struct {
 func DecideNoData(l *Level, s NoData, q NoDataInput) (NoData, Transition, Reason) {
 	if s.Firing {
 		if !q.Muted && q.Now-s.Emitted >= l.Repeat {
+			// Arrived begins anew with a restart; the end of an alert must not go back.
+			s.End = max(s.End, q.LastEnd) + q.Now - s.Emitted
 			s.Emitted = q.Now
 			return s, Repeats, Reason{Cause: Repeated}
 		}
@@ -137,5 +141,8 @@ func DecideNoData(l *Level, s NoData, q NoDataInput) (NoData, Transition, Reason
 	if l.NoData == 0 || q.Step <= 0 || q.Muted || q.Now-q.Arrived <= missed*q.Step+q.Step/2 {
 		return s, Nothing, Reason{Cause: Within}
 	}
-	return NoData{Firing: true, Since: q.LastEnd, Emitted: q.Now}, Fires, Reason{Cause: Silent}
+	// An episode is identified by its start, so the next one without a window in between
+	// starts later.
+	since := max(q.LastEnd, q.Expired)
+	return NoData{Firing: true, Since: since, End: since + q.Now - q.Arrived, Emitted: q.Now}, Fires, Reason{Cause: Silent}
 }

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package apirequest reads what is asked of the Prometheus query API: it tells apart
+// Package apirequest reads what is asked of the Prometheus query API: it distinguishes
 // what is the same, and refuses what would be too much, before anything is computed.
 package apirequest
 

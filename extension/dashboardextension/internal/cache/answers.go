@@ -5,8 +5,8 @@ package cache
 
 import "container/list"
 
-// Version is what an answer is good for: a poll's moment, how many writes there had been,
-// and whether the window of that moment was whole.
+// Version identifies the data that a response is valid for: the moment to poll, the number of
+// writes before it, and whether the window of that moment was ready.
 type Version struct {
 	Moment int64 // unix ns
 	Writes int64
@@ -23,8 +23,7 @@ type Answer struct {
 // overhead is about what an answer takes beside its body and its key.
 const overhead = 512
 
-// Answers are the answers of late, within a number of bytes. The ones that nobody has
-// asked for the longest go first. It is not safe for use by several goroutines.
+// Answers is an LRU cache of responses, bounded in bytes. It is not safe for concurrent use.
 type Answers struct {
 	limit  int
 	size   int

@@ -140,56 +140,56 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.DashboardCacheBytes, err = builder.meter.Int64ObservableGauge(
 		"otelcol_dashboard_cache_bytes",
-		metric.WithDescription("Size of the answers that are kept for the next viewer. [Alpha]"),
+		metric.WithDescription("Size of the response cache. [Alpha]"),
 		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DashboardCacheHits, err = builder.meter.Int64Counter(
 		"otelcol_dashboard_cache_hits",
-		metric.WithDescription("Queries that were answered with what another viewer had asked for. [Alpha]"),
+		metric.WithDescription("Number of queries that were served from the cache or with the result of an equal concurrent query. [Alpha]"),
 		metric.WithUnit("{query}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DashboardQueries, err = builder.meter.Int64Counter(
 		"otelcol_dashboard_queries",
-		metric.WithDescription("Requests to the query API, whether they were answered by the database or not. [Alpha]"),
+		metric.WithDescription("Number of requests to the query API, cached ones included. [Alpha]"),
 		metric.WithUnit("{query}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DashboardQueryDuration, err = builder.meter.Float64Histogram(
 		"otelcol_dashboard_query_duration",
-		metric.WithDescription("How long the database took to answer. What another viewer had asked for is not counted. [Alpha]"),
+		metric.WithDescription("Duration of queries to the database. Cached responses are not counted. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30}...),
 	)
 	errs = errors.Join(errs, err)
 	builder.DashboardRefusedSamples, err = builder.meter.Int64Counter(
 		"otelcol_dashboard_refused_samples",
-		metric.WithDescription("Samples that were not stored. [Alpha]"),
+		metric.WithDescription("Number of samples that were not stored. [Alpha]"),
 		metric.WithUnit("{sample}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DashboardSamples, err = builder.meter.Int64Counter(
 		"otelcol_dashboard_samples",
-		metric.WithDescription("Samples that were stored. [Alpha]"),
+		metric.WithDescription("Number of samples that were stored. [Alpha]"),
 		metric.WithUnit("{sample}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DashboardSeries, err = builder.meter.Int64ObservableGauge(
 		"otelcol_dashboard_series",
-		metric.WithDescription("Series that have samples within about the last three hours. [Alpha]"),
+		metric.WithDescription("Number of series with samples within about the last three hours. [Alpha]"),
 		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DashboardSeriesLimit, err = builder.meter.Int64ObservableGauge(
 		"otelcol_dashboard_series_limit",
-		metric.WithDescription("The most series that are taken (store.max_series). [Alpha]"),
+		metric.WithDescription("Maximum number of series (store.max_series). [Alpha]"),
 		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DashboardStoreSize, err = builder.meter.Int64ObservableGauge(
 		"otelcol_dashboard_store_size",
-		metric.WithDescription("Bytes on disk. [Alpha]"),
+		metric.WithDescription("Size of the store on disk. [Alpha]"),
 		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)

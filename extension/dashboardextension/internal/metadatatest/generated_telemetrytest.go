@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) extension.Settings {
 func AssertEqualDashboardCacheBytes(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_dashboard_cache_bytes",
-		Description: "Size of the answers that are kept for the next viewer. [Alpha]",
+		Description: "Size of the response cache. [Alpha]",
 		Unit:        "By",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -38,7 +38,7 @@ func AssertEqualDashboardCacheBytes(t *testing.T, tt *componenttest.Telemetry, d
 func AssertEqualDashboardCacheHits(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_dashboard_cache_hits",
-		Description: "Queries that were answered with what another viewer had asked for. [Alpha]",
+		Description: "Number of queries that were served from the cache or with the result of an equal concurrent query. [Alpha]",
 		Unit:        "{query}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -54,7 +54,7 @@ func AssertEqualDashboardCacheHits(t *testing.T, tt *componenttest.Telemetry, dp
 func AssertEqualDashboardQueries(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_dashboard_queries",
-		Description: "Requests to the query API, whether they were answered by the database or not. [Alpha]",
+		Description: "Number of requests to the query API, cached ones included. [Alpha]",
 		Unit:        "{query}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -70,7 +70,7 @@ func AssertEqualDashboardQueries(t *testing.T, tt *componenttest.Telemetry, dps 
 func AssertEqualDashboardQueryDuration(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.HistogramDataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_dashboard_query_duration",
-		Description: "How long the database took to answer. What another viewer had asked for is not counted. [Alpha]",
+		Description: "Duration of queries to the database. Cached responses are not counted. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Histogram[float64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -85,7 +85,7 @@ func AssertEqualDashboardQueryDuration(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualDashboardRefusedSamples(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_dashboard_refused_samples",
-		Description: "Samples that were not stored. [Alpha]",
+		Description: "Number of samples that were not stored. [Alpha]",
 		Unit:        "{sample}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -101,7 +101,7 @@ func AssertEqualDashboardRefusedSamples(t *testing.T, tt *componenttest.Telemetr
 func AssertEqualDashboardSamples(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_dashboard_samples",
-		Description: "Samples that were stored. [Alpha]",
+		Description: "Number of samples that were stored. [Alpha]",
 		Unit:        "{sample}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -117,7 +117,7 @@ func AssertEqualDashboardSamples(t *testing.T, tt *componenttest.Telemetry, dps 
 func AssertEqualDashboardSeries(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_dashboard_series",
-		Description: "Series that have samples within about the last three hours. [Alpha]",
+		Description: "Number of series with samples within about the last three hours. [Alpha]",
 		Unit:        "{series}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -131,7 +131,7 @@ func AssertEqualDashboardSeries(t *testing.T, tt *componenttest.Telemetry, dps [
 func AssertEqualDashboardSeriesLimit(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_dashboard_series_limit",
-		Description: "The most series that are taken (store.max_series). [Alpha]",
+		Description: "Maximum number of series (store.max_series). [Alpha]",
 		Unit:        "{series}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -145,7 +145,7 @@ func AssertEqualDashboardSeriesLimit(t *testing.T, tt *componenttest.Telemetry, 
 func AssertEqualDashboardStoreSize(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_dashboard_store_size",
-		Description: "Bytes on disk. [Alpha]",
+		Description: "Size of the store on disk. [Alpha]",
 		Unit:        "By",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,

@@ -82,7 +82,7 @@ func TestFilesComeCompressedAndOnlyOnce(t *testing.T) {
 		assert.Equal(t, http.StatusOK, head.Code)
 		assert.Empty(t, head.Body.String())
 	}
-	assert.LessOrEqual(t, size, 300<<10, "the whole page, compressed")
+	assert.LessOrEqual(t, size, 300<<10, "the size of the page, compressed")
 }
 
 func TestWhatIsNotThereAndWhatCannotBeDone(t *testing.T) {

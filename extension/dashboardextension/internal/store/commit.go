@@ -49,7 +49,7 @@ func (s *Store) write(ctx context.Context, add func(context.Context, *countingAp
 	return t, nil
 }
 
-// writable is nil, or why nothing can be stored now.
+// writable returns nil, or the reason why nothing can be stored now.
 func (s *Store) writable() error {
 	if err := s.failure.get(); err != nil {
 		return err
@@ -99,8 +99,7 @@ func badRequest(w http.ResponseWriter, err error) {
 	http.Error(w, err.Error(), code)
 }
 
-// unavailable tells a sender to try again. Senders of OTLP do so on a 503, and give up
-// on a 500.
+// unavailable responds with 503, on which OTLP senders retry. They do not retry on a 500.
 func unavailable(w http.ResponseWriter, err error) {
 	w.Header().Set("Retry-After", "5")
 	http.Error(w, err.Error(), http.StatusServiceUnavailable)

@@ -20,12 +20,12 @@ import (
 	"github.com/prometheus/prometheus/tsdb/index"
 )
 
-// damagedFolder is where blocks go that cannot be read. Whoever wants to mend them
-// finds them there; nothing here reads or removes them again.
+// damagedFolder holds the blocks that cannot be read, for repair by an operator. The store
+// neither reads nor removes them.
 const damagedFolder = "damaged"
 
-// damaged are the blocks that a query could not read. One that opens may still be
-// damaged within, and nobody reads all of them to find out; a query does, in its part.
+// damaged are the blocks that a query could not read. A block that opens can still contain
+// damage, which is detected when a query reads that part.
 type damaged struct {
 	mutex  sync.Mutex
 	blocks map[string]error
@@ -46,7 +46,7 @@ func (d *damaged) none() bool {
 	return len(d.blocks) == 0
 }
 
-// take gives the damage of a block that was noted, and forgets it.
+// take returns and removes the recorded damage of a block.
 func (d *damaged) take(block string) error {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
@@ -55,8 +55,8 @@ func (d *damaged) take(block string) error {
 	return err
 }
 
-// setDamagedAside moves the blocks that cannot be opened, or were found to be damaged,
-// out of the database's way: it would not start with the former.
+// setDamagedAside moves blocks that cannot be opened, or in which a query found damage, to
+// damagedFolder. The database does not start with a block that cannot be opened.
 func (s *Store) setDamagedAside() error {
 	entries, err := os.ReadDir(s.options.Directory)
 	if err != nil {
@@ -98,12 +98,12 @@ func (s *Store) setAside(block string, damage error) error {
 	if err := os.Rename(block, to); err != nil {
 		return fmt.Errorf("cannot set a damaged block aside: %w", err)
 	}
-	s.options.Logger.Error("A block of the store is damaged. It was set aside, and its time will be missing",
+	s.options.Logger.Error("Block of the store is damaged; it is moved to the damaged folder, and its samples are missing",
 		"block", to, "error", damage)
 	return nil
 }
 
-// watch is a block whose damage is noted when a query meets it.
+// watch wraps a block and records the damage that a query finds in it.
 func (s *Store) watch(reader tsdb.BlockReader) tsdb.BlockReader {
 	if block, ok := reader.(*tsdb.Block); ok { // others are the head
 		return watchedBlock{BlockReader: reader, name: block.Meta().ULID.String(), damaged: &s.damaged}

@@ -21,8 +21,8 @@ const (
 	maxUnit        = 64      // bytes
 )
 
-// families are the types, units and descriptions of metrics, as their senders tell
-// them with every write. The API shows them as it would those of a scraped target.
+// families holds the types, units and descriptions of metrics from the latest writes. The
+// API returns them as those of a scraped target.
 type families struct {
 	mutex sync.RWMutex
 	known map[string]metadata.Metadata
@@ -74,7 +74,7 @@ func (f *families) grows(name string, now metadata.Metadata) int {
 	return size(now)
 }
 
-// beginning is at most so many bytes of a text, whole characters.
+// beginning returns the start of a text, at most so many bytes of complete characters.
 func beginning(text string, most int) string {
 	if len(text) <= most {
 		return text

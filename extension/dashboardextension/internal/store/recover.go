@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// recoverInterval is how often a store that failed is tried again.
+// recoverInterval is the interval of attempts to recover a failed store.
 const recoverInterval = 5 * time.Second
 
-// failure is why the store takes no samples; nothing while it does.
+// failure is the reason why the store accepts no samples, or nil.
 type failure struct{ cause atomic.Pointer[error] }
 
 func (f *failure) get() error {
@@ -32,13 +32,13 @@ func (f *failure) get() error {
 // next start: so nothing is, until the database was opened afresh and has repaired it.
 func (s *Store) fail(err error) {
 	if s.failure.cause.CompareAndSwap(nil, &err) {
-		s.options.Logger.Error("The store takes no samples until its disk does", "error", err)
+		s.options.Logger.Error("Store does not accept samples until its disk is writable", "error", err)
 		s.options.Status(err)
 	}
 }
 
-// recoverLoop opens the database afresh, until it is told to stop, whenever the store has failed
-// or a block has shown itself to be damaged.
+// recoverLoop reopens the database when the store has failed or a query has found a damaged
+// block, until its context ends.
 func (s *Store) recoverLoop(ctx context.Context) {
 	ticker := time.NewTicker(recoverInterval)
 	defer ticker.Stop()
@@ -52,7 +52,7 @@ func (s *Store) recoverLoop(ctx context.Context) {
 			continue
 		}
 		if err := s.recoverOnce(); err != nil {
-			s.options.Logger.Debug("The store still takes no samples", "error", err)
+			s.options.Logger.Debug("Store still does not accept samples", "error", err)
 		}
 	}
 }
@@ -62,13 +62,13 @@ func (s *Store) recoverOnce() error {
 		return err
 	}
 	if s.failure.cause.Swap(nil) != nil {
-		s.options.Logger.Warn("The store takes samples again", "directory", s.options.Directory)
+		s.options.Logger.Warn("Store accepts samples again", "directory", s.options.Directory)
 		s.options.Status(nil)
 	}
 	return nil
 }
 
-// reopen exchanges the database for one that is opened afresh, once there is room.
+// reopen closes the database and opens it again, once the disk has free space.
 func (s *Store) reopen() error {
 	if free, known := freeBytes(s.options.Directory); known && free < s.options.MinFreeBytes {
 		return syscall.ENOSPC
@@ -80,7 +80,7 @@ func (s *Store) reopen() error {
 	defer s.use.Unlock()
 	if s.db != nil {
 		if err := s.db.Close(); err != nil {
-			s.options.Logger.Warn("The store was not closed as it should be", "error", err)
+			s.options.Logger.Warn("Store was not closed properly", "error", err)
 		}
 		s.db = nil
 	}
@@ -91,12 +91,12 @@ func (s *Store) reopen() error {
 	return err
 }
 
-// probe writes a little to the disk.
+// probe checks that the disk is writable.
 func (s *Store) probe() error {
 	path := filepath.Join(s.options.Directory, "probe")
 	err := os.WriteFile(path, make([]byte, 1<<20), 0o600)
 	if err := errors.Join(err, os.Remove(path)); err != nil {
-		return fmt.Errorf("the disk takes nothing: %w", err)
+		return fmt.Errorf("the disk is not writable: %w", err)
 	}
 	return nil
 }

@@ -1,11 +1,11 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package store is an embedded Prometheus database: metrics come in by OTLP and by
-// remote write, and are asked for in PromQL by the API that Prometheus itself has.
+// Package store is an embedded Prometheus database that accepts OTLP and remote write, and
+// serves the query API of Prometheus.
 //
-// The database is Prometheus's own. What is here decides what is let in, tells what is
-// not and why, and keeps the database usable when its disk is full or damaged.
+// The database is Prometheus's TSDB. This package validates and limits writes, reports
+// rejected samples with a reason, and keeps the database usable when its disk is full or damaged.
 package store
 
 import (
@@ -39,10 +39,10 @@ type Options struct {
 	Version          string // what the API says of itself
 
 	Logger *slog.Logger
-	// Accepted and Rejected are told what became of samples.
+	// Accepted and Rejected are called with the number of stored and of rejected samples.
 	Accepted func(ctx context.Context, samples int)
 	Rejected func(ctx context.Context, reason Reason, samples int)
-	// Status is told of trouble that came, and, with nil, that it has gone.
+	// Status is called with an error when the store fails, and with nil when it recovers.
 	Status func(error)
 }
 
@@ -214,7 +214,7 @@ func (s *Store) Query() http.Handler {
 	})
 }
 
-// Writes is how many writes queries find the samples of.
+// Writes returns the number of writes whose samples are visible to queries.
 func (s *Store) Writes() int64 { return s.writes.Load() }
 
 // Series is the number of series that have had samples of late.
@@ -242,5 +242,5 @@ func (s *Store) Size() int64 {
 	return size
 }
 
-// Health is nil, or why the store takes no samples.
+// Health returns nil, or the reason why the store accepts no samples.
 func (s *Store) Health() error { return s.failure.get() }

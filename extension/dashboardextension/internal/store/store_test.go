@@ -33,7 +33,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/apirequest"
 )
 
-// fixture is a store, and what it has told.
+// fixture is a store and what it has reported.
 type fixture struct {
 	*Store
 	mutex    sync.Mutex
@@ -131,7 +131,7 @@ func bodyOf(t testing.TB, request *http.Request) []byte {
 	return body
 }
 
-// rejected is the partial success that an answer tells.
+// rejected returns the partial success of a response.
 func rejected(t *testing.T, recorder *httptest.ResponseRecorder) (int64, string) {
 	t.Helper()
 	require.Equal(t, http.StatusOK, recorder.Code, recorder.Body)
@@ -207,7 +207,7 @@ func TestWriteAndQuery(t *testing.T) {
 	assert.Contains(t, body, `"region":"eu"`)
 }
 
-// What a batch holds that cannot be stored is counted and told, and the rest is stored.
+// Samples of a batch that cannot be stored are counted and reported, and the rest is stored.
 func TestTheGoodGoesOn(t *testing.T) {
 	t.Parallel()
 	f := open(t, t.TempDir(), func(o *Options) { o.MaxSeries = 5; o.OutOfOrderWindow = time.Hour })
@@ -347,7 +347,7 @@ func TestTimesFarApart(t *testing.T) {
 	f.store(t, "a", time.Now(), 1, "eu")
 }
 
-// A second process is rejected, and told which directory it was.
+// A second process is rejected with an error that names the directory.
 func TestOneProcess(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
@@ -566,14 +566,14 @@ func TestBlockDamagedWithin(t *testing.T) {
 	code, body := f.get("/query", url.Values{"query": {"count_over_time(a[10m])"}, "time": {strconv.FormatInt(at.Unix()+300, 10)}})
 	assert.NotEqual(t, http.StatusOK, code)
 	assert.Contains(t, body, "checksum")
-	require.NoError(t, f.reopen()) // mend does it within seconds
+	require.NoError(t, f.reopen()) // recoverLoop does it within seconds
 	assert.Empty(t, f.query(t, "count_over_time(a[10m])", at.Add(5*time.Minute)))
 	assert.Equal(t, []string{"eu=1"}, f.query(t, "a", time.Now()))
 	assert.True(t, f.damaged.none())
 	assert.DirExists(t, filepath.Join(directory, "damaged", filepath.Base(block)))
 }
 
-// A store that cannot be opened afresh takes and shows nothing, and does not fall over.
+// A store that cannot be reopened rejects writes and queries, and does not panic.
 func TestNotOpenedAfresh(t *testing.T) {
 	t.Parallel()
 	f := open(t, t.TempDir())
@@ -597,8 +597,8 @@ func TestNotOpenedAfresh(t *testing.T) {
 	assert.Equal(t, []string{"eu=1"}, f.query(t, "a", now))
 }
 
-// Without room on the disk, senders are told to come again, what is stored can be
-// asked for, and once there is room it goes on.
+// While the disk is full, writes get a 503 and stored samples can be queried; once there is
+// free space, writes are accepted again.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	f := open(t, t.TempDir())

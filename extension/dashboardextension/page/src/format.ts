@@ -31,7 +31,7 @@ function scaled(value: number): [number: number, prefix: string] {
   return [value, prefixes[step]!];
 }
 
-/** count writes whole things: exact up to five digits, then 12.3 k. */
+/** count formats integers: exact up to five digits, then 12.3 k. */
 export function count(value: number): Quantity {
   if (Math.abs(value) < 99_999.5)
     return { text: value.toLocaleString('en-US', { maximumFractionDigits: 0 }), unit: '' };

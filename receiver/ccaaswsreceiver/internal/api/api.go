@@ -180,7 +180,7 @@ type Environment struct {
 	Logger    *zap.Logger
 }
 
-// Upstream is how the sessions of a receiver reach the platform.
+// Upstream is the connection setup of a receiver's sessions.
 type Upstream struct {
 	Sessions int
 	Tokens   *wsclient.Tokens // nil: no token

@@ -101,9 +101,8 @@ func (d *diff) channel(p *participant, c *channel) {
 }
 
 // session names a channel's present session among the facts. A communication is one
-// session: who comes back has another one. A participant that is connected later than
-// it was closed, and than it was connected before, has come back, and begins the next
-// session.
+// session: a returning customer has another one. A participant whose connected time is
+// after its close and its earlier connected time starts the next session.
 func (d *diff) session(c *channel) string {
 	if !c.own {
 		return c.fact

@@ -8,7 +8,7 @@
 // A snapshot has everything that has happened to a conversation. So the next one
 // also has what was lost before it, and no event is emitted twice, also when
 // snapshots overtake each other. Facts from before the tracker began, and those that
-// a forgotten conversation may have had, are history, and not emitted.
+// a dropped conversation may have had, are history, and not emitted.
 //
 // A channel is a communication that has an id, or the participant where its
 // communications have none: on topics of one medium.
@@ -32,7 +32,7 @@ const (
 	conversationBytes = 512
 	// maxOwnFacts is how many facts are known of one conversation.
 	maxOwnFacts = 4096
-	// forgetAfter is how long after its last snapshot a conversation is forgotten.
+	// forgetAfter is the time after its last snapshot at which a conversation is dropped.
 	forgetAfter = 24 * time.Hour
 )
 
@@ -56,12 +56,12 @@ type conversation struct {
 	latest   time.Time        // of the facts
 }
 
-// NewTracker makes a tracker that emits what happens from a time on.
+// NewTracker returns a tracker that emits events from a time on.
 func NewTracker(since time.Time) *Tracker {
 	return &Tracker{horizon: since, conversations: map[uint64]*list.Element{}, order: list.New(), most: maxBytes, mostOwn: maxOwnFacts}
 }
 
-// conversation finds a conversation, or begins to know it.
+// conversation returns a conversation, which it adds if it is unknown.
 func (t *Tracker) conversation(id string, now time.Time) *conversation {
 	t.expire(now)
 	key := xxhash.Sum64String(id)
@@ -77,7 +77,8 @@ func (t *Tracker) conversation(id string, now time.Time) *conversation {
 	return c
 }
 
-// expire forgets conversations that are old or too many; the newest one stays.
+// expire drops the oldest conversations beyond the age and size limits, except the newest
+// one.
 func (t *Tracker) expire(now time.Time) {
 	for t.order.Len() > 0 {
 		c := t.order.Back().Value.(*conversation) //nolint:forcetypeassert // the list holds nothing else
@@ -92,7 +93,7 @@ func (t *Tracker) expire(now time.Time) {
 }
 
 // later is a horizon moved to a time, but not ahead of now: a platform's clock ahead
-// of ours makes no history of what is to come.
+// of ours must not turn future events into history.
 func later(horizon, to, now time.Time) time.Time {
 	if to.After(now) {
 		to = now
@@ -126,13 +127,13 @@ func (*Tracker) known(c *conversation, kind, who string) bool {
 	return known
 }
 
-// note makes a fact known that has no event, and returns whether it was not.
+// note records a fact without an event, and reports whether it is new.
 func (t *Tracker) note(c *conversation, kind, who string, now time.Time) (fresh bool) {
 	fresh, _ = t.fact(c, kind, who, "", now, now)
 	return fresh
 }
 
-// fact makes a fact of a conversation known, and returns whether it is new, and
+// fact records a fact of a conversation, and returns whether it is new, and
 // whether it is history.
 func (t *Tracker) fact(c *conversation, kind, who, what string, at, now time.Time) (fresh, history bool) {
 	key := keyOf(kind, who, what)
@@ -150,7 +151,7 @@ func (t *Tracker) fact(c *conversation, kind, who, what string, at, now time.Tim
 	return true, !at.After(c.horizon)
 }
 
-// shorten forgets the older half of a conversation.
+// shorten drops the older half of a conversation's facts.
 func (t *Tracker) shorten(c *conversation, now time.Time) {
 	times := make([]int64, 0, len(c.facts))
 	for _, at := range c.facts {

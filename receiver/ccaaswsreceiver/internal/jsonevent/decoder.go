@@ -66,8 +66,8 @@ func (d *Decoder) OmitValues() { d.omitValues = true }
 const maxScratch = 64 << 10
 
 // Decode returns the sink every event of a frame, and a Violation for every piece
-// of it that is none. Where a piece is not even JSON, decoding goes on after it
-// if its end can be determined, else at the next line that begins with { or [.
+// of it that is not an event. After a piece that is not JSON, decoding continues at its end
+// if that can be determined, else at the next line that begins with { or [.
 func (d *Decoder) Decode(frame []byte, sink Sink) {
 	d.frame, d.sink, d.unclosed = frame, sink, false
 	for pos := skipSpace(frame, 0); pos < len(frame); pos = skipSpace(frame, pos) {

@@ -182,7 +182,7 @@ func (t *tree) addText(path string) error {
 	return nil
 }
 
-// capture returns the slot of a path, which it makes where there is none.
+// capture returns the slot of a path, which it creates if there is none.
 func (t *tree) capture(path string) (slot int, err error) {
 	at, err := t.walk(path)
 	switch {

@@ -23,7 +23,7 @@ var powers = func() (p [maxDigits + 1]uint64) {
 }()
 
 // number is a JSON number: mantissa × 10^exponent. Digits past the 19th are
-// dropped, which takes away nothing that a nanosecond or an int64 could show.
+// dropped: they are below the precision of a nanosecond and of an int64.
 type number struct {
 	mantissa   uint64
 	digits     int // of the mantissa, or more where they were dropped (see dropExcess)
@@ -86,7 +86,7 @@ func (d *Decoder) number(n *number, pos int) (end int, ok bool) {
 	return pos, true
 }
 
-// fraction goes on with a number at its point or exponent.
+// fraction continues a number at its point or exponent.
 func (d *Decoder) fraction(n *number, pos int) (end int, ok bool) {
 	frame := d.frame
 	if frame[pos] == '.' {

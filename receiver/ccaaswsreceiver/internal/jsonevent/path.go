@@ -45,7 +45,7 @@ type pathNode struct {
 	learned int       // how many members are only known by their key
 }
 
-// holdMembers makes the place one whose value may be an object.
+// holdMembers allows the value of the node to be an object.
 func (p *pathNode) holdMembers() {
 	p.members = map[string]*pathNode{}
 	// An empty key is the one key that no path can name.
@@ -54,7 +54,7 @@ func (p *pathNode) holdMembers() {
 	p.first = p.unknown
 }
 
-// member returns the place of a key, which it makes where there is none.
+// member returns the node of a key, which it creates if there is none.
 func (p *pathNode) member(key string) *pathNode {
 	if p.members == nil {
 		p.holdMembers()
@@ -67,7 +67,7 @@ func (p *pathNode) member(key string) *pathNode {
 	return m
 }
 
-// element returns the place of an index, which it makes where there is none.
+// element returns the node of an index, which it creates if there is none.
 func (p *pathNode) element(index int) *pathNode {
 	if p.elements == nil {
 		p.elements = map[int]*pathNode{}
@@ -142,7 +142,7 @@ func newTree(fields *Fields, types Types, event *Event) (*pathNode, *mapping, er
 	return root, &t.mapping, nil
 }
 
-// read makes a place one that a field is read from.
+// read marks a node as one that a field is read from.
 func (t *tree) read(at *pathNode, f field) {
 	at.field, at.bit, at.text = f, f.bit(), t.event.text(f)
 }
@@ -174,7 +174,7 @@ func (t *tree) add(s setting) error {
 	return nil
 }
 
-// walk follows a path, and makes the places on it.
+// walk follows a path, and creates the nodes on it.
 func (t *tree) walk(path string) (*pathNode, error) {
 	if !utf8.ValidString(path) {
 		return nil, errors.New("not UTF-8")

@@ -88,8 +88,8 @@ func (d *Decoder) pieceEnd(start int, inArray bool) (end int, complete bool) {
 }
 
 // closing finds the place after the bracket that closes the one at start. It only
-// counts brackets of that one kind, so that a missing one of the other kind does
-// no harm. It gives up at a new line.
+// counts brackets of that one kind, so that a missing one of the other kind has
+// no effect. It stops at a new line.
 func (d *Decoder) closing(start int) (end int, found bool) {
 	frame, opening, level := d.frame, d.frame[start], 0
 	for pos := start; pos < len(frame); pos++ {
@@ -112,7 +112,7 @@ func (d *Decoder) closing(start int) (end int, found bool) {
 	return len(frame), false
 }
 
-// separator finds the comma or bracket that ends an array's element. It gives up
+// separator finds the comma or bracket that ends an array's element. It stops
 // at a new line.
 func (d *Decoder) separator(start int) (end int, found bool) {
 	frame, level := d.frame, 0
@@ -154,8 +154,8 @@ func opensLine(frame []byte, pos int) bool {
 	return pos > 0 && pos < len(frame) && frame[pos-1] == '\n' && (frame[pos] == '{' || frame[pos] == '[')
 }
 
-// closingQuote finds the quote that closes the string at pos. No string goes on
-// in the next line, so at the latest it ends there.
+// closingQuote finds the quote that closes the string at pos. A string does not
+// continue on the next line, so it ends there at the latest.
 func closingQuote(frame []byte, pos int) int {
 	for pos++; pos < len(frame); pos++ {
 		switch frame[pos] {

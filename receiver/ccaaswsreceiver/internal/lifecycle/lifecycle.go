@@ -30,7 +30,7 @@ const (
 // Channels is the state of recent channels.
 type Channels struct {
 	// Of the two halves the young one is filled; then it is the old one, whose
-	// channels are forgotten unless they were seen again.
+	// channels are dropped unless they were observed again.
 	young, old map[uint64]state
 
 	types map[string]uint16

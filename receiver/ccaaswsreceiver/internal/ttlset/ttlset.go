@@ -77,7 +77,7 @@ func (s *Set) Add(key uint64, now int64, mark bool) (seen, sameMark bool) {
 func (s *Set) bucket(key uint64) *bucket { return &s.buckets[key>>32&uint64(len(s.buckets)-1)] }
 
 // advance sets the current tick. Ages are modulo 256 ticks: expired keys are removed
-// before they would look young again.
+// before their age wraps around.
 func (s *Set) advance(to int64) {
 	switch {
 	case to-s.now > ticks:
