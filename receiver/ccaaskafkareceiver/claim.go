@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/statelog"
 )
@@ -76,7 +77,16 @@ func (p *partitionReader) claim(ctx context.Context, a *assignment) error {
 	if err := a.commit(ctx, []statelog.Record{{Key: []byte(ownerKey), Value: mark}}); err != nil {
 		return fmt.Errorf("claiming %s: %w", a, err)
 	}
-	return a.restore(ctx, mark)
+	a.snapshot.Keep = positionKey
+	if err := a.restore(ctx, mark); err != nil {
+		return err
+	}
+	if dropped := a.snapshot.Dropped; dropped > 0 {
+		a.dataLoss = true
+		p.logger.Error("State exceeds its bound; what is beyond is ignored, and the windows of its time are incomplete. Delete the state topic's stale keys, or use another state.topic",
+			zap.Stringer("partition", a), zap.String("state_topic", a.state), zap.Int("max_bytes", statelog.MaxBytes), zap.Int("ignored_records", dropped))
+	}
+	return nil
 }
 
 // restore reads the state up to a mark.

@@ -69,21 +69,44 @@ func (w *Writer) note(name string, count int) {
 	}
 }
 
+// MaxBytes bounds the keys and values of a snapshot: several times the state of a million
+// channels.
+const MaxBytes = 512 << 20
+
 // Snapshot is the content of the topic, as it is read. The zero value is empty.
 type Snapshot struct {
+	Keep    string // name of a short value that is kept beyond MaxBytes
+	Dropped int    // records that exceeded MaxBytes
+
+	max    int // instead of MaxBytes, in tests
+	bytes  int
 	values map[string][]byte
 }
 
-// Add adds the next record.
+// Add adds the next record. One that exceeds MaxBytes is dropped, with the value of its key
+// before: an older value is not consistent with the others.
 func (s *Snapshot) Add(record Record) {
-	switch {
-	case len(record.Value) == 0:
-		delete(s.values, string(record.Key))
-	case s.values == nil:
-		s.values = map[string][]byte{string(record.Key): record.Value}
-	default:
-		s.values[string(record.Key)] = record.Value
+	key := string(record.Key)
+	if old, ok := s.values[key]; ok {
+		s.bytes -= len(key) + len(old)
+		delete(s.values, key)
 	}
+	if len(record.Value) == 0 {
+		return
+	}
+	size, limit := len(key)+len(record.Value), MaxBytes
+	if s.max > 0 {
+		limit = s.max
+	}
+	if s.bytes+size > limit && (s.Keep == "" || key != string(chunkKey(s.Keep, 0))) {
+		s.Dropped++
+		return
+	}
+	if s.values == nil {
+		s.values = map[string][]byte{}
+	}
+	s.bytes += size
+	s.values[key] = record.Value
 }
 
 // Take returns a value and removes it from the snapshot, nil where there is none. Where a

@@ -85,6 +85,31 @@ func TestWriter_RecordsAreBounded(t *testing.T) {
 	}
 }
 
+// What exceeds the bound is dropped, and not the position; a value that is replaced or deleted
+// makes room.
+func TestSnapshot_Bounded(t *testing.T) {
+	t.Parallel()
+	set := Snapshot{Keep: "position", max: 100}
+	add := func(name string, size int) {
+		for _, record := range new(Writer).Set(name, make([]byte, size)) {
+			set.Add(record)
+		}
+	}
+	add("a", 40)
+	add("a", 50)
+	add("b", 60)
+	add("position", 8)
+	add("position", 9)
+	assert.Equal(t, 1, set.Dropped)
+	set.Add(Record{Key: chunkKey("a", 0)})
+	add("b", 60)
+	add("b", 90)
+	assert.Equal(t, 2, set.Dropped)
+	assert.Nil(t, set.Take(new(Writer), "a"))
+	assert.Nil(t, set.Take(new(Writer), "b"), "a value before the dropped one is not used")
+	assert.Len(t, set.Take(new(Writer), "position"), 9)
+}
+
 func FuzzTake(f *testing.F) {
 	f.Add([]byte{3, 'a'}, []byte("b"), []byte("c"))
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}, []byte("b"), []byte{})
