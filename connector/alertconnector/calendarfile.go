@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/calendar"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/regularfile"
 )
 
 // calendarFile is an iCalendar file and the position of its events in a calendar.
@@ -55,23 +56,18 @@ func (f *calendarFile) read(now time.Time) (*calendar.Events, error) {
 
 // readCalendar reads a calendar file. Its errors name the line, and not the path.
 func readCalendar(path string, zone *time.Location, now time.Time) (*calendar.Events, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, withoutPath(err)
-	}
-	switch {
-	case info.IsDir():
-		return nil, errors.New("is a directory")
-	case !info.Mode().IsRegular():
-		return nil, errors.New("is not a regular file")
-	case info.Size() > maxCalendarSize:
-		return nil, fmt.Errorf("is %d bytes long, at most %d are read", info.Size(), maxCalendarSize)
-	}
-	file, err := os.Open(path)
+	file, err := regularfile.Open(path)
 	if err != nil {
 		return nil, withoutPath(err)
 	}
 	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if info.Size() > maxCalendarSize {
+		return nil, fmt.Errorf("is %d bytes long, at most %d are read", info.Size(), maxCalendarSize)
+	}
 	return calendar.ParseEvents(io.LimitReader(file, maxCalendarSize), zone, now)
 }
 

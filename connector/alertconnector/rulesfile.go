@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"time"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/regularfile"
 )
 
 // maxRulesFile bounds a rules file, in bytes.
@@ -35,9 +35,6 @@ func (f *rulesFile) Unmarshal(conf *confmap.Conf) error { return confduration.Un
 // withRulesOf returns the configuration with the rules of its rules file beside its own. Its
 // errors do not name the file.
 func (c *Config) withRulesOf(text []byte) (*Config, error) {
-	if len(text) > maxRulesFile {
-		return nil, fmt.Errorf("is longer than %d bytes", maxRulesFile)
-	}
 	retrieved, err := confmap.NewRetrievedFromYAML(text)
 	if err != nil {
 		return nil, err
@@ -66,7 +63,7 @@ func (c *Config) effective() (*Config, []byte, error) {
 	if c.RulesFile == "" {
 		return c, nil, nil
 	}
-	text, err := os.ReadFile(c.RulesFile)
+	text, err := regularfile.Read(c.RulesFile, maxRulesFile)
 	if err != nil {
 		return nil, nil, fmt.Errorf("rules_file: %w", err)
 	}
@@ -120,7 +117,7 @@ func (e *evaluator) readRules(ctx context.Context) {
 	if e.config.RulesFile == "" {
 		return
 	}
-	text, err := os.ReadFile(e.config.RulesFile)
+	text, err := regularfile.Read(e.config.RulesFile, maxRulesFile)
 	if err != nil {
 		e.rulesFailed(ctx, err)
 		return

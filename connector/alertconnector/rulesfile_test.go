@@ -148,6 +148,24 @@ func TestRulesFile_Broken(t *testing.T) {
 	}
 }
 
+// What is not a regular file is not opened as one, and leaves the rules as they are.
+func TestRulesFile_NotARegularFile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		config, _ := withRulesFile(t, fmt.Sprintf(fileRules, 120, 0))
+		r := begin(t, config, nil, nil)
+		synctest.Wait()
+		require.NoError(t, os.Remove(config.RulesFile))
+		require.NoError(t, os.Symlink(os.DevNull, config.RulesFile))
+		time.Sleep(31 * time.Second)
+		failures := r.log.FilterMessageSnippet("last good rules stay in force")
+		require.Equal(t, 1, failures.Len())
+		assert.Contains(t, failures.All()[0].ContextMap()["error"], "is not a regular file")
+		require.ErrorContains(t, config.Validate(), "is not a regular file")
+		r.end(t)
+	})
+}
+
 // Content that one read alone has returned is not applied: the file may be half written.
 func TestRulesFile_HalfWritten(t *testing.T) {
 	t.Parallel()

@@ -420,7 +420,8 @@ func TestSecondOnTheDirectory(t *testing.T) {
 	require.NoError(t, d.Shutdown(t.Context()))
 }
 
-// When the endpoint is taken, the store is left to others again.
+// When the endpoint is taken, the store is left to others again. The Collector calls Shutdown after
+// a Start that failed, too.
 func TestEndpointTaken(t *testing.T) {
 	t.Parallel()
 	r := run(t, withStore(t))
@@ -430,6 +431,7 @@ func TestEndpointTaken(t *testing.T) {
 	d, err := newDashboard(extensiontest.NewNopSettings(metadata.Type), config)
 	require.NoError(t, err)
 	require.ErrorContains(t, d.Start(t.Context(), r.host), "endpoint")
+	require.NoError(t, d.Shutdown(t.Context()))
 	again := configure(t)
 	again.Store.GetOrInsertDefault().Directory = directory
 	run(t, again)

@@ -160,6 +160,7 @@ func TestMiddleware_PassesRequestsWithinTheLimits(t *testing.T) {
 	for name, send := range map[string]func() (int, string, http.Header){
 		"protobuf": func() (int, string, http.Header) { return s.send(t, "/v1/logs", protobufType, "", protobuf) },
 		"JSON":     func() (int, string, http.Header) { return s.send(t, "/prefix/v1/logs", jsonType, "", json) },
+		"identity": func() (int, string, http.Header) { return s.send(t, "/v1/logs", protobufType, "identity", protobuf) },
 		"gzip": func() (int, string, http.Header) {
 			return s.send(t, "/v1/logs", protobufType, "gzip", compressed(t, protobuf))
 		},

@@ -74,11 +74,20 @@ func TestHostileBodies(t *testing.T) {
 func TestHostileJSON(t *testing.T) {
 	t.Parallel()
 	list := func(n int) string { return "[" + strings.Repeat("{},", n) + "{}]" }
+	other := func(n int, value string) string { return "[" + strings.Repeat(value+",", n) + value + "]" }
 	record := func(fields string) string {
 		return `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{` + fields + `}]}]}]}`
 	}
 	for name, c := range map[string]struct{ body, error string }{
 		"resources":              {`{"resourceLogs":` + list(1001) + `}`, "more than 1000 messages in one request"},
+		"null resources":         {`{"resourceLogs":` + other(1000, "null") + `}`, "more than 1000 messages in one request"},
+		"null records":           {`{"resourceLogs":[{"scopeLogs":[{"logRecords":` + other(1000, "null") + `}]}]}`, "more than 1000 messages"},
+		"null values":            {record(`"body":{"arrayValue":{"values":` + other(1000, "null") + `}}`), "more than 1000 messages"},
+		"numbers":                {`{"resourceLogs":` + other(1000, "1") + `}`, "more than 1000 messages"},
+		"empty arrays":           {`{"resourceLogs":` + other(1000, "[]") + `}`, "more than 1000 messages"},
+		"null attributes":        {record(`"attributes":` + other(128, "null")), "more than 128 attributes"},
+		"arrays as attributes":   {record(`"attributes":` + other(128, "[]")), "more than 128 attributes"},
+		"buckets":                {`{"bucketCounts":` + other(2000, `"1"`) + `,"explicitBounds":` + other(2000, "1.5") + `}`, ""},
 		"attributes":             {record(`"attributes":` + list(128)), "more than 128 attributes"},
 		"an escaped name":        {record(`"\u0061ttributes":` + list(128)), "more than 128 attributes"},
 		"attributes twice":       {record(`"attributes":` + list(100) + `,"attributes":` + list(100)), "not well-formed"},

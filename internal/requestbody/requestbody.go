@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -49,7 +50,7 @@ func (b *Reader) Read(w http.ResponseWriter, r *http.Request, handle func(claim 
 		return err
 	}
 	defer b.Limiter.Release()
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		plain, err := decompress(encoding, b.Algorithms, body, b.MaxBytes)
 		if err != nil {
 			return err

@@ -166,10 +166,13 @@ const closeTimeout = 5 * time.Second
 // Close ends what is under way, and leaves the directory to others. Writes end with the next
 // sample. A query that cannot be interrupted does not hold it up: then the database is closed
 // when that query ends, or with the process. What was written is in the log in either case.
+// A second Close does nothing.
 func (s *Store) Close() error { return s.closeWithin(closeTimeout) }
 
 func (s *Store) closeWithin(timeout time.Duration) error {
-	s.closing.Store(true)
+	if s.closing.Swap(true) {
+		return nil
+	}
 	s.stop()
 	closed := make(chan error, 1)
 	go func() { closed <- s.close() }()
