@@ -16,8 +16,10 @@ bin/ccaassim --listen "$address" --sink --announce --rate 120 --sessions 600 \
 	--campaign-every 5m --campaign-duration 2m --campaign-tenant globex \
 	--skew 350ms --skew-region ap-southeast-2 --malformed 0.002 --malformed-kinds not_json,missing_timestamp --reset-every 7m &
 simulator=$!
-trap 'kill "$simulator" 2>/dev/null || true; wait "$simulator" 2>/dev/null || true' EXIT
-trap 'exit 0' INT TERM
+collector=
+# The collector ends first, since it delivers to the simulator until then; a second signal changes nothing.
+trap 'for process in $collector $simulator; do kill "$process" 2>/dev/null || true; wait "$process" 2>/dev/null || true; done' EXIT
+trap 'trap "" INT TERM; exit 0' INT TERM
 
 sleep 1
 if ! kill -0 "$simulator" 2>/dev/null; then
@@ -49,7 +51,9 @@ cat <<-END
 
 END
 CCAAS_ENDPOINT=ws://$address CCAAS_WEBHOOK=http://$address/sink/alerts bin/otelcol-ccaas --config config/quickstart.yaml \
-	--set "service::pipelines::logs/alerts::exporters=[alertmanager]" || {
+	--set "service::pipelines::logs/alerts::exporters=[alertmanager]" &
+collector=$!
+wait "$collector" || {
 	echo "The collector stopped, see above. Is an address in use? Choose others:" \
 		"CCAAS_DASHBOARD=localhost:13080 CCAAS_HEALTH=localhost:23133 CCAAS_ALERTMANAGER_API=localhost:19093 make run" >&2
 	exit 1
