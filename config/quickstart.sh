@@ -15,7 +15,7 @@ bin/ccaassim --listen "$address" --sink --announce --rate 120 --sessions 600 \
 	--burst-every 3m --burst-duration 40s --burst-drop-rate 20 --burst-region eu-west-1 \
 	--campaign-every 5m --campaign-duration 2m --campaign-tenant globex \
 	--skew 350ms --skew-region ap-southeast-2 --malformed 0.002 --malformed-kinds not_json,missing_timestamp --reset-every 7m &
-simulator=$! # in the background, it ignores Ctrl-C: the collector ends first, and delivers to it until then
+simulator=$!
 trap 'kill "$simulator" 2>/dev/null || true; wait "$simulator" 2>/dev/null || true' EXIT
 trap 'exit 0' INT TERM
 

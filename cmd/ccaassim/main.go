@@ -19,7 +19,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), signals()...)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	switch err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); {
 	case errors.Is(err, flag.ErrHelp):
@@ -27,16 +27,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "ccaassim:", err)
 		os.Exit(1) //nolint:gocritic // the deferred stop has no effect at exit
 	}
-}
-
-// signals are those that end the simulator. A shell starts a background job with SIGINT ignored:
-// Ctrl-C of the quick start ends the collector, which still delivers to the simulator, and then
-// the script ends the simulator.
-func signals() []os.Signal {
-	if signal.Ignored(os.Interrupt) {
-		return []os.Signal{syscall.SIGTERM}
-	}
-	return []os.Signal{os.Interrupt, syscall.SIGTERM}
 }
 
 // options are the flags.

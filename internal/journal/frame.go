@@ -16,10 +16,13 @@ const (
 	frameHeader = 8
 )
 
+// maxRecord bounds a record: a snapshot of all silences or notifications is one.
+const maxRecord = 256 << 20
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func appendFrame(to, record []byte) []byte {
-	to = binary.LittleEndian.AppendUint32(to, uint32(len(record))) //nolint:gosec // records are a few KiB
+	to = binary.LittleEndian.AppendUint32(to, uint32(len(record))) //nolint:gosec // at most maxRecord
 	to = binary.LittleEndian.AppendUint32(to, crc32.Checksum(record, castagnoli))
 	return append(to, record...)
 }
@@ -34,23 +37,72 @@ func decode(content []byte) (records [][]byte, intact bool) {
 	if !found {
 		return nil, false
 	}
-	intact = true
-	for len(rest) >= frameHeader {
-		length := uint64(binary.LittleEndian.Uint32(rest))
-		sum := binary.LittleEndian.Uint32(rest[4:])
-		if length == 0 {
-			return records, intact && len(bytes.Trim(rest, "\x00")) == 0
-		}
-		if length > uint64(len(rest)-frameHeader) {
-			return records, intact
-		}
-		record := rest[frameHeader : frameHeader+length]
-		rest = rest[frameHeader+length:]
-		if crc32.Checksum(record, castagnoli) != sum {
-			intact = intact && len(rest) == 0
+	s := searcher{budget: maxSearched * len(rest)}
+	for intact = true; ; {
+		record, next := frame(rest)
+		if next > 0 {
+			records = append(records, record)
+			rest = rest[next:]
 			continue
 		}
-		records = append(records, record)
+		if len(bytes.Trim(rest, "\x00")) == 0 || len(rest) < frameHeader {
+			return records, intact
+		}
+		next = s.next(rest)
+		if next == 0 {
+			// A crash leaves the beginning of one frame, and no other record behind it.
+			torn := lengthOf(rest) > len(rest)-frameHeader && s.budget > 0
+			return records, intact && torn
+		}
+		intact = false
+		rest = rest[next:]
 	}
-	return records, intact
+}
+
+// lengthOf is the length of the record at the beginning; 0: no length that a record has.
+func lengthOf(content []byte) int {
+	if length := binary.LittleEndian.Uint32(content); length <= maxRecord {
+		return int(length)
+	}
+	return 0
+}
+
+// frame returns the record at the beginning, and where the next frame is; 0: no record that
+// is complete.
+func frame(content []byte) (record []byte, next int) {
+	if len(content) < frameHeader {
+		return nil, 0
+	}
+	length := lengthOf(content)
+	if length == 0 || length > len(content)-frameHeader {
+		return nil, 0
+	}
+	next = frameHeader + length
+	record = content[frameHeader:next:next]
+	if crc32.Checksum(record, castagnoli) != binary.LittleEndian.Uint32(content[4:]) {
+		return nil, 0
+	}
+	return record, next
+}
+
+// maxSearched bounds the bytes whose checksum is computed behind damage, as a multiple of the
+// file: each offset may look like a header.
+const maxSearched = 64
+
+// searcher finds records behind damage.
+type searcher struct{ budget int }
+
+// next returns where the next record is that is complete, behind the first byte; 0: none.
+func (s *searcher) next(content []byte) int {
+	for i := 1; i+frameHeader < len(content) && s.budget > 0; i++ {
+		length := lengthOf(content[i:])
+		if length == 0 || length > len(content)-i-frameHeader {
+			continue
+		}
+		s.budget -= length
+		if _, next := frame(content[i:]); next > 0 {
+			return i
+		}
+	}
+	return 0
 }

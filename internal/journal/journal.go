@@ -18,6 +18,9 @@ import (
 // minRewrite is the size in bytes below which a file is not rewritten for its size.
 const minRewrite = 1 << 20
 
+// maxFile is the size in bytes beyond which a file is neither written nor read.
+const maxFile = 1 << 30
+
 // Snapshot returns the live state as records. Records that were appended before the call
 // are part of it; records that are appended later may be applied to it again.
 type Snapshot func() ([][]byte, error)
@@ -150,7 +153,13 @@ func (j *Journal) rewrite() error {
 	}
 	content := []byte(magic)
 	for _, record := range records {
+		if len(record) > maxRecord {
+			return fmt.Errorf("%s: a record of %d bytes: must be at most %d", j.path, len(record), maxRecord)
+		}
 		content = appendFrame(content, record)
+	}
+	if len(content) > maxFile {
+		return fmt.Errorf("%s: %d bytes: must be at most %d", j.path, len(content), maxFile)
 	}
 	if j.file != nil { // Windows does not replace an open file
 		_ = j.file.Close()
@@ -163,14 +172,29 @@ func (j *Journal) rewrite() error {
 		return err
 	}
 	j.size = int64(len(content))
-	j.limit = max(minRewrite, 2*j.size)
+	j.limit = min(max(minRewrite, 2*j.size), maxFile)
 	return nil
+}
+
+// Keep writes a file with records that are not in use, for people to look at. Read returns them.
+func Keep(path string, records ...[]byte) error {
+	content := []byte(magic)
+	for _, record := range records {
+		content = appendFrame(content, record)
+	}
+	return replace(path, content)
 }
 
 // replace writes a file so that after a crash the path holds the old content or the new.
 func replace(path string, content []byte) error {
 	temporary := path + ".tmp"
-	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	// What a crash left is removed, not followed: it may be a link to another file by now.
+	if info, err := os.Lstat(temporary); err == nil && !info.IsDir() {
+		if err = os.Remove(temporary); err != nil {
+			return err
+		}
+	}
+	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -197,10 +221,28 @@ func syncDirectory(path string) error {
 	return directory.Close()
 }
 
-// Read returns the records of a file, in order; none where there is no file. Records that a
-// crash cut off at the end are left out. A file that is damaged elsewhere is copied to
+// Regular is an error that names the path where something else is than a regular file, or nothing.
+func Regular(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: %v: must be a regular file; remove it, or use another directory", path, info.Mode())
+	}
+	return nil
+}
+
+// Read returns the records of a file, in order; none where there is no file. A record that a
+// crash cut off at the end is left out. A file that is damaged elsewhere is copied to
 // damaged, and the records that are complete are returned.
 func Read(path string) (records [][]byte, damaged string, err error) {
+	if err = Regular(path); err != nil { // to open a pipe would wait for a writer
+		return nil, "", err
+	}
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, "", nil
@@ -208,7 +250,7 @@ func Read(path string) (records [][]byte, damaged string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	content, err := io.ReadAll(file)
+	content, err := readAll(file)
 	if err = errors.Join(err, file.Close()); err != nil {
 		return nil, "", err
 	}
@@ -218,4 +260,15 @@ func Read(path string) (records [][]byte, damaged string, err error) {
 	}
 	damaged = path + ".damaged"
 	return records, damaged, replace(damaged, content)
+}
+
+func readAll(file *os.File) ([]byte, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%s: %d bytes: must be at most %d; move the file away to start without it", file.Name(), info.Size(), maxFile)
+	}
+	return io.ReadAll(io.LimitReader(file, maxFile))
 }

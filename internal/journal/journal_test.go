@@ -5,6 +5,7 @@ package journal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -127,6 +128,13 @@ func TestDecode_Damage(t *testing.T) {
 	complete := appendFrame(appendFrame(appendFrame([]byte(magic), []byte("one")), []byte("two")), []byte("three"))
 	flipped := bytes.Clone(complete)
 	flipped[bytes.Index(flipped, []byte("two"))] ^= 1
+	at := func(record string, length uint32) []byte {
+		changed := bytes.Clone(complete)
+		binary.LittleEndian.PutUint32(changed[bytes.Index(changed, []byte(record))-frameHeader:], length)
+		return changed
+	}
+	lengthened := func(length uint32) []byte { return at("two", length) }
+	lengthenedLast := func(length uint32) []byte { return at("three", length) }
 	for _, one := range []struct {
 		name    string
 		content []byte
@@ -142,7 +150,11 @@ func TestDecode_Damage(t *testing.T) {
 		{"zeros at the end", append(bytes.Clone(complete), make([]byte, 20)...), []string{"one", "two", "three"}, true},
 		{"zero length, then data", append(append(bytes.Clone(complete), make([]byte, 8)...), 'x'), []string{"one", "two", "three"}, false},
 		{"a record changed", flipped, []string{"one", "three"}, false},
-		{"the last record changed", append(bytes.Clone(complete[:len(complete)-1]), 'X'), []string{"one", "two"}, true},
+		{"the last record changed", append(bytes.Clone(complete[:len(complete)-1]), 'X'), []string{"one", "two"}, false},
+		{"a length too short", lengthened(1), []string{"one", "three"}, false},
+		{"a length beyond the end", lengthened(1000), []string{"one", "three"}, false},
+		{"a length no record has", lengthened(maxRecord + 1), []string{"one", "three"}, false},
+		{"the last length no record has", lengthenedLast(maxRecord + 1), []string{"one", "two"}, false},
 	} {
 		records, intact := decode(one.content)
 		assert.Equal(t, one.want, texts(records), one.name)
@@ -161,6 +173,42 @@ func TestRead_DamagedFileIsCopied(t *testing.T) {
 	kept, err := os.ReadFile(damaged)
 	require.NoError(t, err)
 	assert.Equal(t, content, kept)
+}
+
+func TestRead_TooLargeIsNotRead(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "journal")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	require.NoError(t, os.Truncate(path, maxFile+1)) // takes no space
+	_, _, err := Read(path)
+	require.ErrorContains(t, err, path)
+	require.ErrorContains(t, err, "1073741824")
+}
+
+func TestRead_NotARegularFile(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	_, _, err := Read(directory)
+	require.ErrorContains(t, err, directory+": ")
+	require.ErrorContains(t, err, "regular file")
+}
+
+// A link in place of the temporary file is replaced, and what it names is left alone.
+func TestCreate_DoesNotFollowALink(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	path, other := filepath.Join(directory, "journal"), filepath.Join(directory, "other")
+	require.NoError(t, os.WriteFile(other, []byte("other"), 0o600))
+	require.NoError(t, os.Symlink(other, path+".tmp"))
+	j, err := Create(path, func() ([][]byte, error) { return [][]byte{[]byte("live")}, nil })
+	require.NoError(t, err)
+	require.NoError(t, j.Close())
+	content, err := os.ReadFile(other)
+	require.NoError(t, err)
+	assert.Equal(t, "other", string(content))
+	info, err := os.Lstat(path)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode())
 }
 
 func FuzzDecode(f *testing.F) {

@@ -30,6 +30,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/tsdb/fileutil"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/journal"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert"
 )
 
@@ -110,6 +111,9 @@ func Open(options Options) (_ *Engine, err error) {
 		return nil, err
 	}
 	path := filepath.Join(options.Directory, lockFile)
+	if err = prepareLock(path); err != nil {
+		return nil, err
+	}
 	if e.lock, _, err = fileutil.Flock(path); err != nil {
 		return nil, fmt.Errorf("%s: in use by another process or component: %w", path, err)
 	}
@@ -143,6 +147,18 @@ func Open(options Options) (_ *Engine, err error) {
 	}
 	e.stopped.Go(e.maintain)
 	return e, nil
+}
+
+// prepareLock makes the file that is locked, or is an error for something else in its place.
+func prepareLock(path string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return journal.Regular(path)
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // Rejected are errors for alerts that Put left out.
@@ -188,7 +204,7 @@ func labelSet(from map[string]string) model.LabelSet {
 
 // Handler serves /api/v2. A change of a silence is on disk when it is confirmed.
 func (e *Engine) Handler() http.Handler {
-	return durably(e.silences.journal.Sync, e.api.Handler)
+	return bounded(e.silences.stored, durably(e.silences.journal.Sync, e.api.Handler))
 }
 
 // alertGroups implements the function that the API wants.

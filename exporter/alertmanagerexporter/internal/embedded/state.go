@@ -5,6 +5,7 @@ package embedded
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/alertmanager/nflog"
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/silence"
+	"github.com/prometheus/alertmanager/silence/silencepb"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/journal"
 )
@@ -95,6 +97,18 @@ func openSilences(o *Options) (*silences, error) {
 	if err != nil {
 		return nil, err
 	}
+	kept, aside, err := restored(content)
+	if err != nil {
+		return nil, err
+	}
+	if aside > 0 {
+		if err = journal.Keep(path+".aside", content); err != nil {
+			return nil, err
+		}
+		o.Logger.Error("Silences are set aside: their regular expressions would be too much to compile",
+			"path", path, "kept", path+".aside", "silences", aside, "most", maxAllRegexps)
+		content = kept
+	}
 	all, err := silence.New(silence.Options{
 		SnapshotReader: bytes.NewReader(content), Retention: o.Retention,
 		Limits: silence.Limits{
@@ -115,6 +129,12 @@ func openSilences(o *Options) (*silences, error) {
 	}
 	all.SetBroadcast(func(entry []byte) { s.journal.Append(bytes.Clone(entry)) })
 	return s, nil
+}
+
+// stored returns all silences, ended ones as well.
+func (s *silences) stored() ([]*silencepb.Silence, error) {
+	all, _, err := s.Query(context.Background())
+	return all, err
 }
 
 // maxSilenceBytes bounds one silence; matchers and comments are short.

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/prometheus/util/strutil"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/regexpcost"
 )
 
 // Syntax bounds the text of an expression. The parser, and what walks over its tree, take
@@ -17,7 +19,7 @@ type Syntax struct {
 	Depth   int // of brackets within each other
 	Tokens  int // words, numbers and operators
 	Strings int // in quotes; each label matcher has one
-	Regexp  int // see regexpCost; of all strings together
+	Regexp  int // see regexpcost.Of; of all strings together
 }
 
 // scanner adds up what the expressions of one request have.
@@ -79,7 +81,7 @@ func (s *scanner) scanString(quoted string) error {
 	if err != nil {
 		text = quoted // the parser refuses it
 	}
-	if s.regexp += regexpCost(text, s.limits.Regexp); s.regexp > s.limits.Regexp {
+	if s.regexp += regexpcost.Of(text, s.limits.Regexp); s.regexp > s.limits.Regexp {
 		return fmt.Errorf("the regular expressions would compile to more than %d instructions: "+
 			`use fewer alternatives, smaller repetitions {n}, fewer of \p{…}, \D, \S, \W and [^…]`, s.limits.Regexp)
 	}

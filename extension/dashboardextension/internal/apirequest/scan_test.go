@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/regexpcost"
 )
 
 var syntaxLimits = Syntax{Depth: 64, Tokens: 4096, Strings: 256, Regexp: 32 << 10}
@@ -132,9 +134,9 @@ func TestRegexpCost(t *testing.T) {
 		"(a{3}){4}", "((a|b){3,}c){4,6}", "[a-z]{30}", "[]a]{5}", "[^]a]{5}", `[\]]{9}`, "[[:alpha:]]{12}", `\Qa.b\E{5}`, `\Q(\E{5}x)`, `(?i)abc`,
 		`(?i:k{9})`, `\pL{3}`, `\x{10ffff}{4}`, `é{20}`, `.*`, `(.*){9}`, `a{5}*`, `^a{2}$`, `\b{3}`, `(?P<name>a){6}`, "a{1000}", "(a{10}){100}",
 	} {
-		assert.LessOrEqual(t, programSize(text), regexpCost(text, 1<<20)+slack, text)
+		assert.LessOrEqual(t, programSize(text), regexpcost.Of(text, 1<<20)+slack, text)
 	}
-	assert.LessOrEqual(t, regexpCost("(x{1000}){1000}", 1000), 1<<21, "it ends when it is too much")
+	assert.LessOrEqual(t, regexpcost.Of("(x{1000}){1000}", 1000), 1<<21, "it ends when it is too much")
 }
 
 // Whatever the text, its program is not larger than its cost.
@@ -144,7 +146,7 @@ func FuzzRegexpCost(f *testing.F) {
 	f.Add(`(?i)((x{3}|){2,})[]-]{4}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		const most = 1 << 12
-		if cost := regexpCost(text, most); cost <= most {
+		if cost := regexpcost.Of(text, most); cost <= most {
 			require.LessOrEqual(t, programSize(text), cost+slack, text)
 		}
 	})

@@ -1,7 +1,9 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package apirequest
+// Package regexpcost estimates from above what it takes to compile a regular expression, before
+// it is compiled: package regexp bounds neither the time nor the memory well enough for input.
+package regexpcost
 
 import "strings"
 
@@ -9,16 +11,39 @@ import "strings"
 // in instructions of a program: package regexp walks over all of its characters.
 const wideClass = 1024
 
-// regexpCost is an upper bound of what it takes to compile a regular expression: the
+// Of is an upper bound of what it takes to compile a regular expression: the
 // instructions of its program, and wideClass for each class that may be wide. It is linear
 // in the text, and may end as soon as the cost is above most. A text that is no regular
 // expression has some cost, too.
-func regexpCost(text string, most int) int {
+func Of(text string, most int) int {
+	c := costOf(text, most)
+	return c.total()
+}
+
+// Programs of fewer than onePass instructions that are anchored at the start are compiled in
+// a second form, which copies the class of each instruction: wideCopy instructions' worth.
+const (
+	onePass  = 1000
+	wideCopy = 20
+)
+
+// Anchored is Of for an expression that is compiled as ^(?:text)$, and how deep its
+// parentheses are within each other.
+func Anchored(text string, most int) (cost, depth int) {
+	c := costOf(text, most)
+	cost = c.total()
+	if c.wide > 0 {
+		cost += wideCopy * min(cost-c.wide, onePass)
+	}
+	return cost, c.deepest
+}
+
+func costOf(text string, most int) coster {
 	c := coster{text: text, most: most, groups: []group{{}}}
 	for c.position < len(text) && c.total() <= most {
 		c.next()
 	}
-	return c.total()
+	return c
 }
 
 // coster adds up the cost of a regular expression.
@@ -29,6 +54,7 @@ type coster struct {
 	wide     int     // cost of wide classes; repetitions do not multiply it
 	closed   int     // cost of the groups that are open, without the innermost one
 	groups   []group // that are open, the innermost one last
+	deepest  int     // the most groups that were open
 }
 
 // group is what is within a pair of parentheses, so far.
@@ -53,6 +79,7 @@ func (c *coster) next() {
 	case '(':
 		c.closed += c.inner().size
 		c.groups = append(c.groups, group{size: 3})
+		c.deepest = max(c.deepest, len(c.groups)-1)
 		c.position++
 	case ')':
 		c.position++
