@@ -10,14 +10,17 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/confmap"
 	"go.uber.org/zap"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/configcheck"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/regularfile"
 )
 
@@ -35,17 +38,13 @@ func (f *rulesFile) Unmarshal(conf *confmap.Conf) error { return confduration.Un
 // withRulesOf returns the configuration with the rules of its rules file beside its own. Its
 // errors do not name the file.
 func (c *Config) withRulesOf(text []byte) (*Config, error) {
-	retrieved, err := confmap.NewRetrievedFromYAML(text)
-	if err != nil {
-		return nil, err
-	}
-	conf, err := retrieved.AsConf()
+	conf, err := confOf(text)
 	if err != nil {
 		return nil, err
 	}
 	var file rulesFile
 	if err = conf.Unmarshal(&file); err != nil {
-		return nil, err
+		return nil, configcheck.ExplainDecoding(conf.ToStringMap(), &file, err)
 	}
 	if len(file.Rules) == 0 {
 		return nil, errors.New("rules: there must be at least one")
@@ -55,6 +54,23 @@ func (c *Config) withRulesOf(text []byte) (*Config, error) {
 	p := &problems{}
 	merged.validateRules(p)
 	return &merged, errors.Join(p.errs...)
+}
+
+// confOf parses the text of a rules file. The Collector reads what is not valid YAML as a text.
+func confOf(text []byte) (*confmap.Conf, error) {
+	var document any
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		return nil, fmt.Errorf("not valid YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	retrieved, err := confmap.NewRetrievedFromYAML(text)
+	if err != nil {
+		return nil, err
+	}
+	conf, err := retrieved.AsConf()
+	if err != nil {
+		return nil, errors.New("must be a map with the key rules")
+	}
+	return conf, nil
 }
 
 // effective returns the configuration with the rules of its rules file, and the content of

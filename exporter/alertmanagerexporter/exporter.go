@@ -43,8 +43,13 @@ type alertmanagerExporter struct {
 	engine  *embedded.Engine
 	server  *http.Server
 	cancel  context.CancelFunc
+	watched chan struct{} // closed when the watch has ended
 	running sync.WaitGroup
 }
+
+// reloadEnd is how long a shutdown waits for a reload: one may block on a file of a receiver,
+// such as a pipe in place of a certificate.
+const reloadEnd = time.Second
 
 func newExporter(ctx context.Context, set exporter.Settings, config *Config) (exporter.Logs, error) {
 	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
@@ -124,7 +129,11 @@ func (e *alertmanagerExporter) open(ctx context.Context, host component.Host) er
 	if source.Path != "" && e.config.ReloadInterval > 0 {
 		var watching context.Context
 		watching, e.cancel = context.WithCancel(context.WithoutCancel(ctx)) // Start's context ends with Start
-		e.running.Go(func() { e.watch(watching, source, sum) })
+		e.watched = make(chan struct{})
+		go func() {
+			defer close(e.watched)
+			e.watch(watching, source, sum)
+		}()
 	}
 	return e.serve(ctx, host)
 }
@@ -136,6 +145,11 @@ func (e *alertmanagerExporter) shutdown(ctx context.Context) error {
 	}
 	if e.cancel != nil {
 		e.cancel()
+		select {
+		case <-e.watched:
+		case <-time.After(reloadEnd):
+			e.logger.Warn("A reload of the configuration does not end; it is left alone", zap.String("path", e.config.ConfigFile))
+		}
 	}
 	e.running.Wait()
 	if e.engine != nil {

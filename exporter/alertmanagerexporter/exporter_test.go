@@ -248,6 +248,27 @@ func TestExporter_Reload(t *testing.T) {
 	assert.Equal(t, componentstatus.StatusOK, (<-f.host.events).Status())
 }
 
+func TestExporter_ReloadIsBounded(t *testing.T) {
+	t.Parallel()
+	s := newSink(t, always(http.StatusOK))
+	f := begin(t, s.URL, nil)
+	text, err := os.ReadFile(f.config.ConfigFile)
+	require.NoError(t, err)
+	replace := func(content []byte) { // at once, as an editor does
+		next := f.config.ConfigFile + ".next"
+		require.NoError(t, os.WriteFile(next, content, 0o600))
+		require.NoError(t, os.Rename(next, f.config.ConfigFile))
+	}
+	replace(append(text, "#"+strings.Repeat("x", 1<<20)...))
+	event := <-f.host.events
+	assert.Equal(t, componentstatus.StatusRecoverableError, event.Status())
+	require.ErrorContains(t, event.Err(), "more than 1048576 bytes")
+	f.send(t, "firing", "a")
+	<-s.received // the last good configuration is in force
+	replace(text)
+	assert.Equal(t, componentstatus.StatusOK, (<-f.host.events).Status())
+}
+
 func TestExporter_API(t *testing.T) {
 	t.Parallel()
 	s := newSink(t, always(http.StatusOK))
@@ -270,6 +291,7 @@ func TestExporter_API(t *testing.T) {
 		{"no page", http.MethodGet, "/", "", nil, http.StatusNotFound, ""},
 		{"rebound host", http.MethodGet, "/api/v2/status", "", map[string]string{"Host": "attacker.example"}, http.StatusMisdirectedRequest, "allowed_hosts"},
 		{"other origin", http.MethodPost, "/api/v2/silences", silence, map[string]string{"Origin": "https://attacker.example"}, http.StatusForbidden, ""},
+		{"other origin reads", http.MethodGet, "/api/v2/alerts", "", map[string]string{"Origin": "https://attacker.example"}, http.StatusForbidden, ""},
 		{"other site", http.MethodGet, "/api/v2/alerts", "", map[string]string{"Sec-Fetch-Site": "cross-site"}, http.StatusForbidden, ""},
 		{"bad silence", http.MethodPost, "/api/v2/silences", "{", nil, http.StatusBadRequest, ""},
 		{"large body", http.MethodPost, "/api/v2/alerts", `[{"labels":{"alertname":"` + strings.Repeat("x", 5<<20) + `"}}]`, nil, http.StatusBadRequest, ""},

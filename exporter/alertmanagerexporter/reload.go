@@ -42,6 +42,9 @@ func (e *alertmanagerExporter) watch(ctx context.Context, source embedded.Source
 func (e *alertmanagerExporter) reload(ctx context.Context, source embedded.Source) {
 	outcome := "applied"
 	err := e.engine.Apply(source) //nolint:contextcheck // what it starts lives longer than the watch
+	if ctx.Err() != nil {
+		return // the exporter may have ended meanwhile
+	}
 	if err != nil {
 		outcome = "refused"
 		err = fmt.Errorf("config_file: %s: %w", source.Path, err)

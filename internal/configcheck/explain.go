@@ -10,6 +10,7 @@ import (
 
 	"go.opentelemetry.io/collector/confmap"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/spelling"
 )
 
@@ -47,15 +48,7 @@ func (c *Checker) Explain(err error) error {
 	if !strings.HasPrefix(text, notDecoded) {
 		return err
 	}
-	lines := flatten("", err)
-	hints := c.suggestions()
-	for _, hint := range hints {
-		lines = slices.DeleteFunc(lines, func(line string) bool {
-			path, _, unknown := strings.Cut(line, ": "+unknownKeys)
-			return unknown && strings.HasPrefix(hint, path+confmap.KeyDelimiter)
-		})
-	}
-	lines = append(lines, hints...)
+	lines := withHints(flatten("", err), c.suggestions())
 	for i, line := range lines {
 		if near := nearType(line); near != "" {
 			lines[i] += "; " + near
@@ -67,6 +60,33 @@ func (c *Checker) Explain(err error) error {
 		separator = "\n  "
 	}
 	return &explained{error: err, text: "invalid configuration:" + separator + strings.Join(slices.Compact(lines), separator)}
+}
+
+// ExplainDecoding replaces the text of an error of decoding raw into config, a pointer to a struct,
+// as Explain does.
+func ExplainDecoding(raw map[string]any, config any, err error) error {
+	if err == nil {
+		return nil
+	}
+	var hints []string
+	for _, unknown := range confduration.UnknownKeys(raw, config) {
+		hints = append(hints, unknown.Path+": unknown key; "+meant(unknown))
+	}
+	lines := withHints(flatten("", err), hints)
+	slices.Sort(lines)
+	return &explained{error: err, text: strings.Join(slices.Compact(lines), "\n")}
+}
+
+// withHints replaces the lines of sections with unknown keys by hints, a line for each such key.
+func withHints(lines, hints []string) []string {
+	lines = slices.DeleteFunc(lines, func(line string) bool {
+		section, _, unknown := strings.Cut(line, unknownKeys)
+		section = strings.TrimSuffix(section, ": ")
+		return unknown && slices.ContainsFunc(hints, func(hint string) bool {
+			return section == "" || strings.HasPrefix(hint, section+confmap.KeyDelimiter)
+		})
+	})
+	return append(lines, hints...)
 }
 
 var ofComponent = regexp.MustCompile(`^error reading configuration for "([^"]+)": `)

@@ -59,13 +59,15 @@ func CrossSite(r *http.Request) bool { return r.Header.Get("Sec-Fetch-Site") == 
 // Handler serves an API that no browser page of another origin uses: 421 for an unknown
 // host, 403 for a request of another site or origin.
 func Handler(hosts Hosts, next http.Handler) http.Handler {
-	next = http.NewCrossOriginProtection().Handler(next)
+	protection := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writing := *r // reading is refused as well, which the check permits
+		writing.Method = http.MethodPost
 		switch {
 		case !hosts.Allow(r):
 			http.Error(w, "this host name is not known here; see allowed_hosts", http.StatusMisdirectedRequest)
-		case CrossSite(r):
-			http.Error(w, "a page of another site has no access to the API", http.StatusForbidden)
+		case protection.Check(&writing) != nil:
+			http.Error(w, "a page of another site or origin has no access to the API", http.StatusForbidden)
 		default:
 			next.ServeHTTP(w, r)
 		}

@@ -40,6 +40,9 @@ func TestHandler(t *testing.T) {
 		{"other name off loopback", Hosts{Allowed: []string{"a"}}, http.MethodGet, "b", nil, http.StatusMisdirectedRequest},
 		{"page of another site", Hosts{Loopback: true}, http.MethodGet, "localhost", map[string]string{"Sec-Fetch-Site": "cross-site"}, http.StatusForbidden},
 		{"page of another origin", Hosts{Loopback: true}, http.MethodPost, "localhost", map[string]string{"Origin": "https://example.org"}, http.StatusForbidden},
+		{"page of another origin that reads", Hosts{Loopback: true}, http.MethodGet, "localhost", map[string]string{"Origin": "https://example.org"}, http.StatusForbidden},
+		{"page of an opaque origin that reads", Hosts{Loopback: true}, http.MethodGet, "localhost", map[string]string{"Origin": "null"}, http.StatusForbidden},
+		{"own page that reads", Hosts{Loopback: true}, http.MethodGet, "localhost:9093", map[string]string{"Origin": "http://localhost:9093"}, http.StatusOK},
 		{"own page", Hosts{Loopback: true}, http.MethodPost, "localhost", map[string]string{"Sec-Fetch-Site": "same-origin"}, http.StatusOK},
 	} {
 		t.Run(one.name, func(t *testing.T) {

@@ -9,12 +9,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
@@ -38,10 +40,50 @@ type Source struct {
 
 func (s Source) load() (*config.Config, error) {
 	initMatchers()
-	if s.Path != "" {
-		return config.LoadFile(filepath.Clean(s.Path))
+	if s.Path == "" {
+		return config.Load(s.Content)
 	}
-	return config.Load(s.Content)
+	if _, err := readBounded(s.Path); err != nil { // before upstream, which reads anything
+		return nil, err
+	}
+	conf, err := config.LoadFile(filepath.Clean(s.Path))
+	if err != nil {
+		return nil, err
+	}
+	for _, pattern := range conf.Templates {
+		paths, _ := filepath.Glob(pattern) // upstream reports the error
+		for _, path := range paths {
+			if _, err := readBounded(path); err != nil {
+				return nil, fmt.Errorf("templates: %w", err)
+			}
+		}
+	}
+	return conf, nil
+}
+
+// maxConfigBytes bounds a configuration, and a template.
+const maxConfigBytes = 1 << 20
+
+// readBounded reads a regular file, or what a link to one leads to. It does not wait for the
+// writer of a pipe.
+func readBounded(path string) ([]byte, error) {
+	file, err := os.OpenFile(filepath.Clean(path), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %v: must be a regular file", path, info.Mode())
+	}
+	content, err := io.ReadAll(io.LimitReader(file, maxConfigBytes+1))
+	if err == nil && len(content) > maxConfigBytes {
+		err = fmt.Errorf("%s: more than %d bytes", path, maxConfigBytes)
+	}
+	return content, err
 }
 
 // Sum is a checksum of the content of the file and of its templates.
@@ -49,7 +91,7 @@ func (s Source) Sum() (string, error) {
 	if s.Path == "" {
 		return "", nil
 	}
-	content, err := os.ReadFile(s.Path)
+	content, err := readBounded(s.Path)
 	if err != nil {
 		return "", err
 	}
@@ -59,7 +101,7 @@ func (s Source) Sum() (string, error) {
 		for _, pattern := range conf.Templates {
 			paths, _ := filepath.Glob(pattern)
 			for _, path := range paths {
-				text, err := os.ReadFile(path)
+				text, err := readBounded(path)
 				fmt.Fprintf(hash, "%q %v ", path, err)
 				hash.Write(text)
 			}
