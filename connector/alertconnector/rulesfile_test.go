@@ -192,12 +192,13 @@ func TestRulesFile_Config(t *testing.T) {
 	require.ErrorContains(t, config.Validate(), "rules_file: open ")
 	require.NoError(t, os.WriteFile(config.RulesFile, []byte("rules:\n  - { name: a, metric: m, severity: w, threshold: {}}"), 0o600))
 	require.ErrorContains(t, config.Validate(), "rules_file: "+config.RulesFile+": rules[a]::threshold")
+	const rule = "rules:\n  - { name: a, metric: m, severity: w, threshold: "
 	for text, want := range map[string]string{
-		"rules:\n  - { name: a, metric: m, severity: w, threshold: { abov: 1 } }":     "rules::0::threshold::abov: unknown key; did you mean above?",
-		"rules:\n  - { name: a, metric: m, severity: w, threshold: { above: high } }": "above",
-		"rules:\n  - { name: a\n  - b":                                                "not valid YAML: line ",
-		"- a":                                                                         "must be a map with the key rules",
-		"text":                                                                        "must be a map with the key rules",
+		rule + "{ abov: 1 } }":         "rules::0::threshold::abov: unknown key; did you mean above?",
+		rule + "{ above: high } }":     "above",
+		"rules:\n  - { name: a\n  - b": "not valid YAML: line ",
+		"- a":                          "must be a map with the key rules",
+		"text":                         "must be a map with the key rules",
 	} {
 		require.NoError(t, os.WriteFile(config.RulesFile, []byte(text), 0o600))
 		err := config.Validate()

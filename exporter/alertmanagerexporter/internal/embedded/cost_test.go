@@ -6,13 +6,13 @@ package embedded
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -103,7 +103,7 @@ func TestHandler_SilencesAreBounded(t *testing.T) {
 
 	accepted := 0
 	for status = http.StatusOK; status == http.StatusOK && accepted < 100; accepted++ {
-		status, body = r.ask(http.MethodPost, "/api/v2/silences", silenceOf(matching(fmt.Sprint(accepted)+strings.Repeat("(x{30}){30}", 8))))
+		status, body = r.ask(http.MethodPost, "/api/v2/silences", silenceOf(matching(strconv.Itoa(accepted)+strings.Repeat("(x{30}){30}", 8))))
 	}
 	assert.Equal(t, http.StatusBadRequest, status)
 	assert.Contains(t, body, "all silences")
@@ -120,7 +120,7 @@ func TestOpen_SilencesBeyondTheBoundAreSetAside(t *testing.T) {
 	for i, pattern := range []string{"b.*", strings.Repeat(`\pL{900}`, 100), "c.*"} {
 		ends := timestamppb.New(time.Now().Add(time.Hour))
 		_, err := protodelim.MarshalTo(&snapshot, &silencepb.MeshSilence{ExpiresAt: ends, Silence: &silencepb.Silence{
-			Id: fmt.Sprint(i), StartsAt: timestamppb.Now(), EndsAt: ends, UpdatedAt: timestamppb.Now(), Comment: pattern,
+			Id: strconv.Itoa(i), StartsAt: timestamppb.Now(), EndsAt: ends, UpdatedAt: timestamppb.Now(), Comment: pattern,
 			MatcherSets: []*silencepb.MatcherSet{{Matchers: []*silencepb.Matcher{{Type: silencepb.Matcher_REGEXP, Name: "a", Pattern: pattern}}}},
 		}})
 		require.NoError(t, err)
