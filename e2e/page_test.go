@@ -362,16 +362,22 @@ func TestPageIsUsedWithTheKeyboard(t *testing.T) {
 	b.until(`document.querySelector('.busiest button') !== null`)
 
 	// The tab key comes to every control.
-	controls := evaluate[int](b, `(() => {
-		window.reached = new Set();
-		document.addEventListener('focusin', (event) => window.reached.add(event.target));
-		return [...document.querySelectorAll('button, select, a[href], [tabindex]')].filter((control) => control.checkVisibility()).length;
-	})()`)
-	require.Greater(t, controls, 20)
-	for range controls {
-		b.do(chromedp.KeyEvent(kb.Tab))
-	}
-	assert.Equal(t, controls, evaluate[int](b, `window.reached.size`))
+	evaluate[bool](b, `document.addEventListener('focusin', (event) => window.reached.add(event.target)) === undefined`)
+	eventually(t, func() error { // a window that arrives in the middle may change the controls
+		controls := evaluate[int](b, `(() => {
+			window.reached = new Set();
+			document.activeElement?.blur();
+			return [...document.querySelectorAll('button, select, a[href], [tabindex]')].filter((control) => control.checkVisibility()).length;
+		})()`)
+		require.Greater(t, controls, 20)
+		for range controls + 1 { // the browser has a stop of its own between the last control and the first
+			b.do(chromedp.KeyEvent(kb.Tab))
+		}
+		if reached := evaluate[int](b, `window.reached.size`); reached != controls {
+			return fmt.Errorf("the tab key reaches %d of %d controls", reached, controls)
+		}
+		return nil
+	})
 
 	// And the keys work them.
 	focus := func(selector string) {

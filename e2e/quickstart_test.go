@@ -35,6 +35,7 @@ func startQuickstart(t *testing.T, data string) quickstart {
 		fmt.Sprintf("CCAASSIM_PORT=%d", freePort(t)), fmt.Sprintf("CCAAS_HEALTH=localhost:%d", freePort(t)),
 		fmt.Sprintf("CCAAS_ALERTMANAGER_API=localhost:%d", freePort(t)))
 	q.Stdout, q.Stderr = &q.output, &q.output
+	q.WaitDelay = patience                              // a process that is left behind fails the test, and does not stop it
 	q.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C goes to the process group
 	require.NoError(t, q.Start())
 	t.Cleanup(func() {

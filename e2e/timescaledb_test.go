@@ -321,7 +321,7 @@ func TestTimescaleDB_Extension(t *testing.T) {
 		"SELECT hypertable_name::text FROM timescaledb_information.hypertables WHERE hypertable_schema = 'public'"))
 
 	// Rows of 91 days ago are deleted by the job that the exporter has made, which is run by hand: this build runs none.
-	old := time.Now().Add(-91 * 24 * time.Hour)
+	old := time.Now().Add(-91 * 24 * time.Hour).Truncate(time.Millisecond) // the column has milliseconds
 	mustQuery[string](t, server, `INSERT INTO ws_metrics SELECT metric_name, region, tenant_id, channel_type, $1::timestamptz, value FROM ws_metrics
 		WHERE metric_name = 'ws.messages.sent' AND value = 50`, old)
 	count := func() int64 {

@@ -129,15 +129,20 @@ func (c *checker) bucket(value []byte) error {
 	return c.leaf(inline, nil, nil)
 }
 
-// ordered says when keys do not ascend, or are outside of their bounds.
+// ordered returns an error where keys do not ascend, or are out of bounds. The first key of
+// a child is that of its parent's element: bbolt finds the element by it when it replaces
+// the child, and would otherwise leave both, of which one is on a page that it reuses.
 func ordered(keys [][]byte, low, high []byte) error {
+	if low != nil && len(keys) == 0 {
+		return errors.New("a child without keys")
+	}
 	for i, key := range keys {
 		switch {
-		case len(key) == 0 && (i > 0 || len(low) > 0),
-			low != nil && i == 0 && bytes.Compare(key, low) < 0,
+		case len(key) == 0,
+			low != nil && i == 0 && !bytes.Equal(key, low),
 			i > 0 && bytes.Compare(key, keys[i-1]) <= 0,
 			high != nil && bytes.Compare(key, high) >= 0:
-			return fmt.Errorf("key %d is not in its order", i)
+			return fmt.Errorf("key %d is not in order", i)
 		}
 	}
 	return nil
