@@ -118,7 +118,7 @@ func TestBranchKeyOfAnotherChildIsFound(t *testing.T) {
 			damaged := bytes.Clone(content)
 			damaged[last]-- // a smaller key, which is above those of the child before, or not
 			changed++
-			assert.Error(t, check(damaged), "page %d, element %d", page, i)
+			require.Error(t, check(damaged), "page %d, element %d", page, i)
 		}
 	}
 	assert.Greater(t, changed, 5)
