@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -28,7 +29,7 @@ func startQuickstart(t *testing.T, data string) quickstart {
 	t.Helper()
 	dashboard := fmt.Sprintf("localhost:%d", freePort(t))
 	q := quickstart{
-		process: &process{Cmd: exec.CommandContext(t.Context(), "sh", "../config/quickstart.sh")},
+		process: &process{Cmd: exec.CommandContext(context.Background(), "sh", "../config/quickstart.sh")},
 		page:    prometheus{url: "http://" + dashboard},
 	}
 	q.Env = append(os.Environ(), "CCAAS_DATA="+data, "CCAAS_DASHBOARD="+dashboard,
