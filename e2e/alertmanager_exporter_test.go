@@ -206,7 +206,7 @@ const parityConfig = `
 route:
   receiver: default
   group_by: [alertname, region]
-  group_wait: 3s
+  group_wait: 20s # alerts older than that are sent at once, one by one or together
   group_interval: 5s
   repeat_interval: 1h
   routes:

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -103,7 +104,8 @@ func TestReload_InvalidConfigurationLeavesTheRunningOneInForce(t *testing.T) {
 	r.hangUp(t, strings.Replace(r.config, "acme_corp", "globex", 1))
 	connected(t, platform, 2)
 	require.NoError(t, r.logs("Configuration is valid"))
-	r.hangUp(t, r.config) // a second reload works as the first
+	time.Sleep(2 * time.Second) // a SIGHUP at the moment at which the new service registers its signals is lost
+	r.hangUp(t, r.config)       // a second reload works as the first
 	connected(t, platform, 3)
 
 	require.NoError(t, r.Process.Signal(syscall.SIGTERM))
