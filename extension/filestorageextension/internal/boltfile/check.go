@@ -35,20 +35,21 @@ func Check(file io.ReaderAt, size int64) error {
 			return fmt.Errorf("freelist: %w", err)
 		}
 	}
-	return c.tree(m.root, nil, nil)
+	return c.tree(m.root, bucketElement, nil, nil)
 }
 
-// tree checks a page and all below it. Its keys are from low on, and below high; nil is
-// without bound.
-func (c *checker) tree(id uint64, low, high []byte) error {
+// tree checks a page and all below it. The elements of its leaves have the flags elements:
+// the root holds buckets, and a bucket holds values. Its keys are from low on, and below
+// high; nil is without bound.
+func (c *checker) tree(id uint64, elements uint32, low, high []byte) error {
 	p, err := c.load(id, branchPage|leafPage)
 	if err != nil {
 		return err
 	}
 	if p.flags == branchPage {
-		err = c.branch(p, low, high)
+		err = c.branch(p, elements, low, high)
 	} else {
-		err = c.leaf(p, low, high)
+		err = c.leaf(p, elements, low, high)
 	}
 	if err != nil {
 		return fmt.Errorf("page %d: %w", id, err)
@@ -56,7 +57,7 @@ func (c *checker) tree(id uint64, low, high []byte) error {
 	return nil
 }
 
-func (c *checker) branch(p page, low, high []byte) error {
+func (c *checker) branch(p page, elements uint32, low, high []byte) error {
 	keys, children := make([][]byte, p.count), make([]uint64, p.count)
 	if p.count == 0 {
 		return errors.New("a branch without children")
@@ -78,14 +79,14 @@ func (c *checker) branch(p page, low, high []byte) error {
 		if i+1 < len(keys) {
 			end = keys[i+1]
 		}
-		if err := c.tree(child, keys[i], end); err != nil {
+		if err := c.tree(child, elements, keys[i], end); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *checker) leaf(p page, low, high []byte) error {
+func (c *checker) leaf(p page, elements uint32, low, high []byte) error {
 	keys := make([][]byte, p.count)
 	for i := range keys {
 		at := headerSize + i*elementSize
@@ -97,15 +98,13 @@ func (c *checker) leaf(p page, low, high []byte) error {
 			return err
 		}
 		keys[i] = both[:keySize]
-		switch flags {
-		case 0:
-		case bucketElement:
-			err = c.bucket(both[keySize:])
-		default:
-			err = fmt.Errorf("element %d has the flags %d", i, flags)
+		if flags != elements {
+			return fmt.Errorf("element %d has the flags %d", i, flags)
 		}
-		if err != nil {
-			return err
+		if flags == bucketElement {
+			if err := c.bucket(both[keySize:]); err != nil {
+				return err
+			}
 		}
 	}
 	return ordered(keys, low, high)
@@ -117,16 +116,16 @@ func (c *checker) bucket(value []byte) error {
 		return errors.New("a bucket is cut off")
 	}
 	if root := binary.LittleEndian.Uint64(value); root != 0 {
-		return c.tree(root, nil, nil)
+		return c.tree(root, 0, nil, nil)
 	}
 	inline, err := parse(value[bucketSize:])
 	if err != nil {
 		return err
 	}
-	if inline.flags != leafPage {
-		return fmt.Errorf("a bucket has a page with the flags %d in it", inline.flags)
+	if inline.id != 0 || inline.flags != leafPage || inline.overflow != 0 {
+		return fmt.Errorf("a bucket has page %d in it, with the flags %d and an overflow of %d", inline.id, inline.flags, inline.overflow)
 	}
-	return c.leaf(inline, nil, nil)
+	return c.leaf(inline, 0, nil, nil)
 }
 
 // ordered returns an error where keys do not ascend, or are out of bounds. The first key of

@@ -6,6 +6,7 @@ package boltfile
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -104,7 +105,7 @@ func TestBranchKeyOfAnotherChildIsFound(t *testing.T) {
 	m, err := readMeta(bytes.NewReader(content))
 	require.NoError(t, err)
 	sound := &checker{file: bytes.NewReader(content), meta: m, seen: map[uint64]bool{}}
-	require.NoError(t, sound.tree(m.root, nil, nil))
+	require.NoError(t, sound.tree(m.root, bucketElement, nil, nil))
 	changed := 0
 	for page := 2; page < int(m.pages); page++ {
 		at := page * int(m.pageSize)
@@ -133,6 +134,51 @@ func TestACutIsFound(t *testing.T) {
 	for _, size := range []int{1, 100, 4096, used / 2, used - 4096, used - 1} {
 		assert.Error(t, check(content[:size]), "%d of %d bytes", size, used)
 	}
+}
+
+// Each bit at the beginning of each page flips, of a database whose buckets are inline or
+// have pages: the headers of pages, elements, buckets and inline pages. bbolt ends this
+// process where it cannot use what passes.
+func TestWhatPassesCanBeUsed_EachBitOfTheStructure(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "db")
+	for _, content := range [][]byte{inline(t), database(t, 40)} {
+		m, err := readMeta(bytes.NewReader(content))
+		require.NoError(t, err)
+		found := 0
+		for page := range min(int(m.pages), 12) {
+			for bit := range 8 * 112 {
+				damaged := bytes.Clone(content)
+				damaged[page*int(m.pageSize)+bit/8] ^= 1 << (bit % 8)
+				if check(damaged) != nil {
+					found++
+					continue
+				}
+				require.NoError(t, os.WriteFile(path, damaged, 0o600))
+				use(t, path)
+			}
+		}
+		assert.Greater(t, found, 500)
+	}
+}
+
+// inline is a database with a bucket so small that it has no page of its own.
+func inline(t testing.TB) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "db")
+	db, err := bbolt.Open(path, 0o600, options)
+	require.NoError(t, err)
+	require.NoError(t, db.Update(func(tx *bbolt.Tx) error {
+		bucket, err := tx.CreateBucket([]byte("default"))
+		if err != nil {
+			return err
+		}
+		return errors.Join(bucket.Put([]byte("key/1"), []byte("one")), bucket.Put([]byte("key/2"), []byte("two")))
+	}))
+	require.NoError(t, db.Close())
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return content
 }
 
 // What passes, bbolt can open, read and write. Where that is not so, bbolt ends this
@@ -181,6 +227,7 @@ func use(t *testing.T, path string) {
 
 // What passes, bbolt can open, read and write.
 func FuzzCheck(f *testing.F) {
+	f.Add(inline(f), 4096*3+71, byte(64))
 	f.Add(database(f, 10), 100, byte(1))
 	f.Add(database(f, 1_000), 4096*3+8, byte(2))
 	f.Fuzz(func(t *testing.T, content []byte, at int, bits byte) {
