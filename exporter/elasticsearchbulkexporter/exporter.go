@@ -6,17 +6,11 @@ package elasticsearchbulkexporter
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strings"
-	"sync/atomic"
-	"time"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
@@ -26,7 +20,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/elasticsearchbulkexporter/internal/bulk"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/elasticsearchbulkexporter/internal/metadata"
-	"github.com/otelcol-ccaas/otelcol-ccaas/internal/httpstatus"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/backend"
 )
 
 // bulkExporter posts documents. Its embedded exporter is exporterhelper's, which queues and retries, and calls push for
@@ -37,10 +31,9 @@ type bulkExporter struct {
 	config    *Config
 	set       exporter.Settings
 	telemetry *metadata.TelemetryBuilder
-	host      component.Host
-	client    *http.Client
+	status    backend.Status
+	client    backend.Client
 	url       string
-	failing   atomic.Bool
 }
 
 func newExporter(ctx context.Context, set exporter.Settings, config *Config) (exporter.Logs, error) {
@@ -48,7 +41,10 @@ func newExporter(ctx context.Context, set exporter.Settings, config *Config) (ex
 	if err != nil {
 		return nil, err
 	}
-	e := &bulkExporter{config: config, set: set, telemetry: telemetry}
+	e := &bulkExporter{config: config, set: set, telemetry: telemetry, client: backend.Client{
+		Name: "the cluster", MaxResponse: 64 << 20,
+		Permanent: []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge},
+	}}
 	if e.url, err = url.JoinPath(config.ClientConfig.Endpoint, "_bulk"); err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
@@ -63,21 +59,15 @@ func newExporter(ctx context.Context, set exporter.Settings, config *Config) (ex
 	return e, err
 }
 
-func (e *bulkExporter) open(ctx context.Context, host component.Host) (err error) {
-	e.host = host
-	e.client, err = e.config.ClientConfig.ToClient(ctx, host.GetExtensions(), e.set.TelemetrySettings)
-	if err == nil { // a redirect would carry the credentials elsewhere
-		e.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	}
-	return err
+func (e *bulkExporter) open(ctx context.Context, host component.Host) error {
+	e.status.Host = host
+	return e.client.Open(ctx, &e.config.ClientConfig, host, e.set.TelemetrySettings)
 }
 
 // Shutdown writes what a queue in memory still holds, in one attempt each.
 func (e *bulkExporter) Shutdown(ctx context.Context) error {
 	err := e.Logs.Shutdown(ctx)
-	if e.client != nil {
-		e.client.CloseIdleConnections()
-	}
+	e.client.Close()
 	e.telemetry.Shutdown()
 	return err
 }
@@ -91,7 +81,7 @@ func (e *bulkExporter) push(ctx context.Context, logs plog.Logs) error {
 		if err == nil && result.Retry > 0 { // all of them: those that are there change nothing
 			err = fmt.Errorf("%d of %d documents were not written: %s", result.Retry, documents, result.Reason)
 		}
-		e.report(err)
+		e.status.Report(err)
 		if err != nil {
 			return err
 		}
@@ -104,56 +94,15 @@ func (e *bulkExporter) push(ctx context.Context, logs plog.Logs) error {
 	return nil
 }
 
-const (
-	longestError    = 1 << 10
-	longestResponse = 64 << 20
-)
-
 func (e *bulkExporter) post(ctx context.Context, body []byte) (bulk.Result, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(body))
 	if err != nil {
 		return bulk.Result{}, consumererror.NewPermanent(err)
 	}
 	request.Header.Set("Content-Type", "application/x-ndjson")
-	response, err := e.client.Do(request)
-	if err != nil {
-		return bulk.Result{}, err
-	}
-	defer response.Body.Close()
-	if httpstatus.Classify(response.StatusCode) != httpstatus.Delivered {
-		return bulk.Result{}, refusal(response)
-	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, longestResponse))
+	text, err := e.client.Do(request)
 	if err != nil {
 		return bulk.Result{}, err
 	}
 	return bulk.Read(text)
-}
-
-// refusal is permanent only where the request itself is wrong: credentials and an endpoint that has moved are for an
-// administrator to correct, and the documents are good.
-func refusal(response *http.Response) error {
-	body, err := io.ReadAll(io.LimitReader(response.Body, longestError))
-	text := strings.TrimSpace(strings.ToValidUTF8(string(body), "\uFFFD"))
-	err = errors.Join(fmt.Errorf("the cluster responded with %s: %s", response.Status, text), err)
-	switch response.StatusCode {
-	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
-		return consumererror.NewPermanent(err)
-	}
-	if wait := httpstatus.RetryAfter(response.Header.Get("Retry-After"), time.Now()); wait > 0 {
-		return exporterhelper.NewThrottleRetry(err, wait)
-	}
-	return err
-}
-
-// report makes a failing cluster visible in health_check.
-func (e *bulkExporter) report(err error) {
-	if failed := err != nil; e.failing.Swap(failed) == failed {
-		return
-	}
-	event := componentstatus.NewEvent(componentstatus.StatusOK)
-	if err != nil {
-		event = componentstatus.NewRecoverableErrorEvent(err)
-	}
-	componentstatus.ReportStatus(e.host, event)
 }

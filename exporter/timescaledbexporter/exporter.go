@@ -7,13 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
@@ -25,6 +23,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/timescaledbexporter/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/timescaledbexporter/internal/rows"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/backend"
 )
 
 // timescaledbExporter writes metrics into one database. Its embedded exporter is exporterhelper's, which queues and
@@ -35,8 +34,7 @@ type timescaledbExporter struct {
 	config    *Config
 	logger    *zap.Logger
 	telemetry *metadata.TelemetryBuilder
-	host      component.Host
-	failing   atomic.Bool
+	status    backend.Status
 
 	database *database
 	stop     context.CancelFunc // ends what is not part of an attempt
@@ -73,7 +71,7 @@ func (e *timescaledbExporter) open(ctx context.Context, host component.Host) err
 		return err
 	}
 	lifetime, stop := context.WithCancel(context.Background())
-	e.host, e.stop = host, stop
+	e.status.Host, e.stop = host, stop
 	e.database = newDatabase(lifetime, pool, e.config, e.logger) //nolint:contextcheck // Start's context ends with Start
 	return nil
 }
@@ -100,10 +98,10 @@ func (e *timescaledbExporter) push(ctx context.Context, metrics pmetric.Metrics)
 	batch := rows.From(metrics, within)
 	if err := e.database.write(ctx, batch); err != nil {
 		err = e.explain(err)
-		e.report(err)
+		e.status.Report(err)
 		return err
 	}
-	e.report(nil)
+	e.status.Report(nil)
 	e.count(ctx, batch)
 	return nil
 }
@@ -134,18 +132,6 @@ func hint(code string) string {
 		return "check the user in endpoint, and password"
 	}
 	return "code " + code
-}
-
-// report makes a failing database visible in health_check.
-func (e *timescaledbExporter) report(err error) {
-	if failed := err != nil; e.failing.Swap(failed) == failed {
-		return
-	}
-	event := componentstatus.NewEvent(componentstatus.StatusOK)
-	if err != nil {
-		event = componentstatus.NewRecoverableErrorEvent(err)
-	}
-	componentstatus.ReportStatus(e.host, event)
 }
 
 func (e *timescaledbExporter) count(ctx context.Context, batch rows.Rows) {

@@ -18,6 +18,8 @@ var (
 	ErrDirectory = errors.New("is a directory")
 	// ErrNotRegular is the cause of the error of a pipe, a socket or a device.
 	ErrNotRegular = errors.New("is not a regular file")
+	// ErrTooLong is the cause of the error of a file above the limit.
+	ErrTooLong = errors.New("is longer than")
 )
 
 // Open opens a regular file, or a symbolic link to one, for reading. It does not block. The error
@@ -50,7 +52,7 @@ func Read(path string, limit int64) ([]byte, error) {
 	defer file.Close()
 	content, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err == nil && int64(len(content)) > limit {
-		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("is longer than %d bytes", limit)}
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w %d bytes", ErrTooLong, limit)}
 	}
 	if err != nil {
 		return nil, err

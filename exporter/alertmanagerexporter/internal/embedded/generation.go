@@ -9,14 +9,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
@@ -31,6 +28,8 @@ import (
 	"github.com/prometheus/alertmanager/timeinterval"
 	commonconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/common/model"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/regularfile"
 )
 
 // Source is an Alertmanager configuration: a file, or its content where Path is empty.
@@ -64,24 +63,14 @@ func (s Source) load() (*config.Config, error) {
 // maxConfigBytes bounds a configuration, and a template.
 const maxConfigBytes = 1 << 20
 
-// readBounded reads a regular file, or what a link to one leads to. It does not wait for the
-// writer of a pipe.
+// readBounded reads a regular file, or what a link to one leads to.
 func readBounded(path string) ([]byte, error) {
-	file, err := os.OpenFile(filepath.Clean(path), os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: %v: must be a regular file", path, info.Mode())
-	}
-	content, err := io.ReadAll(io.LimitReader(file, maxConfigBytes+1))
-	if err == nil && len(content) > maxConfigBytes {
-		err = fmt.Errorf("%s: more than %d bytes", path, maxConfigBytes)
+	content, err := regularfile.Read(filepath.Clean(path), maxConfigBytes)
+	switch {
+	case errors.Is(err, regularfile.ErrNotRegular), errors.Is(err, regularfile.ErrDirectory):
+		return nil, fmt.Errorf("%w: must be a regular file", err)
+	case errors.Is(err, regularfile.ErrTooLong):
+		return nil, fmt.Errorf("%s: more than %d bytes", path, maxConfigBytes)
 	}
 	return content, err
 }
