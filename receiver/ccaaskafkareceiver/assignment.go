@@ -99,7 +99,7 @@ func (a *assignment) Save(ctx context.Context, position int64, operations ...*st
 	return nil
 }
 
-// layOut makes records of what is to be saved.
+// toRecords makes records of what is to be saved.
 func (a *assignment) toRecords(position int64, operations []*storage.Operation) (records []statelog.Record, err error) {
 	for _, operation := range operations {
 		switch key := statePrefix + operation.Key; operation.Type {

@@ -43,7 +43,7 @@ func database(t testing.TB, keys int) []byte {
 				if err := bucket.Put([]byte("large"), make([]byte, 20_000)); err != nil {
 					return err
 				}
-				keys /= 10 // the other one is inline
+				keys /= 10 // the other one is small
 			}
 			keys *= 100
 			return nil

@@ -256,7 +256,7 @@ func (s *stream) coverage(start, end int64) (all, blind bool) {
 	return all, blind
 }
 
-// forgetGaps drops the gaps that ended before t.
+// dropGaps drops the gaps that ended before t.
 func (s *stream) dropGaps(t int64) {
 	kept := s.gaps[:0]
 	for _, g := range s.gaps {

@@ -57,7 +57,7 @@ func (p *backoffState) spread(wait time.Duration) time.Duration {
 	return wait + time.Duration(rand.Float64()*p.settings.Jitter*float64(p.settings.Initial))
 }
 
-// afterSocket is the wait after a socket that lived for a while.
+// afterConnection is the wait after a socket that lived for a while.
 func (p *backoffState) afterConnection(lived time.Duration) time.Duration {
 	if lived >= p.settings.Max {
 		p.waits.Reset()

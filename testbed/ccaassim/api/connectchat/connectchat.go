@@ -122,7 +122,7 @@ func (a *endpoints) received(s *api.Socket, text []byte, g api.Grant) {
 	}
 }
 
-// chatEncoder writes events as Amazon Connect chat does: JSON in a string in JSON.
+// encoder writes events as Amazon Connect chat does: JSON in a string in JSON.
 type encoder struct {
 	directory *api.Directory
 	series    []traffic.Series

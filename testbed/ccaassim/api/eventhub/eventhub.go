@@ -195,7 +195,7 @@ func (a *endpoints) control(name string) []byte {
 // caseText is what stands for the text of every message of a case.
 const caseText = "…"
 
-// caseEncoder writes events as the event hub does.
+// encoder writes events as the event hub does.
 type encoder struct {
 	directory *api.Directory
 	series    []traffic.Series

@@ -48,7 +48,7 @@ func (a *endpoints) socket(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// taskEncoder writes events as Twilio TaskRouter does.
+// encoder writes events as Twilio TaskRouter does.
 type encoder struct {
 	directory *api.Directory
 	series    []traffic.Series
