@@ -27,6 +27,7 @@ type StaticEndpoint struct {
 	Headers     map[string]string // of the upgrade; may name {{token}}
 	Private     bool              // the path of Socket may hold a secret
 	Subprotocol string
+	Advice      string // see Route
 }
 
 // Prepare sends the pre-flight request, and fails unless the platform supports the
@@ -39,7 +40,7 @@ func (d *StaticEndpoint) Prepare(ctx context.Context, access Access, _ bool) (*R
 	}
 	header := headersOf(d.Headers, access)
 	authorize(header, access.Token)
-	return &Route{Socket: d.Socket, Header: header, Private: d.Private}, nil
+	return &Route{Socket: d.Socket, Header: header, Private: d.Private, Advice: d.Advice}, nil
 }
 
 func (d *StaticEndpoint) preflight(ctx context.Context, token string) *Failure {

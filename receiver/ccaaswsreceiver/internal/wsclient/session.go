@@ -44,6 +44,9 @@ type Route struct {
 	Header http.Header // of the upgrade
 	// Private removes the path, which may hold a secret, from messages.
 	Private bool
+	// Advice is appended to the failure of an upgrade with status 400, 404 or 426; empty: that of
+	// all requests.
+	Advice string
 	// Expires is when the platform withdraws the route; zero: never.
 	Expires time.Time
 	// Values replace {{name}} in frames, as the token replaces {{token}}.
