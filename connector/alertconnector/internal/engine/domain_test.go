@@ -134,7 +134,7 @@ func TestFaultDomain_Settle(t *testing.T) {
 				faults[stream] += "s"
 			}
 		}
-		e, whole := New(domainRules()), New(domainRules())
+		e, together := New(domainRules()), New(domainRules())
 		var before, calm, faulty []Window
 		for _, key := range streams {
 			tenant, region, _ := strings.Cut(key, " ")
@@ -142,11 +142,11 @@ func TestFaultDomain_Settle(t *testing.T) {
 			calm = append(calm, domainWindow(tenant, region, "", epoch))
 			faulty = append(faulty, domainWindow(tenant, region, faults[key], epoch+9*second))
 		}
-		for _, of := range []*Engine{e, whole} {
+		for _, of := range []*Engine{e, together} {
 			of.Observe(before, epoch)
 			of.Observe(calm, epoch)
 		}
-		want := domainsOf(t, whole.Observe(faulty, epoch), false)
+		want := domainsOf(t, together.Observe(faulty, epoch), false)
 
 		random.Shuffle(len(faulty), func(i, j int) { faulty[i], faulty[j] = faulty[j], faulty[i] })
 		var all Outcome

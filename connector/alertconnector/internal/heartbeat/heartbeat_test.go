@@ -90,7 +90,7 @@ func TestHeartbeat_LongSteps(t *testing.T) {
 	assert.NotEmpty(t, m.Late(last+15*minute+1))
 }
 
-// An old window that is sent again is not a sign of life.
+// An old window that is sent again does not count as a window.
 func TestHeartbeat_RepeatedWindow(t *testing.T) {
 	t.Parallel()
 	m := New(minute, 10)
