@@ -32,6 +32,21 @@ const (
 	ClockDrift = "clock.drift"
 )
 
+// EventBlock is the EventName of a record that holds the events of a scope and batch,
+// instead of a record for each. Its body has the format of package eventblock.
+const EventBlock = "event.block"
+
+// Attributes of event blocks.
+const (
+	BlockEvents     = "ccaas.block.events"     // int: how many events
+	BlockVersion    = "ccaas.block.version"    // int: of the format
+	ClockCorrection = "ccaas.clock.correction" // int, ns: to be taken from the times in the body; absent: nothing
+)
+
+// BlockCounted is the scope attribute (bool, true) of event records whose events are in
+// event blocks, too: who counts events takes them from the blocks.
+const BlockCounted = "ccaas.block.counted"
+
 // Dimensions: resource attributes of every record, and the only attributes that
 // ever become attributes of a metric.
 const (

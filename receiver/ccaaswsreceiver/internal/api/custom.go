@@ -160,7 +160,7 @@ func (custom) Connect(c *Config, at *Endpoints, env *Environment) (*Upstream, er
 	headers := plainHeaders(c.Session.Headers)
 	if at.URLFrom == nil {
 		socket := &wsclient.StaticEndpoint{
-			Client: env.Client, Preflight: at.Preflight, Socket: at.Socket, Subprotocol: c.Subprotocol, Headers: headers, Private: true,
+			Client: env.Client, Preflight: at.Preflight, Socket: at.Socket, Subprotocols: c.Subprotocols, Headers: headers, Private: true,
 		}
 		return newUpstream(c, tokens, socket.Prepare), nil
 	}

@@ -21,11 +21,11 @@ import (
 
 // Settings configure a Session.
 type Settings struct {
-	Tokens      *Tokens // nil: no token
-	Prepare     Prepare // the HTTP requests before a dial
-	Subprotocol string  // empty: none is requested, and none is accepted
-	Dialer      *websocket.Dialer
-	Dials       *rate.Limiter // of all sessions of a receiver; nil: unbounded
+	Tokens       *Tokens  // nil: no token
+	Prepare      Prepare  // the HTTP requests before a dial
+	Subprotocols []string // the preferred first; empty: none is requested, and none is accepted
+	Dialer       *websocket.Dialer
+	Dials        *rate.Limiter // of all sessions of a receiver; nil: unbounded
 
 	Protocol     Protocol
 	Heartbeat    Heartbeat
@@ -42,6 +42,8 @@ type Prepare func(ctx context.Context, access Access, fresh bool) (*Route, *Fail
 type Route struct {
 	Socket *url.URL    // ws or wss
 	Header http.Header // of the upgrade
+	// Subprotocol is the one that the platform supports; empty: those of the settings are requested.
+	Subprotocol string
 	// Private removes the path, which may hold a secret, from messages.
 	Private bool
 	// Expires is when the platform withdraws the route; zero: never.
