@@ -52,6 +52,7 @@ func AlertKeys() []string {
 const (
 	MetricAlertBaseline  = "ws.alert.baseline"
 	MetricAlertThreshold = "ws.alert.threshold"
+	MetricAlertFor       = "ws.alert.for"
 	MetricAlertFiring    = "ws.alert.firing"
 
 	AlertRule     = "rule"

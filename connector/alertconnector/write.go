@@ -177,7 +177,7 @@ func putAttributes(to pcommon.Map, attributes engine.Attributes) {
 	}
 }
 
-// writePoints returns the baselines, thresholds and firing states.
+// writePoints returns the baselines, thresholds, their number of windows, and firing states.
 func writePoints(evaluations []engine.Evaluation, templates map[string]*ruleTemplate) pmetric.Metrics {
 	metrics := pmetric.NewMetrics()
 	scope := metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty()
@@ -198,6 +198,14 @@ func writePoints(evaluations []engine.Evaluation, templates map[string]*ruleTemp
 		func(e *engine.Evaluation) *float64 { return e.Baseline })
 	add(wsevent.MetricAlertThreshold, "", "The threshold, in the unit of the rule's metric; absent while its baseline is learned.",
 		func(e *engine.Evaluation) *float64 { return e.Threshold })
+	add(wsevent.MetricAlertFor, "{window}", "Number of consecutive windows beyond the threshold before the alert fires; absent without a threshold.",
+		func(e *engine.Evaluation) *float64 {
+			windows := float64(e.For)
+			if e.Threshold == nil {
+				return nil
+			}
+			return &windows
+		})
 	add(wsevent.MetricAlertFiring, "", "1 while the alert fires, otherwise 0.",
 		func(e *engine.Evaluation) *float64 {
 			firing := 0.0

@@ -19,6 +19,7 @@ type Evaluation struct {
 	Value          float64
 	Baseline       *float64 // nil without one, and while it is learned
 	Threshold      *float64 // nil while its baseline is learned
+	For            int      // consecutive windows beyond the threshold before the alert fires
 	Firing         bool
 	Transition     rule.Transition
 	Reason         rule.Reason
