@@ -34,7 +34,8 @@ func createDefaultConfig() component.Config {
 			MaxSeries:        250_000,
 			MinFreeBytes:     128 << 20,
 		}),
-		Prometheus: configoptional.Default(confighttp.NewDefaultClientConfig()),
+		Prometheus:   configoptional.Default(confighttp.NewDefaultClientConfig()),
+		Alertmanager: configoptional.Default(confighttp.NewDefaultClientConfig()),
 		Query: QueryConfig{
 			Timeout:       30 * time.Second,
 			MaxSamples:    5_000_000,

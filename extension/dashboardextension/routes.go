@@ -37,6 +37,9 @@ func (d *dashboard) routes() http.Handler {
 		mux.Handle("POST /api/v1/otlp/v1/metrics", writes.handler(d.store.WriteOTLP))
 		mux.Handle("POST /api/v1/write", writes.handler(d.store.WriteRemote))
 	}
+	if d.alerts != nil {
+		d.alerts.register(mux)
+	}
 	mux.HandleFunc("GET /api/page", d.describe)
 	mux.HandleFunc("GET /healthz", d.healthz)
 	mux.Handle("/api/", http.NotFoundHandler())
@@ -107,6 +110,9 @@ type description struct {
 	Newest        int64   `json:"newest"` // the end of the newest window to show, unix ms
 	// Troubles are those of the receivers of this collector, none with StatusOK.
 	Troubles []trouble `json:"troubles"`
+	// Alertmanager is whether there is one to list alerts of; Silence, whether this viewer may silence them.
+	Alertmanager bool `json:"alertmanager"`
+	Silence      bool `json:"silence"`
 }
 
 // describe answers what a page asks before all else. One that polls just when a window
@@ -130,6 +136,8 @@ func (d *dashboard) describe(w http.ResponseWriter, r *http.Request) {
 		Now:           time.Now().UnixMilli(),
 		Newest:        newest.UnixMilli(),
 		Troubles:      d.receivers.list(),
+		Alertmanager:  d.alerts != nil,
+		Silence:       d.alerts != nil && d.alerts.mayChange(r),
 	})
 }
 
