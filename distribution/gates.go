@@ -1,6 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Program otelcol-ccaas is a Collector with the components that builder-config.yaml lists.
 package main
 
 //go:generate sh generate.sh

@@ -15,4 +15,6 @@ import (
 )
 
 // run is called by the generated main function.
-func run(params otelcol.CollectorSettings) error { return reload.Run(params, timescaledbexporter.NewCommand()) }
+func run(params otelcol.CollectorSettings) error {
+	return reload.Run(params, timescaledbexporter.NewCommand())
+}

@@ -45,7 +45,7 @@ type lookup func(context.Context, storage.Querier, *storage.LabelHints, []*label
 func (a *api) names(r *http.Request, find lookup) (result, error) {
 	p := parameters{form: r.Form}
 	start, end := p.between()
-	limit, selectors := p.number("limit", 0), p.selectors(a.Parser)
+	limit, selectors := p.limit(0), p.selectors(a.Parser)
 	if p.err != nil {
 		return result{}, p.err
 	}
@@ -92,7 +92,7 @@ const checkEvery = 128
 func (a *api) series(r *http.Request) (result, error) {
 	p := parameters{form: r.Form}
 	start, end := p.between()
-	limit, selectors := p.number("limit", 0), p.selectors(a.Parser)
+	limit, selectors := p.limit(0), p.selectors(a.Parser)
 	if len(selectors) == 0 {
 		return result{}, badData(errors.New("no match[] parameter provided"))
 	}
@@ -134,7 +134,7 @@ func (a *api) series(r *http.Request) (result, error) {
 func (a *api) metadata(r *http.Request) (result, error) {
 	p := parameters{form: r.Form}
 	known := a.Storage.Families()
-	limit := p.number("limit", len(known))
+	limit := p.limit(len(known))
 	if p.err != nil {
 		return result{}, p.err
 	}

@@ -85,9 +85,9 @@ func (p *parameters) duration(name string) time.Duration {
 	return time.Duration(d)
 }
 
-// number reads a number that is not negative; otherwise without it.
-func (p *parameters) number(name string, otherwise int) int {
-	text := p.form.Get(name)
+// limit reads how many results are wanted; otherwise without it.
+func (p *parameters) limit(otherwise int) int {
+	text := p.form.Get("limit")
 	if text == "" {
 		return otherwise
 	}
@@ -96,7 +96,7 @@ func (p *parameters) number(name string, otherwise int) int {
 		err = errors.New("must not be negative")
 	}
 	if err != nil {
-		p.invalid(name, err)
+		p.invalid("limit", err)
 	}
 	return n
 }

@@ -98,55 +98,79 @@ func TestAnswers(t *testing.T) {
 		want   string
 	}{
 		"vector": {
-			"/query", url.Values{"query": {`ws_drop_rate_percent{tenant_id=~"acme.*"}`}, "time": {"1700000001"}}, 200,
+			"/query",
+			url.Values{"query": {`ws_drop_rate_percent{tenant_id=~"acme.*"}`}, "time": {"1700000001"}},
+			200,
 			`{"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"ws_drop_rate_percent","tenant_id":"acme \"<é>\""},"value":[1700000001,"0.5"]}]}}`,
 		},
 		"NaN": {
-			"/query", url.Values{"query": {`ws_drop_rate_percent{tenant_id="globex"}[1m]`}, "time": {"2023-11-14T22:13:21Z"}}, 200,
+			"/query",
+			url.Values{"query": {`ws_drop_rate_percent{tenant_id="globex"}[1m]`}, "time": {"2023-11-14T22:13:21Z"}},
+			200,
 			`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"ws_drop_rate_percent","tenant_id":"globex"},"values":[[1700000000.25,"NaN"]]}]}}`,
 		},
 		"infinity": {
-			"/query", url.Values{"query": {`infinite`}, "time": {"1700000000.25"}}, 200,
+			"/query",
+			url.Values{"query": {`infinite`}, "time": {"1700000000.25"}},
+			200,
 			`{"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"infinite"},"value":[1700000000.25,"+Inf"]}]}}`,
 		},
 		"tiny": {
-			"/query", url.Values{"query": {`tiny`}, "time": {"1700000001"}}, 200,
+			"/query",
+			url.Values{"query": {`tiny`}, "time": {"1700000001"}},
+			200,
 			`{"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"tiny"},"value":[1700000001,"1e-07"]}]}}`,
 		},
 		"scalar": {
-			"/query", url.Values{"query": {`1`}, "time": {"-1.005"}}, 200,
+			"/query",
+			url.Values{"query": {`1`}, "time": {"-1.005"}},
+			200,
 			`{"status":"success","data":{"resultType":"scalar","result":[-1.005,"1"]}}`,
 		},
 		"string": {
-			"/query", url.Values{"query": {`"a"`}, "time": {"0.05"}}, 200,
+			"/query",
+			url.Values{"query": {`"a"`}, "time": {"0.05"}},
+			200,
 			`{"status":"success","data":{"resultType":"string","result":[0.050,"a"]}}`,
 		},
 		"histogram": {
-			"/query", url.Values{"query": {`duration`}, "time": {"1700000001"}}, 200,
+			"/query",
+			url.Values{"query": {`duration`}, "time": {"1700000001"}},
+			200,
 			`{"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"duration"},"histogram":[1700000001,{"count":"3","sum":"4.5",` +
 				`"buckets":[[3,"-0.001","0.001","1"],[0,"0.5","1","1"],[0,"1","2","1"]]}]}]}}`,
 		},
 		"histograms in a matrix": {
-			"/query_range", url.Values{"query": {`duration`}, "start": {"1700000001"}, "end": {"1700000001"}, "step": {"9s"}}, 200,
+			"/query_range",
+			url.Values{"query": {`duration`}, "start": {"1700000001"}, "end": {"1700000001"}, "step": {"9s"}},
+			200,
 			`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"duration"},"histograms":[[1700000001,{"count":"3","sum":"4.5",` +
 				`"buckets":[[3,"-0.001","0.001","1"],[0,"0.5","1","1"],[0,"1","2","1"]]}]]}]}}`,
 		},
 		"nothing": {
-			"/query", url.Values{"query": {`missing`}, "time": {"1"}}, 200,
+			"/query",
+			url.Values{"query": {`missing`}, "time": {"1"}},
+			200,
 			`{"status":"success","data":{"resultType":"vector","result":[]}}`,
 		},
 		"truncated": {
-			"/query_range", url.Values{"query": {`ws_drop_rate_percent`}, "start": {"1700000001"}, "end": {"1700000010"}, "step": {"9"}, "limit": {"1"}}, 200,
+			"/query_range",
+			url.Values{"query": {`ws_drop_rate_percent`}, "start": {"1700000001"}, "end": {"1700000010"}, "step": {"9"}, "limit": {"1"}},
+			200,
 			`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"ws_drop_rate_percent","tenant_id":"acme \"<é>\""},` +
 				`"values":[[1700000001,"0.5"],[1700000010,"0.5"]]}]},"warnings":["results truncated due to limit"]}`,
 		},
 		"notes": {
-			"/query", url.Values{"query": {`quantile(2, tiny)`}, "time": {"1700000001"}}, 200,
+			"/query",
+			url.Values{"query": {`quantile(2, tiny)`}, "time": {"1700000001"}},
+			200,
 			`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1700000001,"+Inf"]}]},` +
 				`"warnings":["PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)"]}`,
 		},
 		"exemplars": {
-			"/query_exemplars", url.Values{"query": {`dropped`}}, 200,
+			"/query_exemplars",
+			url.Values{"query": {`dropped`}},
+			200,
 			`{"status":"success","data":[{"seriesLabels":{"__name__":"dropped"},"exemplars":[{"labels":{"trace_id":"abc"},"value":"1","timestamp":1700000000.250}]}]}`,
 		},
 		"no exemplars": {
@@ -156,30 +180,42 @@ func TestAnswers(t *testing.T) {
 			"/labels", url.Values{}, 200, `{"status":"success","data":["__name__","tenant_id"]}`,
 		},
 		"values of several selectors": {
-			"/label/__name__/values", url.Values{"match[]": {"tiny", "infinite", `{__name__=~"t.*"}`}, "start": {"-1e300"}, "end": {"1e300"}}, 200,
+			"/label/__name__/values",
+			url.Values{"match[]": {"tiny", "infinite", `{__name__=~"t.*"}`}, "start": {"-1e300"}, "end": {"1e300"}},
+			200,
 			`{"status":"success","data":["infinite","tiny"]}`,
 		},
 		"values, truncated": {
-			"/label/tenant_id/values", url.Values{"limit": {"1"}}, 200,
+			"/label/tenant_id/values",
+			url.Values{"limit": {"1"}},
+			200,
 			`{"status":"success","data":["acme \"<é>\""],"warnings":["results truncated due to limit"]}`,
 		},
 		"values before all samples": {
 			"/label/tenant_id/values", url.Values{"end": {"1000"}}, 200, `{"status":"success","data":[]}`,
 		},
 		"series": {
-			"/series", url.Values{"match[]": {"tiny", `{__name__=~"t.*|i.*"}`}}, 200,
+			"/series",
+			url.Values{"match[]": {"tiny", `{__name__=~"t.*|i.*"}`}},
+			200,
 			`{"status":"success","data":[{"__name__":"infinite"},{"__name__":"tiny"}]}`,
 		},
 		"series, truncated": {
-			"/series", url.Values{"match[]": {`{__name__=~"t.*|i.*"}`, "tiny"}, "limit": {"1"}}, 200,
+			"/series",
+			url.Values{"match[]": {`{__name__=~"t.*|i.*"}`, "tiny"}, "limit": {"1"}},
+			200,
 			`{"status":"success","data":[{"__name__":"infinite"}],"warnings":["results truncated due to limit"]}`,
 		},
 		"metadata": {
-			"/metadata", url.Values{"limit": {"1"}}, 200,
+			"/metadata",
+			url.Values{"limit": {"1"}},
+			200,
 			`{"status":"success","data":{"ws_drop_rate_percent":[{"type":"gauge","help":"","unit":"%"}]}}`,
 		},
 		"metadata of one": {
-			"/metadata", url.Values{"metric": {"ws_payload_bytes"}}, 200,
+			"/metadata",
+			url.Values{"metric": {"ws_payload_bytes"}},
+			200,
 			`{"status":"success","data":{"ws_payload_bytes":[{"type":"counter","help":"bytes","unit":""}]}}`,
 		},
 		"metadata of none": {"/metadata", url.Values{"metric": {"x"}}, 200, `{"status":"success","data":{}}`},
@@ -188,38 +224,54 @@ func TestAnswers(t *testing.T) {
 		"flags":            {"/status/flags", nil, 200, `{"status":"success","data":{"storage.tsdb.retention.time":"90d"}}`},
 
 		"bad expression": {
-			"/query", url.Values{"query": {`sum(`}}, 400,
+			"/query",
+			url.Values{"query": {`sum(`}},
+			400,
 			`{"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:5: parse error: unclosed left parenthesis"}`,
 		},
 		"bad time": {
-			"/query", url.Values{"query": {`1`}, "time": {"yesterday"}}, 400,
+			"/query",
+			url.Values{"query": {`1`}, "time": {"yesterday"}},
+			400,
 			`{"status":"error","errorType":"bad_data","error":"invalid parameter \"time\": cannot parse \"yesterday\" to a valid timestamp"}`,
 		},
 		"no start": {
-			"/query_range", url.Values{"query": {`1`}, "end": {"2"}, "step": {"1"}}, 400,
+			"/query_range",
+			url.Values{"query": {`1`}, "end": {"2"}, "step": {"1"}},
+			400,
 			`{"status":"error","errorType":"bad_data","error":"invalid parameter \"start\": cannot parse \"\" to a valid timestamp"}`,
 		},
 		"end before start": {
-			"/query_range", url.Values{"query": {`1`}, "start": {"3"}, "end": {"2"}, "step": {"1"}}, 400,
+			"/query_range",
+			url.Values{"query": {`1`}, "start": {"3"}, "end": {"2"}, "step": {"1"}},
+			400,
 			`{"status":"error","errorType":"bad_data","error":"invalid parameter \"end\": end timestamp must not be before start time"}`,
 		},
 		"no step": {
-			"/query_range", url.Values{"query": {`1`}, "start": {"1"}, "end": {"2"}}, 400,
+			"/query_range",
+			url.Values{"query": {`1`}, "start": {"1"}, "end": {"2"}},
+			400,
 			`{"status":"error","errorType":"bad_data","error":"invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer"}`,
 		},
 		"bad limit": {
-			"/query", url.Values{"query": {`1`}, "limit": {"-1"}}, 400,
+			"/query",
+			url.Values{"query": {`1`}, "limit": {"-1"}},
+			400,
 			`{"status":"error","errorType":"bad_data","error":"invalid parameter \"limit\": must not be negative"}`,
 		},
 		"no selector": {
 			"/series", url.Values{}, 400, `{"status":"error","errorType":"bad_data","error":"no match[] parameter provided"}`,
 		},
 		"selector of everything": {
-			"/series", url.Values{"match[]": {`{a=~".*"}`}}, 400,
+			"/series",
+			url.Values{"match[]": {`{a=~".*"}`}},
+			400,
 			`{"status":"error","errorType":"bad_data","error":"invalid parameter \"match[]\": match[] must contain at least one non-empty matcher"}`,
 		},
 		"many to many": {
-			"/query", url.Values{"query": {`ws_drop_rate_percent + on () ws_drop_rate_percent`}, "time": {"1700000001"}}, 422,
+			"/query",
+			url.Values{"query": {`ws_drop_rate_percent + on () ws_drop_rate_percent`}, "time": {"1700000001"}},
+			422,
 			`{"status":"error","errorType":"execution","error":"found duplicate series for the match group {} on the right hand-side of the operation: ` +
 				`[{__name__=\"ws_drop_rate_percent\", tenant_id=\"globex\"}, {__name__=\"ws_drop_rate_percent\", tenant_id=\"acme \\\"<é>\\\"\"}];many-to-many matching not allowed: matching labels must be unique on one side"}`,
 		},

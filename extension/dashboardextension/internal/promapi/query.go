@@ -44,7 +44,7 @@ func (p *parameters) options() promql.QueryOpts {
 
 // evaluate runs a query. What it returns has to be closed after it is written: it holds memory of the engine.
 func (a *api) evaluate(ctx context.Context, p *parameters, prepare func(context.Context) (promql.Query, error)) (result, error) {
-	limit := p.number("limit", 0)
+	limit := p.limit(0)
 	if p.err != nil {
 		return result{}, p.err
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/config"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/index"
 )
 
@@ -90,7 +89,7 @@ const maxStats = 10_000
 
 func (a *api) databaseStatus(r *http.Request) (result, error) {
 	p := parameters{form: r.Form}
-	limit := p.number("limit", 10)
+	limit := p.limit(10)
 	if limit < 1 || limit > maxStats {
 		p.invalid("limit", errors.New("must be from 1 to 10000"))
 	}
@@ -101,7 +100,7 @@ func (a *api) databaseStatus(r *http.Request) (result, error) {
 	if err != nil {
 		return result{}, internal(err)
 	}
-	s := a.Storage.Stats(labels.MetricName, limit)
+	s := a.Storage.Stats(model.MetricNameLabel, limit)
 	return result{data: map[string]any{
 		"headStats": head{
 			NumSeries:     s.NumSeries,

@@ -64,4 +64,4 @@ func (d database) Stats(byLabel string, limit int) *tsdb.Stats {
 
 func (d database) Gather() ([]*dto.MetricFamily, error) { return d.registry.Gather() }
 
-func (d database) Families() map[string]metadata.Metadata { return d.Store.metadata.all() }
+func (d database) Families() map[string]metadata.Metadata { return d.metadata.all() }

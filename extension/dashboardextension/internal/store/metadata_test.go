@@ -48,12 +48,12 @@ func TestMetadataIsBounded(t *testing.T) {
 
 	f.note(says("long", "short", "s")) // it leaves room for others
 	f.note(says("further", "x", ""))
-	assert.Equal(t, n+1, len(f.all()))
+	assert.Len(t, f.all(), n+1)
 	assert.Equal(t, f.held(), f.bytes)
 
 	var many families
 	for i := range maxFamilies + 10 {
 		many.note(says(strconv.Itoa(i), "", "s"))
 	}
-	assert.Equal(t, maxFamilies, len(many.all()))
+	assert.Len(t, many.all(), maxFamilies)
 }
