@@ -55,7 +55,7 @@ func TestConfig(t *testing.T) {
 func TestConfig_InvalidSettingsAreNamed(t *testing.T) {
 	t.Parallel()
 	for want, keys := range map[string]map[string]any{
-		"auth::username, auth::password: must be set":             {},
+		"auth::username: must be set":                             {},
 		"endpoint: must be rabbitmq-stream://host:5552":           {"endpoint": "amqp://localhost:5672"},
 		"endpoint: holds a user; use auth::username":              {"endpoint": "rabbitmq-stream://guest:guest@localhost"},
 		"endpoint: has a path or a query; use virtual_host":       {"endpoint": "rabbitmq-stream://localhost/ccaas"},

@@ -77,8 +77,8 @@ func (c *ClientConfig) Check() error {
 	if _, _, err := c.address(); err != nil {
 		errs = append(errs, err)
 	}
-	if c.Auth.Username == "" || c.Auth.Password == "" {
-		errs = append(errs, errors.New("auth::username, auth::password: must be set; there is no default user"))
+	if c.Auth.Username == "" {
+		errs = append(errs, errors.New("auth::username: must be set, with auth::password; there is no default user"))
 	}
 	if c.VirtualHost == "" {
 		errs = append(errs, errors.New(`virtual_host: must not be empty; the default one is "/"`))
