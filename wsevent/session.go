@@ -69,6 +69,13 @@ const (
 	KeyHistogramCells = "buckets"
 )
 
+// Metrics of sessions, with the dimensions and KeyOutcome as attributes.
+const (
+	MetricSessions          = "ws.sessions"            // cumulative sum
+	MetricSessionDuration   = "ws.session.duration"    // exponential histogram, s
+	MetricSessionFirstReply = "ws.session.first_reply" // exponential histogram, s
+)
+
 // TraceID and SpanID identify a session's trace and its root span, as W3C Trace Context
 // has them. The zero value is none.
 type (

@@ -39,6 +39,14 @@ func (p *windowProcessor) observe() error {
 		t.RegisterWsWindowRetiredSeriesCallback(stat(func(s window.Stats) int64 { return s.RetiredSeries })),
 		t.RegisterWsWindowSessionsCallback(stat(func(s window.Stats) int64 { return s.Sessions })),
 		t.RegisterWsWindowUnrecordedSessionsCallback(stat(func(s window.Stats) int64 { return s.UnrecordedSessions })),
+		t.RegisterWsWindowUnconfirmedChannelsCallback(func(_ context.Context, o metric.Int64Observer) error {
+			unconfirmed := 0
+			for _, s := range p.shards() {
+				unconfirmed += s.unconfirmed()
+			}
+			o.Observe(int64(unconfirmed))
+			return nil
+		}),
 		t.RegisterWsWindowOpenChannelsCallback(stat(func(s window.Stats) int64 { return int64(s.Channels) })),
 		t.RegisterWsWindowSeriesCallback(stat(func(s window.Stats) int64 { return int64(s.Series) })),
 		t.RegisterWsWindowChannelsLimitCallback(limit(p.config.MaxChannels)),

@@ -185,6 +185,7 @@ func (e *Engine) regrid(st *stream, saved grid) {
 		moved.from, moved.since, moved.reported = st.next, s.since, s.reported
 		moved.totals, moved.pendingTotals, moved.retired = s.totals, s.pendingTotals, s.retired
 		moved.sessions = s.sessions
+		moved.reconstructed = s.reconstructed
 		st.series[i] = moved
 	}
 }

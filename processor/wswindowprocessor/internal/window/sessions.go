@@ -156,7 +156,7 @@ func (e *Engine) applyToSession(s *series, event *Event, before channel, t int64
 	if reopened {
 		e.detach(s, event.Channel, n, before)
 		d := of.needDetails(n)
-		d.start, d.opened = t, event.Kind == ConnectionOpen
+		d.start, d.opened = t, event.effect() == ConnectionOpen
 	}
 	one := of.at(n)
 	if moved := before.openedAt() - c.openedAt(); known && moved > 0 && !reopened {
@@ -174,6 +174,9 @@ func (e *Engine) applyToSession(s *series, event *Event, before channel, t int64
 			one.set(sessionPartial) // its close was missed
 		}
 		e.reconnect(s, event, n, t)
+	}
+	if event.Reconstructed != Received {
+		one.set(sessionPartial)
 	}
 	if e.config.Sessions.RecorderEvents > 0 {
 		of.needRecording(n).add(event, t, e.config.Sessions.RecorderEvents)
@@ -553,7 +556,7 @@ func (e *Engine) rememberDrop(st *stream, user uint64, trace wsevent.SpanContext
 // reconnect finds the dropped session that an open follows.
 func (e *Engine) reconnect(s *series, event *Event, n uint32, t int64) {
 	event.reopened = false
-	if event.Detail == nil || event.Detail.User == 0 {
+	if event.Detail == nil || event.Detail.User == 0 || event.Reconstructed == Present {
 		return
 	}
 	drop, ok := s.stream.dropped[event.Detail.User]

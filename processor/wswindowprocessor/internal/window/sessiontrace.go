@@ -88,7 +88,7 @@ func (e *Engine) Traces(groups []Group, set func(group, event int, of wsevent.Sp
 		s, tenant := e.traceSeries(group)
 		for j := range group.Events {
 			event := &group.Events[j]
-			if event.Channel == 0 || !event.Kind.fromPlatform() {
+			if event.Channel == 0 || event.Kind > MessageReceive {
 				continue
 			}
 			start := e.startOf(s, group, event)
