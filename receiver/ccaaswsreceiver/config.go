@@ -42,8 +42,11 @@ type Config struct {
 	// AllowedHosts are the hosts that may get credentials when a response of the platform
 	// names them, besides those of the configuration; empty: the platform's.
 	AllowedHosts []string `mapstructure:"allowed_hosts"`
-	// Subprotocol is requested on the socket; auto: the platform's.
+	// Subprotocol is requested on the socket; auto: the first of the platform's own and of
+	// Subprotocols that the platform supports.
 	Subprotocol string `mapstructure:"subprotocol"`
+	// Subprotocols may be used besides the platform's own.
+	Subprotocols []string `mapstructure:"subprotocols"`
 	// Notifications configures the API of that name.
 	Notifications NotificationsConfig `mapstructure:"notifications"`
 	// EventHub configures the API of that name.
@@ -182,6 +185,9 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	if err := confduration.Unmarshal(conf, c); err != nil {
 		return err
 	}
+	if platform, known := api.PlatformOf(c.Endpoint); known && !conf.IsSet("platform") {
+		c.Platform = platform
+	}
 	upstream, err := api.Lookup(c.Platform, c.API)
 	if err != nil {
 		return nil //nolint:nilerr // Validate reports it
@@ -246,12 +252,12 @@ func (c *Config) Validate() error {
 
 // upstream returns the part of the configuration that depends on the API.
 func (c *Config) upstream(profile *api.Profile) *api.Config {
-	subprotocol := c.Subprotocol
-	if subprotocol == autoSubprotocol {
-		subprotocol = profile.Subprotocol
+	subprotocols := []string{c.Subprotocol}
+	if c.Subprotocol == autoSubprotocol {
+		subprotocols = profile.Subprotocols(c.Subprotocols)
 	}
 	return &api.Config{
-		Region: c.Region, Endpoint: c.Endpoint, AllowedHosts: c.AllowedHosts, OAuth2: c.OAuth2, Subprotocol: subprotocol,
+		Region: c.Region, Endpoint: c.Endpoint, AllowedHosts: c.AllowedHosts, OAuth2: c.OAuth2, Subprotocols: subprotocols,
 		Preflight: c.Preflight, Notifications: c.Notifications, EventHub: c.EventHub, Session: c.Session,
 		Connections: c.Connections, Heartbeat: wsclient.Heartbeat(c.Heartbeat), Overlap: c.Rotation.Overlap,
 		Deduplication: c.Deduplication.Window, PayloadSize: c.PayloadSize, Insecure: c.TLS.Insecure,
@@ -338,7 +344,8 @@ func (c *Config) validateRotation() []error {
 
 func (c *Config) validateNumbers() []error {
 	return slices.DeleteFunc([]error{
-		api.Need(!strings.ContainsFunc(c.Subprotocol, notToken) && c.Subprotocol != "", "subprotocol", c.Subprotocol, "auto, or a name of letters, digits and .-_+"),
+		api.Need(isToken(c.Subprotocol), "subprotocol", c.Subprotocol, "auto, or a name of letters, digits and .-_+"),
+		c.validateSubprotocols(),
 		api.Need(!c.Preflight.Enabled || strings.HasPrefix(c.Preflight.Path, "/"), "preflight::path", c.Preflight.Path, "a path that begins with /"),
 		api.Need(c.Connections >= 1 && c.Connections <= 100, "connections", c.Connections, "1 to 100"),
 		api.Need(c.Heartbeat.Interval > 0, "heartbeat::interval", c.Heartbeat.Interval, "more than 0"),
@@ -375,6 +382,22 @@ func (c *Config) validateDimension(key, value string) error {
 		return fmt.Errorf("%s: %q: must be UTF-8 without control characters, and without those that change the direction of writing", key, value)
 	}
 }
+
+// maxSubprotocols bounds the header of the upgrade.
+const maxSubprotocols = 16
+
+func (c *Config) validateSubprotocols() error {
+	errs := []error{
+		api.Need(len(c.Subprotocols) <= maxSubprotocols, "subprotocols", len(c.Subprotocols), fmt.Sprintf("at most %d names", maxSubprotocols)),
+		api.Need(len(c.Subprotocols) == 0 || c.Subprotocol == autoSubprotocol, "subprotocol", c.Subprotocol, "auto where subprotocols are given"),
+	}
+	for i, name := range c.Subprotocols {
+		errs = append(errs, api.Need(isToken(name) && name != autoSubprotocol, fmt.Sprintf("subprotocols[%d]", i), name, "a name of letters, digits and .-_+"))
+	}
+	return errors.Join(errs...)
+}
+
+func isToken(name string) bool { return name != "" && !strings.ContainsFunc(name, notToken) }
 
 // notToken reports whether a character cannot be in a subprotocol (RFC 9110, token).
 func notToken(r rune) bool {

@@ -87,6 +87,21 @@ func TestGoodConfig(t *testing.T) {
 	}, config)
 }
 
+func TestPlatform_InferredFromAKnownHost(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"inferred_genesys": "genesys_cloud", "inferred_nice": "nice_cxone", "not_inferred": "custom", "unknown_host": "genesys_cloud",
+	} {
+		config := load(t, name)
+		assert.Equal(t, want, config.Platform, name)
+		require.NoError(t, config.Validate(), name)
+	}
+	nice := load(t, "inferred_nice")
+	assert.Equal(t, []string{"nice.digital.v1", "nice.digital.v2"}, nice.upstream(apiOf(t, nice.Platform, nice.API).Profile()).Subprotocols)
+	literal := load(t, "everything")
+	assert.Equal(t, []string{"nice.digital.v2"}, literal.upstream(apiOf(t, literal.Platform, literal.API).Profile()).Subprotocols)
+}
+
 func apiOf(t testing.TB, platform, name string) api.API {
 	t.Helper()
 	found, err := api.Lookup(platform, name)
@@ -163,6 +178,10 @@ func TestBadConfig(t *testing.T) {
 			"rotation::overlap: 1h0m0s: must be 0 to 10m", "deduplication::max_events: 1: must be", "limits::requests_per_minute: 1: must be 10 or more",
 			"limits::dials_per_minute: 0: must be 1 or more", "notifications::refresh_interval: 0s: must be",
 			"session::keep_alive::interval: 0s: must be more than 0", `session::on_open[0]::send: "": must be a frame`,
+		},
+		"subprotocols_of_a_literal": {
+			`subprotocol: "v2.realtime-events": must be auto where subprotocols are given`,
+			`subprotocols[1]: "": must be a name`, `subprotocols[2]: "a b": must be a name`,
 		},
 		"no_client":            {"oauth2::client_id: missing"},
 		"no_secret":            {"oauth2::client_secret: missing"},

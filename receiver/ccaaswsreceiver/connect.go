@@ -45,8 +45,8 @@ func (r *wsReceiver) newUpstream(ctx context.Context) (*upstream, error) {
 		return nil, err
 	}
 	return &upstream{Upstream: up, settings: wsclient.Settings{
-		Tokens:      up.Tokens,
-		Subprotocol: config.Subprotocol,
+		Tokens:       up.Tokens,
+		Subprotocols: config.Subprotocols,
 		Dialer: &websocket.Dialer{
 			NetDialContext:   r.dial,
 			Proxy:            proxy,

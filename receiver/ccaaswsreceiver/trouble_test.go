@@ -216,6 +216,20 @@ func TestStatus_ConfigurationFailures(t *testing.T) {
 	}
 }
 
+func TestSubprotocol_NewerVersionWhereConfigured(t *testing.T) {
+	t.Parallel()
+	server := platformFor(t, func(c *sim.Config) { c.SupportedProtocols = []string{"v4.realtime-events", "v3.realtime-events"} })
+	config := configFor(server.URL())
+	config.Subprotocols = []string{"v3.realtime-events", "v4.realtime-events"}
+	b := run(t, config)
+	b.downstream.wait(t, wsevent.StreamConnected)
+
+	config = configFor(server.URL())
+	b = run(t, config)
+	require.Eventually(t, func() bool { return b.host.LastStatus() == componentstatus.StatusRecoverableError }, patience, time.Millisecond)
+	require.ErrorContains(t, b.host.LastEvent().Err(), `the platform supports "v4.realtime-events", "v3.realtime-events", the receiver "v2.realtime-events"`)
+}
+
 // The status has the error of a connection that is down, not that of one that recovered.
 func TestStatus_ErrorOfAConnectionThatIsDown(t *testing.T) {
 	t.Parallel()

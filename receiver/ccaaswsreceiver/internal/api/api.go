@@ -143,7 +143,7 @@ type Config struct {
 	Region, Endpoint string
 	AllowedHosts     []string
 	OAuth2           OAuth2Config
-	Subprotocol      string // resolved; empty: none is requested
+	Subprotocols     []string // the preferred first; empty: none is requested
 	Preflight        PreflightConfig
 	Notifications    NotificationsConfig
 	EventHub         EventHubConfig

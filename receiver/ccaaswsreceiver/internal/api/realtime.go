@@ -74,6 +74,6 @@ func (c *Config) preflight(root *url.URL) (*url.URL, error) {
 func (a realtime) Protocol(*Config) wsclient.Protocol { return wsclient.Protocol{} }
 
 func (a realtime) Connect(c *Config, at *Endpoints, env *Environment) (*Upstream, error) {
-	socket := &wsclient.StaticEndpoint{Client: env.Client, Preflight: at.Preflight, Socket: at.Socket, Subprotocol: c.Subprotocol}
+	socket := &wsclient.StaticEndpoint{Client: env.Client, Preflight: at.Preflight, Socket: at.Socket, Subprotocols: c.Subprotocols}
 	return newUpstream(c, env.tokens(c, wsclient.StaticURL(at.Token)), socket.Prepare), nil
 }

@@ -11,23 +11,24 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/gorilla/websocket"
 )
 
-// dial opens a WebSocket. It fails unless the platform accepts exactly the requested
-// subprotocol. withToken is whether the request has a token of oauth2.
+// dial opens a WebSocket. It fails unless the platform accepts a requested subprotocol. withToken is whether the request has a token of oauth2.
 func (s *Session) dial(ctx context.Context, route *Route, withToken bool) (*socket, *Failure) {
 	what := "upgrade GET " + route.name()
-	requested := s.settings.Subprotocol
+	requested := s.settings.Subprotocols
+	if route.Subprotocol != "" {
+		requested = []string{route.Subprotocol}
+	}
 
 	var line *idleTimeoutConn
 	var release func() bool
 	dialer := *s.settings.Dialer
-	if requested != "" {
-		dialer.Subprotocols = []string{requested}
-	}
+	dialer.Subprotocols = requested
 	connect := netDialer(s.settings.Dialer)
 	dialer.NetDialContext = func(dialing context.Context, network, address string) (net.Conn, error) {
 		began := time.Now()
@@ -50,11 +51,11 @@ func (s *Session) dial(ctx context.Context, route *Route, withToken bool) (*sock
 		if response == nil {
 			err = through.blame(err)
 		}
-		return nil, upgradeFailure(what, response, withToken, err)
+		return nil, upgradeFailure(what, route.Advice, response, withToken, err)
 	}
 	if failure := checkUpgrade(what, requested, conn.Subprotocol(), response.Header); failure != nil {
 		_ = conn.WriteControl(websocket.CloseMessage,
-			websocket.FormatCloseMessage(websocket.CloseProtocolError, "not the requested subprotocol"), time.Now().Add(writeTimeout))
+			websocket.FormatCloseMessage(websocket.CloseProtocolError, "not a requested subprotocol"), time.Now().Add(writeTimeout))
 		_ = conn.Close()
 		return nil, failure
 	}
@@ -100,7 +101,7 @@ func (u *proxyUse) blame(err error) error {
 	return failed
 }
 
-func upgradeFailure(what string, response *http.Response, withToken bool, err error) *Failure {
+func upgradeFailure(what, advice string, response *http.Response, withToken bool, err error) *Failure {
 	switch {
 	case response == nil:
 		return transportFailure(what, err)
@@ -108,17 +109,25 @@ func upgradeFailure(what string, response *http.Response, withToken bool, err er
 		return permanent(BadAnswer, fmt.Errorf("%s: %w", what, brief{err}))
 	case response.StatusCode == http.StatusSwitchingProtocols:
 		return permanent(BadAnswer, fmt.Errorf("%s: the answer is no WebSocket upgrade of RFC 6455: %w", what, err))
+	case advice != "" && slices.Contains(wrongUpgrade, response.StatusCode):
+		failure := statusFailure(what, response, withToken, time.Now())
+		failure.err = fmt.Errorf("%s: %d %s; %s", what, response.StatusCode, http.StatusText(response.StatusCode), advice)
+		return failure
 	default:
 		return statusFailure(what, response, withToken, time.Now())
 	}
 }
 
+// wrongUpgrade are the statuses of servers that do not expect an upgrade at this path, or
+// not with these headers.
+var wrongUpgrade = []int{http.StatusBadRequest, http.StatusNotFound, http.StatusUpgradeRequired}
+
 // checkUpgrade compares the response with the request. Compression is never requested:
 // its decompressed size is not bounded.
-func checkUpgrade(what, requested, answer string, header http.Header) *Failure {
-	if answer != requested {
+func checkUpgrade(what string, requested []string, answer string, header http.Header) *Failure {
+	if !slices.Contains(requested, answer) && (answer != "" || len(requested) > 0) {
 		return permanent(Subprotocol, fmt.Errorf("%s: %s was requested, the platform answered with %s; check platform, or set subprotocol",
-			what, subprotocolName(requested), subprotocolName(answer)))
+			what, subprotocolNames(requested), subprotocolNames([]string{answer})))
 	}
 	if extensions := header.Get("Sec-Websocket-Extensions"); extensions != "" {
 		return permanent(BadAnswer, fmt.Errorf("%s: the platform answered with the extension %.64q, that was not requested", what, extensions))
@@ -126,9 +135,9 @@ func checkUpgrade(what, requested, answer string, header http.Header) *Failure {
 	return nil
 }
 
-func subprotocolName(name string) string {
-	if name == "" {
+func subprotocolNames(names []string) string {
+	if len(names) == 0 || names[0] == "" {
 		return "no subprotocol"
 	}
-	return fmt.Sprintf("subprotocol %.64q", name)
+	return "subprotocol " + protocolList(names)
 }

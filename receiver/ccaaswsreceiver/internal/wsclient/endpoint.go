@@ -19,44 +19,54 @@ import (
 )
 
 // StaticEndpoint is a socket at a configured address, with the token in the upgrade.
-// A pre-flight request may check the subprotocol first.
+// A pre-flight request may select the subprotocol first.
 type StaticEndpoint struct {
-	Client      *http.Client
-	Preflight   *url.URL // nil: no pre-flight request
-	Socket      *url.URL
-	Headers     map[string]string // of the upgrade; may name {{token}}
-	Private     bool              // the path of Socket may hold a secret
-	Subprotocol string
+	Client       *http.Client
+	Preflight    *url.URL // nil: no pre-flight request
+	Socket       *url.URL
+	Headers      map[string]string // of the upgrade; may name {{token}}
+	Private      bool              // the path of Socket may hold a secret
+	Subprotocols []string          // the preferred first; empty: the response may have any
+	Advice       string            // see Route
 }
 
-// Prepare sends the pre-flight request, and fails unless the platform supports the
-// subprotocol.
+// Prepare sends the pre-flight request, and fails unless the platform supports one of the
+// subprotocols.
 func (d *StaticEndpoint) Prepare(ctx context.Context, access Access, _ bool) (*Route, *Failure) {
-	if d.Preflight != nil {
-		if failure := d.preflight(ctx, access.Token); failure != nil {
-			return nil, failure
-		}
+	route := &Route{Socket: d.Socket, Header: headersOf(d.Headers, access), Private: d.Private, Advice: d.Advice}
+	authorize(route.Header, access.Token)
+	if d.Preflight == nil {
+		return route, nil
 	}
-	header := headersOf(d.Headers, access)
-	authorize(header, access.Token)
-	return &Route{Socket: d.Socket, Header: header, Private: d.Private}, nil
+	var failure *Failure
+	route.Subprotocol, failure = d.preflight(ctx, access.Token)
+	if failure != nil {
+		return nil, failure
+	}
+	return route, nil
 }
 
-func (d *StaticEndpoint) preflight(ctx context.Context, token string) *Failure {
+// preflight returns the first subprotocol that the platform supports.
+func (d *StaticEndpoint) preflight(ctx context.Context, token string) (string, *Failure) {
 	call := &Call{What: "pre-flight", Method: http.MethodGet, URL: d.Preflight, Token: token}
 	body, failure := Do(ctx, d.Client, call)
 	if failure != nil {
-		return failure
+		return "", failure
 	}
 	protocols, err := supportedProtocols(body)
 	if err != nil {
-		return permanent(BadAnswer, fmt.Errorf("%s: %w; check preflight::path, or set preflight::enabled: false", call.name(), err))
+		return "", permanent(BadAnswer, fmt.Errorf("%s: %w; check preflight::path, or set preflight::enabled: false", call.name(), err))
 	}
-	if d.Subprotocol != "" && !slices.Contains(protocols, d.Subprotocol) {
-		return permanent(Subprotocol, fmt.Errorf("%s: no common protocol: the platform speaks %s, %q is requested; check platform, or set subprotocol",
-			call.name(), protocolList(protocols), d.Subprotocol))
+	if len(d.Subprotocols) == 0 {
+		return "", nil
 	}
-	return nil
+	for _, protocol := range d.Subprotocols {
+		if slices.Contains(protocols, protocol) {
+			return protocol, nil
+		}
+	}
+	return "", permanent(Subprotocol, fmt.Errorf("%s: no common protocol: the platform supports %s, the receiver %s; check platform, or set subprotocol or subprotocols",
+		call.name(), protocolList(protocols), protocolList(d.Subprotocols)))
 }
 
 // supportedProtocols reads {"supportedProtocols":[…]}, or the bare list.

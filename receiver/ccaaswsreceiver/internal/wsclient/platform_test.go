@@ -221,9 +221,9 @@ func settingsFor(t *testing.T, f *fake, client *http.Client) Settings {
 			ClientID: "someone", ClientSecret: "hush", TokenURL: StaticURL(at("http://platform/oauth/token")), Scopes: []string{"a:b", "c:d"},
 		}, client, nil),
 		Prepare: (&StaticEndpoint{
-			Client: client, Preflight: at("http://platform/version"), Socket: at("ws://platform/events"), Subprotocol: protocol,
+			Client: client, Preflight: at("http://platform/version"), Socket: at("ws://platform/events"), Subprotocols: []string{protocol},
 		}).Prepare,
-		Subprotocol:  protocol,
+		Subprotocols: []string{protocol},
 		Dialer:       &websocket.Dialer{NetDialContext: f.dial, HandshakeTimeout: 30 * time.Second},
 		Heartbeat:    Heartbeat{Interval: 15 * time.Second, Timeout: 35 * time.Second},
 		MaxFrameSize: 1 << 20,

@@ -21,11 +21,11 @@ import (
 
 // Settings configure a Session.
 type Settings struct {
-	Tokens      *Tokens // nil: no token
-	Prepare     Prepare // the HTTP requests before a dial
-	Subprotocol string  // empty: none is requested, and none is accepted
-	Dialer      *websocket.Dialer
-	Dials       *rate.Limiter // of all sessions of a receiver; nil: unbounded
+	Tokens       *Tokens  // nil: no token
+	Prepare      Prepare  // the HTTP requests before a dial
+	Subprotocols []string // the preferred first; empty: none is requested, and none is accepted
+	Dialer       *websocket.Dialer
+	Dials        *rate.Limiter // of all sessions of a receiver; nil: unbounded
 
 	Protocol     Protocol
 	Heartbeat    Heartbeat
@@ -42,8 +42,13 @@ type Prepare func(ctx context.Context, access Access, fresh bool) (*Route, *Fail
 type Route struct {
 	Socket *url.URL    // ws or wss
 	Header http.Header // of the upgrade
+	// Subprotocol is the one that the platform supports; empty: those of the settings are requested.
+	Subprotocol string
 	// Private removes the path, which may hold a secret, from messages.
 	Private bool
+	// Advice is appended to the failure of an upgrade with status 400, 404 or 426; empty: that of
+	// all requests.
+	Advice string
 	// Expires is when the platform withdraws the route; zero: never.
 	Expires time.Time
 	// Values replace {{name}} in frames, as the token replaces {{token}}.

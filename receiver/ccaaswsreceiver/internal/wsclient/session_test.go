@@ -47,7 +47,7 @@ func TestNoTokenNoPreflightNoSubprotocol(t *testing.T) {
 	t.Parallel()
 	f, to := &fake{}, &witness{}
 	play(t, f, to, time.Second, func(s *Settings) {
-		s.Tokens, s.Subprotocol = nil, ""
+		s.Tokens, s.Subprotocols = nil, nil
 		s.Prepare = (&StaticEndpoint{Socket: &url.URL{Scheme: "ws", Host: "platform", Path: "/events"}}).Prepare
 	})
 	require.Len(t, f.requests(""), 1)
@@ -100,7 +100,7 @@ func TestFailure_Configuration(t *testing.T) {
 		"no protocol at all": {
 			&fake{preflight: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"supportedProtocols":[]}`) }},
 			Subprotocol,
-			[]string{"speaks nothing"},
+			[]string{"supports nothing"},
 		},
 		"pre-flight that is something else": {
 			&fake{preflight: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `<html>login</html>`) }},
