@@ -240,7 +240,7 @@ type eventHead struct {
 	Attributes map[string]int64 `json:"attributes"`
 }
 
-// channel responds with one conversation's whole life.
+// channel responds with all that is stored of one conversation.
 func (e *eventQueries) channel(ctx context.Context, r *http.Request) (cache.Answer, error) {
 	id := r.PathValue("id")
 	if len(id) > maxParameter {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -201,7 +202,7 @@ func TestEvents_BadRequests(t *testing.T) {
 	many := newLogs(acme)
 	record := many.add("x", now, "")
 	for i := range 200 {
-		record.Attributes().PutInt(fmt.Sprint(i), 1)
+		record.Attributes().PutInt(strconv.Itoa(i), 1)
 	}
 	code, _, _ = many.send(t, r)
 	assert.Equal(t, http.StatusRequestEntityTooLarge, code)
@@ -230,12 +231,12 @@ func TestEvents_Channel(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(body), &c))
 		return c
 	}
-	whole := read()
-	require.Len(t, whole.Events, 4)
-	assert.Contains(t, string(whole.Events[0]), wsevent.ConnectionOpen)
-	assert.Contains(t, string(whole.Events[3]), wsevent.ConnectionClose)
-	assert.True(t, whole.Complete)
-	assert.Empty(t, whole.Gaps)
+	entire := read()
+	require.Len(t, entire.Events, 4)
+	assert.Contains(t, string(entire.Events[0]), wsevent.ConnectionOpen)
+	assert.Contains(t, string(entire.Events[3]), wsevent.ConnectionClose)
+	assert.True(t, entire.Complete)
+	assert.Empty(t, entire.Gaps)
 
 	later := newLogs(acme)
 	for start, end := range map[time.Duration]time.Duration{15 * time.Second: 25 * time.Second, 40 * time.Second: 45 * time.Second} {
@@ -383,7 +384,7 @@ func TestEvents_DirectoryInUse(t *testing.T) {
 	require.NoError(t, d.Shutdown(t.Context()))
 }
 
-// FuzzEvents stores whatever a request decodes to, as JSON that is one line and whole.
+// FuzzEvents stores whatever a request decodes to, as one line of valid JSON.
 func FuzzEvents(f *testing.F) {
 	l := newLogs(acme)
 	record := l.add(wsevent.ConnectionClose, time.Unix(1_700_000_000, 0), "c")

@@ -154,7 +154,8 @@ func (e *eventEncoder) event(record plog.LogRecord) *eventstore.Event {
 	}
 	event.Tenant, event.Region, event.ChannelType = tags.TenantID, tags.Region, tags.ChannelType
 
-	j := append(e.json[:0], `{"timestamp":`...)
+	j := e.json[:0]
+	j = append(j, `{"timestamp":`...)
 	j = strconv.AppendInt(j, event.Time/int64(time.Millisecond), 10)
 	if observed := record.ObservedTimestamp(); observed != 0 {
 		j = strconv.AppendInt(append(j, `,"observed_timestamp":`...), int64(observed)/int64(time.Millisecond), 10) //nolint:gosec // a time
@@ -199,8 +200,8 @@ func (e *eventEncoder) event(record plog.LogRecord) *eventstore.Event {
 		j = append(append(append(j, `,"attributes":{`...), e.others[1:]...), '}')
 	}
 	j = appendBody(j, record.Body())
-	e.json = append(j, '}')
-	event.JSON = e.json
+	j = append(j, '}')
+	e.json, event.JSON = j, j
 	return event
 }
 

@@ -109,7 +109,7 @@ func (t *table) close() error {
 	return nil
 }
 
-// readJournal reads the events of a journal. It ends at the first frame that is not whole, and returns the
+// readJournal reads the events of a journal. It ends at the first frame that is not complete, and returns the
 // number of bytes after it: events of a write that was never acknowledged, or damage.
 func readJournal(directory string, seq uint64, now int64) (t *table, cut int64, err error) {
 	t = newTable(directory, seq)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -84,11 +85,7 @@ func (l *losses) between(from, to int64) map[int64]map[Reason]int64 {
 	found := map[int64]map[Reason]int64{}
 	for at, reasons := range l.minutes {
 		if (at+1)*minute > from && at*minute < to {
-			of := map[Reason]int64{}
-			for reason, n := range reasons {
-				of[reason] = n
-			}
-			found[at*minute] = of
+			found[at*minute] = maps.Clone(reasons)
 		}
 	}
 	return found

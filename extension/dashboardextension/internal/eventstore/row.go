@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -42,7 +43,8 @@ func (b *Batch) Add(e *Event) error {
 	}
 	const prefix = 4 // the length, fixed, so that the row is written in place
 	start := len(b.rows)
-	r := append(b.rows, 0, 0, 0, 0)
+	r := b.rows
+	r = append(r, 0, 0, 0, 0)
 	r = binary.LittleEndian.AppendUint64(r, uint64(e.Time)) //nolint:gosec // the bits are kept
 	var flags byte
 	if e.AbnormalKnown {
@@ -210,12 +212,7 @@ func (q *Query) selects(r *row) bool {
 }
 
 func (q *Query) selectsType(r *row) bool {
-	for _, t := range q.Types {
-		if string(r.typ) == t {
-			return true
-		}
-	}
-	return len(q.Types) == 0
+	return len(q.Types) == 0 || slices.ContainsFunc(q.Types, func(t string) bool { return string(r.typ) == t })
 }
 
 func (q *Query) selectsAbnormal(r *row) bool {

@@ -50,7 +50,7 @@ type segment struct {
 	erasures int  // number of blocks that were erased since it was opened
 	removed  bool // the file is closed
 
-	size atomic.Int64 // up to here the file has whole blocks
+	size atomic.Int64 // up to here the file has complete blocks
 
 	blocks []blockRef // guarded by the store's mutex
 }
@@ -75,7 +75,7 @@ type gap struct {
 }
 
 // openSegment opens or creates the file of an hour, and reads the headers of its blocks. Gaps are the
-// times of blocks that are damaged. A block that is not whole at the end of the file is cut off.
+// times of blocks that are damaged. A block that is incomplete at the end of the file is cut off.
 func openSegment(directory string, start int64) (*segment, []gap, error) {
 	s := &segment{start: start, path: segmentPath(directory, start)}
 	file, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -137,7 +137,7 @@ func (s *segment) headerAt(at, end int64, buffer []byte) (header, error) {
 	return decodeHeader(buffer[:n], end-at)
 }
 
-// nextBlock is the offset of the first whole block from a place on, or the end of the file.
+// nextBlock is the offset of the first complete block from a place on, or the end of the file.
 func (s *segment) nextBlock(at, end int64, buffer []byte) (int64, error) {
 	window := make([]byte, 1<<20)
 	for at < end {

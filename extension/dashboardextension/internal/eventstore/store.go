@@ -219,7 +219,7 @@ func (s *Store) openJournals(now time.Time, next uint64) (uint64, error) {
 		recovered, cut, err := readJournal(s.options.Directory, seq, now.UnixNano())
 		if err != nil || cut > 0 {
 			// A write that the end of the process cut off was not acknowledged. Damage looks the same.
-			s.options.Logger.Warn("The end of a journal of events is not whole", "file", path, "bytes", cut, "error", err)
+			s.options.Logger.Warn("The end of a journal of events is incomplete", "file", path, "bytes", cut, "error", err)
 			s.losses.mark(Damaged, now.Add(-maxAge).UnixNano(), now.UnixNano())
 		}
 		if err != nil || recovered.n == 0 {
