@@ -31,15 +31,17 @@ func (d *dashboard) routes() http.Handler {
 		mux.Handle("GET /api/v1"+path, d.queries)
 		mux.Handle("POST /api/v1"+path, d.queries)
 	}
+	bodies := newBodies(d.config)
 	if d.store != nil {
 		// Writes have a limiter of their own, so that queries do not delay them.
-		writes := newWrites(d.config, d.health.arrived)
+		writes := newWrites(bodies(), d.health.arrived)
 		mux.Handle("POST /api/v1/otlp/v1/metrics", writes.handler(d.store.WriteOTLP))
 		mux.Handle("POST /api/v1/write", writes.handler(d.store.WriteRemote))
 	}
 	if d.alerts != nil {
 		d.alerts.register(mux)
 	}
+	d.eventRoutes(mux, bodies)
 	mux.HandleFunc("GET /api/page", d.describe)
 	mux.HandleFunc("GET /healthz", d.healthz)
 	mux.Handle("/api/", http.NotFoundHandler())
@@ -113,6 +115,9 @@ type description struct {
 	// Alertmanager is whether there is one to list alerts of; Silence, whether this viewer may silence them.
 	Alertmanager bool `json:"alertmanager"`
 	Silence      bool `json:"silence"`
+	// EventsSeconds is how long events are kept; 0: they are not stored here.
+	EventsSeconds float64      `json:"eventsSeconds"`
+	Links         []LinkConfig `json:"links"`
 }
 
 // describe answers what a page asks before all else. One that polls just when a window
@@ -138,6 +143,8 @@ func (d *dashboard) describe(w http.ResponseWriter, r *http.Request) {
 		Troubles:      d.receivers.list(),
 		Alertmanager:  d.alerts != nil,
 		Silence:       d.alerts != nil && d.alerts.mayChange(r),
+		EventsSeconds: d.eventsKept().Seconds(),
+		Links:         append([]LinkConfig{}, d.config.Links...),
 	})
 }
 

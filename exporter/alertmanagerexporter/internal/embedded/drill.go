@@ -135,7 +135,7 @@ func (w *Watch) Wait(ctx context.Context) []Delivery {
 		case <-ctx.Done():
 			for i := range deliveries {
 				if d := &deliveries[i]; !d.Delivered && d.Err == nil {
-					d.Err = w.pending(d.Receiver)
+					d.Err = w.pending(context.WithoutCancel(ctx), d.Receiver)
 				}
 			}
 			return deliveries
@@ -144,8 +144,7 @@ func (w *Watch) Wait(ctx context.Context) []Delivery {
 }
 
 // pending is why a receiver was not notified in time.
-func (w *Watch) pending(receiver string) error {
-	ctx := context.Background()
+func (w *Watch) pending(ctx context.Context, receiver string) error {
 	current := w.engine.current.Load()
 	if w.engine.silencer.Mutes(ctx, w.labels) {
 		return errors.New("silenced")

@@ -76,7 +76,7 @@ func (a *adapter) Notify(ctx context.Context, some ...*alert.Alert) (bool, error
 	return retry, err
 }
 
-// refusedKey is the key of a context in which the adapter tells observed that the receiver refused.
+// refusedKey is the key of a context in which the adapter reports to observed that the receiver refused.
 type refusedKey struct{}
 
 // SendResolved implements notify.ResolvedSender.
