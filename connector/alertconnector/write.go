@@ -46,8 +46,8 @@ func (c *Config) ruleTemplates() (map[string]*ruleTemplate, error) {
 
 // severities maps common severities to those of OpenTelemetry. Others are warnings.
 var severities = map[string]plog.SeverityNumber{
-	"debug": plog.SeverityNumberDebug,
-	"info":  plog.SeverityNumberInfo, "notice": plog.SeverityNumberInfo2,
+	"debug": plog.SeverityNumberDebug, heartbeatSeverity: plog.SeverityNumberInfo,
+	"info": plog.SeverityNumberInfo, "notice": plog.SeverityNumberInfo2,
 	"warning": plog.SeverityNumberWarn, "warn": plog.SeverityNumberWarn, "minor": plog.SeverityNumberWarn,
 	"error": plog.SeverityNumberError, "major": plog.SeverityNumberError, "critical": plog.SeverityNumberError,
 	"page": plog.SeverityNumberFatal, "emergency": plog.SeverityNumberFatal, "fatal": plog.SeverityNumberFatal,
@@ -126,6 +126,9 @@ func writeBody(body pcommon.Map, a *engine.Alert, p *ruleTemplate, context strin
 	}
 	if a.FaultDomain != "" {
 		body.PutStr(wsevent.KeyFaultDomain, a.FaultDomain)
+	}
+	if a.EndsAt > 0 {
+		body.PutInt(wsevent.KeyEndsAt, a.EndsAt)
 	}
 	switch a.Reason.Cause {
 	case rule.Fired, rule.Cleared, rule.Repeated:

@@ -38,8 +38,11 @@ type Alert struct {
 	Snapshot       []Value
 	Reason         rule.Reason
 	FaultDomain    string
+	EndsAt         int64 // when a firing alert ends that is not emitted again; 0: not set
+	// Unsettled is whether further windows of the same time can change FaultDomain: see Settle.
+	Unsettled bool
 
-	series *Series // of an alert that fires, until its fault domain is set
+	series *Series // of an alert that fires, until its fault domain is settled
 	domain *string // of its level
 }
 
