@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"go.opentelemetry.io/collector/confmap"
 
@@ -64,7 +65,7 @@ func writable(path string) error {
 	for {
 		info, err := os.Stat(path)
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && filepath.Dir(path) != path:
+		case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) && filepath.Dir(path) != path:
 			path, missing = filepath.Dir(path), true
 			continue
 		case err != nil:
