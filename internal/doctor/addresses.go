@@ -6,6 +6,7 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -113,7 +114,7 @@ func answers(ctx context.Context, at *url.URL, settings map[string]any) error {
 	bare := &url.URL{Scheme: at.Scheme, Host: at.Host, Path: at.Path}
 	request, err := http.NewRequestWithContext(ctx, http.MethodHead, bare.String(), http.NoBody)
 	if err != nil {
-		return fmt.Errorf("not an address")
+		return errors.New("not an address")
 	}
 	response, err := client.Do(request)
 	if err != nil {

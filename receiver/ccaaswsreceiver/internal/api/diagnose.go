@@ -56,12 +56,11 @@ func Diagnose(ctx context.Context, of API, d *Diagnosis, env *Environment) {
 	}
 }
 
-// reach checks a host once: DNS, TCP, TLS and the clock. It returns whether the host has
-// responded.
-func (d *Diagnosis) reach(ctx context.Context, at *url.URL) bool {
+// reach checks a host once: DNS, TCP, TLS and the clock.
+func (d *Diagnosis) reach(ctx context.Context, at *url.URL) {
 	root := httpRoot(at)
-	if responds, known := d.reached[root.Host]; known {
-		return responds
+	if _, known := d.reached[root.Host]; known {
+		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, hostTimeout)
 	defer cancel()
@@ -73,7 +72,7 @@ func (d *Diagnosis) reach(ctx context.Context, at *url.URL) bool {
 	}
 	if failure != nil {
 		d.unreachable(host, &reached, failure)
-		return false
+		return
 	}
 	switch {
 	case reached.Addresses > 0:
@@ -84,7 +83,6 @@ func (d *Diagnosis) reach(ctx context.Context, at *url.URL) bool {
 	d.Report.OK("tcp", "%s: connected to %s", host, reached.Remote)
 	d.certificate(root, reached.Expires, time.Now())
 	d.clock(host, &reached)
-	return true
 }
 
 // unreachable reports the first stage that failed.
