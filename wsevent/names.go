@@ -25,11 +25,27 @@ const (
 	StreamGap          = "stream.gap"
 	StreamBackpressure = "stream.backpressure"
 	StreamAlive        = "stream.alive"
+	StreamHealed       = "stream.healed"
 	ProtocolViolation  = "protocol.violation"
 
 	ClockSkew  = "clock.skew"
 	ClockDrift = "clock.drift"
 )
+
+// EventBlock is the EventName of a record that holds the events of a scope and batch,
+// instead of a record for each. Its body has the format of package eventblock.
+const EventBlock = "event.block"
+
+// Attributes of event blocks.
+const (
+	BlockEvents     = "ccaas.block.events"     // int: how many events
+	BlockVersion    = "ccaas.block.version"    // int: of the format
+	ClockCorrection = "ccaas.clock.correction" // int, ns: to be taken from the times in the body; absent: nothing
+)
+
+// BlockCounted is the scope attribute (bool, true) of event records whose events are in
+// event blocks, too: who counts events takes them from the blocks.
+const BlockCounted = "ccaas.block.counted"
 
 // Dimensions: resource attributes of every record, and the only attributes that
 // ever become attributes of a metric.
@@ -87,6 +103,15 @@ const (
 	CloseCode     = "ccaas.close.code"     // int, RFC 6455 section 7.4
 	CloseReason   = "ccaas.close.reason"   // the platform's own word
 	CloseAbnormal = "ccaas.close.abnormal" // bool, on connection.close; absent if the platform does not report it
+
+	// EventReconstructed is true on events that were not received on the socket, but
+	// derived from a snapshot or from the platform's history; otherwise absent.
+	EventReconstructed = "ccaas.event.reconstructed"
+	// ChannelOpened is the start of the channel of a reconstructed connection.open, int,
+	// unix ms; absent if the platform does not report it. Where it is the record's own
+	// Timestamp, the channel was opened while the stream was watched: the event is one of
+	// connections_opened. Otherwise the channel was open before.
+	ChannelOpened = "ccaas.channel.opened"
 )
 
 // Attributes of records about the stream itself.
@@ -102,7 +127,17 @@ const (
 	ViolationHash        = "ccaas.violation.hash"        // SHA-256 of it in hexadecimal
 	ClockSkewOffset      = "ccaas.clock.skew"            // double, ms; positive: the platform is ahead
 	StreamRoundTrip      = "ccaas.stream.round_trip"     // double, ms, of the stream's connection
+	HealedOpened         = "ccaas.healed.opened"         // int, on stream.healed: connection.open events reconstructed
+	HealedClosed         = "ccaas.healed.closed"         // int: connection.close events reconstructed
+	HealedUnknown        = "ccaas.healed.unknown"        // slice of strings: what of the gap stays unknown
 )
+
+// HealedMessages is among HealedUnknown: no history has the messages of a gap.
+const HealedMessages = "messages"
+
+// CauseInitialState is the StreamCause of a stream.gap that lasts until the channels that
+// were open before the start are known.
+const CauseInitialState = "initial_state"
 
 // CauseShutdown is the StreamCause of a disconnect by which the receiver itself ends.
 const CauseShutdown = "shutdown"

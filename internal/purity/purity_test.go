@@ -29,7 +29,7 @@ var impure = map[string]string{
 }
 
 // cores are pure cores that are no internal package of a component.
-var cores = []string{"wsevent", "internal/promalert", "internal/spelling", "internal/state/envelope"}
+var cores = []string{"wsevent", "wsevent/eventblock", "internal/promalert", "internal/spelling", "internal/state/envelope"}
 
 func isCore(pkg string) bool {
 	if slices.Contains(cores, pkg) {

@@ -20,11 +20,16 @@ type batch struct {
 	groups []window.Group
 	ends   []int // of the groups: events up to there
 	events []window.Event
+
+	sessions *sessionReader // nil without sessions
+	details  []window.Detail
+	records  []plog.LogRecord // of the events
 }
 
 // read takes the events out of logs; all other records are ignored.
 func (b *batch) read(logs plog.Logs, now pcommon.Timestamp) {
 	b.groups, b.ends, b.events = b.groups[:0], b.ends[:0], b.events[:0]
+	b.sessions.start(b)
 	for _, resource := range logs.ResourceLogs().All() {
 		for _, scope := range resource.ScopeLogs().All() {
 			begin := len(b.events)
@@ -37,6 +42,7 @@ func (b *batch) read(logs plog.Logs, now pcommon.Timestamp) {
 			}
 		}
 	}
+	b.sessions.finish(b)
 	begin := 0
 	for i, end := range b.ends { // now that the events move no more
 		b.groups[i].Events = b.events[begin:end]
@@ -91,11 +97,15 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		event.Bytes, event.Unknown = max(0, size), !known || size < 0
 	case window.ConnectionOpen:
 		event.Channel = channel(attributes)
+		event.Reconstructed = reconstructed(attributes, event.Time)
 	case window.ConnectionClose:
 		event.Channel = channel(attributes)
 		abnormal, known := attributes.Get(wsevent.CloseAbnormal)
 		event.Unknown = !known || abnormal.Type() != pcommon.ValueTypeBool
 		event.Abnormal = !event.Unknown && abnormal.Bool()
+		if reconstructed(attributes, 0) != window.Received {
+			event.Reconstructed = window.Past
+		}
 	case window.Connected, window.Disconnected:
 		number, _ := wslog.Int(attributes, wsevent.StreamConnection)
 		event.Socket = uint16(number) //nolint:gosec // a receiver has at most 100
@@ -109,7 +119,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		if number, ok := wslog.Int(attributes, wsevent.StreamConnection); ok {
 			event.Socket = uint16(number) //nolint:gosec // a receiver has at most 100
 		}
-	case window.Gap:
+	case window.Gap, window.Healed:
 		start, hasStart := wslog.Int(attributes, wsevent.GapStart)
 		end, hasEnd := wslog.Int(attributes, wsevent.GapEnd)
 		if !hasStart || !hasEnd {
@@ -122,6 +132,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		}
 	}
 	b.events = append(b.events, event)
+	b.sessions.add(b, kind, record)
 }
 
 func kindOf(eventName string) (window.Kind, bool) {
@@ -144,6 +155,8 @@ func kindOf(eventName string) (window.Kind, bool) {
 		return window.Disconnected, true
 	case wsevent.StreamGap:
 		return window.Gap, true
+	case wsevent.StreamHealed:
+		return window.Healed, true
 	case wsevent.StreamAlive:
 		return window.Alive, true
 	case wsevent.ClockSkew:
@@ -163,6 +176,19 @@ func milliseconds(record plog.LogRecord, now pcommon.Timestamp) int64 {
 		at = now
 	}
 	return int64(at / 1e6)
+}
+
+// reconstructed is how an open or a close at a time, unix ms, is known: received on the
+// socket unless it says otherwise.
+func reconstructed(attributes pcommon.Map, at int64) window.Reconstructed {
+	value, ok := attributes.Get(wsevent.EventReconstructed)
+	if !ok || value.Type() != pcommon.ValueTypeBool || !value.Bool() {
+		return window.Received
+	}
+	if opened, known := wslog.Int(attributes, wsevent.ChannelOpened); known && opened == at {
+		return window.Past
+	}
+	return window.Present
 }
 
 // maxAliveInterval is the maximum time that a heartbeat covers, in ms.

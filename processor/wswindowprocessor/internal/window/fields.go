@@ -23,6 +23,7 @@ const (
 	fieldStep       = 3
 	fieldSeries     = 4
 	fieldChannels   = 1 // of a chunk of channels
+	fieldSessions   = 2 // of a chunk of channels: their sessions
 )
 
 func (s *stream) fields(m *message) {
@@ -61,6 +62,8 @@ func (s *stream) fields(m *message) {
 	m.float(31, &s.skew)
 	m.bool(32, &s.skewKnown)
 	m.int(33, &s.skewAt)
+	m.int(35, &s.lostUntil) // 34: sourceFields, 36: droppedFields
+	m.int(40, &s.unconfirmedBefore)
 }
 
 // sourceFields are the connections that the stream is fed by.
@@ -91,11 +94,21 @@ func (s *series) fields(m *message) {
 	m.bool(8, &s.reported)
 	m.bool(9, &s.pendingTotals)
 	m.counts(10, &s.totals)
+	m.reconstructed(12, &s.reconstructed)
 	next := s.stream.next
 	m.each(11, int(max(0, s.last+1-next)), func(i int, m *message) {
 		panes := &s.slot(next + int64(i)).panes
 		m.counts(1, &panes[0])
 		m.counts(2, &panes[1])
+	})
+	m.one(12, func(m *message) {
+		switch {
+		case m.reading && len(m.in) > 0:
+			s.sessions = newSessions(0)
+			s.sessions.fields(m)
+		case !m.reading && s.sessions != nil:
+			s.sessions.fields(m)
+		}
 	})
 }
 
@@ -112,6 +125,15 @@ func (m *message) counts(number protowire.Number, c *wsevent.Counts) {
 		m.count(9, &c.BackpressureEvents)
 		m.count(10, &c.ProtocolViolations)
 		m.count(11, &c.LateEvents)
+		m.count(12, &c.ConnectionsReopened)
+	})
+}
+
+func (m *message) reconstructed(number protowire.Number, r *wsevent.Reconstructed) {
+	m.one(number, func(m *message) {
+		m.count(1, &r.Opened)
+		m.count(2, &r.Closed)
+		m.count(3, &r.Present)
 	})
 }
 

@@ -23,6 +23,9 @@ func (e *Engine) applyToChannel(s *series, event *Event, t int64) (repeated bool
 	c := s.channels.find(event.Channel)
 	if c == nil {
 		e.open(s, event, t)
+		if e.config.Sessions.Enabled {
+			e.applyToSession(s, event, channel{}, t)
+		}
 		return false
 	}
 	before := *c
@@ -35,12 +38,15 @@ func (e *Engine) applyToChannel(s *series, event *Event, t int64) (repeated bool
 	case event.Kind == ConnectionOpen && (c.opened() && c.openedAt() == t || c.lastIsOpen() && c.lastEventAt() == t):
 		return true
 	default:
-		e.touch(s, c, t, event.Kind)
+		e.touch(s, c, t, event.effect())
 	}
 	// That it was seen once more is not worth saving at once; a round through all
 	// channels will.
 	if before.from != c.from || before.closed() != c.closed() {
 		e.changed(s, event.Channel)
+	}
+	if e.config.Sessions.Enabled {
+		e.applyToSession(s, event, before, t)
 	}
 	return false
 }
@@ -55,6 +61,7 @@ func (e *Engine) changed(s *series, id uint64) {
 // remove removes a channel. Those that move by it may be missed by a full snapshot in
 // progress, and so count as changed.
 func (e *Engine) remove(s *series, id uint64) {
+	forgetSession(s, id)
 	s.channels.remove(id, func(moved uint64) {
 		if e.snapshot != nil {
 			e.changed(s, moved)
@@ -81,7 +88,7 @@ func (e *Engine) open(s *series, event *Event, t int64) {
 		return
 	}
 	e.channels++
-	s.channels.put(event.Channel, newChannel(t, event.Kind))
+	s.channels.put(event.Channel, newChannel(t, event.effect()))
 	e.changed(s, event.Channel)
 	e.adjustActive(s, e.grid.first(t), 1)
 	if closed {
@@ -94,7 +101,7 @@ func (e *Engine) open(s *series, event *Event, t int64) {
 func (e *Engine) touch(s *series, c *channel, t int64, kind Kind) {
 	switch {
 	case c.closed() && t > c.lastEventAt():
-		if kind == ConnectionOpen || t-c.lastEventAt() > e.grace {
+		if kind == ConnectionOpen || kind == presence || t-c.lastEventAt() > e.grace {
 			e.reopen(s, c, t, kind)
 		}
 		return
@@ -136,7 +143,7 @@ func (e *Engine) close(s *series, c *channel, id uint64, t int64) {
 		return
 	case t < latest:
 		first := t < c.openedAt()
-		echo := latest-t <= e.grace && !c.lastIsOpen() && (!first || !c.opened())
+		echo := c.lastIsPresent() || latest-t <= e.grace && !c.lastIsOpen() && (!first || !c.opened())
 		if first {
 			e.touch(s, c, t, ConnectionClose)
 		}
@@ -162,15 +169,17 @@ func (e *Engine) adjustActive(s *series, k int64, by int32) {
 	s.slot(max(k, s.stream.next)).change += by
 }
 
-// free empties slot k once its window is closed, and removes the channels that no echo
-// can reach any more.
-func (e *Engine) free(s *series, k int64) {
+// removeClosed removes the channels that no echo can reach once window k is closed, and
+// reports their sessions.
+func (e *Engine) removeClosed(s *series, k int64) {
 	for _, id := range s.at(k).closed {
 		if c := s.channels.find(id); c != nil && c.closed() && e.grid.last(c.lastEventAt()+e.grace) <= k {
+			if e.config.Sessions.Enabled {
+				e.endSession(s, id, false)
+			}
 			e.remove(s, id)
 		}
 	}
-	s.free(k, e.grid)
 }
 
 // expire removes the open channels without an event since t.
@@ -178,6 +187,9 @@ func (e *Engine) expire(s *series, t int64) {
 	s.channels.each(func(id uint64, c channel) bool {
 		if c.closed() || c.lastEventAt() >= t {
 			return false
+		}
+		if e.config.Sessions.Enabled {
+			e.endSession(s, id, true)
 		}
 		e.remove(s, id)
 		s.active--

@@ -17,6 +17,7 @@ type series struct {
 	stream   *stream
 	number   int // among the series of its stream
 	channels table
+	sessions *sessions // of the channels; nil before the first, and where none are kept
 
 	slots  []slot // a ring: slot k lives at k modulo its length, a power of two
 	last   int64  // the highest slot in use
@@ -30,6 +31,7 @@ type series struct {
 	since         int64 // unix ms: where the totals begin
 	reported      bool  // since has been emitted, and stays
 	totals        wsevent.Counts
+	reconstructed wsevent.Reconstructed
 	pendingTotals bool // the totals grew by events that are in no window to come
 	retired       bool // see retire.go
 }
@@ -41,6 +43,8 @@ type slot struct {
 	closed []uint64 // channels that are forgotten with this window
 
 	partial bool // a channel of this window is not followed
+
+	drops []candidate // for the exemplars, of sessions whose close this window holds first
 }
 
 func newSeries(tags wsevent.Tags, s *stream, g grid, t int64) *series {
@@ -84,7 +88,7 @@ func (s *series) grow(k int64) {
 // holds it is open, and in the totals at once when its pane is already in them.
 func (s *series) count(event *Event, g grid, t, idle int64) {
 	next := s.stream.next
-	if g.first(t) < next {
+	if g.first(t) < next && event.Reconstructed == Received {
 		s.late++
 	}
 	if t-s.latest > idle {
@@ -114,7 +118,12 @@ func (s *series) countInTotals(event *Event) {
 func add(counts *wsevent.Counts, event *Event) {
 	switch event.Kind {
 	case ConnectionOpen:
-		counts.ConnectionsOpened++
+		if event.Reconstructed != Present {
+			counts.ConnectionsOpened++
+		}
+		if event.reopened {
+			counts.ConnectionsReopened++
+		}
 	case ConnectionClose:
 		counts.ConnectionsClosed++
 		switch {
@@ -186,6 +195,7 @@ func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) w
 		Complete:          complete,
 		Since:             wsevent.UnixMilli(s.since),
 		Totals:            s.totals,
+		Reconstructed:     s.reconstructed,
 	}
 }
 
@@ -193,7 +203,7 @@ func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) w
 func (s *series) free(k int64, g grid) {
 	freed := s.at(k)
 	freed.panes = [2]wsevent.Counts{}
-	freed.change, freed.partial = 0, false
+	freed.change, freed.partial, freed.drops = 0, false, nil
 	if cap(freed.closed) > maxIdleClosed {
 		freed.closed = nil
 	}

@@ -53,6 +53,11 @@ type stream struct {
 	awayInPast      bool                // and what came before was of the past
 	awaySince       int64               // our clock
 	gaps            []gap               // in the stream's time, overlapping at will
+	lostUntil       int64               // end of the latest gap that is no longer among them
+
+	dropped map[uint64]recentDrop // sessions, by user, whose reconnect is waited for
+
+	unconfirmedBefore int64 // see reconstructed.go; 0: nothing is unconfirmed
 
 	skew      float64 // ms
 	skewAt    int64   // unix ms
@@ -161,6 +166,8 @@ func (s *stream) apply(event *Event, observed, now int64) {
 		s.ended = event.Shutdown
 	case Gap:
 		s.addGap(s.toStreamTime(event.Time, event.GapEnd, observed))
+	case Healed:
+		s.confirm(s.toStreamTime(event.Time, event.GapEnd, observed))
 	case Skew:
 		if event.Time >= s.skewAt {
 			s.skew, s.skewKnown, s.skewAt = event.Skew, true, event.Time
@@ -232,6 +239,7 @@ func (s *stream) addGap(start, end int64) {
 	if end <= start {
 		return
 	}
+	s.unconfirm(end)
 	if len(s.gaps) == maxGaps {
 		s.gaps[1] = gap{min(s.gaps[0].start, s.gaps[1].start), max(s.gaps[0].end, s.gaps[1].end)}
 		s.gaps = s.gaps[1:]
@@ -262,6 +270,8 @@ func (s *stream) dropGaps(t int64) {
 	for _, g := range s.gaps {
 		if g.end > t {
 			kept = append(kept, g)
+		} else {
+			s.lostUntil = max(s.lostUntil, g.end)
 		}
 	}
 	s.gaps = kept
