@@ -143,7 +143,7 @@ func TestFaultClockRestart(t *testing.T) {
 			exact++
 			if happened, counted := reported.between(series, w.start, w.end, everything), everything(simCounts(w.counts)); last.LateEvents == 0 {
 				assert.Equalf(t, happened, counted, "the complete window that ends at %d", w.end)
-			} else { // a machine that stood still for longer than allowed_lateness
+			} else { // a machine that was suspended for longer than allowed_lateness
 				assert.LessOrEqualf(t, counted, happened, "the complete window that ends at %d", w.end)
 			}
 		}
