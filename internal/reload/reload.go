@@ -5,6 +5,7 @@ package reload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -19,6 +20,14 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/configcheck"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/doctor"
 )
+
+// ErrFatal is the error of a Collector that ended although nobody stopped it: a component
+// has reported a fatal error, which the log has. A supervisor starts it again.
+var ErrFatal = errors.New("a component has reported a fatal error; the log has it")
+
+// ExitFatal is the exit status of a process with ErrFatal: EX_TEMPFAIL of sysexits.h. A
+// process that does not start ends with 1.
+const ExitFatal = 75
 
 // Run executes the command line of the distribution: the Collector's commands and others.
 func Run(set otelcol.CollectorSettings, others ...*cobra.Command) error {
@@ -142,6 +151,16 @@ func (s *supervisor) run(ctx context.Context) error {
 	}
 }
 
+// terminated reports whether a signal has ended the Collector, which receives it, too.
+func (s *supervisor) terminated() bool {
+	select {
+	case <-s.terminate:
+		return true
+	default:
+		return false
+	}
+}
+
 // once runs one Collector.
 func (s *supervisor) once(parent context.Context) outcome {
 	stop, running := make(chan struct{}), make(chan struct{})
@@ -162,6 +181,9 @@ func (s *supervisor) once(parent context.Context) outcome {
 			case <-running:
 				end.running = true
 			default:
+			}
+			if end.err == nil && end.running && !stopping && !s.terminated() {
+				end.err = ErrFatal
 			}
 			return end
 		case <-running:
