@@ -1,9 +1,8 @@
 # All commands of this repository. `make help` lists them.
 
 GO          ?= go
-BUILD_TAGS  := remove_all_sd,distribution
+BUILD_TAGS  := remove_all_sd
 LINT        := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-OUTPUT      := build/otelcol-ccaas
 # The race detector needs a C compiler; a machine without one tests without it.
 RACE        := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 BENCH_TIME  ?= 1s
@@ -17,18 +16,12 @@ help: ## list the targets
 
 # Go decides what is up to date, so it always runs.
 .PHONY: bin/otelcol-ccaas
-bin/otelcol-ccaas: $(OUTPUT)/main.go
-	@cp distribution/*.go $(OUTPUT)/
-	cd $(OUTPUT) && $(GO) build -trimpath -tags $(BUILD_TAGS) -ldflags "-s -w" -o ../../$@ .
+bin/otelcol-ccaas:
+	$(GO) build -trimpath -tags $(BUILD_TAGS) -ldflags "-s -w" -o $@ ./distribution
 
 .PHONY: bin/ccaassim
 bin/ccaassim:
 	$(GO) build -trimpath -o $@ ./cmd/ccaassim
-
-$(OUTPUT)/main.go: builder-config.yaml go.mod go.sum
-	@mkdir -p build
-	$(GO) tool builder --config builder-config.yaml --skip-compilation --skip-strict-versioning
-	@touch $@
 
 .PHONY: run
 run: build ## the quick start: simulator and collector, stopped by Ctrl-C
@@ -135,10 +128,9 @@ faults: build bin/prometheus bin/kafka ## fault injection, load and hostile inpu
 
 VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 .PHONY: vulncheck
-vulncheck: $(OUTPUT)/main.go ## known vulnerabilities in called code; VULNDB=file:///path takes a copy of the database, without a network
+vulncheck: ## known vulnerabilities in called code; VULNDB=file:///path takes a copy of the database, without a network
 	$(GO) mod verify
-	@cp distribution/*.go $(OUTPUT)/
-	cd $(OUTPUT) && $(GO) run $(VULNCHECK) $(if $(VULNDB),-db $(VULNDB)) -tags $(BUILD_TAGS) .
+	$(GO) run $(VULNCHECK) $(if $(VULNDB),-db $(VULNDB)) -tags $(BUILD_TAGS) ./distribution
 
 FUZZ_TIME ?= 30s
 .PHONY: fuzz
@@ -172,7 +164,7 @@ PAGE := extension/dashboardextension/page
 page: ## the live page: from TypeScript to the bundle that is embedded (needs Node and npm)
 	cd $(PAGE) && npm ci && npm run check && npm test && npm run build
 
-GENERATED := receiver processor connector exporter extension dashboards deploy docs/traceability.md go.mod go.sum
+GENERATED := distribution receiver processor connector exporter extension dashboards deploy docs/traceability.md go.mod go.sum
 .PHONY: generated
 generated: ## fail if a generated file or go.mod is not current
 	@sh $(PAGE)/current.sh
@@ -199,10 +191,9 @@ packages: ## .deb and .rpm of BINARY, in build/packages
 
 SYSTEMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 .PHONY: cross
-cross: $(OUTPUT)/main.go ## compile the collector for each of SYSTEMS
-	@cp distribution/*.go $(OUTPUT)/
+cross: ## compile the collector for each of SYSTEMS
 	@for system in $(SYSTEMS); do echo "$$system" && \
-		(cd $(OUTPUT) && CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) build -trimpath -tags $(BUILD_TAGS) -o /dev/null .) || exit 1; \
+		CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) build -trimpath -tags $(BUILD_TAGS) -o /dev/null ./distribution || exit 1; \
 	done
 
 .PHONY: clean

@@ -50,8 +50,7 @@ cat <<-END
 	Ctrl-C stops both. The measurements stay in $data, and are shown again the next time.
 
 END
-CCAAS_ENDPOINT=ws://$address CCAAS_WEBHOOK=http://$address/sink/alerts bin/otelcol-ccaas --config config/quickstart.yaml \
-	--set "service::pipelines::logs/alerts::exporters=[alertmanager]" &
+CCAAS_ENDPOINT=ws://$address CCAAS_WEBHOOK=http://$address/sink/alerts bin/otelcol-ccaas --config config/quickstart.yaml &
 collector=$!
 wait "$collector" || {
 	echo "The collector stopped, see above. Is an address in use? Choose others:" \

@@ -1,11 +1,10 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build distribution
-
-// This file is copied beside the main package that ocb generates; make build does it.
-
+// Program otelcol-ccaas is a Collector with the components that builder-config.yaml lists.
 package main
+
+//go:generate sh generate.sh
 
 import "go.opentelemetry.io/collector/featuregate"
 

@@ -1,9 +1,9 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build distribution && !windows
+//go:build !windows
 
-// This file replaces the one of the same name that ocb generates; make build copies it.
+// This file takes the place of the one of the same name that ocb generates.
 
 package main
 
@@ -15,4 +15,6 @@ import (
 )
 
 // run is called by the generated main function.
-func run(params otelcol.CollectorSettings) error { return reload.Run(params, timescaledbexporter.NewCommand()) }
+func run(params otelcol.CollectorSettings) error {
+	return reload.Run(params, timescaledbexporter.NewCommand())
+}

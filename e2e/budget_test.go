@@ -158,6 +158,7 @@ func idleFigures(b *testing.B) (memory, ready float64) {
 	collector := start(b, "otelcol-ccaas", []string{
 		"CCAAS_ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1),
 		"CCAAS_HEALTH=" + health, "CCAAS_DATA=" + b.TempDir(), fmt.Sprintf("CCAAS_DASHBOARD=localhost:%d", freePort(b)),
+		fmt.Sprintf("CCAAS_ALERTMANAGER_API=localhost:%d", freePort(b)),
 	}, "--config", "../config/quickstart.yaml")
 	for {
 		if status, _, err := get("http://" + health); err == nil && status == 200 {

@@ -106,6 +106,50 @@ func TestDashboardHasWhatThePlatformSent(t *testing.T) {
 	code, _, err := get(s.outside.url + "/api/v1/status/buildinfo")
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, code)
+	s.answersLikePrometheus(t, at)
+}
+
+// answersLikePrometheus compares answers of the store with those of a Prometheus that has the same samples, and errors.
+func (s *stored) answersLikePrometheus(t *testing.T, at int64) {
+	t.Helper()
+	now := strconv.FormatInt(at, 10)
+	for _, c := range []struct {
+		path string
+		form url.Values
+	}{
+		{"/query", url.Values{"query": {`ws_messages_sent_total{job=""}`}}},
+		{"/query", url.Values{"query": {`sort_desc(sum by (tenant_id, channel_type) (rate(ws_messages_sent_total{job=""}[30s])))`}}},
+		{"/query", url.Values{"query": {`ws_drop_rate_percent{job=""}[30s]`}}},
+		{"/query", url.Values{"query": {`scalar(count(ws_active_connections{job=""})) / 0`}}},
+		{"/query", url.Values{"query": {`"text \" <é>"`}}},
+		{"/query", url.Values{"query": {`quantile(2, ws_active_connections{job=""})`}}},
+		{"/query", url.Values{"query": {`ws_active_connections{job=""} * on (region) group_right ws_active_connections{job=""}`}}},
+		{"/query", url.Values{"query": {`rate(ws_active_connections{job=""}[30s])`}}},
+		{"/query", url.Values{"query": {`ws_active_connections{job=""}`}, "limit": {"1"}, "lookback_delta": {"20s"}}},
+		{"/query", url.Values{"query": {`absent(ws_nothing)`}}},
+		{"/query_range", url.Values{"query": {`sum by (region) (ws_active_connections{job=""})`}, "start": {strconv.FormatInt(at-20, 10)}, "end": {now}, "step": {"1800ms"}}},
+		{"/query_exemplars", url.Values{"query": {`ws_nothing`}}},
+		{"/labels", url.Values{"match[]": {`{job="",__name__=~"ws_.*"}`}}},
+		{"/label/tenant_id/values", url.Values{"match[]": {`ws_active_connections{job=""}`, `ws_messages_sent_total{job=""}`}}},
+		{"/label/a-b/values", url.Values{}},
+		{"/series", url.Values{"match[]": {`ws_active_connections{job=""}`, `ws_active_connections{job="",tenant_id="globex"}`}}},
+		{"/series", url.Values{"match[]": {`{region=~".*"}`}}},
+		{"/series", url.Values{}},
+		{"/metadata", url.Values{"metric": {"ws_nothing"}}},
+		{"/alerts", url.Values{}},
+		{"/status/walreplay", url.Values{}},
+	} {
+		if strings.HasPrefix(c.path, "/query") && !c.form.Has("start") {
+			c.form.Set("time", now)
+		}
+		query := "/api/v1" + c.path + "?" + c.form.Encode()
+		wantCode, want, err := get(s.prometheus.url + query)
+		require.NoError(t, err)
+		code, got, err := get(s.dashboard.url + query)
+		require.NoError(t, err)
+		assert.Equal(t, wantCode, code, "%s: %s", query, got)
+		assert.JSONEq(t, want, got, query)
+	}
 }
 
 // answer is the body of a good answer.

@@ -53,6 +53,7 @@ func prepareFaultQuickstart(t testing.TB, platform *sim.Server, change string, e
 		"CCAAS_ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1),
 		"CCAAS_WEBHOOK=" + platform.URL() + "/sink/alerts",
 		"CCAAS_DASHBOARD=" + dashboard, "CCAAS_HEALTH=" + health, "CCAAS_DATA=" + q.data,
+		"CCAAS_ALERTMANAGER_API=" + address(),
 		fmt.Sprintf("TELEMETRY_PORT=%d", telemetry),
 	}, environment...)
 	return q

@@ -157,12 +157,15 @@ func (e *history) series(s one, window int) {
 	high := rule("ws_active_connections_high", "warning", "ws.active_connections")
 	add("ws.alert.baseline", "", usual, high...)
 	add("ws.alert.threshold", "", usual*1.2, high...)
+	add("ws.alert.for", "{window}", 1, high...)
 	add("ws.alert.firing", "", map[bool]float64{true: 1}[connections > usual*1.2], high...)
 	dropping := rule("ws_connection_drop_rate", "critical", "ws.drop_rate")
 	add("ws.alert.threshold", "", 0.5, dropping...)
+	add("ws.alert.for", "{window}", 2, dropping...)
 	add("ws.alert.firing", "", map[bool]float64{true: 1}[s.region == "eu-west-1" && before >= 40 && before < 47], dropping...)
 	off := rule("ws_clock_skew", "warning", "ws.clock.skew")
 	add("ws.alert.threshold", "", 200, off...)
+	add("ws.alert.for", "{window}", 1, off...)
 	add("ws.alert.firing", "", map[bool]float64{true: 1}[math.Abs(skew) > 200], off...)
 }
 

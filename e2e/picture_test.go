@@ -40,7 +40,7 @@ func TestPageShowsWhatWentWrong(t *testing.T) {
 	for _, limit := range []string{"baseline", "threshold"} {
 		assert.Contains(t, text(".connections .legend"), limit)
 	}
-	assert.Contains(t, text(".drops .legend"), "threshold 0.5 %")
+	assert.Contains(t, text(".drops .legend"), "threshold, for 2 windows 0.5 %")
 	// The burst and the skew did fire.
 	assert.Contains(t, text(".alerts .episodes.ended"), "ws_connection_drop_rate")
 	assert.Contains(t, text(".alerts .episodes.ended"), "ws_clock_skew")

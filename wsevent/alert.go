@@ -37,6 +37,7 @@ const (
 	KeyAnnotations    = "annotations"
 	KeyLabels         = "labels"       // the series' attributes besides the dimensions
 	KeyFaultDomain    = "fault_domain" // here, platform or tenant
+	KeyEndsAt         = "ends_at"      // int, unix ms: when a heartbeat is no longer valid
 	KeyReason         = "reason"       // when it is not the threshold: no data, and ends without a clear window
 )
 
@@ -44,7 +45,7 @@ const (
 func AlertKeys() []string {
 	return []string{
 		KeyAlertType, KeyAlertMetric, KeyAlertValue, KeyAlertThreshold, Region, TenantID, ChannelType, KeyWindowStart, KeyAlertWindowEnd,
-		KeyContext, KeyStatus, AlertID, KeyBaseline, KeySnapshot, KeyRunbookURL, KeyAnnotations, KeyLabels, KeyFaultDomain, KeyReason,
+		KeyContext, KeyStatus, AlertID, KeyBaseline, KeySnapshot, KeyRunbookURL, KeyAnnotations, KeyLabels, KeyFaultDomain, KeyEndsAt, KeyReason,
 	}
 }
 
@@ -52,6 +53,7 @@ func AlertKeys() []string {
 const (
 	MetricAlertBaseline  = "ws.alert.baseline"
 	MetricAlertThreshold = "ws.alert.threshold"
+	MetricAlertFor       = "ws.alert.for"
 	MetricAlertFiring    = "ws.alert.firing"
 
 	AlertRule     = "rule"

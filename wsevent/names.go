@@ -25,6 +25,7 @@ const (
 	StreamGap          = "stream.gap"
 	StreamBackpressure = "stream.backpressure"
 	StreamAlive        = "stream.alive"
+	StreamHealed       = "stream.healed"
 	ProtocolViolation  = "protocol.violation"
 
 	ClockSkew  = "clock.skew"
@@ -102,6 +103,15 @@ const (
 	CloseCode     = "ccaas.close.code"     // int, RFC 6455 section 7.4
 	CloseReason   = "ccaas.close.reason"   // the platform's own word
 	CloseAbnormal = "ccaas.close.abnormal" // bool, on connection.close; absent if the platform does not report it
+
+	// EventReconstructed is true on events that were not received on the socket, but
+	// derived from a snapshot or from the platform's history; otherwise absent.
+	EventReconstructed = "ccaas.event.reconstructed"
+	// ChannelOpened is the start of the channel of a reconstructed connection.open, int,
+	// unix ms; absent if the platform does not report it. Where it is the record's own
+	// Timestamp, the channel was opened while the stream was watched: the event is one of
+	// connections_opened. Otherwise the channel was open before.
+	ChannelOpened = "ccaas.channel.opened"
 )
 
 // Attributes of records about the stream itself.
@@ -117,7 +127,17 @@ const (
 	ViolationHash        = "ccaas.violation.hash"        // SHA-256 of it in hexadecimal
 	ClockSkewOffset      = "ccaas.clock.skew"            // double, ms; positive: the platform is ahead
 	StreamRoundTrip      = "ccaas.stream.round_trip"     // double, ms, of the stream's connection
+	HealedOpened         = "ccaas.healed.opened"         // int, on stream.healed: connection.open events reconstructed
+	HealedClosed         = "ccaas.healed.closed"         // int: connection.close events reconstructed
+	HealedUnknown        = "ccaas.healed.unknown"        // slice of strings: what of the gap stays unknown
 )
+
+// HealedMessages is among HealedUnknown: no history has the messages of a gap.
+const HealedMessages = "messages"
+
+// CauseInitialState is the StreamCause of a stream.gap that lasts until the channels that
+// were open before the start are known.
+const CauseInitialState = "initial_state"
 
 // CauseShutdown is the StreamCause of a disconnect by which the receiver itself ends.
 const CauseShutdown = "shutdown"

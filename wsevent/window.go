@@ -40,6 +40,11 @@ const (
 
 	TotalSince        = "since" // int, unix ms
 	TotalPayloadBytes = "payload_bytes"
+
+	// Sums of reconstructed events, absent where there are none.
+	TotalReconstructedOpened  = "reconstructed_opened"  // also in connections_opened
+	TotalReconstructedClosed  = "reconstructed_closed"  // also in connections_closed
+	TotalReconstructedPresent = "reconstructed_present" // channels that were open before: in no other sum
 )
 
 // Tags are the dimensions of a series. With Overflow set the others are empty, but for
@@ -64,6 +69,14 @@ type Counts struct {
 	BackpressureEvents int64
 	ProtocolViolations int64
 	LateEvents         int64
+}
+
+// Reconstructed are the running numbers of events that were not received on the socket,
+// but derived from a snapshot or from the platform's history.
+type Reconstructed struct {
+	Opened  int64 // also in ConnectionsOpened
+	Closed  int64 // also in ConnectionsClosed
+	Present int64 // channels that were open before the stream was watched; in no other number
 }
 
 // Add adds other to c. A sum that would exceed the largest int64 stays there. No count
@@ -149,6 +162,8 @@ type Window struct {
 
 	Since  UnixMilli // where Totals begin
 	Totals Counts
+	// Reconstructed are totals, too.
+	Reconstructed Reconstructed `json:",omitzero"`
 }
 
 // MessagesPerSecond is (sent + received) / size.

@@ -26,6 +26,7 @@ type calendarFile struct {
 	zone     *time.Location
 	calendar *calendar.Calendar
 	position int
+	changed  func() // called after new events are in force, under the lock of the engine; may be nil
 	modified time.Time
 	size     int64
 	loaded   bool   // events of it are in force
@@ -120,11 +121,19 @@ func (e *evaluator) readCalendarsOf(ctx context.Context, set *ruleSet) {
 			file.failure = err.Error()
 		case events != nil:
 			e.mutex.Lock()
-			file.calendar.Set(file.position, events)
+			file.set(events)
 			e.mutex.Unlock()
 			e.logger.Info("Calendar file loaded", zap.String("ical", file.path))
 			file.loaded, file.failure = true, ""
 		}
+	}
+}
+
+// set puts events into force.
+func (f *calendarFile) set(events *calendar.Events) {
+	f.calendar.Set(f.position, events)
+	if f.changed != nil {
+		f.changed()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
@@ -24,6 +25,16 @@ type Config struct {
 	Rules []RuleConfig `mapstructure:"rules"`
 	// RulesFile is a YAML file of further rules that is applied when it changes.
 	RulesFile string `mapstructure:"rules_file"`
+	// Heartbeat is an alert that always fires.
+	Heartbeat configoptional.Optional[HeartbeatConfig] `mapstructure:"heartbeat"`
+}
+
+// HeartbeatConfig is an alert that always fires, for a receiver that alerts when it is absent.
+type HeartbeatConfig struct {
+	// Interval is the time after which it is emitted again.
+	Interval time.Duration `mapstructure:"interval"`
+	// Name is that of the alert.
+	Name string `mapstructure:"name"`
 }
 
 // RuleConfig is a rule.
@@ -103,7 +114,7 @@ type BaselineConfig struct {
 	Quantile          float64       `mapstructure:"quantile"`
 	Lookback          time.Duration `mapstructure:"lookback"`
 	MinHistory        time.Duration `mapstructure:"min_history"`
-	Season            string        `mapstructure:"season"`
+	Season            SeasonConfig  `mapstructure:"season"`
 	Exclude           []RangeConfig `mapstructure:"exclude"`
 	IncludeFiring     bool          `mapstructure:"include_firing"`
 	IncludeIncomplete bool          `mapstructure:"include_incomplete"`
@@ -113,6 +124,28 @@ type BaselineConfig struct {
 func (c *BaselineConfig) Unmarshal(conf *confmap.Conf) error {
 	*c = BaselineConfig{Quantile: 0.95, Lookback: 7 * 24 * time.Hour, MinHistory: 24 * time.Hour, IncludeFiring: true}
 	return conf.Unmarshal(c)
+}
+
+// SeasonConfig selects the hours that are compared with each other. A text is its period.
+type SeasonConfig struct {
+	// Period is hour_of_day or hour_of_week.
+	Period string `mapstructure:"period"`
+	// Timezone is that of the hours and of the holidays; empty is UTC.
+	Timezone string `mapstructure:"timezone"`
+	// Holidays are days that are compared with each other, and with no other day.
+	Holidays HolidaysConfig `mapstructure:"holidays"`
+}
+
+// HolidaysConfig is a calendar of holidays.
+type HolidaysConfig struct {
+	// ICal is an iCalendar file.
+	ICal string `mapstructure:"ical"`
+}
+
+// UnmarshalText reads a period without a time zone.
+func (c *SeasonConfig) UnmarshalText(text []byte) error {
+	*c = SeasonConfig{Period: string(text)}
+	return nil
 }
 
 // RangeConfig is a set of times: from start to end, for a duration from each time of cron,

@@ -30,7 +30,7 @@ func everything() RuleConfig {
 			{Severity: "critical", Threshold: ThresholdConfig{Above: new(5000.0)}, NoData: 10},
 		},
 		Baseline: &BaselineConfig{
-			Quantile: 0.99, Lookback: 336 * time.Hour, MinHistory: 48 * time.Hour, Season: "hour_of_week",
+			Quantile: 0.99, Lookback: 336 * time.Hour, MinHistory: 48 * time.Hour, Season: SeasonConfig{Period: "hour_of_week", Timezone: "Europe/Berlin", Holidays: HolidaysConfig{ICal: "testdata/campaigns.ics"}},
 			Exclude: []RangeConfig{
 				{Start: storage, End: time.Date(2026, 12, 1, 0, 0, 0, 0, time.FixedZone("", 3600))},
 				{Cron: "0 18 * * MON", Duration: 2 * time.Hour, Timezone: "Europe/Berlin"},
@@ -82,7 +82,10 @@ func TestConfig(t *testing.T) {
 			"rules[a]::baseline::quantile: 95: must be from 0 to 1", "rules[a]::baseline::lookback: 1h30m0s: must be whole hours",
 			"rules[a]::baseline::min_history: 200h0m0s: must be from 0s to lookback", "rules[a]::baseline::season: summer: must be",
 			"rules[b]::baseline::lookback: 24h0m0s: is shorter than a season",
+			"rules[c]::baseline::season::timezone: Mars/Olympus: unknown time zone", "rules[d]::baseline::season::holidays::ical:",
 		}},
+		"heartbeat":      {errors: []string{"heartbeat::interval: 1s: must be at least 10s", `heartbeat::name: "": must not be empty`}},
+		"heartbeat_name": {errors: []string{"rules[Watchdog]::name: Watchdog: the heartbeat has it"}},
 		"ranges": {errors: []string{
 			"rules[a]::mute[0]: must be one of", "rules[a]::mute[1]: end: 2026-11-26T00:00:00Z: must be after start",
 			`rules[a]::mute[2]: cron: "* * * *"`, "rules[a]::mute[3]: duration: 0s: must be at least 1s",

@@ -36,11 +36,39 @@ type alertQueue struct {
 	next    consumer.Logs // nil without a logs pipeline
 	waiting []alertBatch
 	refused bool // downstream refused the latest batch
+	flush   bool // unsettled alerts do not wait
 }
 
 type alertBatch struct {
 	number int64 // on the storage
 	logs   plog.Logs
+	// alerts are those of logs while the fault domain of one is not settled, at most until then.
+	alerts []engine.Alert
+	until  time.Time
+}
+
+// maxUnsettled is how long alerts wait for the windows of other tenants, which decide about
+// their fault domain. Windows of one time arrive within some tens of milliseconds.
+const maxUnsettled = 500 * time.Millisecond
+
+// settle decides about the fault domains of queued alerts again, after further windows. It
+// returns the batches that have changed.
+func (e *evaluator) settle(now time.Time) (changed []alertBatch) {
+	for i := range e.alerts.waiting {
+		batch := &e.alerts.waiting[i]
+		if batch.alerts == nil {
+			continue
+		}
+		different, unsettled := e.engine.Settle(batch.alerts)
+		if different {
+			batch.logs, _ = e.encode(batch.alerts, now) // an error was logged when they were emitted
+			changed = append(changed, *batch)
+		}
+		if !unsettled {
+			batch.alerts = nil
+		}
+	}
+	return changed
 }
 
 func (q *alertQueue) count() (n int) {
@@ -115,6 +143,7 @@ func (e *evaluator) tick(ctx context.Context) {
 	var out engine.Outcome
 	if e.alerts.count() < maxPending { // otherwise it waits until downstream accepts alerts again
 		out = e.engine.Tick(now.UnixMilli())
+		out.Alerts = append(out.Alerts, e.heartbeatAlerts(now)...)
 	}
 	if len(out.Alerts) > 0 || e.checkpoints != nil && e.checkpoints.Failing() {
 		e.commit(ctx, out, now)
@@ -130,15 +159,23 @@ func (e *evaluator) sendAlerts(ctx context.Context) {
 			e.mutex.Unlock()
 			return
 		}
-		batch := e.alerts.waiting[0]
+		batch := &e.alerts.waiting[0]
+		if wait := time.Until(batch.until); batch.alerts != nil && wait > 0 && !e.alerts.flush {
+			e.mutex.Unlock()
+			time.AfterFunc(wait, func() { wake(e.alerts.wake) })
+			return
+		}
+		batch.alerts = nil
+		number := batch.number
 		logs := plog.NewLogs()
+		count := batch.logs.LogRecordCount()
 		batch.logs.CopyTo(logs) // downstream may change it, and refuse it
 		e.mutex.Unlock()
 
 		err := e.alerts.next.ConsumeLogs(ctx, logs)
 		if consumererror.IsPermanent(err) {
-			e.telemetry.AlertRefusedAlerts.Add(ctx, int64(batch.logs.LogRecordCount()))
-			e.logger.Error("Alerts refused permanently by downstream", zap.Int("alerts", batch.logs.LogRecordCount()), zap.Error(err))
+			e.telemetry.AlertRefusedAlerts.Add(ctx, int64(count))
+			e.logger.Error("Alerts refused permanently by downstream", zap.Int("alerts", count), zap.Error(err))
 			err = nil
 		}
 		e.reportRefusal(err)
@@ -147,7 +184,7 @@ func (e *evaluator) sendAlerts(ctx context.Context) {
 		}
 		e.mutex.Lock()
 		e.alerts.waiting = e.alerts.waiting[1:]
-		e.taken(ctx, batch.number)
+		e.taken(ctx, number)
 		e.mutex.Unlock()
 	}
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/engine"
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector/internal/rule"
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -109,11 +110,57 @@ func TestWriteBody_KeysAreKnown(t *testing.T) {
 		Attributes: engine.Attributes{
 			{Name: "channel_type", Value: "c"}, {Name: "queue", Value: "d"}, {Name: "region", Value: "b"}, {Name: "tenant_id", Value: "a"},
 		},
-		Reason: rule.Reason{Cause: rule.Silent}, FaultDomain: engine.DomainTenant,
+		Reason: rule.Reason{Cause: rule.Silent}, FaultDomain: engine.DomainTenant, EndsAt: 1,
 	}, &ruleTemplate{runbookURL: "https://runbooks.example.com", annotations: map[string]string{"team": "voice"}}, "text")
 	var keys []string
 	for key := range body.All() {
 		keys = append(keys, key)
 	}
 	assert.Equal(t, wsevent.AlertKeys(), keys)
+}
+
+// A fault of a region has the domain platform in each of its alerts, the first one included,
+// though the windows of its tenants arrive one after another. A tenant whose window does not
+// arrive is not waited for for long.
+func TestEmit_FaultDomainOfARegion(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		late bool // the last tenant
+		want []any
+	}{
+		"all": {false, []any{"platform", "platform", "platform"}},
+		"one": {true, []any{"tenant", "tenant", "platform"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				config, d := configured(t, dropRule), owntest.NewStorage()
+				config.Rules[0].Level.For = 1
+				r := begin(t, config, d, nil)
+				at := start()
+				round := func(end int64, rate float64, late bool) {
+					for i, tenant := range []string{"acme_corp", "globex", "initech"} {
+						if i == 2 && late {
+							assert.Empty(t, r.bodies())
+							time.Sleep(time.Second)
+							assert.Len(t, r.bodies(), 2)
+						}
+						r.consume(t, windowOf(wsevent.Tags{TenantID: tenant, Region: "eu-west-1", ChannelType: "voice"}, end, map[string]float64{"ws.drop_rate": rate}))
+						time.Sleep(20 * time.Millisecond)
+					}
+				}
+				round(at-9_000, 0, false)
+				round(at, 0, false)
+				round(at+9_000, 1, c.late)
+				var domains []any
+				for _, b := range r.bodies() {
+					domains = append(domains, b["fault_domain"])
+				}
+				assert.Equal(t, c.want, domains)
+				round(at+18_000, 0, false)
+				assert.Len(t, r.bodies(), 6)
+				r.end(t)
+			})
+		})
+	}
 }

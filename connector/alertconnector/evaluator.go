@@ -6,6 +6,7 @@ package alertconnector
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,6 +40,7 @@ type evaluator struct {
 	set         *ruleSet
 	engine      *engine.Engine
 	checkpoints *checkpointStore // nil without a storage
+	beat        *beat            // nil without a heartbeat
 	alerts      alertQueue
 	points      pointQueue
 
@@ -65,9 +67,11 @@ func newEvaluator(set connector.Settings, config *Config) (*evaluator, error) {
 	if err != nil {
 		return nil, err
 	}
+	beat := newBeat(config)
+	beat.want(rules.wanted)
 	return &evaluator{
 		id: set.ID, config: config, logger: set.Logger, telemetry: telemetry,
-		watch: rulesWatch{applied: text, latest: text}, set: rules, engine: engine.New(rules.rules),
+		watch: rulesWatch{applied: text, latest: text}, set: rules, engine: engine.New(rules.rules), beat: beat,
 		alerts: alertQueue{wake: make(chan struct{}, 1)}, points: pointQueue{wake: make(chan struct{}, 1)},
 	}, nil
 }
@@ -119,6 +123,7 @@ func (e *evaluator) shutdown(ctx context.Context) error {
 		if e.stop != nil {
 			e.stop()
 			e.done.Wait()
+			e.alerts.flush = true
 			e.sendAlerts(ctx)
 			e.sendPoints(ctx)
 		}
@@ -164,14 +169,16 @@ func (e *evaluator) consume(ctx context.Context, metrics pmetric.Metrics) error 
 	}
 	set.drops.observe(windows)
 	now := time.Now()
+	e.observeStreams(windows, now)
 	e.commit(ctx, e.engine.Observe(windows, now.UnixMilli()), now)
 	return nil
 }
 
 // commit saves an outcome and queues it.
 func (e *evaluator) commit(ctx context.Context, out engine.Outcome, now time.Time) {
-	logs := e.write(ctx, out.Alerts, now)
-	e.save(ctx, logs)
+	settled := e.settle(now)
+	e.save(ctx, e.write(ctx, out.Alerts, now), settled...)
+	e.hold(out.Alerts, now)
 	if e.points.next != nil && len(out.Evaluations) > 0 {
 		dropped := e.points.add(writePoints(out.Evaluations, e.set.templates))
 		e.telemetry.AlertRefusedPoints.Add(ctx, int64(dropped))
@@ -182,18 +189,36 @@ func (e *evaluator) commit(ctx context.Context, out engine.Outcome, now time.Tim
 	}
 }
 
+// hold lets the latest batch wait while the fault domain of one of its alerts is not settled.
+func (e *evaluator) hold(alerts []engine.Alert, now time.Time) {
+	if n := len(e.alerts.waiting); n > 0 && slices.ContainsFunc(alerts, func(a engine.Alert) bool { return a.Unsettled }) {
+		e.alerts.waiting[n-1].alerts, e.alerts.waiting[n-1].until = alerts, now.Add(maxUnsettled)
+	}
+}
+
+// encode converts alerts to records. The errors are those of context templates, by alert.
+func (e *evaluator) encode(alerts []engine.Alert, now time.Time) (plog.Logs, []error) {
+	logs, failed := plog.NewLogs(), make([]error, len(alerts))
+	for i := range alerts {
+		failed[i] = writeAlert(logs, &alerts[i], e.set.templates[alerts[i].Rule], now)
+	}
+	return logs, failed
+}
+
 // write converts alerts to records, and logs and counts them.
 func (e *evaluator) write(ctx context.Context, alerts []engine.Alert, now time.Time) plog.Logs {
-	logs := plog.NewLogs()
+	for i := range alerts {
+		alerts[i].ID = episodeOf(e.id, alerts[i].ID)
+	}
+	logs, failed := e.encode(alerts, now)
 	for i := range alerts {
 		a := &alerts[i]
-		a.ID = episodeOf(e.id, a.ID)
-		if err := writeAlert(logs, a, e.set.templates[a.Rule], now); err != nil {
+		if err := failed[i]; err != nil {
 			e.telemetry.AlertContextFailures.Add(ctx, 1)
 			e.logger.Error("Context template failed; alert emitted without it", zap.String("rule", a.Rule), zap.Error(err))
 		}
 		e.telemetry.AlertAlerts.Add(ctx, 1, byRuleAndStatus(a.Rule, status(a)))
-		e.logger.Info("Alert", zap.String("rule", a.Rule), zap.String("severity", a.Severity), zap.String("status", status(a)),
+		e.logger.Log(e.beat.level(a.Rule), "Alert", zap.String("rule", a.Rule), zap.String("severity", a.Severity), zap.String("status", status(a)),
 			zap.Any("series", a.Attributes.Map()), zap.Float64p("value", a.Value), zap.Float64p("threshold", a.Threshold),
 			zap.Stringer("reason", a.Reason), zap.String("alert_id", a.ID))
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/connector"
 	"go.opentelemetry.io/collector/consumer"
 
@@ -29,6 +30,7 @@ func createDefaultConfig() component.Config {
 	return &Config{
 		RepeatInterval: 4 * time.Hour,
 		MaxSeries:      10_000,
+		Heartbeat:      configoptional.Default(HeartbeatConfig{Interval: time.Minute, Name: "Watchdog"}),
 	}
 }
 

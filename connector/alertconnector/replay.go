@@ -58,7 +58,7 @@ func NewReplay(config *Config, emit func(ReplayedAlert)) (*Replay, error) {
 			return nil, err
 		}
 		if events != nil {
-			file.calendar.Set(file.position, events)
+			file.set(events)
 		}
 	}
 	r := &Replay{engine: engine.New(set.rules), set: set, emit: emit, rules: map[string]int{}}

@@ -48,6 +48,9 @@ func (c *Config) rules() ([]*engine.Rule, []*calendarFile, error) {
 			if made.Exclude, err = ranges(b.Exclude, &files); err != nil {
 				return nil, nil, err
 			}
+			if err = b.Season.apply(made.Baseline, &files); err != nil {
+				return nil, nil, err
+			}
 		}
 		rules = append(rules, made)
 	}
@@ -76,10 +79,36 @@ func (r *RuleConfig) rule(c *Config) *engine.Rule {
 		made.Levels = append(made.Levels, level)
 	}
 	if b := r.Baseline; b != nil {
-		made.Baseline = &baseline.Config{Quantile: b.Quantile, Lookback: b.Lookback, MinHistory: b.MinHistory, Season: seasons[b.Season]}
+		made.Baseline = &baseline.Config{Quantile: b.Quantile, Lookback: b.Lookback, MinHistory: b.MinHistory}
 		made.IncludeFiring, made.IncludeIncomplete = b.IncludeFiring, b.IncludeIncomplete
 	}
 	return made
+}
+
+// apply sets the season of a baseline.
+func (c *SeasonConfig) apply(to *baseline.Config, files *[]*calendarFile) (err error) {
+	to.Season = seasons[c.period()]
+	if to.Zone, err = time.LoadLocation(c.Timezone); err != nil || c.Holidays.ICal == "" {
+		return err
+	}
+	begin := len(*files)
+	days, err := ranges([]RangeConfig{{ICal: c.Holidays.ICal, Timezone: c.Timezone}}, files)
+	if err != nil {
+		return err
+	}
+	to.Holidays = baseline.NewHolidays(days.Covers)
+	for _, file := range (*files)[begin:] {
+		file.changed = to.Holidays.Reset
+	}
+	return nil
+}
+
+// period is the hour of the day where only a time zone or holidays are set.
+func (c *SeasonConfig) period() string {
+	if c.Period == "" && *c != (SeasonConfig{}) {
+		return "hour_of_day"
+	}
+	return c.Period
 }
 
 func (l *LevelConfig) level() rule.Level {

@@ -164,6 +164,7 @@ func (e *evaluator) applyRules(ctx context.Context, text []byte) error {
 	if err != nil {
 		return err
 	}
+	e.beat.want(set.wanted)
 	e.readCalendarsOf(ctx, set) // they are in force with the first window
 	e.mutex.Lock()
 	defer e.mutex.Unlock()

@@ -452,7 +452,7 @@ func TestSharedComponent_OneEvaluation(t *testing.T) {
 				"rule": "ws_connection_drop_rate", "severity": "critical", "metric": "ws.drop_rate",
 			}, point.Attributes().AsRaw())
 		}
-		assert.Equal(t, map[string]float64{wsevent.MetricAlertThreshold: 0.5, wsevent.MetricAlertFiring: 1}, got)
+		assert.Equal(t, map[string]float64{wsevent.MetricAlertThreshold: 0.5, wsevent.MetricAlertFor: 2, wsevent.MetricAlertFiring: 1}, got)
 		r.end(t)
 	})
 }

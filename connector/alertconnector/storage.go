@@ -48,6 +48,9 @@ func (e *evaluator) restore(ctx context.Context, now time.Time) error {
 	if err == nil {
 		err = e.restoreAlerts(ctx)
 	}
+	if err == nil {
+		err = e.restoreHeartbeat(ctx, now)
+	}
 	if err != nil {
 		return fmt.Errorf("storage: %s: cannot be read: %w", e.config.Storage, err)
 	}
@@ -104,8 +107,8 @@ func (e *evaluator) restoreAlerts(ctx context.Context) error {
 // save writes alerts and changed state in one batch, in an order that is consistent
 // wherever it is cut off: an alert is on the storage before the state that marks it as
 // emitted. A storage failure is not fatal: what it has rejected is written with the next
-// batch.
-func (e *evaluator) save(ctx context.Context, logs plog.Logs) {
+// batch. Rewritten are queued batches that have changed.
+func (e *evaluator) save(ctx context.Context, logs plog.Logs, rewritten ...alertBatch) {
 	hasAlerts := logs.LogRecordCount() > 0 && e.alerts.next != nil
 	if e.checkpoints == nil {
 		if hasAlerts {
@@ -124,6 +127,12 @@ func (e *evaluator) save(ctx context.Context, logs plog.Logs) {
 	if hasAlerts || k.Failing() {
 		operations, err = e.saveAlerts(hasAlerts)
 	}
+	for _, batch := range rewritten {
+		if content, failure := (&plog.ProtoMarshaler{}).MarshalLogs(batch.logs); failure == nil {
+			operations = append(operations, storage.SetOperation(alertsKey(batch.number), engine.Encode(content)))
+		}
+	}
+	operations = append(operations, e.saveHeartbeat()...)
 	for _, change := range e.engine.Changes() {
 		if change.Value == nil {
 			operations = append(operations, storage.DeleteOperation(change.Key))
@@ -136,6 +145,9 @@ func (e *evaluator) save(ctx context.Context, logs plog.Logs) {
 	}
 	if err == nil {
 		e.engine.Saved()
+		if e.beat != nil {
+			e.beat.Stored()
+		}
 		if hasAlerts || k.Failing() {
 			k.taken = nil
 		}

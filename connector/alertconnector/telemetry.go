@@ -29,6 +29,7 @@ func (e *evaluator) observe() error {
 	return errors.Join(
 		t.RegisterAlertEvaluationsCallback(locked(func(o metric.Int64Observer) { o.Observe(e.engine.Stats().Evaluations) })),
 		t.RegisterAlertPendingAlertsCallback(locked(func(o metric.Int64Observer) { o.Observe(int64(e.alerts.count())) })),
+		t.RegisterAlertLateStreamsCallback(locked(func(o metric.Int64Observer) { o.Observe(e.lateStreams()) })),
 		t.RegisterAlertSkippedSamplesCallback(locked(func(o metric.Int64Observer) {
 			for reason, n := range e.engine.Stats().Skipped {
 				o.Observe(n, metric.WithAttributes(attribute.String("reason", string(reason))))

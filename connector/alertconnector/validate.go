@@ -35,6 +35,10 @@ func (c *Config) Validate() error {
 	p := &problems{}
 	p.refuseIf(c.RepeatInterval < minRepeat, "repeat_interval", c.RepeatInterval, "must be at least 1s")
 	p.refuseIf(c.MaxSeries < 1, "max_series", c.MaxSeries, "must be at least 1")
+	if c.Heartbeat.HasValue() {
+		p.refuseIf(c.Heartbeat.Get().Interval < minHeartbeat, "heartbeat::interval", c.Heartbeat.Get().Interval, "must be at least 10s")
+		p.refuseIf(c.Heartbeat.Get().Name == "", "heartbeat::name", `""`, "must not be empty")
+	}
 	p.refuseIf(len(c.Rules) == 0 && c.RulesFile == "", "rules", c.Rules, "there must be at least one, or a rules_file")
 	c.validateRules(p)
 	if len(p.errs) == 0 {
@@ -54,6 +58,7 @@ func (c *Config) validateRules(p *problems) {
 			key = fmt.Sprintf("rules[%s]", r.Name)
 		}
 		p.refuseIf(names[r.Name], key+"::name", r.Name, "another rule has it; several severities go into one rule, see severities")
+		p.refuseIf(c.Heartbeat.HasValue() && r.Name == c.Heartbeat.Get().Name, key+"::name", r.Name, "the heartbeat has it")
 		names[r.Name] = true
 		r.validate(p, key+"::")
 	}
@@ -62,10 +67,11 @@ func (c *Config) validateRules(p *problems) {
 // Lower bounds of durations: an alert that repeats faster floods its receiver, and no
 // window is shorter than 100 ms.
 const (
-	minRepeat   = time.Second
-	minInterval = 100 * time.Millisecond
-	minExpire   = time.Minute
-	minRange    = time.Second
+	minRepeat    = time.Second
+	minHeartbeat = 10 * time.Second
+	minInterval  = 100 * time.Millisecond
+	minExpire    = time.Minute
+	minRange     = time.Second
 )
 
 // maxLookback bounds the hours that a series keeps.
@@ -188,9 +194,17 @@ func (c *BaselineConfig) validate(p *problems, key string) {
 		fmt.Sprintf("must be whole hours, from 1h to %v", maxLookback))
 	p.refuseIf(c.MinHistory < 0 || c.MinHistory > c.Lookback, key+"min_history", c.MinHistory,
 		fmt.Sprintf("must be from 0s to lookback (%v)", c.Lookback))
-	season, ok := seasons[c.Season]
-	p.refuseIf(!ok, key+"season", c.Season, "must be hour_of_day or hour_of_week")
+	season, ok := seasons[c.Season.period()]
+	p.refuseIf(!ok, key+"season", c.Season.Period, "must be hour_of_day or hour_of_week")
 	p.refuseIf(c.Lookback < time.Duration(season)*time.Hour, key+"lookback", c.Lookback, "is shorter than a season")
+	zone, err := time.LoadLocation(c.Season.Timezone)
+	if err != nil {
+		p.refuse(key+"season::timezone", c.Season.Timezone, err.Error())
+	} else if c.Season.Holidays.ICal != "" {
+		if err = checkCalendar(c.Season.Holidays.ICal, zone); err != nil {
+			p.errs = append(p.errs, fmt.Errorf("%sseason::holidays::%w", key, err))
+		}
+	}
 	validateRanges(p, key+"exclude", c.Exclude)
 }
 

@@ -46,8 +46,8 @@ func (c *Config) ruleTemplates() (map[string]*ruleTemplate, error) {
 
 // severities maps common severities to those of OpenTelemetry. Others are warnings.
 var severities = map[string]plog.SeverityNumber{
-	"debug": plog.SeverityNumberDebug,
-	"info":  plog.SeverityNumberInfo, "notice": plog.SeverityNumberInfo2,
+	"debug": plog.SeverityNumberDebug, heartbeatSeverity: plog.SeverityNumberInfo,
+	"info": plog.SeverityNumberInfo, "notice": plog.SeverityNumberInfo2,
 	"warning": plog.SeverityNumberWarn, "warn": plog.SeverityNumberWarn, "minor": plog.SeverityNumberWarn,
 	"error": plog.SeverityNumberError, "major": plog.SeverityNumberError, "critical": plog.SeverityNumberError,
 	"page": plog.SeverityNumberFatal, "emergency": plog.SeverityNumberFatal, "fatal": plog.SeverityNumberFatal,
@@ -127,6 +127,9 @@ func writeBody(body pcommon.Map, a *engine.Alert, p *ruleTemplate, context strin
 	if a.FaultDomain != "" {
 		body.PutStr(wsevent.KeyFaultDomain, a.FaultDomain)
 	}
+	if a.EndsAt > 0 {
+		body.PutInt(wsevent.KeyEndsAt, a.EndsAt)
+	}
 	switch a.Reason.Cause {
 	case rule.Fired, rule.Cleared, rule.Repeated:
 	default:
@@ -177,7 +180,7 @@ func putAttributes(to pcommon.Map, attributes engine.Attributes) {
 	}
 }
 
-// writePoints returns the baselines, thresholds and firing states.
+// writePoints returns the baselines, thresholds, their number of windows, and firing states.
 func writePoints(evaluations []engine.Evaluation, templates map[string]*ruleTemplate) pmetric.Metrics {
 	metrics := pmetric.NewMetrics()
 	scope := metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty()
@@ -198,6 +201,14 @@ func writePoints(evaluations []engine.Evaluation, templates map[string]*ruleTemp
 		func(e *engine.Evaluation) *float64 { return e.Baseline })
 	add(wsevent.MetricAlertThreshold, "", "The threshold, in the unit of the rule's metric; absent while its baseline is learned.",
 		func(e *engine.Evaluation) *float64 { return e.Threshold })
+	add(wsevent.MetricAlertFor, "{window}", "Number of consecutive windows beyond the threshold before the alert fires; absent without a threshold.",
+		func(e *engine.Evaluation) *float64 {
+			windows := float64(e.For)
+			if e.Threshold == nil {
+				return nil
+			}
+			return &windows
+		})
 	add(wsevent.MetricAlertFiring, "", "1 while the alert fires, otherwise 0.",
 		func(e *engine.Evaluation) *float64 {
 			firing := 0.0

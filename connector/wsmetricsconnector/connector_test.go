@@ -49,6 +49,9 @@ func aWindow() wsevent.Window {
 	}
 }
 
+// windowPoints is the number of points of aWindow, which has no reconstructed events.
+var windowPoints = len(definitions) - 1
+
 func record(window wsevent.Window) plog.Logs {
 	logs := plog.NewLogs()
 	wslog.EncodeWindow(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty(), &window)
@@ -116,7 +119,7 @@ func TestABadRecordDoesNotStopItsNeighbours(t *testing.T) {
 			record(aWindow()).ResourceLogs().MoveAndAppendTo(logs.ResourceLogs())
 			require.NoError(t, c.ConsumeLogs(t.Context(), logs))
 			require.Len(t, sink.AllMetrics(), 1)
-			assert.Equal(t, len(definitions), sink.DataPointCount(), "one window's points")
+			assert.Equal(t, windowPoints, sink.DataPointCount(), "one window's points")
 		})
 	}
 }
@@ -132,7 +135,7 @@ func TestANumberThatASenderDoesNotKnowIsLeftOut(t *testing.T) {
 	totals, _ := body.Get(wsevent.KeyTotals)
 	totals.Map().Remove(wsevent.FieldLateEvents)
 	require.NoError(t, c.ConsumeLogs(t.Context(), logs))
-	assert.Equal(t, len(definitions)-2, sink.DataPointCount())
+	assert.Equal(t, windowPoints-2, sink.DataPointCount())
 	for _, metric := range sink.AllMetrics()[0].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
 		assert.NotContains(t, []string{"ws.active_connections", "ws.late_events"}, metric.Name())
 	}
@@ -211,6 +214,28 @@ func TestMetrics_GeometryIsPerStream(t *testing.T) {
 	}
 }
 
+func TestMetrics_ReconstructedEventsByKind(t *testing.T) {
+	t.Parallel()
+	window := aWindow()
+	window.Reconstructed = wsevent.Reconstructed{Opened: 2, Closed: 3, Present: 5}
+	sink := new(consumertest.MetricsSink)
+	require.NoError(t, newLogs(t, sink).ConsumeLogs(t.Context(), record(window)))
+	found := map[string]int64{}
+	for _, metric := range sink.AllMetrics()[0].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+		if metric.Name() != "ws.events.reconstructed" {
+			continue
+		}
+		assert.True(t, metric.Sum().IsMonotonic())
+		for _, point := range points(metric).All() {
+			kind, _ := point.Attributes().Get("kind")
+			found[kind.Str()] = point.IntValue()
+			assert.Equal(t, int64(window.Since)*1e6, int64(point.StartTimestamp()))
+			assert.Len(t, point.Attributes().AsRaw(), 4)
+		}
+	}
+	assert.Equal(t, map[string]int64{"opened": 2, "closed": 3, "present": 5}, found)
+}
+
 func TestARefusalGoesBackToTheSender(t *testing.T) {
 	t.Parallel()
 	c := newLogs(t, consumertest.NewErr(errors.New("full")))
@@ -247,6 +272,6 @@ func BenchmarkBuild(b *testing.B) {
 	for b.Loop() {
 		metrics = build(windows)
 	}
-	require.Equal(b, n*(len(definitions)-2)+2, metrics.DataPointCount(), "one point of size and step for the stream")
+	require.Equal(b, n*(windowPoints-2)+2, metrics.DataPointCount(), "one point of size and step for the stream")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/window")
 }

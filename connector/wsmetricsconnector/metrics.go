@@ -21,7 +21,15 @@ type definition struct {
 	cumulative bool
 	// perStream makes it a value of the stream: one point for all channel types.
 	perStream bool
+	// kinds makes it a point for each of several sums, which the attribute kind names.
+	kinds []kind
 }
+
+// kind is one of the sums of a metric.
+type kind struct{ name, total string }
+
+// kindAttribute names the sum among those of a metric.
+const kindAttribute = "kind"
 
 // definitions are all metrics. Dashboards depend on their names, kinds and units.
 var definitions = []definition{
@@ -49,6 +57,15 @@ var definitions = []definition{
 	sum("ws.connections.dropped", "{connection}", "Number of connections that closed abnormally.", wsevent.FieldConnectionsDropped),
 	sum("ws.backpressure.events", "{event}", "Number of times that reading was blocked by backpressure.", wsevent.FieldBackpressureEvents),
 	sum("ws.protocol.violations", "{event}", "Number of frames or parts of frames that are not valid events.", wsevent.FieldProtocolViolations),
+	{
+		name: "ws.events.reconstructed", unit: "{event}", cumulative: true,
+		description: "Number of events derived from the platform's history: opened and closed are also in the other sums, present are channels that were open before.",
+		kinds: []kind{
+			{"opened", wsevent.TotalReconstructedOpened},
+			{"closed", wsevent.TotalReconstructedClosed},
+			{"present", wsevent.TotalReconstructedPresent},
+		},
+	},
 	sum("ws.late_events", "{event}", "Number of events that were too late for their window; the other sums include them.", wsevent.FieldLateEvents),
 }
 
@@ -154,23 +171,37 @@ func (d *definition) fill(metric pmetric.Metric, windows []wslog.Record) {
 	slice := points(metric)
 	slice.EnsureCapacity(len(windows))
 	for _, window := range windows {
-		point := pmetric.NewNumberDataPoint()
-		if !d.read(window, point) {
+		if d.kinds == nil {
+			d.point(window, d.read, slice)
 			continue
 		}
-		start := window.Start
-		if d.cumulative {
-			start = window.Since
+		for _, one := range d.kinds {
+			d.point(window, func(window wslog.Record, point pmetric.NumberDataPoint) bool {
+				point.Attributes().PutStr(kindAttribute, one.name)
+				return putInt(window.Totals, one.total, point)
+			}, slice)
 		}
-		point.SetStartTimestamp(nanoseconds(start))
-		point.SetTimestamp(nanoseconds(window.End))
-		if d.perStream {
-			putStream(window.Tags, point.Attributes())
-		} else {
-			wslog.PutTags(point.Attributes(), window.Tags)
-		}
-		point.MoveTo(slice.AppendEmpty())
 	}
+}
+
+// point appends the point of a window, unless it has none.
+func (d *definition) point(window wslog.Record, read func(wslog.Record, pmetric.NumberDataPoint) bool, to pmetric.NumberDataPointSlice) {
+	point := pmetric.NewNumberDataPoint()
+	if !read(window, point) {
+		return
+	}
+	start := window.Start
+	if d.cumulative {
+		start = window.Since
+	}
+	point.SetStartTimestamp(nanoseconds(start))
+	point.SetTimestamp(nanoseconds(window.End))
+	if d.perStream {
+		putStream(window.Tags, point.Attributes())
+	} else {
+		wslog.PutTags(point.Attributes(), window.Tags)
+	}
+	point.MoveTo(to.AppendEmpty())
 }
 
 // streamWindow is a window of a stream, whatever the channel type.

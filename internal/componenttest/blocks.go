@@ -52,7 +52,7 @@ var blockKinds = map[string]eventblock.Kind{
 // BlockEvent returns what a block has of an event record; ok is false for other records.
 func BlockEvent(record plog.LogRecord) (e eventblock.Event, ok bool) {
 	kind, ok := blockKinds[record.EventName()]
-	if _, reconstructed := record.Attributes().Get("ccaas.event.reconstructed"); !ok || reconstructed {
+	if _, reconstructed := record.Attributes().Get(wsevent.EventReconstructed); !ok || reconstructed {
 		return e, false
 	}
 	attributes := record.Attributes()

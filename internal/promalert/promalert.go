@@ -39,7 +39,7 @@ var dimensions = []string{wsevent.TenantID, wsevent.Region, wsevent.ChannelType}
 
 // New maps an alert. A firing alert ends expireAfter after now: Alertmanager resolves
 // an alert that is not repeated, and the alert connector repeats after hours. A resolved
-// record replaces that end.
+// record replaces that end. A heartbeat has an end of its own.
 func New(id string, body any, now time.Time, expireAfter time.Duration) (Alert, error) {
 	object, isObject := body.(map[string]any)
 	if !isObject || id == "" {
@@ -70,6 +70,9 @@ func span(body map[string]any, now time.Time, expireAfter time.Duration) (start,
 	}
 	switch status := Text(body[wsevent.KeyStatus]); status {
 	case wsevent.StatusFiring:
+		if ends, ok := Millis(body[wsevent.KeyEndsAt]); ok {
+			return windowEnd, ends, nil
+		}
 		return windowEnd, later(now, windowEnd).Add(expireAfter), nil
 	case wsevent.StatusResolved:
 		return windowStart, windowEnd, nil

@@ -37,6 +37,16 @@ func TestNew_FiringAndResolvedHaveTheSameLabels(t *testing.T) {
 	assert.True(t, resolved.StartsAt.Before(resolved.EndsAt))
 }
 
+// A heartbeat says itself when it ends, so that it ends soon after it is withheld.
+func TestNew_EndOfAHeartbeat(t *testing.T) {
+	t.Parallel()
+	heartbeat := body("firing")
+	heartbeat["ends_at"] = int64(1715623590000)
+	alert, err := New("a", heartbeat, now, time.Hour)
+	require.NoError(t, err)
+	assert.Equal(t, time.UnixMilli(1715623590000).UTC(), alert.EndsAt)
+}
+
 func TestNew_NotAnAlert(t *testing.T) {
 	t.Parallel()
 	for _, one := range []struct {

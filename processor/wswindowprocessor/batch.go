@@ -101,11 +101,15 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		event.Bytes, event.Unknown = max(0, size), !known || size < 0
 	case window.ConnectionOpen:
 		event.Channel = channel(attributes)
+		event.Reconstructed = reconstructed(attributes, event.Time)
 	case window.ConnectionClose:
 		event.Channel = channel(attributes)
 		abnormal, known := attributes.Get(wsevent.CloseAbnormal)
 		event.Unknown = !known || abnormal.Type() != pcommon.ValueTypeBool
 		event.Abnormal = !event.Unknown && abnormal.Bool()
+		if reconstructed(attributes, 0) != window.Received {
+			event.Reconstructed = window.Past
+		}
 	case window.Connected, window.Disconnected:
 		number, _ := wslog.Int(attributes, wsevent.StreamConnection)
 		event.Socket = uint16(number) //nolint:gosec // a receiver has at most 100
@@ -119,7 +123,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		if number, ok := wslog.Int(attributes, wsevent.StreamConnection); ok {
 			event.Socket = uint16(number) //nolint:gosec // a receiver has at most 100
 		}
-	case window.Gap:
+	case window.Gap, window.Healed:
 		start, hasStart := wslog.Int(attributes, wsevent.GapStart)
 		end, hasEnd := wslog.Int(attributes, wsevent.GapEnd)
 		if !hasStart || !hasEnd {
@@ -154,6 +158,8 @@ func kindOf(eventName string) (window.Kind, bool) {
 		return window.Disconnected, true
 	case wsevent.StreamGap:
 		return window.Gap, true
+	case wsevent.StreamHealed:
+		return window.Healed, true
 	case wsevent.StreamAlive:
 		return window.Alive, true
 	case wsevent.ClockSkew:
@@ -173,6 +179,19 @@ func milliseconds(record plog.LogRecord, now pcommon.Timestamp) int64 {
 		at = now
 	}
 	return int64(at / 1e6)
+}
+
+// reconstructed is how an open or a close at a time, unix ms, is known: received on the
+// socket unless it says otherwise.
+func reconstructed(attributes pcommon.Map, at int64) window.Reconstructed {
+	value, ok := attributes.Get(wsevent.EventReconstructed)
+	if !ok || value.Type() != pcommon.ValueTypeBool || !value.Bool() {
+		return window.Received
+	}
+	if opened, known := wslog.Int(attributes, wsevent.ChannelOpened); known && opened == at {
+		return window.Past
+	}
+	return window.Present
 }
 
 // maxAliveInterval is the maximum time that a heartbeat covers, in ms.

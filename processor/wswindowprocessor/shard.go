@@ -159,6 +159,12 @@ func (s *shard) stats() window.Stats {
 	return s.engine.Stats()
 }
 
+func (s *shard) unconfirmed() int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.engine.Unconfirmed()
+}
+
 func (s *shard) lags(now int64, n int) []window.Lag {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

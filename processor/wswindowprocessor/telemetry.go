@@ -37,6 +37,14 @@ func (p *windowProcessor) observe() error {
 		t.RegisterWsWindowExpiredChannelsCallback(stat(func(s window.Stats) int64 { return s.ExpiredChannels })),
 		t.RegisterWsWindowRefusedChannelsCallback(stat(func(s window.Stats) int64 { return s.RefusedChannels })),
 		t.RegisterWsWindowRetiredSeriesCallback(stat(func(s window.Stats) int64 { return s.RetiredSeries })),
+		t.RegisterWsWindowUnconfirmedChannelsCallback(func(_ context.Context, o metric.Int64Observer) error {
+			unconfirmed := 0
+			for _, s := range p.shards() {
+				unconfirmed += s.unconfirmed()
+			}
+			o.Observe(int64(unconfirmed))
+			return nil
+		}),
 		t.RegisterWsWindowOpenChannelsCallback(stat(func(s window.Stats) int64 { return int64(s.Channels) })),
 		t.RegisterWsWindowSeriesCallback(stat(func(s window.Stats) int64 { return int64(s.Series) })),
 		t.RegisterWsWindowChannelsLimitCallback(limit(p.config.MaxChannels)),

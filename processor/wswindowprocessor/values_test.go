@@ -67,6 +67,41 @@ func TestBatch_UnknownValues(t *testing.T) {
 	}
 }
 
+func TestBatch_ReconstructedEvents(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		event  string
+		change func(m pcommon.Map, at int64)
+		want   window.Reconstructed
+	}{
+		"received":           {wsevent.ConnectionOpen, func(pcommon.Map, int64) {}, window.Received},
+		"false":              {wsevent.ConnectionOpen, func(m pcommon.Map, _ int64) { m.PutBool(wsevent.EventReconstructed, false) }, window.Received},
+		"text":               {wsevent.ConnectionOpen, func(m pcommon.Map, _ int64) { m.PutStr(wsevent.EventReconstructed, "true") }, window.Received},
+		"open, since unsaid": {wsevent.ConnectionOpen, func(m pcommon.Map, _ int64) { m.PutBool(wsevent.EventReconstructed, true) }, window.Present},
+		"open before": {wsevent.ConnectionOpen, func(m pcommon.Map, at int64) {
+			m.PutBool(wsevent.EventReconstructed, true)
+			m.PutInt(wsevent.ChannelOpened, at-1)
+		}, window.Present},
+		"opened in a gap, by JSON": {wsevent.ConnectionOpen, func(m pcommon.Map, at int64) {
+			m.PutBool(wsevent.EventReconstructed, true)
+			m.PutDouble(wsevent.ChannelOpened, float64(at))
+		}, window.Past},
+		"closed":    {wsevent.ConnectionClose, func(m pcommon.Map, _ int64) { m.PutBool(wsevent.EventReconstructed, true) }, window.Past},
+		"a message": {wsevent.MessageSend, func(m pcommon.Map, _ int64) { m.PutBool(wsevent.EventReconstructed, true) }, window.Received},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			logs := event(test.event, "a")
+			at := int64(logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Timestamp() / 1e6)
+			test.change(attributesOf(logs), at)
+			b := new(batch)
+			b.read(logs, 0)
+			require.Len(t, b.events, 1)
+			assert.Equal(t, test.want, b.events[0].Reconstructed)
+		})
+	}
+}
+
 func TestWindow_SaturatedSumIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -31,6 +31,7 @@ type connection struct {
 	delivery  *delivery
 	streams   *streams
 	status    *status
+	failures  *failureLog // of all connections
 	telemetry *metadata.TelemetryBuilder
 	logger    *zap.Logger
 	backoff   wsclient.Backoff
@@ -57,6 +58,7 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 	c.telemetry.CcaasWsConnects.Add(ctx, 1)
 	c.telemetry.CcaasWsConnections.Add(ctx, 1)
 	c.newestUp = at
+	c.failures.connected(c.number)
 	c.updateHealth(at, func(h *health) { h.connected(at) })
 	streams := c.streams.current(at)
 	var gap time.Duration
@@ -102,14 +104,21 @@ func (c *connection) emitHeartbeat(at time.Time, since time.Duration) {
 }
 
 // Failed records a failed attempt. The stream.gap record after the next connection has
-// its cause.
+// its cause. Of the connections that fail for one cause, one logs.
 func (c *connection) Failed(failure *wsclient.Failure, wait time.Duration) {
 	c.telemetry.CcaasWsConnectFailures.Add(context.Background(), 1, causeAttribute(failure.Cause))
 	if c.down == "" {
 		c.down = failure.Cause
 	}
 	c.updateHealth(time.Now(), func(h *health) { h.failed(failure) })
+	logged, failing := c.failures.failed(c.number, failure.Cause)
+	if !logged {
+		return
+	}
 	fields := []zap.Field{zap.Error(failure), zap.String("cause", string(failure.Cause)), zap.Duration("next_attempt_in", wait)}
+	if failing > 1 {
+		fields = append(fields, zap.Int("failing_connections", failing))
+	}
 	if failure.RetryAfter > 0 {
 		fields = append(fields, zap.Duration("retry_after", failure.RetryAfter))
 	}
@@ -125,6 +134,7 @@ func (c *connection) Rotated(cause wsclient.Cause, at time.Time) {
 	ctx := context.Background()
 	c.telemetry.CcaasWsConnections.Add(ctx, 1)
 	c.telemetry.CcaasWsRotations.Add(ctx, 1, causeAttribute(cause))
+	c.failures.connected(c.number)
 	c.updateHealth(at, func(h *health) { h.rotated() })
 	c.logChurn(cause, at)
 	c.newestUp = at
@@ -136,8 +146,10 @@ func (c *connection) Rotated(cause wsclient.Cause, at time.Time) {
 func (c *connection) NotRotated(cause wsclient.Cause, failure *wsclient.Failure, wait time.Duration) {
 	c.telemetry.CcaasWsConnectFailures.Add(context.Background(), 1, causeAttribute(failure.Cause))
 	c.updateHealth(time.Now(), func(h *health) { h.notRotated(failure) })
-	c.logger.Warn("Cannot open a new socket beside the old one, which still works; retrying", zap.String("cause", string(cause)),
-		zap.Error(failure), zap.Duration("next_attempt_in", wait))
+	if logged, failing := c.failures.failed(c.number, failure.Cause); logged {
+		c.logger.Warn("Cannot open a new socket beside the old one, which still works; retrying", zap.String("cause", string(cause)),
+			zap.Error(failure), zap.Duration("next_attempt_in", wait), zap.Int("failing_connections", failing))
+	}
 }
 
 // Replaced records the end of one of two sockets. Where it was not graceful, its last

@@ -108,7 +108,7 @@ func TestStatus_DownstreamRefuses(t *testing.T) {
 		delivery := b.delivery(0)
 		delivery.next = next
 		shown := newStatus(b.host.Report)
-		conn := &connection{delivery: delivery, logger: delivery.logger, status: shown, telemetry: b.wsReceiver.telemetry}
+		conn := &connection{delivery: delivery, logger: delivery.logger, status: shown, failures: &failureLog{}, telemetry: b.wsReceiver.telemetry}
 		look := func(now time.Time) {
 			delivery.refusal.remind(now, delivery.logger)
 			shown.set(0, downstreamTrouble, delivery.refusal.trouble(now))

@@ -46,6 +46,7 @@ type wsReceiver struct {
 	telemetry *metadata.TelemetryBuilder
 	next      consumer.Logs
 	report    *receiverhelper.ObsReport
+	failures  failureLog
 
 	api     api.API
 	client  *http.Client
@@ -192,6 +193,7 @@ func (r *wsReceiver) connection(number int, reporter *status, newDecode func(*js
 		telemetry: r.telemetry,
 		logger:    r.set.Logger.With(zap.Int("connection", number)),
 		health:    newHealth(time.Now()),
+		failures:  &r.failures,
 		heartbeat: heartbeat{interval: r.config.AliveInterval},
 
 		lastActivity: time.Now(),

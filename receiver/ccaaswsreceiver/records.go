@@ -134,10 +134,11 @@ func (r *records) event(e *jsonevent.Event) (to *scope, first bool, rejected *js
 	record := r.add(to)
 	record.SetEventName(eventName(e.Type))
 	record.SetTimestamp(pcommon.Timestamp(e.Time)) //nolint:gosec // the decoder rejects negative times
-	switch r.set.raw {
-	case rawFull:
+	switch raw := r.set.raw; {
+	case e.Reconstructed: // no object was received
+	case raw == rawFull:
 		record.Body().SetStr(r.arena.keep(e.Raw))
-	case rawRedacted:
+	case raw == rawRedacted:
 		if text, ok := r.set.redactor.Event(e); ok {
 			record.Body().SetStr(r.arena.keep(text))
 		}
@@ -184,6 +185,9 @@ func (r *records) attributes(to pcommon.Map, e *jsonevent.Event) {
 	if closing {
 		n += 3
 	}
+	if e.Reconstructed {
+		n += 2
+	}
 	to.EnsureCapacity(n)
 	r.putID(to, wsevent.ChannelID, e.ChannelID)
 	switch {
@@ -195,6 +199,12 @@ func (r *records) attributes(to pcommon.Map, e *jsonevent.Event) {
 	r.putID(to, wsevent.EventID, e.ID)
 	if e.HasPayloadSize {
 		to.PutInt(wsevent.PayloadSize, e.PayloadSize)
+	}
+	if e.Reconstructed {
+		to.PutBool(wsevent.EventReconstructed, true)
+		if e.Opened > 0 {
+			to.PutInt(wsevent.ChannelOpened, e.Opened/int64(time.Millisecond))
+		}
 	}
 	if !closing {
 		return

@@ -57,6 +57,38 @@ func TestPayloadSizeOfWhat(t *testing.T) {
 	}
 }
 
+func TestReconstructedEventRecord(t *testing.T) {
+	t.Parallel()
+	at := time.UnixMilli(1715623400123)
+	for name, test := range map[string]struct {
+		event jsonevent.Event
+		want  map[string]any
+	}{
+		"open before": {
+			jsonevent.Event{Type: jsonevent.ConnectionOpen, Opened: at.Add(-time.Hour).UnixNano()},
+			map[string]any{"ccaas.event.reconstructed": true, "ccaas.channel.opened": at.Add(-time.Hour).UnixMilli()},
+		},
+		"open before, since when is not known": {
+			jsonevent.Event{Type: jsonevent.ConnectionOpen}, map[string]any{"ccaas.event.reconstructed": true},
+		},
+		"closed": {
+			jsonevent.Event{Type: jsonevent.ConnectionClose, CloseReason: []byte("error")},
+			map[string]any{"ccaas.event.reconstructed": true, "ccaas.close.reason": "error", "ccaas.close.abnormal": true},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := recordsFor(nil)
+			test.event.Reconstructed, test.event.Time, test.event.ChannelID = true, at.UnixNano(), []byte("c-1")
+			test.want["ccaas.channel.id"] = "c-1"
+			r.event(&test.event)
+			record := recordsOf(r.take())[0]
+			assert.Equal(t, test.want, record.Attributes().AsRaw())
+			assert.Equal(t, pcommon.ValueTypeEmpty, record.Body().Type(), "no object was received")
+		})
+	}
+}
+
 func TestEventRecord(t *testing.T) {
 	t.Parallel()
 	r := recordsFor(nil)

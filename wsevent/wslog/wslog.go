@@ -93,9 +93,20 @@ func putFields(fields pcommon.Map, w *wsevent.Window) {
 
 func putTotals(totals pcommon.Map, w *wsevent.Window) {
 	totals.EnsureCapacity(11)
+	putReconstructed(totals, &w.Reconstructed)
 	totals.PutInt(wsevent.TotalSince, int64(w.Since))
 	putKnown(totals, wsevent.TotalPayloadBytes, w.Totals.PayloadBytes, w.Totals.PayloadKnown())
 	putCounts(totals, &w.Totals, w.Totals.DropsKnown())
+}
+
+// putReconstructed writes the sums of reconstructed events. Most series have none.
+func putReconstructed(totals pcommon.Map, r *wsevent.Reconstructed) {
+	if *r == (wsevent.Reconstructed{}) {
+		return
+	}
+	totals.PutInt(wsevent.TotalReconstructedOpened, r.Opened)
+	totals.PutInt(wsevent.TotalReconstructedClosed, r.Closed)
+	totals.PutInt(wsevent.TotalReconstructedPresent, r.Present)
 }
 
 // putCounts writes the counts whose names are the same in fields and totals: all

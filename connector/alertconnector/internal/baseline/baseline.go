@@ -15,22 +15,14 @@ import (
 	"github.com/DataDog/sketches-go/ddsketch"
 )
 
-// Season is the number of hours between two hours that are compared with each other.
-type Season int
-
-// Seasons. Without one all hours of the lookback count.
-const (
-	NoSeason   Season = 0
-	HourOfDay  Season = 24
-	HourOfWeek Season = 7 * 24
-)
-
 // Config is the baseline of a rule.
 type Config struct {
 	Quantile   float64
 	Lookback   time.Duration // at least this much counts, and up to an hour more
 	MinHistory time.Duration
 	Season     Season
+	Zone       *time.Location // of a season; nil: UTC
+	Holidays   *Holidays      // of a season; nil: none
 }
 
 // Baseline is the baseline of one series. Times are unix ms and do not decrease.
@@ -126,8 +118,9 @@ func (b *Baseline) begin(index int64) {
 	}
 	b.closed = append([]Hour(nil), b.closed[n:]...) // releases the front of the array
 	b.total, b.earlier = newSketch(b.config.Quantile), false
+	class := b.config.class(index)
 	for i := range b.closed {
-		if season := int64(b.config.Season); season == 0 || (index-b.closed[i].Index)%season == 0 {
+		if b.config.class(b.closed[i].Index) == class {
 			b.closed[i].mergeInto(b.total)
 			b.earlier = true
 		}

@@ -19,6 +19,7 @@ type Evaluation struct {
 	Value          float64
 	Baseline       *float64 // nil without one, and while it is learned
 	Threshold      *float64 // nil while its baseline is learned
+	For            int      // consecutive windows beyond the threshold before the alert fires
 	Firing         bool
 	Transition     rule.Transition
 	Reason         rule.Reason
@@ -37,8 +38,11 @@ type Alert struct {
 	Snapshot       []Value
 	Reason         rule.Reason
 	FaultDomain    string
+	EndsAt         int64 // when a firing alert ends that is not emitted again; 0: not set
+	// Unsettled is whether further windows of the same time can change FaultDomain: see Settle.
+	Unsettled bool
 
-	series *Series // of an alert that fires, until its fault domain is set
+	series *Series // of an alert that fires, until its fault domain is settled
 	domain *string // of its level
 }
 

@@ -5,7 +5,9 @@ package engine
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -116,6 +118,63 @@ func TestFaultDomain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The fault domain does not depend on how the windows of one time are divided into batches,
+// nor on their order.
+func TestFaultDomain_Settle(t *testing.T) {
+	t.Parallel()
+	streams := []string{"a eu", "b eu", "c eu", "a us", "b us"}
+	random := rand.New(rand.NewPCG(1, 2))
+	for round := range 500 {
+		faults := map[string]string{}
+		for _, stream := range streams {
+			faults[stream] = []string{"", "d", "d", "s", "g", "ds"}[random.IntN(6)]
+			if round%5 == 0 {
+				faults[stream] += "s"
+			}
+		}
+		e, together := New(domainRules()), New(domainRules())
+		var before, calm, faulty []Window
+		for _, key := range streams {
+			tenant, region, _ := strings.Cut(key, " ")
+			before = append(before, domainWindow(tenant, region, "", epoch-9*second))
+			calm = append(calm, domainWindow(tenant, region, "", epoch))
+			faulty = append(faulty, domainWindow(tenant, region, faults[key], epoch+9*second))
+		}
+		for _, of := range []*Engine{e, together} {
+			of.Observe(before, epoch)
+			of.Observe(calm, epoch)
+		}
+		want := domainsOf(t, together.Observe(faulty, epoch), false)
+
+		random.Shuffle(len(faulty), func(i, j int) { faulty[i], faulty[j] = faulty[j], faulty[i] })
+		var all Outcome
+		for i := range faulty {
+			e.Settle(all.Alerts)
+			all.Alerts = append(all.Alerts, e.Observe(faulty[i:i+1], epoch).Alerts...)
+		}
+		_, unsettled := e.Settle(all.Alerts)
+		require.False(t, unsettled, "every stream has the window")
+		require.Equal(t, want, domainsOf(t, all, false), "round %d: %v", round, faults)
+	}
+}
+
+// An alert whose peers have the window, or that has none, is settled at once; a stream that has
+// stopped is not waited for.
+func TestFaultDomain_SettledAtOnce(t *testing.T) {
+	t.Parallel()
+	e := New(domainRules())
+	for n := range int64(10) {
+		windows := []Window{domainWindow("a", "eu", "", epoch+n*9*second), domainWindow("alone", "us", "", epoch+n*9*second)}
+		if n < 3 {
+			windows = append(windows, domainWindow("stopped", "eu", "", epoch+n*9*second))
+		}
+		e.Observe(windows, epoch)
+	}
+	out := e.Observe([]Window{domainWindow("a", "eu", "d", epoch+90*second), domainWindow("alone", "us", "d", epoch+90*second)}, epoch)
+	require.Len(t, out.Alerts, 2)
+	assert.False(t, out.Alerts[0].Unsettled || out.Alerts[1].Unsettled)
 }
 
 func domainsOf(t *testing.T, out Outcome, resolved bool) map[string]string {

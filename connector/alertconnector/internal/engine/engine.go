@@ -201,7 +201,7 @@ func (e *Engine) evaluate(s *Series, m *observation, out *Outcome) {
 func (s *Series) decide(i int, x rule.Sample, baseline *float64) Evaluation {
 	l, state := &s.rule.Levels[i], &s.levels[i]
 	evaluation := Evaluation{
-		Rule: s.rule.Name, Severity: l.Severity, Attributes: s.attributes, Start: x.Start, End: x.End, Value: x.Value, Baseline: baseline,
+		Rule: s.rule.Name, Severity: l.Severity, Attributes: s.attributes, Start: x.Start, End: x.End, Value: x.Value, Baseline: baseline, For: l.For,
 	}
 	state.state, evaluation.Transition, evaluation.Reason = rule.Decide(l, state.state, x)
 	evaluation.Firing = state.state.Firing

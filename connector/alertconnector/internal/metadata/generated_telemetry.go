@@ -32,6 +32,7 @@ type TelemetryBuilder struct {
 	AlertCalendarFailures metric.Int64Counter
 	AlertContextFailures  metric.Int64Counter
 	AlertEvaluations      metric.Int64ObservableCounter
+	AlertLateStreams      metric.Int64ObservableGauge
 	AlertLearningSeries   metric.Int64ObservableGauge
 	AlertPendingAlerts    metric.Int64ObservableGauge
 	AlertRefusedAlerts    metric.Int64Counter
@@ -60,6 +61,21 @@ func (builder *TelemetryBuilder) RegisterAlertEvaluationsCallback(cb metric.Int6
 		cb(ctx, &observerInt64{inst: builder.AlertEvaluations, obs: o})
 		return nil
 	}, builder.AlertEvaluations)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterAlertLateStreamsCallback sets callback for observable AlertLateStreams metric.
+func (builder *TelemetryBuilder) RegisterAlertLateStreamsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.AlertLateStreams, obs: o})
+		return nil
+	}, builder.AlertLateStreams)
 	if err != nil {
 		return err
 	}
@@ -179,6 +195,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_alert_evaluations",
 		metric.WithDescription("Number of evaluated windows, once for each severity of a rule. [Alpha]"),
 		metric.WithUnit("{evaluation}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.AlertLateStreams, err = builder.meter.Int64ObservableGauge(
+		"otelcol_alert_late_streams",
+		metric.WithDescription("Number of streams that are up and whose windows do not arrive. Without heartbeat it is 0. [Alpha]"),
+		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.AlertLearningSeries, err = builder.meter.Int64ObservableGauge(

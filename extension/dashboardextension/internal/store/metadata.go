@@ -4,12 +4,12 @@
 package store
 
 import (
+	"maps"
 	"strings"
 	"sync"
 	"unicode/utf8"
 
 	"github.com/prometheus/prometheus/model/metadata"
-	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/storage"
 )
 
@@ -21,8 +21,7 @@ const (
 	maxUnit        = 64      // bytes
 )
 
-// families holds the types, units and descriptions of metrics from the latest writes. The
-// API returns them as those of a scraped target.
+// families holds the types, units and descriptions of metrics from the latest writes.
 type families struct {
 	mutex sync.RWMutex
 	known map[string]metadata.Metadata
@@ -85,35 +84,9 @@ func beginning(text string, most int) string {
 	return text[:most]
 }
 
-// GetMetadata implements scrape.MetricMetadataStore.
-func (f *families) GetMetadata(name string) (scrape.MetricMetadata, bool) {
+// all returns what is known, by name.
+func (f *families) all() map[string]metadata.Metadata {
 	f.mutex.RLock()
 	defer f.mutex.RUnlock()
-	m, found := f.known[name]
-	return family(name, m), found
-}
-
-// ListMetadata implements scrape.MetricMetadataStore.
-func (f *families) ListMetadata() []scrape.MetricMetadata {
-	f.mutex.RLock()
-	defer f.mutex.RUnlock()
-	var all []scrape.MetricMetadata
-	for name, m := range f.known {
-		all = append(all, family(name, m))
-	}
-	return all
-}
-
-// LengthMetadata implements scrape.MetricMetadataStore.
-func (f *families) LengthMetadata() int {
-	f.mutex.RLock()
-	defer f.mutex.RUnlock()
-	return len(f.known)
-}
-
-// SizeMetadata implements scrape.MetricMetadataStore. The API does not ask for it.
-func (*families) SizeMetadata() int { return 0 }
-
-func family(name string, m metadata.Metadata) scrape.MetricMetadata {
-	return scrape.MetricMetadata{MetricFamily: name, Type: m.Type, Help: m.Help, Unit: m.Unit}
+	return maps.Clone(f.known)
 }

@@ -29,12 +29,12 @@ func TestMetadataIsBounded(t *testing.T) {
 	t.Parallel()
 	var f families
 	f.note(says("long", strings.Repeat("é", 8<<10), strings.Repeat("u", 8<<10)))
-	got, found := f.GetMetadata("long")
+	got, found := f.known["long"]
 	assert.True(t, found)
 	assert.Equal(t, strings.Repeat("é", maxHelp/2), got.Help)
 	assert.Equal(t, strings.Repeat("u", maxUnit), got.Unit)
 	f.note(says("odd", "x"+strings.Repeat("é", 8<<10), ""))
-	got, _ = f.GetMetadata("odd")
+	got = f.known["odd"]
 	assert.Equal(t, "x"+strings.Repeat("é", maxHelp/2-1), got.Help, "no half characters")
 
 	for i := range maxFamilies {
@@ -43,17 +43,17 @@ func TestMetadataIsBounded(t *testing.T) {
 	assert.Equal(t, f.held(), f.bytes)
 	assert.LessOrEqual(t, f.bytes, maxFamilyBytes)
 	assert.Greater(t, f.bytes, maxFamilyBytes-2*maxHelp)
-	n := f.LengthMetadata()
+	n := len(f.all())
 	assert.Less(t, n, maxFamilies)
 
 	f.note(says("long", "short", "s")) // it leaves room for others
 	f.note(says("further", "x", ""))
-	assert.Equal(t, n+1, f.LengthMetadata())
+	assert.Len(t, f.all(), n+1)
 	assert.Equal(t, f.held(), f.bytes)
 
 	var many families
 	for i := range maxFamilies + 10 {
 		many.note(says(strconv.Itoa(i), "", "s"))
 	}
-	assert.Equal(t, maxFamilies, many.LengthMetadata())
+	assert.Len(t, many.all(), maxFamilies)
 }

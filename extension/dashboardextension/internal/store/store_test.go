@@ -752,8 +752,4 @@ func TestNothingIsAdministered(t *testing.T) {
 		f.Query().ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/api/v1"+path, nil))
 		assert.GreaterOrEqual(t, recorder.Code, 400, path)
 	}
-	database := database{f.Store}
-	require.ErrorIs(t, database.Delete(t.Context(), 0, 1), errReadOnly)
-	require.ErrorIs(t, database.Snapshot("", true), errReadOnly)
-	require.ErrorIs(t, database.CleanTombstones(), errReadOnly)
 }

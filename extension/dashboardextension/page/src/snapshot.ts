@@ -4,6 +4,7 @@
 // What the panels show, derived from the results of the queries. Nothing here fetches or draws.
 
 import type { Result, Series } from './api';
+import { plural } from './format';
 import type { Name } from './queries';
 import { windowsIn, type Grid, type Schedule } from './time';
 import type { Choice } from './url';
@@ -88,6 +89,16 @@ export function linesBy(snapshot: Snapshot, name: Name, kind: string, label: str
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
+/** named adds to the name of a threshold for how many windows the rule waits, where that is known. */
+function named(text: string, windows: number | null): string {
+  return windows === null ? text : `${text}, for ${plural(windows, 'window')}`;
+}
+
+/** thresholdOf names the threshold of a panel that draws the one of its strictest rule. */
+export function thresholdOf(snapshot: Snapshot, panel: 'drops' | 'skew'): string {
+  return named('threshold', numberOf(snapshot, 'now', 'for_' + panel));
+}
+
 /** limitsOf gives the lines of a kind of limit, each named by what distinguishes it from the others. */
 export function limitsOf(snapshot: Snapshot, name: Name, kind: string): Line[] {
   const all = seriesOf(snapshot, name, kind).slice(0, 4);
@@ -96,8 +107,15 @@ export function limitsOf(snapshot: Snapshot, name: Name, kind: string): Line[] {
     const { rule = '', severity = '' } = series.labels;
     let text = several('severity') ? `${severity} ${kind}` : kind;
     if (several('rule')) text += ' of ' + rule;
+    if (kind === 'threshold') text = named(text, waitOf(snapshot, rule, severity));
     return { name: text, values: onGrid(series, snapshot.grid) };
   });
+}
+
+/** waitOf is for how many windows connections have to exceed the threshold of a rule. */
+function waitOf(snapshot: Snapshot, rule: string, severity: string): number | null {
+  const waits = seriesOf(snapshot, 'now', 'for_connections');
+  return only(waits.find(({ labels }) => (labels['rule'] ?? '') === rule && (labels['severity'] ?? '') === severity));
 }
 
 /** Run is a stretch of time that is all of a kind. */

@@ -10,7 +10,7 @@ import {
   coverageOf,
   windowsArrive,
   bandsOf,
-  conditionOf, episodesOf, grouped, regionsOf, streamsOf, totalOf, valuesOf, type Snapshot } from '../src/snapshot';
+  conditionOf, episodesOf, grouped, limitsOf, regionsOf, streamsOf, thresholdOf, totalOf, valuesOf, type Snapshot } from '../src/snapshot';
 import { queries, type Name } from '../src/queries';
 import { endOf, gridOf } from '../src/time';
 import { parse } from '../src/url';
@@ -238,4 +238,22 @@ test('regions are ordered by their drops', () => {
     { region: 'a', dropped: 1, closed: null },
     { region: '', dropped: 0, closed: null },
   ]);
+});
+
+test('a threshold is named with the number of windows that its rule waits', () => {
+  const limit = (severity: string) => line({ kind: 'threshold', rule: 'high', severity }, full);
+  const some = snapshot({
+    limits: [limit('warning'), limit('critical')],
+    now: [
+      at({ kind: 'for_connections', rule: 'high', severity: 'critical' }, 3),
+      at({ kind: 'for_connections', rule: 'other', severity: 'warning' }, 9),
+      at({ kind: 'for_drops' }, 1),
+    ],
+  });
+  assert.deepEqual(
+    limitsOf(some, 'limits', 'threshold').map(({ name }) => name),
+    ['warning threshold', 'critical threshold, for 3 windows'],
+  );
+  assert.equal(thresholdOf(some, 'drops'), 'threshold, for 1 window');
+  assert.equal(thresholdOf(some, 'skew'), 'threshold', 'a store without the metric');
 });

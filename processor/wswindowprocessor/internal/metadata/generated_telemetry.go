@@ -25,27 +25,28 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                      metric.Meter
-	mu                         sync.Mutex
-	registrations              []metric.Registration
-	WsWindowChannelsLimit      metric.Int64ObservableGauge
-	WsWindowCheckpointAge      metric.Float64ObservableGauge
-	WsWindowCheckpointDuration metric.Float64Histogram
-	WsWindowCheckpointFailures metric.Int64Counter
-	WsWindowCheckpointSize     metric.Int64Histogram
-	WsWindowExpiredChannels    metric.Int64ObservableCounter
-	WsWindowMissedEvents       metric.Int64ObservableCounter
-	WsWindowOpenChannels       metric.Int64ObservableGauge
-	WsWindowRefusedBlocks      metric.Int64Counter
-	WsWindowRefusedChannels    metric.Int64ObservableCounter
-	WsWindowRefusedWindows     metric.Int64Counter
-	WsWindowRetiredSeries      metric.Int64ObservableCounter
-	WsWindowSeries             metric.Int64ObservableGauge
-	WsWindowSeriesLimit        metric.Int64ObservableGauge
-	WsWindowSkippedWindows     metric.Int64ObservableCounter
-	WsWindowWaitingWindows     metric.Int64ObservableGauge
-	WsWindowWatermarkLag       metric.Float64ObservableGauge
-	WsWindowWindows            metric.Int64ObservableCounter
+	meter                       metric.Meter
+	mu                          sync.Mutex
+	registrations               []metric.Registration
+	WsWindowChannelsLimit       metric.Int64ObservableGauge
+	WsWindowCheckpointAge       metric.Float64ObservableGauge
+	WsWindowCheckpointDuration  metric.Float64Histogram
+	WsWindowCheckpointFailures  metric.Int64Counter
+	WsWindowCheckpointSize      metric.Int64Histogram
+	WsWindowExpiredChannels     metric.Int64ObservableCounter
+	WsWindowMissedEvents        metric.Int64ObservableCounter
+	WsWindowOpenChannels        metric.Int64ObservableGauge
+	WsWindowRefusedBlocks       metric.Int64Counter
+	WsWindowRefusedChannels     metric.Int64ObservableCounter
+	WsWindowRefusedWindows      metric.Int64Counter
+	WsWindowRetiredSeries       metric.Int64ObservableCounter
+	WsWindowSeries              metric.Int64ObservableGauge
+	WsWindowSeriesLimit         metric.Int64ObservableGauge
+	WsWindowSkippedWindows      metric.Int64ObservableCounter
+	WsWindowUnconfirmedChannels metric.Int64ObservableGauge
+	WsWindowWaitingWindows      metric.Int64ObservableGauge
+	WsWindowWatermarkLag        metric.Float64ObservableGauge
+	WsWindowWindows             metric.Int64ObservableCounter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -200,6 +201,21 @@ func (builder *TelemetryBuilder) RegisterWsWindowSkippedWindowsCallback(cb metri
 		cb(ctx, &observerInt64{inst: builder.WsWindowSkippedWindows, obs: o})
 		return nil
 	}, builder.WsWindowSkippedWindows)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterWsWindowUnconfirmedChannelsCallback sets callback for observable WsWindowUnconfirmedChannels metric.
+func (builder *TelemetryBuilder) RegisterWsWindowUnconfirmedChannelsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.WsWindowUnconfirmedChannels, obs: o})
+		return nil
+	}, builder.WsWindowUnconfirmedChannels)
 	if err != nil {
 		return err
 	}
@@ -382,6 +398,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_ws_window_skipped_windows",
 		metric.WithDescription("Number of windows without events that were not emitted, because event time advanced over more windows than are emitted at once. [Alpha]"),
 		metric.WithUnit("{window}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.WsWindowUnconfirmedChannels, err = builder.meter.Int64ObservableGauge(
+		"otelcol_ws_window_unconfirmed_channels",
+		metric.WithDescription("Number of open channels without an event since the latest gap of their stream, which may have been closed in it. [Alpha]"),
+		metric.WithUnit("{channel}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowWaitingWindows, err = builder.meter.Int64ObservableGauge(

@@ -15,8 +15,9 @@ type channel struct {
 }
 
 const (
-	wasClose = 1 // the channel is closed
-	wasOpen  = 2 // an explicit ConnectionOpen
+	wasClose   = 1 // the channel is closed
+	wasOpen    = 2 // an explicit ConnectionOpen
+	wasPresent = 3 // a reconstructed ConnectionOpen: the channel was open before
 )
 
 func newChannel(t int64, kind Kind) channel {
@@ -26,11 +27,15 @@ func newChannel(t int64, kind Kind) channel {
 func (c channel) openedAt() int64    { return c.from >> 1 }
 func (c channel) lastEventAt() int64 { return c.seen >> 2 }
 func (c channel) opened() bool       { return c.from&1 == 1 }
-func (c channel) closed() bool       { return c.seen&wasClose != 0 }
+func (c channel) closed() bool       { return c.seen&3 == wasClose }
 
 // lastIsOpen reports whether the latest event is a ConnectionOpen: no close of before
 // can close the channel.
-func (c channel) lastIsOpen() bool { return c.seen&wasOpen != 0 }
+func (c channel) lastIsOpen() bool { return c.seen&3 == wasOpen }
+
+// lastIsPresent reports whether the latest event is that the channel was open before. Its
+// time is that of our question: a close of before, which was on its way, closes it.
+func (c channel) lastIsPresent() bool { return c.seen&3 == wasPresent }
 
 func packFrom(t int64, opened bool) int64 {
 	if opened {
@@ -45,6 +50,8 @@ func packSeen(t int64, kind Kind) int64 {
 		return t<<2 | wasClose
 	case ConnectionOpen:
 		return t<<2 | wasOpen
+	case presence:
+		return t<<2 | wasPresent
 	default:
 		return t << 2
 	}

@@ -26,11 +26,14 @@ const (
 	Gap
 	Skew
 	Alive
+	Healed
 )
 
-// fromPlatform separates events of the platform, stamped by its clock, from records
-// about the stream, stamped by ours.
-func (k Kind) fromPlatform() bool { return k <= MessageReceive }
+// fromPlatform separates events that the platform has sent, stamped by its clock, from
+// records about the stream, stamped by ours, and from reconstructed events.
+func (e *Event) fromPlatform() bool {
+	return e.Kind <= MessageReceive && e.Reconstructed == Received
+}
 
 // counted separates what is counted in a series from what is only known of a stream.
 func (k Kind) counted() bool { return k <= Violation }
@@ -38,14 +41,16 @@ func (k Kind) counted() bool { return k <= Violation }
 // Event is one event, as small as the windows need it.
 type Event struct {
 	Kind     Kind
-	Abnormal bool   // of a ConnectionClose: it counts as a drop
-	Shutdown bool   // of a Disconnected: its receiver has ended
-	Unknown  bool   // of a message: it has no Bytes; of a ConnectionClose: Abnormal or not is not known
-	Socket   uint16 // of Connected, Disconnected and Alive: which of a receiver's
-	Time     int64  // unix ms; of a Gap: its start
-	Observed int64  // unix ms, the receiver's clock; 0: unknown, the arrival is taken
-	Channel  uint64 // hash of the channel id; 0 for none
-	Bytes    int64  // payload of a message
+	Abnormal bool // of a ConnectionClose: it counts as a drop
+	Shutdown bool // of a Disconnected: its receiver has ended
+	Unknown  bool // of a message: it has no Bytes; of a ConnectionClose: Abnormal or not is not known
+	// Reconstructed is how a ConnectionOpen or a ConnectionClose is known.
+	Reconstructed Reconstructed
+	Socket        uint16 // of Connected, Disconnected and Alive: which of a receiver's
+	Time          int64  // unix ms; of a Gap and a Healed: its start
+	Observed      int64  // unix ms, the receiver's clock; 0: unknown, the arrival is taken
+	Channel       uint64 // hash of the channel id; 0 for none
+	Bytes         int64  // payload of a message
 
 	GapEnd int64   // unix ms
 	Every  int64   // of Alive: the time that it covers, ms; of Connected: the interval of the heartbeats

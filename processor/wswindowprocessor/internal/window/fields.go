@@ -61,6 +61,7 @@ func (s *stream) fields(m *message) {
 	m.float(31, &s.skew)
 	m.bool(32, &s.skewKnown)
 	m.int(33, &s.skewAt)
+	m.int(40, &s.unconfirmedBefore)
 }
 
 // sourceFields are the connections that the stream is fed by.
@@ -91,6 +92,7 @@ func (s *series) fields(m *message) {
 	m.bool(8, &s.reported)
 	m.bool(9, &s.pendingTotals)
 	m.counts(10, &s.totals)
+	m.reconstructed(12, &s.reconstructed)
 	next := s.stream.next
 	m.each(11, int(max(0, s.last+1-next)), func(i int, m *message) {
 		panes := &s.slot(next + int64(i)).panes
@@ -112,6 +114,14 @@ func (m *message) counts(number protowire.Number, c *wsevent.Counts) {
 		m.count(9, &c.BackpressureEvents)
 		m.count(10, &c.ProtocolViolations)
 		m.count(11, &c.LateEvents)
+	})
+}
+
+func (m *message) reconstructed(number protowire.Number, r *wsevent.Reconstructed) {
+	m.one(number, func(m *message) {
+		m.count(1, &r.Opened)
+		m.count(2, &r.Closed)
+		m.count(3, &r.Present)
 	})
 }
 

@@ -35,7 +35,7 @@ func (e *Engine) applyToChannel(s *series, event *Event, t int64) (repeated bool
 	case event.Kind == ConnectionOpen && (c.opened() && c.openedAt() == t || c.lastIsOpen() && c.lastEventAt() == t):
 		return true
 	default:
-		e.touch(s, c, t, event.Kind)
+		e.touch(s, c, t, event.effect())
 	}
 	// That it was seen once more is not worth saving at once; a round through all
 	// channels will.
@@ -81,7 +81,7 @@ func (e *Engine) open(s *series, event *Event, t int64) {
 		return
 	}
 	e.channels++
-	s.channels.put(event.Channel, newChannel(t, event.Kind))
+	s.channels.put(event.Channel, newChannel(t, event.effect()))
 	e.changed(s, event.Channel)
 	e.adjustActive(s, e.grid.first(t), 1)
 	if closed {
@@ -94,7 +94,7 @@ func (e *Engine) open(s *series, event *Event, t int64) {
 func (e *Engine) touch(s *series, c *channel, t int64, kind Kind) {
 	switch {
 	case c.closed() && t > c.lastEventAt():
-		if kind == ConnectionOpen || t-c.lastEventAt() > e.grace {
+		if kind == ConnectionOpen || kind == presence || t-c.lastEventAt() > e.grace {
 			e.reopen(s, c, t, kind)
 		}
 		return
@@ -136,7 +136,7 @@ func (e *Engine) close(s *series, c *channel, id uint64, t int64) {
 		return
 	case t < latest:
 		first := t < c.openedAt()
-		echo := latest-t <= e.grace && !c.lastIsOpen() && (!first || !c.opened())
+		echo := c.lastIsPresent() || latest-t <= e.grace && !c.lastIsOpen() && (!first || !c.opened())
 		if first {
 			e.touch(s, c, t, ConnectionClose)
 		}

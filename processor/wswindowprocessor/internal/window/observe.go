@@ -112,7 +112,7 @@ func (e *Engine) mustSort(now int64) bool {
 		newest, latest := p.group.Events[0].Time, int64(0)
 		for j := range p.group.Events {
 			event := &p.group.Events[j]
-			if len(e.places) > 1 && (!event.Kind.counted() || p.group.Defaulted != 0 && event.Channel != 0) {
+			if len(e.places) > 1 && (!event.Kind.counted() || event.Reconstructed != Received || p.group.Defaulted != 0 && event.Channel != 0) {
 				return true
 			}
 			observed := event.observed(now)
@@ -170,7 +170,7 @@ func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 		e.admit(p)
 	}
 	st, own := p.stream, p.series
-	if st.away && event.Kind.fromPlatform() {
+	if st.away && event.fromPlatform() {
 		st.resume(observed)
 	}
 	if observed > st.observed {
@@ -186,7 +186,7 @@ func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 			st.dirty = true
 		}
 	}
-	if !st.live && event.Kind.fromPlatform() && e.hold(st, p, event, observed, now) {
+	if !st.live && event.fromPlatform() && e.hold(st, p, event, observed, now) {
 		return
 	}
 	t, future := e.arrive(st, event, observed, now)
@@ -198,10 +198,12 @@ func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 	case future:
 		e.stats.FutureEvents++
 		own.countInTotals(event)
+		own.countReconstructed(event)
 	case event.Channel != 0 && e.applyToChannel(own, event, t):
 		// The same event once more.
 	default:
 		own.count(event, e.grid, t, e.seriesIdle)
+		own.countReconstructed(event)
 	}
 	if len(st.held) > 0 && st.live {
 		e.release(st)
@@ -234,7 +236,11 @@ func (e *Engine) move(st *stream, observed int64) {
 func (e *Engine) arrive(st *stream, event *Event, observed, now int64) (t int64, future bool) {
 	t = event.Time
 	switch {
-	case !event.Kind.fromPlatform():
+	case event.Reconstructed == Present: // by our clock
+		t += st.clockOffset
+		e.begin(st, min(t, observed), observed, now)
+		return t, t > st.watermark+e.maxFuture
+	case !event.fromPlatform():
 		e.begin(st, min(t, observed), observed, now)
 		return t, t > st.watermark+e.maxFuture
 	case t > observed+e.maxFuture:
@@ -277,7 +283,7 @@ func (e *Engine) bound(st *stream, t int64) {
 // configuration, belongs to: a channel keeps the series that it was opened in. It is
 // nil where no series of the tenant has the channel, or the event's own series does.
 func (e *Engine) followed(p *place, event *Event, observed int64) *series {
-	if event.Channel == 0 || event.Kind == ConnectionOpen || !event.Kind.fromPlatform() {
+	if event.Channel == 0 || event.Kind == ConnectionOpen || event.Kind > MessageReceive {
 		return nil
 	}
 	if p.series != nil && p.series.channels.find(event.Channel) != nil {

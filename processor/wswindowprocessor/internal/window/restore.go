@@ -174,6 +174,7 @@ func (e *Engine) regrid(st *stream, saved grid) {
 		moved.number, moved.latest, moved.resumed, moved.late = i, s.latest, s.resumed, s.late
 		moved.from, moved.since, moved.reported = st.next, s.since, s.reported
 		moved.totals, moved.pendingTotals, moved.retired = s.totals, s.pendingTotals, s.retired
+		moved.reconstructed = s.reconstructed
 		st.series[i] = moved
 	}
 }

@@ -30,6 +30,7 @@ type series struct {
 	since         int64 // unix ms: where the totals begin
 	reported      bool  // since has been emitted, and stays
 	totals        wsevent.Counts
+	reconstructed wsevent.Reconstructed
 	pendingTotals bool // the totals grew by events that are in no window to come
 	retired       bool // see retire.go
 }
@@ -84,7 +85,7 @@ func (s *series) grow(k int64) {
 // holds it is open, and in the totals at once when its pane is already in them.
 func (s *series) count(event *Event, g grid, t, idle int64) {
 	next := s.stream.next
-	if g.first(t) < next {
+	if g.first(t) < next && event.Reconstructed == Received {
 		s.late++
 	}
 	if t-s.latest > idle {
@@ -114,7 +115,9 @@ func (s *series) countInTotals(event *Event) {
 func add(counts *wsevent.Counts, event *Event) {
 	switch event.Kind {
 	case ConnectionOpen:
-		counts.ConnectionsOpened++
+		if event.Reconstructed != Present {
+			counts.ConnectionsOpened++
+		}
 	case ConnectionClose:
 		counts.ConnectionsClosed++
 		switch {
@@ -186,6 +189,7 @@ func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) w
 		Complete:          complete,
 		Since:             wsevent.UnixMilli(s.since),
 		Totals:            s.totals,
+		Reconstructed:     s.reconstructed,
 	}
 }
 

@@ -133,5 +133,6 @@ func (e *Engine) startEventTime(st *stream, t, observed, now int64) {
 	st.next = e.firstOpen(st)
 	for _, s := range st.series {
 		s.last = st.next - 1
+		e.reactivate(s, st.clockOffset)
 	}
 }

@@ -54,6 +54,8 @@ type stream struct {
 	awaySince       int64               // our clock
 	gaps            []gap               // in the stream's time, overlapping at will
 
+	unconfirmedBefore int64 // see reconstructed.go; 0: nothing is unconfirmed
+
 	skew      float64 // ms
 	skewAt    int64   // unix ms
 	skewKnown bool
@@ -161,6 +163,8 @@ func (s *stream) apply(event *Event, observed, now int64) {
 		s.ended = event.Shutdown
 	case Gap:
 		s.addGap(s.toStreamTime(event.Time, event.GapEnd, observed))
+	case Healed:
+		s.confirm(s.toStreamTime(event.Time, event.GapEnd, observed))
 	case Skew:
 		if event.Time >= s.skewAt {
 			s.skew, s.skewKnown, s.skewAt = event.Skew, true, event.Time
@@ -232,6 +236,7 @@ func (s *stream) addGap(start, end int64) {
 	if end <= start {
 		return
 	}
+	s.unconfirm(end)
 	if len(s.gaps) == maxGaps {
 		s.gaps[1] = gap{min(s.gaps[0].start, s.gaps[1].start), max(s.gaps[0].end, s.gaps[1].end)}
 		s.gaps = s.gaps[1:]

@@ -161,6 +161,7 @@ func (custom) Connect(c *Config, at *Endpoints, env *Environment) (*Upstream, er
 	if at.URLFrom == nil {
 		socket := &wsclient.StaticEndpoint{
 			Client: env.Client, Preflight: at.Preflight, Socket: at.Socket, Subprotocols: c.Subprotocols, Headers: headers, Private: true,
+			Advice: upgradeAdvice(c),
 		}
 		return newUpstream(c, tokens, socket.Prepare), nil
 	}
@@ -170,6 +171,19 @@ func (custom) Connect(c *Config, at *Endpoints, env *Environment) (*Upstream, er
 		Path: from.Path, Expires: from.Expires, Upgrade: headers, Check: at.Check,
 	}
 	return newUpstream(c, tokens, socket.Prepare), nil
+}
+
+// upgradeAdvice is what to check where a platform refuses the upgrade.
+func upgradeAdvice(c *Config) string {
+	requested := "no subprotocol is requested"
+	if len(c.Subprotocols) > 0 {
+		requested = fmt.Sprintf("the subprotocol is %q", c.Subprotocols[0])
+	}
+	path := "the path is that of endpoint"
+	if address, err := c.endpoint(""); err == nil && address.Path == "" {
+		path = "endpoint has no path, so it is " + streamPath
+	}
+	return fmt.Sprintf("platform custom needs the path of the platform's events in endpoint (%s) and its subprotocol in subprotocol (%s): check both", path, requested)
 }
 
 func (custom) Protocol(c *Config) wsclient.Protocol {

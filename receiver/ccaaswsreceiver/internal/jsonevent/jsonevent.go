@@ -54,6 +54,12 @@ type Event struct {
 	// Reopens is an open that counts only for a channel that was closed (see Reopen).
 	Reopens bool
 
+	// Reconstructed is an open or a close that was not received, but derived from a
+	// snapshot or from the platform's history. Opened is the start of the channel of such
+	// an open, in unix nanoseconds, where it is known; 0: it is not.
+	Reconstructed bool
+	Opened        int64
+
 	// FieldErrors are the optional fields that had a value which could not be read.
 	FieldErrors FieldErrors
 

@@ -51,7 +51,7 @@ func (s *Session) dial(ctx context.Context, route *Route, withToken bool) (*sock
 		if response == nil {
 			err = through.blame(err)
 		}
-		return nil, upgradeFailure(what, response, withToken, err)
+		return nil, upgradeFailure(what, route.Advice, response, withToken, err)
 	}
 	if failure := checkUpgrade(what, requested, conn.Subprotocol(), response.Header); failure != nil {
 		_ = conn.WriteControl(websocket.CloseMessage,
@@ -101,7 +101,7 @@ func (u *proxyUse) blame(err error) error {
 	return failed
 }
 
-func upgradeFailure(what string, response *http.Response, withToken bool, err error) *Failure {
+func upgradeFailure(what, advice string, response *http.Response, withToken bool, err error) *Failure {
 	switch {
 	case response == nil:
 		return transportFailure(what, err)
@@ -109,10 +109,18 @@ func upgradeFailure(what string, response *http.Response, withToken bool, err er
 		return permanent(BadAnswer, fmt.Errorf("%s: %w", what, brief{err}))
 	case response.StatusCode == http.StatusSwitchingProtocols:
 		return permanent(BadAnswer, fmt.Errorf("%s: the answer is no WebSocket upgrade of RFC 6455: %w", what, err))
+	case advice != "" && slices.Contains(wrongUpgrade, response.StatusCode):
+		failure := statusFailure(what, response, withToken, time.Now())
+		failure.err = fmt.Errorf("%s: %d %s; %s", what, response.StatusCode, http.StatusText(response.StatusCode), advice)
+		return failure
 	default:
 		return statusFailure(what, response, withToken, time.Now())
 	}
 }
+
+// wrongUpgrade are the statuses of servers that do not expect an upgrade at this path, or
+// not with these headers.
+var wrongUpgrade = []int{http.StatusBadRequest, http.StatusNotFound, http.StatusUpgradeRequired}
 
 // checkUpgrade compares the response with the request. Compression is never requested:
 // its decompressed size is not bounded.

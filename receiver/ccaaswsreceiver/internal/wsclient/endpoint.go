@@ -27,12 +27,13 @@ type StaticEndpoint struct {
 	Headers      map[string]string // of the upgrade; may name {{token}}
 	Private      bool              // the path of Socket may hold a secret
 	Subprotocols []string          // the preferred first; empty: the response may have any
+	Advice       string            // see Route
 }
 
 // Prepare sends the pre-flight request, and fails unless the platform supports one of the
 // subprotocols.
 func (d *StaticEndpoint) Prepare(ctx context.Context, access Access, _ bool) (*Route, *Failure) {
-	route := &Route{Socket: d.Socket, Header: headersOf(d.Headers, access), Private: d.Private}
+	route := &Route{Socket: d.Socket, Header: headersOf(d.Headers, access), Private: d.Private, Advice: d.Advice}
 	authorize(route.Header, access.Token)
 	if d.Preflight == nil {
 		return route, nil

@@ -46,6 +46,9 @@ type Route struct {
 	Subprotocol string
 	// Private removes the path, which may hold a secret, from messages.
 	Private bool
+	// Advice is appended to the failure of an upgrade with status 400, 404 or 426; empty: that of
+	// all requests.
+	Advice string
 	// Expires is when the platform withdraws the route; zero: never.
 	Expires time.Time
 	// Values replace {{name}} in frames, as the token replaces {{token}}.

@@ -5,7 +5,7 @@ import { useMemo } from 'preact/hooks';
 
 import { percent } from '../format';
 import { TimePanel, type View } from '../panel';
-import { errorOf, limitsOf, numberOf, valuesOf } from '../snapshot';
+import { errorOf, limitsOf, numberOf, thresholdOf, valuesOf } from '../snapshot';
 import type { Drawn } from '../timechart';
 
 /** Drops is the drop rate of all and of the worst series, with the threshold that is watched. */
@@ -18,6 +18,7 @@ export function Drops({ view }: { view: View }) {
       { name: 'judged by the rule', values: valuesOf(snapshot, 'drops', 'judged'), colour: palette.lines[2]!, shape: 'line' },
       ...limitsOf(snapshot, 'drops', 'threshold').map((line): Drawn => ({
         ...line,
+        name: thresholdOf(snapshot, 'drops'),
         colour: palette.limit,
         shape: 'dashed',
       })),

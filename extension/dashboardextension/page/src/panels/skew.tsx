@@ -5,7 +5,7 @@ import { useMemo } from 'preact/hooks';
 
 import { milliseconds } from '../format';
 import { TimePanel, type View } from '../panel';
-import { errorOf, linesBy, valuesOf } from '../snapshot';
+import { errorOf, linesBy, thresholdOf, valuesOf } from '../snapshot';
 import type { Drawn } from '../timechart';
 
 /** Skew is how far the platform's clock is from ours, for the regions where it is farthest. */
@@ -20,7 +20,7 @@ export function Skew({ view }: { view: View }) {
         colour: palette.lines[index % palette.lines.length]!,
         shape: 'line',
       })),
-      { ...limit, name: 'threshold', values: threshold },
+      { ...limit, name: thresholdOf(snapshot, 'skew'), values: threshold },
       { ...limit, name: 'threshold below', values: threshold.map((value) => value && -value), unlisted: true },
     ];
   }, [snapshot, palette]);
