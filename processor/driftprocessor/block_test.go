@@ -6,6 +6,7 @@ package driftprocessor
 import (
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -63,7 +64,7 @@ func jitter(r *rand.Rand, ahead time.Duration) plog.Logs {
 func TestBlocks_SkewIsThatOfRecords(t *testing.T) {
 	t.Parallel()
 	measure := func(t *testing.T, encode func(plog.Logs) plog.Logs) (estimates []skew.Estimate, corrections []time.Duration) {
-		inBubble(t, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			config := createDefaultConfig().(*Config)
 			config.Correct = true
 			p, err := newProcessor(processortest.NewNopSettings(metadata.Type), config, new(faultySink))
@@ -93,7 +94,6 @@ func TestBlocks_SkewIsThatOfRecords(t *testing.T) {
 
 // A block is corrected by its attribute, once, and its body is not changed.
 func TestBlocks_CorrectedOnceWithoutRewriting(t *testing.T) {
-	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, func(c *Config) { c.Correct = true })
 		b.start()
@@ -128,7 +128,6 @@ func TestBlocks_CorrectedOnceWithoutRewriting(t *testing.T) {
 
 // A flag on a block counts as its events, and those of a damaged block are not measured.
 func TestBlocks_FlaggedEventsAreCounted(t *testing.T) {
-	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		for second := range 20 {
