@@ -80,7 +80,7 @@ bin/opensearch: e2e/testdata/opensearch/pom.xml e2e/testdata/opensearch/Server.j
 	else echo "a JDK or Maven is not there: the tests with a real OpenSearch are skipped"; fi
 
 # Servers that Debian has.
-SERVERS := postgresql influxdb
+SERVERS := postgresql influxdb rabbitmq-server
 .PHONY: servers
 servers:
 	@for package in $(SERVERS); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \

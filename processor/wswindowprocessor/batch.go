@@ -24,11 +24,16 @@ type batch struct {
 	refused    []error // of event blocks that could not be decoded
 	reader     eventblock.Reader
 	blockEvent eventblock.Event
+
+	sessions *sessionReader // nil without sessions
+	details  []window.Detail
+	records  []plog.LogRecord // of the events
 }
 
 // read takes the events out of logs; all other records are ignored.
 func (b *batch) read(logs plog.Logs, now pcommon.Timestamp) {
 	b.groups, b.ends, b.events, b.refused = b.groups[:0], b.ends[:0], b.events[:0], b.refused[:0]
+	b.sessions.start(b)
 	for _, resource := range logs.ResourceLogs().All() {
 		for _, scope := range resource.ScopeLogs().All() {
 			if countedElsewhere(scope.Scope().Attributes()) {
@@ -44,6 +49,7 @@ func (b *batch) read(logs plog.Logs, now pcommon.Timestamp) {
 			}
 		}
 	}
+	b.sessions.finish(b)
 	begin := 0
 	for i, end := range b.ends { // now that the events move no more
 		b.groups[i].Events = b.events[begin:end]
@@ -136,6 +142,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		}
 	}
 	b.events = append(b.events, event)
+	b.sessions.add(b, kind, record)
 }
 
 func kindOf(eventName string) (window.Kind, bool) {

@@ -41,6 +41,7 @@ func (b *batch) addBlock(record plog.LogRecord, now pcommon.Timestamp) {
 		at = arrived
 	}
 	b.events = append(b.events[:begin], window.Event{Kind: window.Gap, Time: at, Observed: at, GapEnd: at + 1})
+	b.sessions.replace(b, begin)
 	b.refused = append(b.refused, err)
 }
 
@@ -70,6 +71,7 @@ func (b *batch) addEvents(correction, arrived, now int64) {
 			event.Abnormal = e.Kind == eventblock.ConnectionClose && e.Class == eventblock.Abnormal
 		}
 		b.events = append(b.events, event)
+		b.sessions.addOfBlock(b, e)
 	}
 }
 

@@ -4,6 +4,7 @@
 package wswindowprocessor
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"math/rand/v2"
@@ -77,10 +78,14 @@ func traffic(r *rand.Rand) []arrived {
 				attributes.PutInt(wsevent.PayloadSize, r.Int64N(2_000))
 			}
 		case wsevent.ConnectionClose:
+			attributes.PutStr(wsevent.UserID, fmt.Sprintf("user-%d", r.IntN(20)))
+			attributes.PutInt(wsevent.CloseCode, 1000+r.Int64N(8))
+			attributes.PutStr(wsevent.CloseReason, "error")
 			if r.IntN(3) > 0 {
 				attributes.PutBool(wsevent.CloseAbnormal, r.IntN(2) == 0)
 			}
 		case wsevent.ConnectionOpen:
+			attributes.PutStr(wsevent.UserID, fmt.Sprintf("user-%d", r.IntN(20)))
 		default:
 			a.tags.ChannelType, a.defaulted = wsevent.Unknown, false
 			a.record.SetTimestamp(a.record.ObservedTimestamp())
@@ -124,8 +129,14 @@ func batchOf(records []arrived) plog.Logs {
 
 // count counts records in batches of at most a size, each in the form that encode gives it.
 func count(r *rand.Rand, config window.Config, records []arrived, size int, encode func(plog.Logs) plog.Logs) ([]wsevent.Window, window.Stats) {
+	windows, _, stats := countSessions(r, config, records, size, encode)
+	return windows, stats
+}
+
+// countSessions is count with the sessions that have ended, in order.
+func countSessions(r *rand.Rand, config window.Config, records []arrived, size int, encode func(plog.Logs) plog.Logs) ([]wsevent.Window, []wsevent.Session, window.Stats) {
 	e := window.New(config)
-	var b batch
+	b := batch{sessions: newSessionReader(&SessionsConfig{Enabled: config.Sessions.Enabled, UserID: userFull})}
 	var now int64
 	for rest := records; len(rest) > 0; {
 		n := 1 + r.IntN(min(size, len(rest)))
@@ -142,7 +153,11 @@ func count(r *rand.Rand, config window.Config, records []arrived, size int, enco
 	slices.SortStableFunc(windows, func(a, b wsevent.Window) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(fmt.Sprint(a.Tags), fmt.Sprint(b.Tags)))
 	})
-	return windows, e.Stats()
+	sessions := e.DrainSessions()
+	slices.SortStableFunc(sessions, func(a, b wsevent.Session) int {
+		return cmp.Or(cmp.Compare(a.End, b.End), bytes.Compare(a.TraceID[:], b.TraceID[:]))
+	})
+	return windows, sessions, e.Stats()
 }
 
 // requireSame compares windows, and reports the first difference only.
@@ -192,6 +207,33 @@ func TestBlocks_WindowsAreThoseOfRecords(t *testing.T) {
 			assert.Positive(t, late)
 			assert.Positive(t, future)
 		})
+	}
+}
+
+// Sessions of blocks are those of records, but for the id of a channel that had neither an open
+// nor a close.
+func TestBlocks_SessionsAreThoseOfRecords(t *testing.T) {
+	t.Parallel()
+	config := createDefaultConfig().(*Config)
+	config.Sessions.Enabled = true
+	for seed := range uint64(20) {
+		records := traffic(rand.New(rand.NewPCG(seed, 13)))
+		for _, size := range []int{1, 50} {
+			_, want, _ := countSessions(rand.New(rand.NewPCG(seed, 6)), config.window(), records, size, func(logs plog.Logs) plog.Logs { return logs })
+			_, got, _ := countSessions(rand.New(rand.NewPCG(seed, 6)), config.window(), records, size, owntest.Blocks)
+			require.Len(t, got, len(want))
+			require.NotEmpty(t, got)
+			identified := 0
+			for i := range want {
+				if got[i].ChannelID == "" {
+					want[i].ChannelID = ""
+				} else {
+					identified++
+				}
+				require.Equal(t, want[i], got[i], "seed %d, batches of %d", seed, size)
+			}
+			require.Positive(t, identified)
+		}
 	}
 }
 
