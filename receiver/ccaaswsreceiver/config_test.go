@@ -55,7 +55,7 @@ func TestGoodConfig(t *testing.T) {
 		TenantID: "acme_corp",
 		OAuth2: OAuth2Config{
 			ClientID: "dedicated-client", ClientSecret: "hush",
-			GrantType: "client_credentials", StrictScopes: true,
+			GrantType: "client_credentials", StrictScopes: true, ExtraScopes: []string{"webmessaging:view", "openid", "offline_access"},
 			TokenURL: "https://login.example.com/token?realm=ccaas", Scopes: []string{"analytics:realtime:view"},
 		},
 		Subprotocol:   "nice.digital.v2",
