@@ -146,5 +146,6 @@ func TestPayload_Traces(t *testing.T) {
 		traces := body["traces"].([]any)
 		require.Len(t, traces, 5, "the first exemplar has no trace ID")
 		assert.Equal(t, "01000000000000000000000000000000", traces[0])
+		r.end(t)
 	})
 }
