@@ -19,6 +19,10 @@ export interface About {
   eventsKept: number;
   /** other systems, with placeholders in their URLs */
   links: Link[];
+  /** whether there is an Alertmanager to list alerts of */
+  alertmanager: boolean;
+  /** whether this viewer may silence them */
+  silence: boolean;
   /**
    * what to add to this machine's clock to get the server's. The time that the response took is
    * not compensated: the page may be late by it, and is never early.
@@ -109,6 +113,8 @@ export async function fetchAbout(wait: boolean, signal: AbortSignal): Promise<Ab
     troubles: troublesOf(body['troubles']),
     eventsKept: typeof body['eventsSeconds'] === 'number' ? body['eventsSeconds'] * 1000 : 0,
     links: linksOf(body['links']),
+    alertmanager: body['alertmanager'] === true,
+    silence: body['silence'] === true,
     clock: number('now') - received,
   };
 }
