@@ -67,11 +67,6 @@ export function Panel({ name, title, note, error, empty, table, image, rows, hea
       <header>
         <h2 id={id}>{title}</h2>
         {note && <p class="note">{note}</p>}
-        {onEvents && (
-          <button type="button" class="quiet" aria-haspopup="dialog" onClick={onEvents}>
-            Events<span class="unseen"> of {title}</span>
-          </button>
-        )}
         {table && (
           <button type="button" class="quiet" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
             Table<span class="unseen"> of {title}</span>
@@ -79,6 +74,11 @@ export function Panel({ name, title, note, error, empty, table, image, rows, hea
         )}
         {table && error === undefined && !empty && (
           <Files name={name} title={title} panel={section} image={(image ?? false) && !asTable} rows={rows ?? (() => rowsOfTable(table))} />
+        )}
+        {onEvents && (
+          <button type="button" class="quiet" aria-haspopup="dialog" onClick={onEvents}>
+            Events<span class="unseen"> of {title}</span>
+          </button>
         )}
       </header>
       {head}
