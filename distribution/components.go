@@ -16,6 +16,7 @@ import (
 	transformprocessor "github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	alertconnector "github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
 	wsmetricsconnector "github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector"
+	wssessionsconnector "github.com/otelcol-ccaas/otelcol-ccaas/connector/wssessionsconnector"
 	alertmanagerexporter "github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter"
 	elasticsearchbulkexporter "github.com/otelcol-ccaas/otelcol-ccaas/exporter/elasticsearchbulkexporter"
 	fileexporter "github.com/otelcol-ccaas/otelcol-ccaas/exporter/fileexporter"
@@ -174,14 +175,16 @@ func components() (otelcol.Factories, error) {
 		forwardconnector.NewFactory(),
 		alertconnector.NewFactory(),
 		wsmetricsconnector.NewFactory(),
+		wssessionsconnector.NewFactory(),
 	)
 	if err != nil {
 		return otelcol.Factories{}, err
 	}
 	factories.ConnectorModules = makeModulesMap(factories.Connectors, map[component.Type]string{
-		forwardconnector.NewFactory().Type():   "go.opentelemetry.io/collector/connector/forwardconnector v0.158.0",
-		alertconnector.NewFactory().Type():     "github.com/otelcol-ccaas/otelcol-ccaas v0.0.0",
-		wsmetricsconnector.NewFactory().Type(): "github.com/otelcol-ccaas/otelcol-ccaas v0.0.0",
+		forwardconnector.NewFactory().Type():    "go.opentelemetry.io/collector/connector/forwardconnector v0.158.0",
+		alertconnector.NewFactory().Type():      "github.com/otelcol-ccaas/otelcol-ccaas v0.0.0",
+		wsmetricsconnector.NewFactory().Type():  "github.com/otelcol-ccaas/otelcol-ccaas v0.0.0",
+		wssessionsconnector.NewFactory().Type(): "github.com/otelcol-ccaas/otelcol-ccaas v0.0.0",
 	})
 
 	return factories, nil
