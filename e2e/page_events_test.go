@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -103,7 +104,7 @@ func TestPageShowsTheEventsBehindADropRate(t *testing.T) {
 	want := storedEvents(t, q.store.url, from.Truncate(time.Millisecond), until.Truncate(time.Millisecond), "abnormal", "true")
 	require.NotEmpty(t, want)
 	assert.Equal(t, channels(want), shownChannels(b))
-	assert.Contains(t, evaluate[string](b, `document.querySelector('.drawer .number').textContent`), fmt.Sprint(len(want)))
+	assert.Contains(t, evaluate[string](b, `document.querySelector('.drawer .number').textContent`), strconv.Itoa(len(want)))
 	assert.Contains(t, evaluate[string](b, `document.querySelector('.drawer .counts').innerText`), "connection.close")
 	picture(t, b, "events-list.png")
 
