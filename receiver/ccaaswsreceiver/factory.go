@@ -62,6 +62,7 @@ func createDefaultConfig() component.Config {
 		Deduplication: DeduplicationConfig{Window: 2 * time.Minute, MaxEvents: 65_536},
 		Limits:        LimitsConfig{RequestsPerMinute: 300, DialsPerMinute: 60},
 		Batch:         BatchConfig{MaxEvents: 1000, Timeout: 100 * time.Millisecond},
+		Encoding:      encodingRecords,
 		Raw:           rawFull,
 		IncludeRaw:    true,
 		UserID:        userPlain,
