@@ -84,6 +84,7 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 // emitGap emits stream.gap for a time in which events may be lost.
 func (c *connection) emitGap(streams []stream, from, to time.Time, cause wsclient.Cause) {
 	c.telemetry.CcaasWsGapTime.Add(context.Background(), to.Sub(from).Seconds())
+	c.session.RecordGap(from, to, cause)
 	for _, one := range streams {
 		c.batcher.stream(wsevent.StreamGap, one, to, func(record plog.LogRecord) {
 			record.Attributes().PutInt(wsevent.GapStart, from.UnixMilli())
