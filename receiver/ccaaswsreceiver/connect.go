@@ -40,7 +40,9 @@ func (r *wsReceiver) newUpstream(ctx context.Context) (*upstream, error) {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
 	r.client = newClient(proxy, security, r.config.Limits.RequestsPerMinute)
-	up, err := r.api.Connect(config, at, &api.Environment{Client: r.client, Telemetry: r.telemetry, Logger: r.set.Logger})
+	up, err := r.api.Connect(config, at, &api.Environment{
+		Client: r.client, Telemetry: r.telemetry, Logger: r.set.Logger, Observe: r.reconciler.observe(),
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,11 @@ type Trouble struct {
 	ChannelFail        Failure
 	SubscriptionFail   Failure
 	QueuesFail         Failure
+	AnalyticsFail      Failure
+	AnalyticsLatency   time.Duration
+	AnalyticsTruncate  int
+	AnalyticsShift     int
+	PermissionsDenied  []string
 	ConfigurationFail  Failure
 	ConnectionFail     Failure
 	TopicReject        Rejection
@@ -118,6 +123,10 @@ func (t *Trouble) Validate() error {
 		t.ChannelFail.validate("channel-fail"),
 		t.SubscriptionFail.validate("subscription-fail"),
 		t.QueuesFail.validate("queues-fail"),
+		t.AnalyticsFail.validate("analytics-fail"),
+		flags.Need(t.AnalyticsLatency >= 0, "analytics-latency", t.AnalyticsLatency, "0 or more"),
+		flags.Need(t.AnalyticsTruncate >= 0, "analytics-truncate", t.AnalyticsTruncate, "0 (off) or more"),
+		flags.Need(t.AnalyticsShift >= 0, "analytics-shift", t.AnalyticsShift, "0 (off) or more"),
 		t.ConfigurationFail.validate("configuration-fail"),
 		t.ConnectionFail.validate("connection-fail"),
 		flags.Share("topic-reject", t.TopicReject.Share),
@@ -232,6 +241,11 @@ func (t *Trouble) RegisterFlags(set *flag.FlagSet) {
 	set.Var(&t.ChannelFail, "channel-fail", "answer requests for channels with status[:times[:retry-after]]")
 	set.Var(&t.SubscriptionFail, "subscription-fail", "answer requests for subscriptions with status[:times[:retry-after]]")
 	set.Var(&t.QueuesFail, "queues-fail", "answer requests for queues with status[:times[:retry-after]]")
+	set.Var(&t.AnalyticsFail, "analytics-fail", "answer requests for open sessions and the history with status[:times[:retry-after]]")
+	set.DurationVar(&t.AnalyticsLatency, "analytics-latency", t.AnalyticsLatency, "time after which an open or a close is in the history")
+	set.IntVar(&t.AnalyticsTruncate, "analytics-truncate", t.AnalyticsTruncate, "open conversations that an answer lists of each group; 0: all")
+	set.IntVar(&t.AnalyticsShift, "analytics-shift", t.AnalyticsShift, "rows by which the pages of the history shift between two requests")
+	set.Var((*flags.List)(&t.PermissionsDenied), "permissions-denied", "permissions that the client does not have, as analytics:conversationDetail:view")
 	set.Var(&t.ConfigurationFail, "configuration-fail", "answer requests for discovery documents with status[:times[:retry-after]]")
 	set.Var(&t.ConnectionFail, "connection-fail", "answer requests for chat connections with status[:times[:retry-after]]")
 	set.Var(&t.TopicReject, "topic-reject", "topics to reject: a share of all, or texts that they contain")

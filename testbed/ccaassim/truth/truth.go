@@ -105,6 +105,7 @@ type RequestTruth struct {
 	OverlappingSubscriptions int64 `json:"overlapping_subscriptions"` // begun while another of the same channel was not answered
 	Queues                   int64 `json:"queues"`
 	RateLimited              int64 `json:"rate_limited"`
+	Analytics                int64 `json:"analytics"`      // for open sessions and the history
 	Configurations           int64 `json:"configurations"` // discovery documents
 	Connections              int64 `json:"connections"`    // of participants of a chat
 }

@@ -92,6 +92,8 @@ type Profile struct {
 	Heartbeat    wsclient.Heartbeat
 	Backoff      wsclient.Backoff
 	AllowedHosts []string // *.example.com stands for all hosts below it
+	// OpenChannels reports whether the platform has a request for the channels that are open.
+	OpenChannels bool
 	// RedactByDefault reports whether events may have content of messages or personal data.
 	RedactByDefault bool
 
@@ -178,6 +180,7 @@ type Environment struct {
 	Client    *http.Client
 	Telemetry *metadata.TelemetryBuilder
 	Logger    *zap.Logger
+	Observe   Observe // nil: nothing reconciles
 }
 
 // Upstream is the connection setup of a receiver's sessions.
@@ -190,6 +193,14 @@ type Upstream struct {
 	NewDecode func(decoder *jsonevent.Decoder) Decode
 	Idle      func(session int) bool // whether a session has nothing to connect for; nil: none is idle
 	Run       func(context.Context)  // a background task; nil: none
+	History   *History               // nil: the platform has none
+	State     State                  // of what NewDecode's functions know; nil: none is kept
+}
+
+// State is kept over a restart. It is safe for concurrent use.
+type State interface {
+	Encode(now time.Time) ([]byte, error)
+	Restore(value []byte) error
 }
 
 // Decode passes the events of a frame to a sink.
