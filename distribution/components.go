@@ -16,6 +16,7 @@ import (
 	fileexporter "github.com/otelcol-ccaas/otelcol-ccaas/exporter/fileexporter"
 	influxdbexporter "github.com/otelcol-ccaas/otelcol-ccaas/exporter/influxdbexporter"
 	prometheusremotewriteexporter "github.com/otelcol-ccaas/otelcol-ccaas/exporter/prometheusremotewriteexporter"
+	rabbitmqstreamexporter "github.com/otelcol-ccaas/otelcol-ccaas/exporter/rabbitmqstreamexporter"
 	timescaledbexporter "github.com/otelcol-ccaas/otelcol-ccaas/exporter/timescaledbexporter"
 	webhookexporter "github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter"
 	dashboardextension "github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension"
@@ -112,6 +113,7 @@ func components() (otelcol.Factories, error) {
 		timescaledbexporter.NewFactory(),
 		influxdbexporter.NewFactory(),
 		elasticsearchbulkexporter.NewFactory(),
+		rabbitmqstreamexporter.NewFactory(),
 	)
 	if err != nil {
 		return otelcol.Factories{}, err
@@ -129,6 +131,7 @@ func components() (otelcol.Factories, error) {
 		timescaledbexporter.NewFactory().Type():           "github.com/otelcol-ccaas/otelcol-ccaas v0.0.0",
 		influxdbexporter.NewFactory().Type():              "github.com/otelcol-ccaas/otelcol-ccaas v0.0.0",
 		elasticsearchbulkexporter.NewFactory().Type():     "github.com/otelcol-ccaas/otelcol-ccaas v0.0.0",
+		rabbitmqstreamexporter.NewFactory().Type():        "github.com/otelcol-ccaas/otelcol-ccaas v0.0.0",
 	})
 
 	factories.Processors, err = otelcol.MakeFactoryMap[processor.Factory](

@@ -8,6 +8,9 @@
 package main
 
 import (
+	"errors"
+	"os"
+
 	"go.opentelemetry.io/collector/otelcol"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/timescaledbexporter"
@@ -16,5 +19,9 @@ import (
 
 // run is called by the generated main function.
 func run(params otelcol.CollectorSettings) error {
-	return reload.Run(params, timescaledbexporter.NewCommand())
+	err := reload.Run(params, timescaledbexporter.NewCommand())
+	if errors.Is(err, reload.ErrFatal) {
+		os.Exit(reload.ExitFatal)
+	}
+	return err
 }

@@ -7,10 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/confmap"
 
@@ -32,6 +37,10 @@ type Config struct {
 	Store configoptional.Optional[StoreConfig] `mapstructure:"store"`
 	// Prometheus is an outside database, instead of the embedded one.
 	Prometheus configoptional.Optional[confighttp.ClientConfig] `mapstructure:"prometheus"`
+	// Events is the store of events; without it there is none.
+	Events configoptional.Optional[EventsConfig] `mapstructure:"events"`
+	// Links are where the page links to from events.
+	Links []LinkConfig `mapstructure:"links"`
 	// Query bounds what may be asked.
 	Query QueryConfig `mapstructure:"query"`
 	// Window says when there are new windows to ask for.
@@ -53,6 +62,34 @@ type StoreConfig struct {
 	// MinFreeBytes is what samples leave free on the disk.
 	MinFreeBytes int64 `mapstructure:"min_free_bytes"`
 }
+
+// EventsConfig is the store of events.
+type EventsConfig struct {
+	// Directory is where they are kept. It is created if it does not exist.
+	Directory string `mapstructure:"directory"`
+	// Retention is how long events are kept, by their time. They are deleted by the hour.
+	Retention time.Duration `mapstructure:"retention"`
+	// MaxBytes is the maximum size of all files; above it the oldest hours are deleted. 0 is no limit.
+	MaxBytes int64 `mapstructure:"max_bytes"`
+	// MinFreeBytes is what events leave free on the disk.
+	MinFreeBytes int64 `mapstructure:"min_free_bytes"`
+	// EraseToken allows to erase the events of a channel. Without it erasing is off.
+	EraseToken configopaque.String `mapstructure:"erase_token"`
+}
+
+// LinkConfig is a link of the page to another system.
+type LinkConfig struct {
+	// Name is the text of the link.
+	Name string `mapstructure:"name" json:"name"`
+	// URL is where it leads. {start}, {end}, {tenant_id}, {region}, {channel_type}, {channel_id} and {trace_id} in it
+	// are replaced.
+	URL string `mapstructure:"url" json:"url"`
+}
+
+// placeholders of LinkConfig.URL.
+var placeholders = []string{"start", "end", "start_iso", "end_iso", "tenant_id", "region", "channel_type", "channel_id", "trace_id"}
+
+var placeholder = regexp.MustCompile(`\{([a-z_]*)\}`)
 
 // QueryConfig bounds what may be asked.
 type QueryConfig struct {
@@ -102,6 +139,15 @@ func (c *Config) Validate() error {
 	default:
 		errs = append(errs, errors.New("store.directory: must be set, or prometheus.endpoint to show what is kept elsewhere"))
 	}
+	if c.Events.HasValue() {
+		c.Events.Get().check(refuse)
+		if c.Store.HasValue() && filepath.Clean(c.Events.Get().Directory) == filepath.Clean(c.Store.Get().Directory) {
+			refuse("events::directory", c.Events.Get().Directory, "must not be store::directory")
+		}
+	}
+	for i := range c.Links {
+		c.Links[i].check(fmt.Sprintf("links::%d", i), refuse)
+	}
 	c.Query.check(refuse)
 	c.Window.check(refuse)
 	return errors.Join(errs...)
@@ -140,6 +186,44 @@ func (s *StoreConfig) check(refuse func(key string, value any, rule string)) {
 	}
 	if s.MinFreeBytes < 0 {
 		refuse("store.min_free_bytes", s.MinFreeBytes, "must not be negative")
+	}
+}
+
+func (e *EventsConfig) check(refuse func(key string, value any, rule string)) {
+	if e.Directory == "" {
+		refuse("events::directory", `""`, "must be a directory that outlives the collector")
+	}
+	if e.Retention < time.Hour || e.Retention > maxEventRetention {
+		refuse("events::retention", e.Retention, fmt.Sprintf("must be from 1h to %v", maxEventRetention))
+	}
+	if e.MaxBytes < 0 {
+		refuse("events::max_bytes", e.MaxBytes, "must not be negative; 0 is no limit")
+	}
+	if e.MinFreeBytes < 0 {
+		refuse("events::min_free_bytes", e.MinFreeBytes, "must not be negative")
+	}
+	if n := len(e.EraseToken); n > 0 && n < minEraseToken {
+		refuse("events::erase_token", fmt.Sprintf("%d characters", n), fmt.Sprintf("must have at least %d, such as those of openssl rand -hex 32", minEraseToken))
+	}
+}
+
+const (
+	maxEventRetention = 31 * 24 * time.Hour
+	minEraseToken     = 16
+)
+
+func (l *LinkConfig) check(key string, refuse func(key string, value any, rule string)) {
+	if l.Name == "" {
+		refuse(key+"::name", `""`, "must be the text of the link")
+	}
+	u, err := url.Parse(placeholder.ReplaceAllString(l.URL, "x"))
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		refuse(key+"::url", fmt.Sprintf("%q", l.URL), "must be a URL such as https://grafana.example.com/explore?from={start}&to={end}")
+	}
+	for _, found := range placeholder.FindAllStringSubmatch(l.URL, -1) {
+		if !slices.Contains(placeholders, found[1]) {
+			refuse(key+"::url", found[0], "is not known; known are {"+strings.Join(placeholders, "}, {")+"}")
+		}
 	}
 }
 

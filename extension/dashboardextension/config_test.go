@@ -69,7 +69,19 @@ func TestConfig(t *testing.T) {
 		"bad_query": {errors: []string{
 			"query.timeout: 0s", "query.max_samples: 0", "query.max_concurrent: 0", "query.max_range: 1m0s", "query.cache_bytes: -1",
 		}},
-		"bad_window": {errors: []string{"window.size: 0s", "window.overlap: 1s", "window.offset: -1s"}},
+		"events": {check: func(t *testing.T, c *Config) {
+			assert.Equal(t, EventsConfig{
+				Directory: "events", Retention: 24 * time.Hour, MaxBytes: 10 << 30, MinFreeBytes: 512 << 20, EraseToken: "0123456789abcdef",
+			}, *c.Events.Get())
+			assert.Equal(t, []LinkConfig{{Name: "Loki", URL: "https://grafana.example.com/explore?from={start}&to={end}&tenant={tenant_id}"}}, c.Links)
+		}},
+		"bad_events": {errors: []string{
+			`events::directory: ""`, "events::retention: 59m0s: must be from 1h to 744h0m0s", "events::max_bytes: -1", "events::min_free_bytes: -1",
+			"events::erase_token: 5 characters: must have at least 16",
+			`links::0::name: ""`, `links::0::url: "grafana"`, `links::1::url: {from}: is not known; known are {start}, {end}`, `links::2::url: "javascript://x"`,
+		}},
+		"same_directory": {errors: []string{"events::directory: data: must not be store::directory"}},
+		"bad_window":     {errors: []string{"window.size: 0s", "window.overlap: 1s", "window.offset: -1s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -34,6 +34,7 @@ type dashboard struct {
 	receivers receivers
 	health    *health
 	store     *store.Store // nil with an outside Prometheus
+	events    eventStore   // nil unless events are stored
 	queries   *queryHandler
 	server    *http.Server
 	stop      context.CancelFunc
@@ -59,7 +60,10 @@ func (d *dashboard) Start(ctx context.Context, host component.Host) error {
 		return err
 	}
 	d.queries = newQueryHandler(d.config, source, d.writes, d.telemetry)
-	if err := d.observe(); err != nil {
+	if err := d.openEvents(); err != nil {
+		return errors.Join(err, d.Shutdown(ctx))
+	}
+	if err := errors.Join(d.observe(), d.observeEvents()); err != nil {
 		return errors.Join(err, d.Shutdown(ctx))
 	}
 	server, err := d.config.ServerConfig.ToServer(ctx, host.GetExtensions(), d.set.TelemetrySettings, d.routes())
@@ -152,6 +156,9 @@ func (d *dashboard) Shutdown(ctx context.Context) error {
 	}
 	d.done.Wait()
 	d.telemetry.Shutdown()
+	if d.events != nil {
+		errs = append(errs, d.events.Close())
+	}
 	if d.store != nil {
 		errs = append(errs, d.store.Close())
 	}

@@ -34,6 +34,11 @@ func createDefaultConfig() component.Config {
 			MaxSeries:        250_000,
 			MinFreeBytes:     128 << 20,
 		}),
+		Events: configoptional.Default(EventsConfig{
+			Retention:    24 * time.Hour,
+			MaxBytes:     10 << 30,
+			MinFreeBytes: 512 << 20,
+		}),
 		Prometheus: configoptional.Default(confighttp.NewDefaultClientConfig()),
 		Query: QueryConfig{
 			Timeout:       30 * time.Second,

@@ -63,6 +63,7 @@ type health struct {
 	flow     flow
 	store    error // why the store takes no samples
 	stale    error // that nothing was stored for long
+	events   error // why events are not stored
 	reported string
 }
 
@@ -89,6 +90,15 @@ func (h *health) setStore(err error) {
 	h.update(func() { h.store = err })
 }
 
+// setEvents is called when the store of events fails, and with nil when it recovers. It concerns the
+// component's status only: samples are accepted.
+func (h *health) setEvents(err error) {
+	if err != nil {
+		err = fmt.Errorf("events: %w", err)
+	}
+	h.update(func() { h.events = err })
+}
+
 // watch looks for writes that stay away, until the context ends.
 func (h *health) watch(ctx context.Context) {
 	ticker := time.NewTicker(healthInterval)
@@ -107,7 +117,7 @@ func (h *health) update(change func()) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	change()
-	trouble := errors.Join(h.store, h.stale)
+	trouble := errors.Join(h.store, h.stale, h.events)
 	text := fmt.Sprint(trouble)
 	if text == h.reported || trouble == nil && h.reported == "" {
 		return

@@ -31,12 +31,14 @@ func (d *dashboard) routes() http.Handler {
 		mux.Handle("GET /api/v1"+path, d.queries)
 		mux.Handle("POST /api/v1"+path, d.queries)
 	}
+	bodies := newBodies(d.config)
 	if d.store != nil {
 		// Writes have a limiter of their own, so that queries do not delay them.
-		writes := newWrites(d.config, d.health.arrived)
+		writes := newWrites(bodies(), d.health.arrived)
 		mux.Handle("POST /api/v1/otlp/v1/metrics", writes.handler(d.store.WriteOTLP))
 		mux.Handle("POST /api/v1/write", writes.handler(d.store.WriteRemote))
 	}
+	d.eventRoutes(mux, bodies)
 	mux.HandleFunc("GET /api/page", d.describe)
 	mux.HandleFunc("GET /healthz", d.healthz)
 	mux.Handle("/api/", http.NotFoundHandler())
@@ -107,6 +109,9 @@ type description struct {
 	Newest        int64   `json:"newest"` // the end of the newest window to show, unix ms
 	// Troubles are those of the receivers of this collector, none with StatusOK.
 	Troubles []trouble `json:"troubles"`
+	// EventsSeconds is how long events are kept; 0: they are not stored here.
+	EventsSeconds float64      `json:"eventsSeconds"`
+	Links         []LinkConfig `json:"links"`
 }
 
 // describe answers what a page asks before all else. One that polls just when a window
@@ -130,6 +135,8 @@ func (d *dashboard) describe(w http.ResponseWriter, r *http.Request) {
 		Now:           time.Now().UnixMilli(),
 		Newest:        newest.UnixMilli(),
 		Troubles:      d.receivers.list(),
+		EventsSeconds: d.eventsKept().Seconds(),
+		Links:         append([]LinkConfig{}, d.config.Links...),
 	})
 }
 

@@ -26,27 +26,31 @@ type writes struct {
 	arrived func()
 }
 
-// newWrites takes the reading of bodies over from the server, whose configuration it changes:
-// the server would decompress while it reads.
-func newWrites(c *Config, arrived func()) *writes {
+func newWrites(bodies requestbody.Reader, arrived func()) *writes {
+	return &writes{bodies: bodies, large: newLarge(), arrived: arrived}
+}
+
+func newLarge() *semaphore.Weighted { return semaphore.NewWeighted(1) }
+
+// newBodies takes the reading of bodies over from the server, whose configuration it changes: the server would
+// decompress while it reads. The result makes readers that have limits of their own.
+func newBodies(c *Config) func() requestbody.Reader {
 	server := &c.ServerConfig
 	if server.MaxRequestBodySize <= 0 {
 		server.MaxRequestBodySize = 20 << 20 // the server's default
 	}
-	algorithms := server.CompressionAlgorithms
+	algorithms := slices.Clone(server.CompressionAlgorithms)
 	if algorithms == nil {
 		algorithms = requestbody.Algorithms
 	}
 	server.CompressionAlgorithms = []string{}
-	return &writes{
-		bodies: requestbody.Reader{
+	return func() requestbody.Reader {
+		return requestbody.Reader{
 			MaxBytes:   server.MaxRequestBodySize,
-			Algorithms: slices.Clone(algorithms),
+			Algorithms: algorithms,
 			Budget:     requestbody.NewBudget(int(max(minBodies, 3*server.MaxRequestBodySize))),
 			Limiter:    requestbody.NewLimiter(2*runtime.GOMAXPROCS(0), maxWaitingWrites),
-		},
-		large:   semaphore.NewWeighted(1),
-		arrived: arrived,
+		}
 	}
 }
 

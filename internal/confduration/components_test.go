@@ -22,6 +22,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/fileexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/influxdbexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/prometheusremotewriteexporter"
+	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/rabbitmqstreamexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/timescaledbexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension"
@@ -50,6 +51,7 @@ func components() map[component.Factory]bool {
 		fileexporter.NewFactory():                  true,
 		elasticsearchbulkexporter.NewFactory():     true,
 		influxdbexporter.NewFactory():              true,
+		rabbitmqstreamexporter.NewFactory():        true,
 		timescaledbexporter.NewFactory():           true,
 		dashboardextension.NewFactory():            true,
 		filestorageextension.NewFactory():          true,

@@ -20,11 +20,16 @@ type batch struct {
 	groups []window.Group
 	ends   []int // of the groups: events up to there
 	events []window.Event
+
+	sessions *sessionReader // nil without sessions
+	details  []window.Detail
+	records  []plog.LogRecord // of the events
 }
 
 // read takes the events out of logs; all other records are ignored.
 func (b *batch) read(logs plog.Logs, now pcommon.Timestamp) {
 	b.groups, b.ends, b.events = b.groups[:0], b.ends[:0], b.events[:0]
+	b.sessions.start(b)
 	for _, resource := range logs.ResourceLogs().All() {
 		for _, scope := range resource.ScopeLogs().All() {
 			begin := len(b.events)
@@ -37,6 +42,7 @@ func (b *batch) read(logs plog.Logs, now pcommon.Timestamp) {
 			}
 		}
 	}
+	b.sessions.finish(b)
 	begin := 0
 	for i, end := range b.ends { // now that the events move no more
 		b.groups[i].Events = b.events[begin:end]
@@ -126,6 +132,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		}
 	}
 	b.events = append(b.events, event)
+	b.sessions.add(b, kind, record)
 }
 
 func kindOf(eventName string) (window.Kind, bool) {

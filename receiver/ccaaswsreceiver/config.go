@@ -211,7 +211,7 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 		return nil //nolint:nilerr // Validate reports it
 	}
 	profile := upstream.Profile()
-	c.OAuth2.Scopes = splitScopes(c.OAuth2.Scopes)
+	c.OAuth2.Scopes, c.OAuth2.ExtraScopes = splitScopes(c.OAuth2.Scopes), splitScopes(c.OAuth2.ExtraScopes)
 	if !conf.IsSet("oauth2::scopes") {
 		c.OAuth2.Scopes = profile.Scopes
 	}

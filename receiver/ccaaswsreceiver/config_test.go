@@ -55,7 +55,7 @@ func TestGoodConfig(t *testing.T) {
 		TenantID: "acme_corp",
 		OAuth2: OAuth2Config{
 			ClientID: "dedicated-client", ClientSecret: "hush",
-			GrantType: "client_credentials", StrictScopes: true,
+			GrantType: "client_credentials", StrictScopes: true, ExtraScopes: []string{"webmessaging:view", "openid", "offline_access"},
 			TokenURL: "https://login.example.com/token?realm=ccaas", Scopes: []string{"analytics:realtime:view"},
 		},
 		Subprotocol:   "nice.digital.v2",
@@ -78,6 +78,8 @@ func TestGoodConfig(t *testing.T) {
 		Batch: BatchConfig{MaxEvents: 500, Timeout: 50 * time.Millisecond},
 
 		AliveInterval: 10 * time.Second,
+
+		InitialState: InitialStateConfig{Settle: 30 * time.Second, ReconcileInterval: time.Minute, StuckAfter: time.Hour, MaxChannels: 5000},
 
 		Raw: "none", UserID: "hash", UserIDKey: "hush, sixteen of them",
 
@@ -203,6 +205,11 @@ func TestBadConfig(t *testing.T) {
 		"privacy": {
 			`raw: "some": must be full, redacted or none`, `redact: "a..b": empty step`, `user_id: "initials": must be plain, hash or none`,
 		},
+		"initial_state": {
+			`initial_state::enabled: true: must be false with api "realtime_events" of platform "genesys_cloud"`, "initial_state::settle: 2h0m0s: must be 0 to 1h",
+			"initial_state::reconcile_interval: 1ms: must be 1s to 24h", "initial_state::stuck_after: 0s: must be 1s or more", "initial_state::max_channels: 7: must be 1000 to 1000000",
+		},
+		"storage_of_nothing": {"storage: file_storage: must be left out without initial_state::enabled"},
 		"short_user_key":    {"user_id_key: \"…\": must be at least 16 bytes with user_id: hash"},
 		"redact_nothing":    {"redact: [customer.note]: must be left out with raw: full"},
 		"size_of_what":      {`payload_size: "words": must be one of event, text, object, none`},

@@ -35,6 +35,8 @@ func createDefaultConfig() component.Config {
 		OAuth2: OAuth2Config{
 			GrantType: clientCredentials,
 			Scopes:    []string{"analytics:realtime:view", "digital:engagement:metrics:read"},
+			// Clients are often made with these.
+			ExtraScopes: []string{"webmessaging:view", "openid", "offline_access"},
 		},
 		Subprotocol:   autoSubprotocol,
 		Notifications: NotificationsConfig{RefreshInterval: 15 * time.Minute},

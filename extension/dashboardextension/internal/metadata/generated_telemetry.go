@@ -30,6 +30,9 @@ type TelemetryBuilder struct {
 	registrations           []metric.Registration
 	DashboardCacheBytes     metric.Int64ObservableGauge
 	DashboardCacheHits      metric.Int64Counter
+	DashboardEvents         metric.Int64ObservableCounter
+	DashboardEventsSize     metric.Int64ObservableGauge
+	DashboardLostEvents     metric.Int64Counter
 	DashboardQueries        metric.Int64Counter
 	DashboardQueryDuration  metric.Float64Histogram
 	DashboardRefusedSamples metric.Int64Counter
@@ -56,6 +59,36 @@ func (builder *TelemetryBuilder) RegisterDashboardCacheBytesCallback(cb metric.I
 		cb(ctx, &observerInt64{inst: builder.DashboardCacheBytes, obs: o})
 		return nil
 	}, builder.DashboardCacheBytes)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterDashboardEventsCallback sets callback for observable DashboardEvents metric.
+func (builder *TelemetryBuilder) RegisterDashboardEventsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.DashboardEvents, obs: o})
+		return nil
+	}, builder.DashboardEvents)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterDashboardEventsSizeCallback sets callback for observable DashboardEventsSize metric.
+func (builder *TelemetryBuilder) RegisterDashboardEventsSizeCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.DashboardEventsSize, obs: o})
+		return nil
+	}, builder.DashboardEventsSize)
 	if err != nil {
 		return err
 	}
@@ -148,6 +181,24 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_dashboard_cache_hits",
 		metric.WithDescription("Number of queries that were served from the cache or with the result of an equal concurrent query. [Alpha]"),
 		metric.WithUnit("{query}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.DashboardEvents, err = builder.meter.Int64ObservableCounter(
+		"otelcol_dashboard_events",
+		metric.WithDescription("Number of events that were stored. [Alpha]"),
+		metric.WithUnit("{event}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.DashboardEventsSize, err = builder.meter.Int64ObservableGauge(
+		"otelcol_dashboard_events_size",
+		metric.WithDescription("Size of the stored events on disk. [Alpha]"),
+		metric.WithUnit("By"),
+	)
+	errs = errors.Join(errs, err)
+	builder.DashboardLostEvents, err = builder.meter.Int64Counter(
+		"otelcol_dashboard_lost_events",
+		metric.WithDescription("Number of events that were not stored. [Alpha]"),
+		metric.WithUnit("{event}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DashboardQueries, err = builder.meter.Int64Counter(

@@ -51,7 +51,7 @@ func (a *endpoints) analytics(permission string, answer http.HandlerFunc) http.H
 		if !ok {
 			return
 		}
-		if slices.Contains(a.Trouble.Now().PermissionsDenied, permission) {
+		if slices.Contains(a.Trouble.Now().MissingPermissions, permission) {
 			api.WriteJSON(w, http.StatusForbidden, map[string]any{
 				"status": http.StatusForbidden, "code": "missing.permissions",
 				"message": "Unable to perform the requested action. You must have at least one of the following permissions assigned: [" + permission + "]",
