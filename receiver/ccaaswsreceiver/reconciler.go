@@ -47,7 +47,7 @@ type reconciler struct {
 	history   *api.History
 	tokens    *wsclient.Tokens
 	client    *http.Client
-	telemetry *metadata.TelemetryBuilder
+	telemetry reconcilerTelemetry
 	logger    *zap.Logger
 	status    *status
 	target    *connection
@@ -359,10 +359,27 @@ func (r *reconciler) apply(gap reconcile.Range, result *reconcile.Result) api.Ap
 }
 
 func (r *reconciler) count(result *reconcile.Result) {
-	for kind, n := range map[string]int{"opened": result.Opened, "closed": result.Closed, "present": result.Present} {
-		if n > 0 {
-			r.telemetry.CcaasWsReconstructedEvents.Add(context.Background(), int64(n), metric.WithAttributes(attribute.String("kind", kind)))
-		}
+	r.telemetry.reconstructed("opened", result.Opened)
+	r.telemetry.reconstructed("closed", result.Closed)
+	r.telemetry.reconstructed("present", result.Present)
+}
+
+// reconcilerTelemetry counts what the reconciler does.
+type reconcilerTelemetry struct {
+	reconstructed func(kind string, n int)
+	requested     func(result string)
+}
+
+func newReconcilerTelemetry(t *metadata.TelemetryBuilder) reconcilerTelemetry {
+	return reconcilerTelemetry{
+		reconstructed: func(kind string, n int) {
+			if n > 0 {
+				t.CcaasWsReconstructedEvents.Add(context.Background(), int64(n), metric.WithAttributes(attribute.String("kind", kind)))
+			}
+		},
+		requested: func(result string) {
+			t.CcaasWsHistoryRequests.Add(context.Background(), 1, metric.WithAttributes(attribute.String("result", result)))
+		},
 	}
 }
 
@@ -405,7 +422,7 @@ func (r *reconciler) countRequest(failure *wsclient.Failure) {
 	if failure != nil {
 		result = string(failure.Cause)
 	}
-	r.telemetry.CcaasWsHistoryRequests.Add(context.Background(), 1, metric.WithAttributes(attribute.String("result", result)))
+	r.telemetry.requested(result)
 }
 
 // failed reports a failure of a function. One that an administrator has to resolve

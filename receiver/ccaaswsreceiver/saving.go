@@ -78,7 +78,7 @@ func (r *wsReceiver) prepareReconciler(ctx context.Context, host component.Host,
 		return errors.New("initial_state::enabled: true: the API has no request for open channels")
 	}
 	of.history, of.tokens, of.client = up.History, up.Tokens, r.client
-	of.telemetry, of.logger, of.status = r.telemetry, r.set.Logger, reporter
+	of.telemetry, of.logger, of.status = newReconcilerTelemetry(r.telemetry), r.set.Logger, reporter //nolint:contextcheck // own telemetry
 	of.target, of.all = connections[0], connections
 	return r.openSaving(ctx, host, of, up.State)
 }

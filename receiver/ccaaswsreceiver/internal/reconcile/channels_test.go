@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -143,7 +144,7 @@ func TestApply_AnyOrder(t *testing.T) {
 		emit := counting{opens, closes}
 		var later []func()
 		for n := range 40 {
-			id := fmt.Sprint(n)
+			id := strconv.Itoa(n)
 			from := random.Float64()*190 + 1
 			to := from + random.Float64()*150
 			s := open(id, from)
