@@ -65,6 +65,7 @@ func createDefaultConfig() component.Config {
 		InitialState: InitialStateConfig{
 			Settle: time.Minute, ReconcileInterval: 5 * time.Minute, StuckAfter: 24 * time.Hour, MaxChannels: 200_000,
 		},
+		Encoding:   encodingRecords,
 		Raw:        rawFull,
 		IncludeRaw: true,
 		UserID:     userPlain,

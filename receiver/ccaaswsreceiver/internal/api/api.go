@@ -97,6 +97,9 @@ type Profile struct {
 	AllowedHosts []string // *.example.com stands for all hosts below it
 	// OpenChannels reports whether the platform has a request for the channels that are open.
 	OpenChannels bool
+	// UsedHeader and AllowedHeader are of responses: the requests of a minute, and how many
+	// are allowed; empty: there are none.
+	UsedHeader, AllowedHeader string
 	// RedactByDefault reports whether events may have content of messages or personal data.
 	RedactByDefault bool
 
@@ -202,12 +205,21 @@ type Upstream struct {
 	Run       func(context.Context)  // a background task; nil: none
 	History   *History               // nil: the platform has none
 	State     State                  // of what NewDecode's functions know; nil: none is kept
+	// Quotas returns the limits of the API besides that of requests; nil: there are none.
+	Quotas func(now time.Time) []Quota
 }
 
 // State is kept over a restart. It is safe for concurrent use.
 type State interface {
 	Encode(now time.Time) ([]byte, error)
 	Restore(value []byte) error
+}
+
+// Quota is how much of a limit of the platform is used.
+type Quota struct {
+	Name   string
+	Used   float64 // 0 to 1, or more
+	Advice string  // what to do where it is nearly used; empty: nothing
 }
 
 // Decode passes the events of a frame to a sink.
