@@ -22,6 +22,7 @@ export function Messages({ view }: { view: View }) {
       name="messages"
       title="Messages per second"
       view={view}
+      focus="messages"
       lines={lines}
       format={perSecond}
       atLeast={1}
