@@ -76,12 +76,11 @@ const (
 	MetricSessionFirstReply = "ws.session.first_reply" // exponential histogram, s
 )
 
-// TraceID and SpanID identify a session's trace and its root span, as W3C Trace Context
-// has them. The zero value is none.
-type (
-	TraceID [16]byte
-	SpanID  [8]byte
-)
+// TraceID identifies a trace, as W3C Trace Context has it. The zero value is none.
+type TraceID [16]byte
+
+// SpanID identifies a span, as W3C Trace Context has it. The zero value is none.
+type SpanID [8]byte
 
 // String returns the ID in hexadecimal.
 func (t TraceID) String() string { return hex.EncodeToString(t[:]) }

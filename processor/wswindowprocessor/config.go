@@ -100,7 +100,7 @@ const (
 
 // refuse reports invalid settings of sessions.
 func (c *SessionsConfig) refuse(refuse func(key string, value any, rule string)) {
-	if c.SampleRatio < 0 || c.SampleRatio > 1 || c.SampleRatio != c.SampleRatio { //nolint:gocritic // NaN
+	if !(c.SampleRatio >= 0 && c.SampleRatio <= 1) { // nor NaN
 		refuse("sessions::sample_ratio", c.SampleRatio, "must be at least 0 and at most 1")
 	}
 	if c.ExemplarsPerWindow < 0 || c.ExemplarsPerWindow > maxExemplarsPerWindow {

@@ -54,6 +54,7 @@ func (p *windowProcessor) consumePartition(ctx context.Context, from partition.B
 			return err
 		}
 	}
+	p.reportRefused(ctx, b)
 	s.countUpTo(from.Next, b, from.At.UnixMilli())
 	return nil
 }

@@ -6,6 +6,7 @@ package wswindowprocessor
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -33,6 +34,8 @@ type windowProcessor struct {
 	logger    *zap.Logger
 	telemetry *metadata.TelemetryBuilder
 	batches   sync.Pool // of *batch
+
+	refusedBlock atomic.Bool // one was, and it is logged
 
 	own        *shard
 	running    context.Context // ends with Shutdown
@@ -111,6 +114,7 @@ func (p *windowProcessor) ConsumeLogs(ctx context.Context, logs plog.Logs) error
 			return err
 		}
 	}
+	p.reportRefused(ctx, b)
 	delivery, _ := wsevent.DeliveryFrom(ctx)
 	p.own.count(b, delivery, time.Now().UnixMilli())
 	return nil

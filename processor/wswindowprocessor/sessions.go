@@ -15,6 +15,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/eventblock"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
@@ -50,7 +51,9 @@ func (r *sessionReader) add(b *batch, kind window.Kind, record plog.LogRecord) {
 		id, _ := attributes.Get(wsevent.ChannelID)
 		detail.ChannelID = id.Str()
 		if kind == window.ConnectionOpen || kind == window.ConnectionClose {
-			r.user(&detail, attributes)
+			if user, ok := attributes.Get(wsevent.UserID); ok {
+				r.user(&detail, user.Str())
+			}
 		}
 		if kind == window.ConnectionClose {
 			detail.CloseCode, _ = wslog.Int(attributes, wsevent.CloseCode)
@@ -62,19 +65,49 @@ func (r *sessionReader) add(b *batch, kind window.Kind, record plog.LogRecord) {
 	b.details, b.records = append(b.details, detail), append(b.records, record)
 }
 
-// user reads whose session it is.
-func (r *sessionReader) user(detail *window.Detail, attributes pcommon.Map) {
-	user, ok := attributes.Get(wsevent.UserID)
-	if !ok || user.Str() == "" {
+// addOfBlock is add for an event of a block. The block is not of one session, so it is not
+// stamped.
+func (r *sessionReader) addOfBlock(b *batch, e *eventblock.Event) {
+	if r == nil {
 		return
 	}
-	detail.User = max(1, xxhash.Sum64String(user.Str()))
+	var detail window.Detail
+	if e.Channel != 0 && !e.Kind.Message() {
+		detail.ChannelID = string(e.ChannelID)
+		r.user(&detail, string(e.UserID))
+		if e.Kind == eventblock.ConnectionClose {
+			detail.CloseCode, detail.CloseReason = max(0, e.CloseCode), string(e.CloseReason)
+		}
+	}
+	b.details, b.records = append(b.details, detail), append(b.records, notStamped)
+}
+
+// replace replaces the details from an index on by that of one event that has none.
+func (r *sessionReader) replace(b *batch, begin int) {
+	if r != nil {
+		b.details, b.records = append(b.details[:begin], window.Detail{}), append(b.records[:begin], notStamped)
+	}
+}
+
+// notStamped stands for the record of an event that has none of its own. It is never written.
+var notStamped = func() plog.LogRecord {
+	record := plog.NewLogRecord()
+	record.SetTraceID(pcommon.TraceID{1})
+	return record
+}()
+
+// user adds whose session it is.
+func (r *sessionReader) user(detail *window.Detail, user string) {
+	if user == "" {
+		return
+	}
+	detail.User = max(1, xxhash.Sum64String(user))
 	switch r.config.UserID {
 	case userFull:
-		detail.UserID = user.Str()
+		detail.UserID = user
 	case userPseudonym:
 		hash := hmac.New(sha256.New, []byte(r.config.PseudonymKey))
-		hash.Write([]byte(user.Str()))
+		hash.Write([]byte(user))
 		detail.UserID = hex.EncodeToString(hash.Sum(nil)[:16])
 	}
 }

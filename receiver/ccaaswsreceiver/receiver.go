@@ -203,6 +203,7 @@ func (r *wsReceiver) connection(number int, reporter *status, newDecode func(*js
 		return nil, err
 	}
 	into := newRecords(recordSettings{
+		encoding:        r.config.Encoding,
 		platform:        profile.Platform,
 		tenant:          r.config.TenantID,
 		region:          profile.Region(r.config.Region),

@@ -15,6 +15,10 @@ export interface About {
   newest: number;
   /** what the receivers of this collector report; empty for an outside store */
   troubles: Trouble[];
+  /** whether there is an Alertmanager to list alerts of */
+  alertmanager: boolean;
+  /** whether this viewer may silence them */
+  silence: boolean;
   /**
    * what to add to this machine's clock to get the server's. The time that the response took is
    * not compensated: the page may be late by it, and is never early.
@@ -89,6 +93,8 @@ export async function fetchAbout(wait: boolean, signal: AbortSignal): Promise<Ab
     },
     newest: number('newest'),
     troubles: troublesOf(body['troubles']),
+    alertmanager: body['alertmanager'] === true,
+    silence: body['silence'] === true,
     clock: number('now') - received,
   };
 }

@@ -79,7 +79,7 @@ export function App() {
             <Messages view={view} />
             <Throughput view={view} />
             <Drops view={view} />
-            <Alerts view={view} />
+            <Alerts view={view} about={state.about} />
             <Totals view={view} />
             <Streams view={view} />
             <Skew view={view} />

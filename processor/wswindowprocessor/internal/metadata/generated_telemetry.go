@@ -36,6 +36,7 @@ type TelemetryBuilder struct {
 	WsWindowExpiredChannels     metric.Int64ObservableCounter
 	WsWindowMissedEvents        metric.Int64ObservableCounter
 	WsWindowOpenChannels        metric.Int64ObservableGauge
+	WsWindowRefusedBlocks       metric.Int64Counter
 	WsWindowRefusedChannels     metric.Int64ObservableCounter
 	WsWindowRefusedSessions     metric.Int64Counter
 	WsWindowRefusedWindows      metric.Int64Counter
@@ -404,6 +405,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_ws_window_open_channels",
 		metric.WithDescription("Number of tracked channels, most of them open. [Alpha]"),
 		metric.WithUnit("{channel}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.WsWindowRefusedBlocks, err = builder.meter.Int64Counter(
+		"otelcol_ws_window_refused_blocks",
+		metric.WithDescription("Number of event blocks that cannot be decoded, so that their events are not counted. [Alpha]"),
+		metric.WithUnit("{block}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowRefusedChannels, err = builder.meter.Int64ObservableCounter(

@@ -91,6 +91,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.WsWindowCheckpointDuration.Record(context.Background(), 1)
 	tb.WsWindowCheckpointFailures.Add(context.Background(), 1)
 	tb.WsWindowCheckpointSize.Record(context.Background(), 1)
+	tb.WsWindowRefusedBlocks.Add(context.Background(), 1)
 	tb.WsWindowRefusedSessions.Add(context.Background(), 1)
 	tb.WsWindowRefusedWindows.Add(context.Background(), 1)
 	AssertEqualWsWindowChannelsLimit(t, testTel,
@@ -115,6 +116,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualWsWindowOpenChannels(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualWsWindowRefusedBlocks(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualWsWindowRefusedChannels(t, testTel,

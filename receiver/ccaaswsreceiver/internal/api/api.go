@@ -38,6 +38,9 @@ type API interface {
 	Protocol(c *Config) wsclient.Protocol
 	// Connect returns how sessions reach the platform. It sends no request.
 	Connect(c *Config, at *Endpoints, env *Environment) (*Upstream, error)
+	// Diagnose checks with a token what is specific to the API. It changes nothing at the
+	// platform, and opens no socket.
+	Diagnose(ctx context.Context, d *Diagnosis, up *Upstream)
 }
 
 // all returns the APIs. The first is the default.
@@ -169,8 +172,10 @@ type OAuth2Config struct {
 	// TokenURL is the token endpoint; empty: the platform's.
 	TokenURL string   `mapstructure:"token_url"`
 	Scopes   []string `mapstructure:"scopes"`
-	// StrictScopes refuses a token that has more than Scopes.
+	// StrictScopes refuses a token that has more than Scopes and ExtraScopes.
 	StrictScopes bool `mapstructure:"strict_scopes"`
+	// ExtraScopes are scopes that a token may have besides Scopes. They are not requested.
+	ExtraScopes []string `mapstructure:"extra_scopes"`
 }
 
 // Environment is what the receiver provides.
@@ -178,6 +183,8 @@ type Environment struct {
 	Client    *http.Client
 	Telemetry *metadata.TelemetryBuilder
 	Logger    *zap.Logger
+	// Granted reports each token that was issued; nil: nothing else does than the log.
+	Granted func(wsclient.Grant)
 }
 
 // Upstream is the connection setup of a receiver's sessions.

@@ -371,10 +371,15 @@ func TestScopes(t *testing.T) {
 	note := func(strict bool) func(*Settings) {
 		return func(s *Settings) {
 			s.Tokens.issued = func(g Grant) { scopes = append(scopes, g.ExcessScopes) }
-			s.Tokens.credentials.Strict = strict
+			s.Tokens.credentials.Strict, s.Tokens.credentials.Accepted = strict, []string{"openid", "offline_access"}
 		}
 	}
 	to := &witness{}
+	play(t, &fake{token: granted("a:b c:d openid offline_access")}, to, 15*time.Minute, note(true))
+	assert.Len(t, to.connected, 1, "accepted without a request")
+	assert.Equal(t, [][]string{nil, nil}, scopes)
+
+	to, scopes = &witness{}, nil
 	play(t, &fake{token: granted("c:d admin:all a:b admin:all")}, to, 15*time.Minute, note(false))
 	assert.Len(t, to.connected, 1)
 	assert.Equal(t, [][]string{{"admin:all"}, nil}, scopes, "reported once")
