@@ -28,6 +28,7 @@ const recordingLength = 10 * time.Minute
 // end is given. It is replayed as fast as a collector reads.
 type recording struct {
 	file  string
+	end   time.Time
 	truth sim.Truth
 }
 
@@ -48,7 +49,7 @@ type recordedEvent struct {
 // eight of them abnormally.
 func record(t testing.TB, end time.Time) recording {
 	t.Helper()
-	r := recording{file: filepath.Join(t.TempDir(), "recording.jsonl")}
+	r := recording{file: filepath.Join(t.TempDir(), "recording.jsonl"), end: end}
 	random := rand.New(rand.NewPCG(17, 10)) //nolint:gosec // the same events each time
 	series := []sim.Series{
 		{TenantID: "acme_corp", Region: "us-east-1", ChannelType: "webmessaging"},

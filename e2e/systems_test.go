@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,33 +77,26 @@ var systems = []struct {
 		server := startInfluxDB(t)
 		server.create(t, "ccaas", "90d")
 		r.into(t, "influxdb.yaml", "INFLUXDB_URL="+server.url)
-		return r.arrived(t, func() (seriesTotals, error) { return server.totals("ccaas") })
+		found := r.arrived(t, func() (seriesTotals, error) { return server.totals("ccaas") })
+		r.checkInfluxDBPanels(t, server)
+		return found
 	}},
 	{"PostgreSQL", func(t *testing.T, r recording) seriesTotals {
 		server := startPostgres(t)
 		server.serve()
 		server.ready(t)
 		r.into(t, "timescaledb.yaml", "TIMESCALEDB_URL="+server.url)
-		return r.arrived(t, func() (seriesTotals, error) { return server.totals(t) })
-	}},
-	{"TimescaleDB", func(t *testing.T, r recording) seriesTotals {
-		server := startTimescaleDB(t)
-		platform, telemetry := r.platform(t), freePort(t)
-		collector := shipped(t, "timescaledb.yaml", []string{"TIMESCALEDB_URL=" + server.url, socketURL(platform), fmt.Sprintf("CCAAS_TELEMETRY_PORT=%d", telemetry)},
-			"exporters::timescaledb::max_connections=1",
-			// A message to this build of the server is at most a segment of TCP.
-			"exporters::timescaledb::sending_queue::batch::sizer=items", "exporters::timescaledb::sending_queue::batch::max_size=100")
-		r.replay(t, platform)
-		// The server has one connection at a time, which is free when the collector has ended.
-		exported(t, fmt.Sprintf("http://127.0.0.1:%d/metrics", telemetry))
-		collector.stop(t)
-		return r.arrived(t, func() (seriesTotals, error) { return server.totals(t) })
+		found := r.arrived(t, func() (seriesTotals, error) { return server.totals(t) })
+		r.checkSQLPanels(t, server)
+		return found
 	}},
 	{"OpenSearch", func(t *testing.T, r recording) seriesTotals {
 		url := startOpenSearch(t)
 		setUpOpenSearch(t, url)
 		r.into(t, "elastic-bulk.yaml", "ELASTICSEARCH_URL="+url, "ELASTIC_API_KEY=the-key")
-		return r.arrived(t, func() (seriesTotals, error) { return openSearchTotals(url) })
+		found := r.arrived(t, func() (seriesTotals, error) { return openSearchTotals(url) })
+		r.checkKibanaPanels(t, url)
+		return found
 	}},
 	{"Kafka → windows", func(t *testing.T, r recording) seriesTotals {
 		platform := r.platform(t)
@@ -166,30 +158,6 @@ func (r recording) into(t testing.TB, config string, environment ...string) *pro
 	collector := shipped(t, config, append(environment, socketURL(platform)), noOwnMetrics)
 	r.replay(t, platform)
 	return collector
-}
-
-// exported waits until a collector has exported metrics, and has had no more of them for a while.
-func exported(t testing.TB, telemetry string) {
-	t.Helper()
-	points := regexp.MustCompile(`(?m)^otelcol_exporter_sent_metric_points(?:_total)?\{.*\} (.*)$`)
-	before, same := "", 0
-	eventually(t, func() error {
-		_, page, err := get(telemetry)
-		if err != nil {
-			return err
-		}
-		found := points.FindStringSubmatch(page)
-		if found == nil {
-			return errors.New("nothing is exported yet")
-		}
-		if same++; found[1] != before {
-			before, same = found[1], 0
-		}
-		if same < 15 { // three seconds: a window that is due comes sooner
-			return fmt.Errorf("%s points are exported, and more may come", before)
-		}
-		return nil
-	})
 }
 
 // arrived waits until all totals are there, and returns them.
