@@ -14,6 +14,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/diagnosis"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
 var _ diagnosis.Diagnoser = (*Config)(nil)
@@ -50,7 +51,7 @@ func (c *Config) Diagnose(ctx context.Context, to *diagnosis.Report) {
 		return
 	}
 	defer telemetry.Shutdown()
-	client := newClient(proxy, security, c.Limits.RequestsPerMinute)
+	client := newClient(proxy, security, &wsclient.Usage{Limit: c.Limits.RequestsPerMinute})
 	defer client.CloseIdleConnections()
 	api.Diagnose(ctx, upstreamAPI, &api.Diagnosis{Config: config, At: at, Client: client, Report: to},
 		&api.Environment{Telemetry: telemetry, Logger: zap.NewNop()})

@@ -95,6 +95,9 @@ type Profile struct {
 	Heartbeat    wsclient.Heartbeat
 	Backoff      wsclient.Backoff
 	AllowedHosts []string // *.example.com stands for all hosts below it
+	// UsedHeader and AllowedHeader are of responses: the requests of a minute, and how many
+	// are allowed; empty: there are none.
+	UsedHeader, AllowedHeader string
 	// RedactByDefault reports whether events may have content of messages or personal data.
 	RedactByDefault bool
 
@@ -197,6 +200,15 @@ type Upstream struct {
 	NewDecode func(decoder *jsonevent.Decoder) Decode
 	Idle      func(session int) bool // whether a session has nothing to connect for; nil: none is idle
 	Run       func(context.Context)  // a background task; nil: none
+	// Quotas returns the limits of the API besides that of requests; nil: there are none.
+	Quotas func(now time.Time) []Quota
+}
+
+// Quota is how much of a limit of the platform is used.
+type Quota struct {
+	Name   string
+	Used   float64 // 0 to 1, or more
+	Advice string  // what to do where it is nearly used; empty: nothing
 }
 
 // Decode passes the events of a frame to a sink.

@@ -52,6 +52,8 @@ func (genesysNotifications) Profile() *Profile {
 		PayloadSize:     SizeOfEvent,
 		Heartbeat:       wsclient.Heartbeat{Interval: 15 * time.Second, Timeout: 35 * time.Second},
 		Backoff:         wsclient.Backoff{Initial: 2 * time.Second, Max: 90 * time.Second},
+		UsedHeader:      "inin-ratelimit-count",
+		AllowedHeader:   "inin-ratelimit-allowed",
 		RedactByDefault: true,
 		AbnormalReasons: abnormalReasons(),
 		domains:         genesysDomains(),
@@ -120,6 +122,7 @@ func (genesysNotifications) Connect(c *Config, at *Endpoints, env *Environment) 
 				tracker.Decode(text, at, to)
 			}
 		},
+		Quotas: func(now time.Time) []Quota { return quotasOf(channels, now) },
 		Run: func(ctx context.Context) {
 			channels.Watch(ctx, c.Notifications.RefreshInterval, tokens, func(failure *wsclient.Failure) {
 				env.Logger.Warn("Cannot refresh the list of queues; the known queues stay subscribed", zap.Error(failure))
@@ -210,6 +213,20 @@ func diagnoseChannels(ctx context.Context, inspection *notifications.Inspection,
 	default:
 		report.OK("channels", "%d of %d are in use, and this configuration needs %d", used, notifications.MaxChannels, needed)
 	}
+}
+
+// quotasOf returns the limits of channels and topics. A full channel is no trouble while
+// there is room for another.
+func quotasOf(channels *notifications.Channels, now time.Time) []Quota {
+	used, topics, full := channels.Used(now)
+	quotas := []Quota{
+		{Name: "channels", Used: used, Advice: "a rotation needs a channel more, and the platform closes a channel beyond its limit; use fewer connections, or several OAuth clients"},
+		{Name: "topics", Used: topics},
+	}
+	if full {
+		quotas[1].Advice = "topics beyond the platform's channels are left out; set notifications::topics, or use several OAuth clients"
+	}
+	return quotas
 }
 
 func observeTopics(telemetry *metadata.TelemetryBuilder, channels *notifications.Channels) error {
