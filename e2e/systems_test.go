@@ -145,7 +145,7 @@ func (r recording) table() string {
 	return text
 }
 
-// platform is one that sends only what it is told to.
+// platform is one that sends only what the recording has.
 func (r recording) platform(t testing.TB) *sim.Server {
 	t.Helper()
 	return startPlatform(t, func(c *sim.Config) { c.Silent = true })
