@@ -59,8 +59,9 @@ func configurations(t *testing.T) map[string]configuration {
 
 // Exporters without a queue of their own on disk, and why an outage costs nothing, or what the documentation says it costs.
 var withoutQueue = map[string]string{
-	"quickstart.yaml otlp_http":   "the store is in the same process",
-	"kafka-window.yaml otlp_http": "windows wait in ws_window, whose state is in Kafka",
+	"quickstart.yaml otlp_http":      "the store is in the same process",
+	"kafka-window.yaml otlp_http":    "windows wait in ws_window, whose state is in Kafka",
+	"rabbitmq-window.yaml otlp_http": "windows wait in ws_window, whose state is in RabbitMQ",
 }
 
 // Every exporter that sends over a network keeps what an outage of an hour holds up on disk, in order, without a limit

@@ -114,3 +114,6 @@ func (a *Assignment) owned() (revoke func(context.Context), err error) {
 	}
 	return a.onRevoke, nil
 }
+
+// Log returns the log of the partition.
+func (a *Assignment) Log() Log { return a.log }
