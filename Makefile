@@ -39,7 +39,7 @@ validate: build ## load every configuration and every YAML block in a README wit
 	$(GO) test -tags e2e -run '^TestValidate' -count=1 ./e2e/...
 
 .PHONY: e2e
-e2e: build packages bin/prometheus bin/promtool bin/alertmanager bin/amtool bin/kafka bin/timescaledb bin/opensearch servers chromium ## the built binaries against real servers
+e2e: build packages bin/prometheus bin/promtool bin/alertmanager bin/amtool bin/kafka bin/timescaledb bin/oidc bin/opensearch servers chromium ## the built binaries against real servers
 	$(GO) test -tags e2e -count=1 -timeout 30m -parallel 6 ./e2e/...
 
 bin/prometheus: go.mod go.sum
@@ -72,6 +72,12 @@ bin/timescaledb: e2e/testdata/timescaledb/package-lock.json
 		rm -rf $@ && mkdir -p $@ && cp e2e/testdata/timescaledb/package*.json $@ && npm ci --silent --no-audit --no-fund --legacy-peer-deps --prefix $@ && touch $@; \
 	else echo "npm is not there: the tests with TimescaleDB are skipped"; fi
 
+# An OAuth 2 server. A machine without npm tests the rest.
+bin/oidc: e2e/testdata/oidc/package-lock.json
+	@if command -v npm >/dev/null; then \
+		rm -rf $@ && mkdir -p $@ && cp e2e/testdata/oidc/package*.json $@ && npm ci --silent --no-audit --no-fund --prefix $@ && touch $@; \
+	else echo "npm is not there: the tests with an OAuth server are skipped"; fi
+
 # OpenSearch of one node, with a main class of ours.
 bin/opensearch: e2e/testdata/opensearch/pom.xml e2e/testdata/opensearch/Server.java
 	@if command -v javac >/dev/null && command -v mvn >/dev/null; then \
@@ -80,7 +86,7 @@ bin/opensearch: e2e/testdata/opensearch/pom.xml e2e/testdata/opensearch/Server.j
 	else echo "a JDK or Maven is not there: the tests with a real OpenSearch are skipped"; fi
 
 # Servers that Debian has.
-SERVERS := postgresql influxdb rabbitmq-server
+SERVERS := postgresql influxdb chrony faketime rabbitmq-server
 .PHONY: servers
 servers:
 	@for package in $(SERVERS); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
@@ -121,7 +127,7 @@ bench: build bin/prometheus chromium ## all benchmarks, then the complete path, 
 # One scenario: make faults RUN=TestName.
 RUN ?= TestFault
 .PHONY: faults
-faults: build bin/prometheus bin/kafka ## fault injection, load and hostile input (docs/reliability.md)
+faults: build bin/prometheus bin/kafka servers ## fault injection, load and hostile input (docs/reliability.md)
 	@rm -f build/faults.md
 	FAULTS=full $(GO) test -tags e2e -run '^$(RUN)' -count=1 -timeout 90m -parallel 12 ./e2e/
 	@cat build/faults.md 2>/dev/null || true

@@ -59,9 +59,10 @@ func configurations(t *testing.T) map[string]configuration {
 
 // Exporters without a queue of their own on disk, and why an outage costs nothing, or what the documentation says it costs.
 var withoutQueue = map[string]string{
-	"quickstart.yaml otlp_http":      "the store is in the same process",
-	"kafka-window.yaml otlp_http":    "windows wait in ws_window, whose state is in Kafka",
-	"rabbitmq-window.yaml otlp_http": "windows wait in ws_window, whose state is in RabbitMQ",
+	"quickstart.yaml otlp_http":        "the store is in the same process",
+	"quickstart.yaml otlp_http/events": "the same; events that are not stored are counted",
+	"kafka-window.yaml otlp_http":      "windows wait in ws_window, whose state is in Kafka",
+	"rabbitmq-window.yaml otlp_http":   "windows wait in ws_window, whose state is in RabbitMQ",
 }
 
 // Every exporter that sends over a network keeps what an outage of an hour holds up on disk, in order, without a limit
@@ -116,7 +117,7 @@ func TestOutage_QueuesHoldAnHourAndARestart(t *testing.T) {
 	require.Greater(t, queues, 15)
 }
 
-// No pipeline that counts windows waits for an exporter of raw events: those are behind a connector and a batch
+// No pipeline that counts windows waits for an exporter of raw events or traces: those are behind a connector and a batch
 // processor, which returns no errors, and never block on overflow.
 func TestOutage_ArchivesHoldUpNoWindow(t *testing.T) {
 	t.Parallel()
@@ -124,8 +125,11 @@ func TestOutage_ArchivesHoldUpNoWindow(t *testing.T) {
 		for name, pipeline := range c.Service.Pipelines {
 			if slices.Contains(pipeline.Processors, "ws_window") {
 				for _, e := range pipeline.Exporters {
-					assert.Contains(t, []string{"ws_metrics", "forward/archive", "debug"}, e, "%s %s", path, name)
+					assert.Contains(t, []string{"ws_metrics", "ws_sessions", "forward/archive", "debug"}, e, "%s %s", path, name)
 				}
+			}
+			if signal, _, _ := strings.Cut(name, "/"); signal == "traces" {
+				assert.Contains(t, pipeline.Processors, "batch/traces", "%s %s", path, name)
 			}
 			if slices.Contains(pipeline.Receivers, "forward/archive") {
 				assert.Contains(t, pipeline.Processors, "batch/archive", "%s %s", path, name)

@@ -34,7 +34,7 @@ cat <<-END
 	    http://$page
 
 	The first windows appear within 20 seconds. Every few minutes connections drop, or a campaign begins, and alerts
-	are printed here: one notification for all alerts of a rule in a region. Silence one for an hour:
+	are printed here: one notification for all alerts of a rule in a region. Silence one on the page, or for an hour:
 
 	    curl -H 'Content-Type: application/json' http://$alertmanager/api/v2/silences -d '{"createdBy":"me","comment":"known",
 	      "matchers":[{"name":"alertname","value":"ws_clock_skew","isRegex":false}],"startsAt":"$(date -u +%FT%TZ)","endsAt":"$(date -u -d '+1 hour' +%FT%TZ 2>/dev/null || date -u -v+1H +%FT%TZ)"}'

@@ -302,9 +302,9 @@ func TestTimescaleDB_PlainPostgreSQL(t *testing.T) {
 	})
 }
 
-// TimescaleDB itself: hypertables, retention, compression and hourly aggregates.
-func TestTimescaleDB_Extension(t *testing.T) {
-	t.Parallel()
+// startTimescaleDB starts PostgreSQL with the extension, which has one connection at a time.
+func startTimescaleDB(t *testing.T) *postgres {
+	t.Helper()
 	node, err := exec.LookPath("node")
 	_, missing := os.Stat("../bin/timescaledb/node_modules")
 	if err != nil || missing != nil {
@@ -316,6 +316,13 @@ func TestTimescaleDB_Extension(t *testing.T) {
 	startCommand(t, "timescaledb", exec.CommandContext(context.Background(), node, "testdata/timescaledb/server.mjs", mustAbs(t, "../bin/timescaledb"), strconv.Itoa(port)))
 	server := &postgres{url: fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)}
 	server.ready(t)
+	return server
+}
+
+// TimescaleDB itself: hypertables, retention, compression and hourly aggregates.
+func TestTimescaleDB_Extension(t *testing.T) {
+	t.Parallel()
+	server := startTimescaleDB(t)
 	checkTables(t, server)
 	assert.ElementsMatch(t, []string{"ws_metrics", "ws_metrics_extra", "ws_histograms"}, mustQuery[string](t, server,
 		"SELECT hypertable_name::text FROM timescaledb_information.hypertables WHERE hypertable_schema = 'public'"))

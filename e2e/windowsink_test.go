@@ -156,6 +156,23 @@ func (s *windowSink) waitUntil(t testing.TB, moment time.Time) {
 	})
 }
 
+// waitForComplete waits for a complete window that begins after a moment.
+func (s *windowSink) waitForComplete(t testing.TB, moment time.Time) {
+	t.Helper()
+	eventually(t, func() error {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		for _, windows := range s.bySeries {
+			for start, w := range windows {
+				if w.complete && start >= moment.UnixMilli() {
+					return nil
+				}
+			}
+		}
+		return errors.New("there is no complete window yet")
+	})
+}
+
 // check holds the windows against each other: of each series there is every window
 // from its first, each was emitted with one value and complete, none came too late for its
 // events, and together they hold what the platforms sent.
@@ -195,6 +212,19 @@ func latest(windows map[int64]toldWindow) (last toldWindow) {
 		}
 	}
 	return last
+}
+
+// seriesTotals are the totals of the latest windows.
+func (s *windowSink) seriesTotals() (seriesTotals, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	found := seriesTotals{}
+	for series, windows := range s.bySeries {
+		for name, of := range sums {
+			found.put(name, series, of(simCounts(latest(windows).totals)))
+		}
+	}
+	return found, nil
 }
 
 // disagreement says where the totals of the latest windows are not what the

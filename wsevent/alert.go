@@ -36,16 +36,20 @@ const (
 	KeyRunbookURL     = "runbook_url"
 	KeyAnnotations    = "annotations"
 	KeyLabels         = "labels"       // the series' attributes besides the dimensions
+	KeyAlertTraces    = KeyTraces      // IDs of sampled sessions that were dropped in the window, up to MaxAlertTraces
 	KeyFaultDomain    = "fault_domain" // here, platform or tenant
 	KeyEndsAt         = "ends_at"      // int, unix ms: when a heartbeat is no longer valid
 	KeyReason         = "reason"       // when it is not the threshold: no data, and ends without a clear window
 )
 
+// MaxAlertTraces is how many traces an alert names.
+const MaxAlertTraces = 5
+
 // AlertKeys are all keys that an alert record's body can have.
 func AlertKeys() []string {
 	return []string{
 		KeyAlertType, KeyAlertMetric, KeyAlertValue, KeyAlertThreshold, Region, TenantID, ChannelType, KeyWindowStart, KeyAlertWindowEnd,
-		KeyContext, KeyStatus, AlertID, KeyBaseline, KeySnapshot, KeyRunbookURL, KeyAnnotations, KeyLabels, KeyFaultDomain, KeyEndsAt, KeyReason,
+		KeyContext, KeyStatus, AlertID, KeyBaseline, KeySnapshot, KeyAlertTraces, KeyRunbookURL, KeyAnnotations, KeyLabels, KeyFaultDomain, KeyEndsAt, KeyReason,
 	}
 }
 
@@ -60,6 +64,10 @@ const (
 	AlertSeverity = "severity"
 	AlertMetric   = "metric" // that the rule looks at
 )
+
+// DroppedMetric counts the connections that closed abnormally. Its exemplars are sampled
+// sessions.
+const DroppedMetric = "ws.connections.dropped"
 
 // CompleteMetric is 0 for a window in which the stream was not watched all the
 // time.

@@ -69,6 +69,8 @@ type Counts struct {
 	BackpressureEvents int64
 	ProtocolViolations int64
 	LateEvents         int64
+
+	ConnectionsReopened int64 `json:",omitzero"` // in ConnectionsOpened: by the user of a session that was dropped before
 }
 
 // Reconstructed are the running numbers of events that were not received on the socket,
@@ -93,8 +95,9 @@ func (c *Counts) Add(other *Counts) {
 	c.BackpressureEvents += other.BackpressureEvents
 	c.ProtocolViolations += other.ProtocolViolations
 	c.LateEvents += other.LateEvents
+	c.ConnectionsReopened += other.ConnectionsReopened
 	if c.MessagesSent|c.MessagesReceived|c.MessagesUnsized|c.PayloadBytes|c.ConnectionsOpened|c.ConnectionsClosed|
-		c.ConnectionsDropped|c.ClosesUnclassified|c.BackpressureEvents|c.ProtocolViolations|c.LateEvents < 0 {
+		c.ConnectionsDropped|c.ClosesUnclassified|c.BackpressureEvents|c.ProtocolViolations|c.LateEvents|c.ConnectionsReopened < 0 {
 		c.saturate()
 	}
 }
@@ -105,6 +108,7 @@ func (c *Counts) saturate() {
 	for _, sum := range []*int64{
 		&c.MessagesSent, &c.MessagesReceived, &c.MessagesUnsized, &c.PayloadBytes, &c.ConnectionsOpened, &c.ConnectionsClosed,
 		&c.ConnectionsDropped, &c.ClosesUnclassified, &c.BackpressureEvents, &c.ProtocolViolations, &c.LateEvents,
+		&c.ConnectionsReopened,
 	} {
 		if *sum < 0 {
 			*sum = math.MaxInt64
@@ -162,6 +166,12 @@ type Window struct {
 
 	Since  UnixMilli // where Totals begin
 	Totals Counts
+
+	SessionsKnown bool            `json:",omitzero"` // the fields below, and ConnectionsReopened, are known
+	Dropped       []Exemplar      `json:",omitzero"` // sampled sessions that were dropped in the window
+	Exemplars     []Exemplar      `json:",omitzero"` // sampled sessions that are new in Sessions
+	Sessions      []SessionTotals `json:",omitzero"` // up to the window's end, by outcome
+	SessionsSince UnixMilli       `json:",omitzero"` // where Sessions begin
 	// Reconstructed are totals, too.
 	Reconstructed Reconstructed `json:",omitzero"`
 }

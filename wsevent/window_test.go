@@ -18,15 +18,15 @@ func TestWindow_NoConnectionsNoDropRate(t *testing.T) {
 
 func TestCounts_Add(t *testing.T) {
 	t.Parallel()
-	counts := Counts{1, 2, 1, 3, 4, 5, 6, 2, 7, 8, 9}
-	counts.Add(&Counts{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1})
-	assert.Equal(t, Counts{2, 3, 2, 4, 5, 6, 7, 3, 8, 9, 10}, counts)
+	counts := Counts{1, 2, 1, 3, 4, 5, 6, 2, 7, 8, 9, 10}
+	counts.Add(&Counts{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1})
+	assert.Equal(t, Counts{2, 3, 2, 4, 5, 6, 7, 3, 8, 9, 10, 11}, counts)
 }
 
 func TestCounts_SumSaturates(t *testing.T) {
 	t.Parallel()
 	const most = math.MaxInt64
-	huge := Counts{most, most, most, most, most, most, most, most, most, most, most}
+	huge := Counts{most, most, most, most, most, most, most, most, most, most, most, most}
 	var counts Counts
 	for range 3 {
 		counts.Add(&huge)

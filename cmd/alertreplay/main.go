@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
 )
@@ -31,9 +32,12 @@ func run(ctx context.Context, arguments []string, stdin io.Reader, stdout, stder
 	path := set.String("config", "", "collector configuration that holds the rules")
 	id := set.String("connector", "alert", "id of the connector in it, as alert or alert/mine")
 	diff := set.Bool("diff", false, "compare the rules of two files, OLD and NEW, on the windows")
+	drilling := set.Bool("drill", false, "send a test alert through a running collector, URL")
+	timeout := set.Duration("timeout", 20*time.Second, "of a drill")
 	set.Usage = func() {
 		fmt.Fprintln(stderr, "alertreplay --config FILE [--connector ID] [WINDOWS.jsonl]")
 		fmt.Fprintln(stderr, "alertreplay --diff [--connector ID] OLD NEW [WINDOWS.jsonl]")
+		fmt.Fprintln(stderr, "alertreplay --drill [--timeout 20s] URL [LABEL=VALUE…]")
 		set.PrintDefaults()
 	}
 	if err := set.Parse(arguments); err != nil {
@@ -41,7 +45,13 @@ func run(ctx context.Context, arguments []string, stdin io.Reader, stdout, stder
 	}
 	files := set.Args()
 	var paths []string
+	if *drilling && !*diff && *path == "" && len(files) > 0 {
+		return drill(ctx, files[0], files[1:], *timeout, stdout)
+	}
 	switch {
+	case *drilling:
+		set.Usage()
+		return errors.New("--drill accepts a URL and labels")
 	case *diff && *path == "" && (len(files) == 2 || len(files) == 3):
 		paths, files = files[:2], files[2:]
 	case !*diff && *path != "" && len(files) <= 1:

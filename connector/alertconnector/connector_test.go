@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/connector"
 	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -113,6 +115,37 @@ func TestPayload(t *testing.T) {
 		text, err := json.Marshal(record.Body().Map().AsRaw())
 		require.NoError(t, err)
 		assert.JSONEq(t, string(wantText), string(text))
+		r.end(t)
+	})
+}
+
+// An alert names the sampled sessions that were dropped in its window.
+func TestPayload_Traces(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := begin(t, configured(t, dropRule), nil, nil)
+		at := start()
+		r.consume(t, drops(at, 0.52))
+		metrics := drops(at+9_000, 0.68)
+		scope := metrics.ResourceMetrics().At(0).ScopeMetrics().At(0)
+		gauge := scope.Metrics().At(0).Gauge().DataPoints().At(0)
+		dropped := scope.Metrics().AppendEmpty()
+		dropped.SetName(wsevent.DroppedMetric)
+		dropped.SetEmptySum().SetIsMonotonic(true)
+		dropped.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+		point := dropped.Sum().DataPoints().AppendEmpty()
+		gauge.Attributes().CopyTo(point.Attributes())
+		point.SetTimestamp(gauge.Timestamp())
+		for n := range byte(7) {
+			point.Exemplars().AppendEmpty().SetTraceID(pcommon.TraceID{n})
+		}
+		r.consume(t, metrics)
+		synctest.Wait()
+		require.Len(t, r.alerts.AllLogs(), 1)
+		body := bodies(r.alerts.AllLogs())[0]
+		traces := body["traces"].([]any)
+		require.Len(t, traces, 5, "the first exemplar has no trace ID")
+		assert.Equal(t, "01000000000000000000000000000000", traces[0])
 		r.end(t)
 	})
 }

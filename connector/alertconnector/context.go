@@ -21,6 +21,7 @@ type templateData struct {
 	Value, Threshold, Baseline             any // a number, or nil
 	Labels                                 map[string]string
 	Snapshot                               map[string]float64
+	Traces                                 []string // IDs of sampled sessions that were dropped in the window
 }
 
 const (
@@ -102,7 +103,7 @@ func templateDataOf(a *engine.Alert, metric string) *templateData {
 	f := &templateData{
 		Rule: a.Rule, Metric: metric, Severity: a.Severity, Status: status(a), Reason: a.Reason.String(), FaultDomain: a.FaultDomain,
 		Value: number(a.Value), Threshold: number(a.Threshold), Baseline: number(a.Baseline),
-		Labels: a.Attributes.Map(), Snapshot: map[string]float64{},
+		Labels: a.Attributes.Map(), Snapshot: map[string]float64{}, Traces: a.Traces,
 	}
 	for _, v := range a.Snapshot {
 		f.Snapshot[v.Metric] = v.Value

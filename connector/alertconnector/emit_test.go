@@ -110,7 +110,7 @@ func TestWriteBody_KeysAreKnown(t *testing.T) {
 		Attributes: engine.Attributes{
 			{Name: "channel_type", Value: "c"}, {Name: "queue", Value: "d"}, {Name: "region", Value: "b"}, {Name: "tenant_id", Value: "a"},
 		},
-		Reason: rule.Reason{Cause: rule.Silent}, FaultDomain: engine.DomainTenant, EndsAt: 1,
+		Reason: rule.Reason{Cause: rule.Silent}, FaultDomain: engine.DomainTenant, EndsAt: 1, Traces: []string{"1"},
 	}, &ruleTemplate{runbookURL: "https://runbooks.example.com", annotations: map[string]string{"team": "voice"}}, "text")
 	var keys []string
 	for key := range body.All() {

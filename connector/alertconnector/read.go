@@ -86,8 +86,21 @@ func (r *reader) metric(metric pmetric.Metric, resource pcommon.Map, hash [16]by
 		if metric.Name() == wsevent.CompleteMetric && value == 0 {
 			w.Incomplete = true
 		}
+		if metric.Name() == wsevent.DroppedMetric {
+			w.Traces = tracesOf(point.Exemplars())
+		}
 		w.Values = append(w.Values, engine.Value{Metric: metric.Name(), Value: value, Running: running})
 	}
+}
+
+// tracesOf returns the trace IDs of exemplars, nil for none.
+func tracesOf(exemplars pmetric.ExemplarSlice) (ids []string) {
+	for _, exemplar := range exemplars.All() {
+		if id := exemplar.TraceID(); !id.IsEmpty() && len(ids) < wsevent.MaxAlertTraces && !slices.Contains(ids, id.String()) {
+			ids = append(ids, id.String())
+		}
+	}
+	return ids
 }
 
 // window returns the window of a point.

@@ -95,7 +95,7 @@ func writeAlert(to plog.Logs, a *engine.Alert, p *ruleTemplate, now time.Time) e
 }
 
 func writeBody(body pcommon.Map, a *engine.Alert, p *ruleTemplate, context string) {
-	body.EnsureCapacity(18)
+	body.EnsureCapacity(19)
 	body.PutStr(wsevent.KeyAlertType, a.Severity)
 	body.PutStr(wsevent.KeyAlertMetric, a.Rule)
 	putNumber(body, wsevent.KeyAlertValue, a.Value)
@@ -112,6 +112,12 @@ func writeBody(body pcommon.Map, a *engine.Alert, p *ruleTemplate, context strin
 	body.PutStr(wsevent.AlertID, a.ID)
 	putNumber(body, wsevent.KeyBaseline, a.Baseline)
 	writeSnapshot(body.PutEmptyMap(wsevent.KeySnapshot), a.Snapshot)
+	if len(a.Traces) > 0 {
+		traces := body.PutEmptySlice(wsevent.KeyAlertTraces)
+		for _, id := range a.Traces {
+			traces.AppendEmpty().SetStr(id)
+		}
+	}
 	if p != nil && p.runbookURL != "" {
 		body.PutStr(wsevent.KeyRunbookURL, p.runbookURL)
 	}

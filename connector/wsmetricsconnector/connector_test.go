@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/connector/connectortest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
@@ -50,7 +51,7 @@ func aWindow() wsevent.Window {
 }
 
 // windowPoints is the number of points of aWindow, which has no reconstructed events.
-var windowPoints = len(definitions) - 1
+var windowPoints = len(definitions) - 2
 
 func record(window wsevent.Window) plog.Logs {
 	logs := plog.NewLogs()
@@ -274,4 +275,34 @@ func BenchmarkBuild(b *testing.B) {
 	}
 	require.Equal(b, n*(windowPoints-2)+2, metrics.DataPointCount(), "one point of size and step for the stream")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/window")
+}
+
+func TestDropped_CarriesTheSampledSessionsAsExemplars(t *testing.T) {
+	t.Parallel()
+	window := aWindow()
+	window.SessionsKnown = true
+	window.Totals.ConnectionsReopened = 3
+	trace := wsevent.SpanContext{TraceID: wsevent.TraceID{1}, SpanID: wsevent.SpanID{2}}
+	window.Dropped = []wsevent.Exemplar{{SpanContext: trace, Time: window.End - 1_000, Outcome: wsevent.OutcomeDropped, Duration: time.Second}}
+	sink := new(consumertest.MetricsSink)
+	require.NoError(t, newLogs(t, sink).ConsumeLogs(t.Context(), record(window)))
+	found := 0
+	for _, metric := range sink.AllMetrics()[0].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+		point := points(metric).At(0)
+		switch metric.Name() {
+		case "ws.connections.dropped":
+			require.Equal(t, 1, point.Exemplars().Len())
+			exemplar := point.Exemplars().At(0)
+			assert.Equal(t, pcommon.TraceID(trace.TraceID), exemplar.TraceID())
+			assert.Equal(t, pcommon.SpanID(trace.SpanID), exemplar.SpanID())
+			assert.Equal(t, nanoseconds(window.End-1_000), exemplar.Timestamp())
+			found++
+		case "ws.connections.reopened":
+			assert.Equal(t, int64(3), point.IntValue())
+			found++
+		default:
+			assert.Zero(t, point.Exemplars().Len(), metric.Name())
+		}
+	}
+	assert.Equal(t, 2, found)
 }

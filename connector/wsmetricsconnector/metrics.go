@@ -54,7 +54,8 @@ var definitions = []definition{
 	sum("ws.messages.unsized", "{message}", "Number of messages without a payload size, in both directions.", wsevent.FieldMessagesUnsized),
 	sum("ws.connections.opened", "{connection}", "Number of connections opened.", wsevent.FieldConnectionsOpened),
 	sum("ws.connections.closed", "{connection}", "Number of connections closed, normally or abnormally.", wsevent.FieldConnectionsClosed),
-	sum("ws.connections.dropped", "{connection}", "Number of connections that closed abnormally.", wsevent.FieldConnectionsDropped),
+	sum("ws.connections.reopened", "{connection}", "Number of connections opened by the user of a session that was dropped shortly before.", wsevent.FieldConnectionsReopened),
+	sum(wsevent.DroppedMetric, "{connection}", "Number of connections that closed abnormally.", wsevent.FieldConnectionsDropped),
 	sum("ws.backpressure.events", "{event}", "Number of times that reading was blocked by backpressure.", wsevent.FieldBackpressureEvents),
 	sum("ws.protocol.violations", "{event}", "Number of frames or parts of frames that are not valid events.", wsevent.FieldProtocolViolations),
 	{
@@ -201,7 +202,21 @@ func (d *definition) point(window wslog.Record, read func(wslog.Record, pmetric.
 	} else {
 		wslog.PutTags(point.Attributes(), window.Tags)
 	}
+	if d.name == wsevent.DroppedMetric {
+		putExemplars(point.Exemplars(), &window)
+	}
 	point.MoveTo(to.AppendEmpty())
+}
+
+// putExemplars adds the sampled dropped sessions of a window.
+func putExemplars(exemplars pmetric.ExemplarSlice, window *wslog.Record) {
+	for _, trace := range window.Traces() {
+		one := exemplars.AppendEmpty()
+		one.SetTimestamp(nanoseconds(trace.Time))
+		one.SetTraceID(pcommon.TraceID(trace.TraceID))
+		one.SetSpanID(pcommon.SpanID(trace.SpanID))
+		one.SetIntValue(1)
+	}
 }
 
 // streamWindow is a window of a stream, whatever the channel type.

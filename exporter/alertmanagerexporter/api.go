@@ -28,6 +28,7 @@ func (e *alertmanagerExporter) serve(ctx context.Context, host component.Host) e
 	config := e.config.API.Get()
 	mux := http.NewServeMux()
 	mux.Handle("/api/v2/", e.engine.Handler())
+	mux.HandleFunc("POST /api/v1/drill", e.drill)
 	hosts := httpguard.Hosts{Loopback: httpguard.OnLoopback(config.ServerConfig.NetAddr), Allowed: config.AllowedHosts}
 	server, err := config.ServerConfig.ToServer(ctx, host.GetExtensions(), e.set.TelemetrySettings, httpguard.Handler(hosts, limited(maxRequests, mux)))
 	if err != nil {

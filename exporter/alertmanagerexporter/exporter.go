@@ -45,6 +45,8 @@ type alertmanagerExporter struct {
 	cancel  context.CancelFunc
 	watched chan struct{} // closed when the watch has ended
 	running sync.WaitGroup
+
+	drilling sync.Mutex // one at a time
 }
 
 // reloadEnd is how long a shutdown waits for a reload: one may block on a file of a receiver,

@@ -93,7 +93,7 @@ func (w *webhook) Notify(ctx context.Context, n *embedded.Notification) (retry b
 		return true, err
 	default:
 		w.keep(ctx, n, status, err)
-		return false, nil
+		return false, fmt.Errorf("%w: %w", embedded.ErrRefused, err)
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert"
 )
 
 // Config is the configuration of the exporter; see the README.
@@ -40,6 +41,9 @@ type Config struct {
 	Alertmanager AlertmanagerConfig `mapstructure:"alertmanager"`
 	// Template configures the format of that name.
 	Template TemplateConfig `mapstructure:"template"`
+	// TraceURL is the address of a trace, with {{trace_id}} in the place of its ID. The formats
+	// alertmanager and template link the traces of an alert by it.
+	TraceURL string `mapstructure:"trace_url"`
 	// Concurrency is the number of concurrent requests.
 	Concurrency int `mapstructure:"concurrency"`
 	// DeadLetter configures where records are kept that are given up.
@@ -93,6 +97,9 @@ func (c *Config) Validate() error {
 	errs := []error{c.validateNumbers(), c.validateQueue(), err}
 	if _, err := c.endpoint(format); err != nil {
 		errs = append(errs, fmt.Errorf("endpoint: %w", err))
+	}
+	if err := promalert.TraceURL(c.TraceURL).Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("trace_url: %w", err))
 	}
 	_, err = c.signers()
 	return errors.Join(append(errs, err)...)
@@ -176,7 +183,7 @@ func (c *Config) payload() payload.Config {
 		variables[name] = string(value)
 	}
 	return payload.Config{
-		Format: c.Format, ExpireAfter: c.Alertmanager.ExpireAfter,
+		Format: c.Format, ExpireAfter: c.Alertmanager.ExpireAfter, TraceURL: promalert.TraceURL(c.TraceURL),
 		Template: payload.TemplateConfig{Body: c.Template.Body, ContentType: c.Template.ContentType, Variables: variables},
 	}
 }

@@ -37,6 +37,8 @@ type Config struct {
 	Store configoptional.Optional[StoreConfig] `mapstructure:"store"`
 	// Prometheus is an outside database, instead of the embedded one.
 	Prometheus configoptional.Optional[confighttp.ClientConfig] `mapstructure:"prometheus"`
+	// Alertmanager is the API in which the page lists and silences alerts.
+	Alertmanager configoptional.Optional[confighttp.ClientConfig] `mapstructure:"alertmanager"`
 	// Events is the store of events; without it there is none.
 	Events configoptional.Optional[EventsConfig] `mapstructure:"events"`
 	// Links are where the page links to from events.
@@ -138,6 +140,12 @@ func (c *Config) Validate() error {
 		}
 	default:
 		errs = append(errs, errors.New("store.directory: must be set, or prometheus.endpoint to show what is kept elsewhere"))
+	}
+	if c.Alertmanager.HasValue() {
+		if u, err := url.Parse(c.Alertmanager.Get().Endpoint); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			refuse("alertmanager::endpoint", fmt.Sprintf("%q", c.Alertmanager.Get().Endpoint),
+				"must be a URL such as http://localhost:9093, to which /api/v2/alerts is added")
+		}
 	}
 	if c.Events.HasValue() {
 		c.Events.Get().check(refuse)

@@ -54,14 +54,15 @@ func TestConfig(t *testing.T) {
 			tenant, _ := c.Prometheus.Get().Headers.Get("X-Scope-OrgID")
 			assert.Equal(t, "acme", string(tenant))
 		}},
-		"insecure":        {check: func(t *testing.T, c *Config) { assert.False(t, c.onLoopback()) }},
-		"off_host":        {errors: []string{"endpoint: 0.0.0.0:3080: other machines reach it", "allow_insecure: true"}},
-		"all_addresses":   {errors: []string{"endpoint: :3080: other machines reach it"}},
-		"no_endpoint":     {errors: []string{`endpoint: ""`}},
-		"nothing":         {errors: []string{"store.directory: must be set"}},
-		"no_directory":    {errors: []string{`store.directory: ""`}},
-		"both":            {errors: []string{"store, prometheus: only one of them"}},
-		"prometheus_host": {errors: []string{`prometheus.endpoint: "mimir:9009": must be a URL`}},
+		"insecure":          {check: func(t *testing.T, c *Config) { assert.False(t, c.onLoopback()) }},
+		"off_host":          {errors: []string{"endpoint: 0.0.0.0:3080: other machines reach it", "allow_insecure: true"}},
+		"all_addresses":     {errors: []string{"endpoint: :3080: other machines reach it"}},
+		"no_endpoint":       {errors: []string{`endpoint: ""`}},
+		"nothing":           {errors: []string{"store.directory: must be set"}},
+		"no_directory":      {errors: []string{`store.directory: ""`}},
+		"both":              {errors: []string{"store, prometheus: only one of them"}},
+		"alertmanager_host": {errors: []string{`alertmanager::endpoint: "localhost:9093": must be a URL`}},
+		"prometheus_host":   {errors: []string{`prometheus.endpoint: "mimir:9009": must be a URL`}},
 		"bad_store": {errors: []string{
 			"store.retention: 1h0m0s", "store.max_bytes: -1", "store.out_of_order_window: 2h0m0s: must be from 0s to retention (1h0m0s)",
 			"store.max_series: 0", "store.min_free_bytes: -1",

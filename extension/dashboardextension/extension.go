@@ -21,6 +21,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/store"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/requestbody"
 )
 
 // dashboard serves the page and the API, from the store it has or from an outside
@@ -36,6 +37,7 @@ type dashboard struct {
 	store     *store.Store // nil with an outside Prometheus
 	events    eventStore   // nil unless events are stored
 	queries   *queryHandler
+	alerts    *alertmanagerAPI // nil without an Alertmanager
 	server    *http.Server
 	stop      context.CancelFunc
 	done      sync.WaitGroup
@@ -60,6 +62,9 @@ func (d *dashboard) Start(ctx context.Context, host component.Host) error {
 		return err
 	}
 	d.queries = newQueryHandler(d.config, source, d.writes, d.telemetry)
+	if err := d.openAlertmanager(ctx); err != nil {
+		return errors.Join(err, d.Shutdown(ctx))
+	}
 	if err := d.openEvents(); err != nil {
 		return errors.Join(err, d.Shutdown(ctx))
 	}
@@ -93,7 +98,7 @@ func (d *dashboard) Start(ctx context.Context, host component.Host) error {
 // openSource is where answers come from.
 func (d *dashboard) openSource(ctx context.Context) (http.Handler, error) {
 	if d.config.Prometheus.HasValue() {
-		return newProxy(ctx, d.config.Prometheus.Get(), d.host, d.set.TelemetrySettings)
+		return newProxy(ctx, "Prometheus", d.config.Prometheus.Get(), d.host, d.set.TelemetrySettings)
 	}
 	c := d.config.Store.Get()
 	opened, err := store.Open(ctx, store.Options{
@@ -116,6 +121,22 @@ func (d *dashboard) openSource(ctx context.Context) (http.Handler, error) {
 	}
 	d.store = opened
 	return opened.Query(), nil
+}
+
+// openAlertmanager is where the page's alerts and silences come from.
+func (d *dashboard) openAlertmanager(ctx context.Context) error {
+	if !d.config.Alertmanager.HasValue() {
+		return nil
+	}
+	outside, err := newProxy(ctx, "Alertmanager", d.config.Alertmanager.Get(), d.host, d.set.TelemetrySettings)
+	if err != nil {
+		return fmt.Errorf("alertmanager: %w", err)
+	}
+	d.alerts = &alertmanagerAPI{
+		proxy: outside, config: d.config, timeout: d.config.Query.Timeout, logger: d.set.Logger,
+		receiving: d.queries.receiving, limiter: requestbody.NewLimiter(maxAlertReads, maxWaiting), send: d.queries.send,
+	}
+	return nil
 }
 
 // stored counts samples that were stored.

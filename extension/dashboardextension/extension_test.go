@@ -173,7 +173,7 @@ func TestDescription(t *testing.T) {
 	delete(described, "newest")
 	assert.Equal(t, map[string]any{
 		"version": "1.2.3", "windowSeconds": 10.0, "stepSeconds": 9.0, "offsetSeconds": 2.0, "source": "embedded", "troubles": []any{},
-		"eventsSeconds": 0.0, "links": []any{},
+		"alertmanager": false, "silence": false, "eventsSeconds": 0.0, "links": []any{},
 	}, described)
 }
 

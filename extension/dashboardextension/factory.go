@@ -39,7 +39,8 @@ func createDefaultConfig() component.Config {
 			MaxBytes:     10 << 30,
 			MinFreeBytes: 512 << 20,
 		}),
-		Prometheus: configoptional.Default(confighttp.NewDefaultClientConfig()),
+		Prometheus:   configoptional.Default(confighttp.NewDefaultClientConfig()),
+		Alertmanager: configoptional.Default(confighttp.NewDefaultClientConfig()),
 		Query: QueryConfig{
 			Timeout:       30 * time.Second,
 			MaxSamples:    5_000_000,

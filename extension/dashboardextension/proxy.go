@@ -18,15 +18,16 @@ import (
 	"go.uber.org/zap"
 )
 
-// proxy asks an outside Prometheus, Mimir or VictoriaMetrics. Their addresses may have
+// proxy asks an outside Prometheus, Mimir or VictoriaMetrics, or an Alertmanager. Their addresses may have
 // a path, such as Mimir's /prometheus, before /api/v1.
 type proxy struct {
+	name   string
 	client *http.Client
 	target *url.URL
 	logger *zap.Logger
 }
 
-func newProxy(ctx context.Context, config *confighttp.ClientConfig, host component.Host, set component.TelemetrySettings) (http.Handler, error) {
+func newProxy(ctx context.Context, name string, config *confighttp.ClientConfig, host component.Host, set component.TelemetrySettings) (http.Handler, error) {
 	client, err := config.ToClient(ctx, host.GetExtensions(), set)
 	if err != nil {
 		return nil, err
@@ -41,7 +42,7 @@ func newProxy(ctx context.Context, config *confighttp.ClientConfig, host compone
 	if target.Path == "" {
 		target.Path = "/" // or what is joined to it would be relative
 	}
-	return &proxy{client: client, target: target, logger: set.Logger}, nil
+	return &proxy{name: name, client: client, target: target, logger: set.Logger}, nil
 }
 
 // ServeHTTP passes on what request makes.
@@ -54,7 +55,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // it was too large
 	}
 	if !errors.Is(err, context.Canceled) { // we are being shut down
-		p.logger.Warn("Prometheus does not answer", zap.String("endpoint", p.target.Redacted()), zap.Error(err))
+		p.logger.Warn(p.name+" does not answer", zap.String("endpoint", p.target.Redacted()), zap.Error(err))
 	}
 }
 

@@ -38,6 +38,9 @@ func (d *dashboard) routes() http.Handler {
 		mux.Handle("POST /api/v1/otlp/v1/metrics", writes.handler(d.store.WriteOTLP))
 		mux.Handle("POST /api/v1/write", writes.handler(d.store.WriteRemote))
 	}
+	if d.alerts != nil {
+		d.alerts.register(mux)
+	}
 	d.eventRoutes(mux, bodies)
 	mux.HandleFunc("GET /api/page", d.describe)
 	mux.HandleFunc("GET /healthz", d.healthz)
@@ -109,6 +112,9 @@ type description struct {
 	Newest        int64   `json:"newest"` // the end of the newest window to show, unix ms
 	// Troubles are those of the receivers of this collector, none with StatusOK.
 	Troubles []trouble `json:"troubles"`
+	// Alertmanager is whether there is one to list alerts of; Silence, whether this viewer may silence them.
+	Alertmanager bool `json:"alertmanager"`
+	Silence      bool `json:"silence"`
 	// EventsSeconds is how long events are kept; 0: they are not stored here.
 	EventsSeconds float64      `json:"eventsSeconds"`
 	Links         []LinkConfig `json:"links"`
@@ -135,6 +141,8 @@ func (d *dashboard) describe(w http.ResponseWriter, r *http.Request) {
 		Now:           time.Now().UnixMilli(),
 		Newest:        newest.UnixMilli(),
 		Troubles:      d.receivers.list(),
+		Alertmanager:  d.alerts != nil,
+		Silence:       d.alerts != nil && d.alerts.mayChange(r),
 		EventsSeconds: d.eventsKept().Seconds(),
 		Links:         append([]LinkConfig{}, d.config.Links...),
 	})

@@ -17,6 +17,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/alertconnector"
 	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wsmetricsconnector"
+	"github.com/otelcol-ccaas/otelcol-ccaas/connector/wssessionsconnector"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/elasticsearchbulkexporter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/fileexporter"
@@ -47,6 +48,7 @@ func components() map[component.Factory]bool {
 		wswindowprocessor.NewFactory():             true,
 		alertconnector.NewFactory():                true,
 		wsmetricsconnector.NewFactory():            false,
+		wssessionsconnector.NewFactory():           false,
 		webhookexporter.NewFactory():               true,
 		alertmanagerexporter.NewFactory():          true,
 		prometheusremotewriteexporter.NewFactory(): true,

@@ -5,6 +5,7 @@ package configcheck
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -204,4 +205,43 @@ func meant(unknown confduration.UnknownKey) string {
 		return near
 	}
 	return "the keys here are " + strings.Join(unknown.Known, ", ")
+}
+
+// Component is a component that the service starts.
+type Component struct {
+	Section, ID string
+	Settings    map[string]any   // as configured; it may hold secrets
+	Config      component.Config // with defaults
+}
+
+// Path names the component in a configuration.
+func (c *Component) Path() string { return c.Section + "::" + c.ID }
+
+// Type returns the type of the component.
+func (c *Component) Type() string { return typeOf(c.ID) }
+
+// Started returns the components that the service starts with the configuration that was
+// read last, which is valid.
+func (c *Checker) Started() ([]Component, error) {
+	factories, err := c.set.Factories()
+	if err != nil {
+		return nil, err
+	}
+	conf, defaults := c.latest(), defaultConfigs(factories)
+	var all []Component
+	for _, section := range []string{"receivers", "processors", "connectors", "exporters", "extensions"} {
+		for _, id := range ids(conf, section) {
+			create, found := defaults[section][typeOf(id)]
+			if !found || !used(conf, section, id) {
+				continue
+			}
+			one := Component{Section: section, ID: id, Config: create()}
+			one.Settings, _ = settingsOf(conf, section, id)
+			if err := confmap.NewFromStringMap(one.Settings).Unmarshal(one.Config); err != nil {
+				return nil, fmt.Errorf("%s: %w", one.Path(), err)
+			}
+			all = append(all, one)
+		}
+	}
+	return all, nil
 }

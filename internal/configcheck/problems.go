@@ -65,6 +65,14 @@ func checkReference(path, id string, started, configured []string) error {
 	return fmt.Errorf("%s: %s: no extension has this ID; %s", path, id, hint)
 }
 
+// EachAddress calls found for each endpoint and broker in the settings of a component, with
+// its key.
+func EachAddress(settings map[string]any, found func(key, address string)) {
+	eachAddress("", settings, func(path, address string) {
+		found(strings.TrimPrefix(path, confmap.KeyDelimiter), address)
+	})
+}
+
 // eachAddress calls found for each endpoint and broker of a component.
 func eachAddress(path string, value any, found func(path, address string)) {
 	switch v := value.(type) {

@@ -117,6 +117,9 @@ func annotations(rule, id string, body map[string]any) map[string]string {
 			all[key] = value
 		}
 	}
+	if ids := Traces(body); len(ids) > 0 {
+		all[AnnotationTraces] = strings.Join(ids, ", ")
+	}
 	all["summary"] = Summary(rule, body)
 	return all
 }

@@ -5,6 +5,7 @@ package reload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -17,7 +18,16 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/configcheck"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/doctor"
 )
+
+// ErrFatal is the error of a Collector that ended although nobody stopped it: a component
+// has reported a fatal error, which the log has. A supervisor starts it again.
+var ErrFatal = errors.New("a component has reported a fatal error; the log has it")
+
+// ExitFatal is the exit status of a process with ErrFatal: EX_TEMPFAIL of sysexits.h. A
+// process that does not start ends with 1.
+const ExitFatal = 75
 
 // Run executes the command line of the distribution: the Collector's commands and others.
 func Run(set otelcol.CollectorSettings, others ...*cobra.Command) error {
@@ -32,7 +42,10 @@ func Run(set otelcol.CollectorSettings, others ...*cobra.Command) error {
 
 	command := otelcol.NewCommand(set)
 	command.AddCommand(others...)
-	explainValidate(command, check)
+	if validate := subcommand(command, "validate"); validate != nil {
+		command.AddCommand(doctor.NewCommand(validate, check))
+		explainValidate(validate, check)
+	}
 	start := command.RunE
 	command.RunE = func(command *cobra.Command, args []string) error {
 		hangup, terminate := make(chan os.Signal, 1), make(chan os.Signal, 1)
@@ -62,34 +75,39 @@ func Run(set otelcol.CollectorSettings, others ...*cobra.Command) error {
 	return command.Execute()
 }
 
+// subcommand returns a command by its name; nil: there is none.
+func subcommand(root *cobra.Command, name string) *cobra.Command {
+	for _, command := range root.Commands() {
+		if command.Name() == name {
+			return command
+		}
+	}
+	return nil
+}
+
 // explainValidate makes the validate command suggest keys, print warnings and check
 // what the Collector checks only at start.
-func explainValidate(root *cobra.Command, check *configcheck.Checker) {
-	for _, command := range root.Commands() {
-		if command.Name() != "validate" {
-			continue
-		}
-		strict := command.Flags().Bool("strict", false, "Exit with an error where there are warnings")
-		validate := command.RunE
-		command.RunE = func(command *cobra.Command, args []string) error {
-			if err := validate(command, args); err != nil {
-				for _, warning := range check.Unset() { // often the reason
-					command.PrintErrln("Warning:", warning)
-				}
-				return check.Explain(err)
-			}
-			warnings := check.Warnings()
-			for _, warning := range warnings {
+func explainValidate(command *cobra.Command, check *configcheck.Checker) {
+	strict := command.Flags().Bool("strict", false, "Exit with an error where there are warnings")
+	validate := command.RunE
+	command.RunE = func(command *cobra.Command, args []string) error {
+		if err := validate(command, args); err != nil {
+			for _, warning := range check.Unset() { // often the reason
 				command.PrintErrln("Warning:", warning)
 			}
-			if err := check.Problems(); err != nil {
-				return err
-			}
-			if *strict && len(warnings) > 0 {
-				return fmt.Errorf("%d warning(s), and --strict is set", len(warnings))
-			}
-			return nil
+			return check.Explain(err)
 		}
+		warnings := check.Warnings()
+		for _, warning := range warnings {
+			command.PrintErrln("Warning:", warning)
+		}
+		if err := check.Problems(); err != nil {
+			return err
+		}
+		if *strict && len(warnings) > 0 {
+			return fmt.Errorf("%d warning(s), and --strict is set", len(warnings))
+		}
+		return nil
 	}
 }
 
@@ -133,6 +151,16 @@ func (s *supervisor) run(ctx context.Context) error {
 	}
 }
 
+// terminated reports whether a signal has ended the Collector, which receives it, too.
+func (s *supervisor) terminated() bool {
+	select {
+	case <-s.terminate:
+		return true
+	default:
+		return false
+	}
+}
+
 // once runs one Collector.
 func (s *supervisor) once(parent context.Context) outcome {
 	stop, running := make(chan struct{}), make(chan struct{})
@@ -153,6 +181,9 @@ func (s *supervisor) once(parent context.Context) outcome {
 			case <-running:
 				end.running = true
 			default:
+			}
+			if end.err == nil && end.running && !stopping && !s.terminated() {
+				end.err = ErrFatal
 			}
 			return end
 		case <-running:

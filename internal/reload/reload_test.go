@@ -129,6 +129,29 @@ func TestSupervisor_FirstStartFails(t *testing.T) {
 	require.EqualError(t, f.run(t.Context()), "port in use")
 }
 
+func TestSupervisor_EndsWithoutBeingStopped(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		signal bool
+		want   error
+	}{"a component's fatal error": {want: ErrFatal}, "a signal": {signal: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ended := make(chan error, 1)
+				go func() { ended <- f.run(t.Context()) }()
+				synctest.Wait()
+				if test.signal {
+					f.terminate <- syscall.SIGTERM
+				}
+				f.end <- nil
+				require.ErrorIs(t, <-ended, test.want)
+			})
+		})
+	}
+}
+
 func TestSupervisor_TerminateWhileValidating(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

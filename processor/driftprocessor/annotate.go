@@ -5,6 +5,7 @@ package driftprocessor
 
 import (
 	"context"
+	"iter"
 	"math"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/eventblock"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
@@ -37,7 +39,7 @@ func (p *driftProcessor) measure(logs plog.Logs) (annotations []annotation, refu
 			continue
 		}
 		for _, scope := range resource.ScopeLogs().All() {
-			if byPlatform(scope) {
+			if byPlatform(scope) && !isInBlocks(scope) {
 				s.measure(scope.LogRecords(), now, elapsed)
 			}
 		}
@@ -46,6 +48,13 @@ func (p *driftProcessor) measure(logs plog.Logs) (annotations []annotation, refu
 		}
 	}
 	return annotations, refused
+}
+
+// isInBlocks reports whether event blocks have the same events as a scope: they are measured
+// and counted there.
+func isInBlocks(scope plog.ScopeLogs) bool {
+	_, inBlocks := scope.Scope().Attributes().Get(wsevent.BlockCounted)
+	return inBlocks
 }
 
 // byPlatform reports whether the times of a scope's events are by the clock that the skew
@@ -60,7 +69,11 @@ func (s *stream) measure(records plog.LogRecordSlice, now pcommon.Timestamp, ela
 	for i := range records.Len() {
 		record := records.At(i)
 		if !isEvent(record.EventName()) {
-			s.addRoundTrip(record, elapsed)
+			if wslog.IsBlock(record) {
+				s.measureBlock(record, now)
+			} else {
+				s.addRoundTrip(record, elapsed)
+			}
 			continue
 		}
 		sent, arrived := record.Timestamp(), record.ObservedTimestamp()
@@ -73,9 +86,34 @@ func (s *stream) measure(records plog.LogRecordSlice, now pcommon.Timestamp, ela
 		if s.correction != 0 { // it may have been corrected, and be retried
 			sent = original(record)
 		}
-		s.estimator.Observe(time.Duration(arrived) - time.Duration(sent))
-		s.busy = true
+		s.observe(time.Duration(arrived) - time.Duration(sent))
 	}
+}
+
+// measureBlock measures the lags of the events in a block. Their times in it are never
+// corrected ones. Whoever counts the events reports a block that cannot be decoded.
+func (s *stream) measureBlock(record plog.LogRecord, now pcommon.Timestamp) {
+	var r eventblock.Reader
+	if wslog.OpenBlock(record, &r) != nil {
+		return
+	}
+	if at := record.ObservedTimestamp(); at != 0 {
+		now = at
+	}
+	for sent, arrived, ok := r.NextTimes(); ok; sent, arrived, ok = r.NextTimes() {
+		if sent == 0 {
+			continue
+		}
+		if arrived == 0 {
+			arrived = int64(now) //nolint:gosec // it fits
+		}
+		s.observe(time.Duration(arrived - sent))
+	}
+}
+
+func (s *stream) observe(lag time.Duration) {
+	s.estimator.Observe(lag)
+	s.busy = true
 }
 
 // addRoundTrip measures the round trip that a record about the stream has.
@@ -113,13 +151,13 @@ func (p *driftProcessor) annotate(ctx context.Context, logs plog.Logs, annotatio
 	}
 	var flagged, corrected int64
 	for _, m := range annotations {
-		for record := range events(logs.ResourceLogs().At(m.resource), byPlatform) {
+		for record, n := range events(logs.ResourceLogs().At(m.resource), byPlatform) {
 			if m.flag {
 				record.Attributes().PutBool(wsevent.ClockMisaligned, true)
-				flagged++
+				flagged += n
 			}
 			if m.correction != 0 && correct(record, m.correction) {
-				corrected++
+				corrected += n
 			}
 		}
 	}
@@ -131,6 +169,9 @@ func (p *driftProcessor) annotate(ctx context.Context, logs plog.Logs, annotatio
 // correct shifts the time of an event, unless it is already corrected: a refused batch is
 // retried with its corrections.
 func correct(record plog.LogRecord, by time.Duration) bool {
+	if wslog.IsBlock(record) {
+		return correctBlock(record, by)
+	}
 	at := int64(record.Timestamp())
 	if at <= max(0, int64(by)) { // no time, or one that cannot be corrected
 		return false
@@ -143,22 +184,37 @@ func correct(record plog.LogRecord, by time.Duration) bool {
 	return true
 }
 
+// correctBlock adds the correction of all events in a block.
+func correctBlock(record plog.LogRecord, by time.Duration) bool {
+	if _, done := record.Attributes().Get(wsevent.ClockCorrection); done {
+		return false
+	}
+	record.Attributes().PutInt(wsevent.ClockCorrection, int64(by))
+	record.SetTimestamp(pcommon.Timestamp(wslog.CorrectTime(int64(record.Timestamp()), int64(by)))) //nolint:gosec // it fits
+	return true
+}
+
 func countEvents(resource plog.ResourceLogs) (n int64) {
-	for range events(resource, func(plog.ScopeLogs) bool { return true }) {
-		n++
+	for _, size := range events(resource, func(plog.ScopeLogs) bool { return true }) {
+		n += size
 	}
 	return n
 }
 
-// events are those of the platform in some of a resource's scopes.
-func events(resource plog.ResourceLogs, in func(plog.ScopeLogs) bool) func(yield func(plog.LogRecord) bool) {
-	return func(yield func(plog.LogRecord) bool) {
+// events are the records with events of the platform in some of a resource's scopes, and how
+// many events each has: none, where they are in a block, too.
+func events(resource plog.ResourceLogs, in func(plog.ScopeLogs) bool) iter.Seq2[plog.LogRecord, int64] {
+	return func(yield func(plog.LogRecord, int64) bool) {
 		for _, scope := range resource.ScopeLogs().All() {
 			if !in(scope) {
 				continue
 			}
+			one := int64(1)
+			if isInBlocks(scope) {
+				one = 0
+			}
 			for _, record := range scope.LogRecords().All() {
-				if isEvent(record.EventName()) && !yield(record) {
+				if isEvent(record.EventName()) && !yield(record, one) || wslog.IsBlock(record) && !yield(record, wslog.BlockEvents(record)) {
 					return
 				}
 			}

@@ -29,7 +29,7 @@ type Config struct {
 	Correct bool `mapstructure:"correct"`
 	// RestartAfter is how long our own clock may be misaligned by the reference
 	// before the collector stops, to be started again with a clock that was set.
-	// 0s never stops it.
+	// 0s never stops it. The default is 5m with a reference.
 	RestartAfter time.Duration `mapstructure:"restart_after"`
 	// MaxStreams is the maximum number of measured streams.
 	MaxStreams int `mapstructure:"max_streams"`
@@ -45,8 +45,18 @@ type ReferenceConfig struct {
 
 var _ component.Config = (*Config)(nil)
 
-// Unmarshal rejects durations without a unit.
-func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
+// defaultRestartAfter is some five readings of the reference, and less than the windows
+// of a wrong clock that anyone would want to keep.
+const defaultRestartAfter = 5 * time.Minute
+
+// Unmarshal rejects durations without a unit. With a reference, restart_after has a default.
+func (c *Config) Unmarshal(conf *confmap.Conf) error {
+	err := confduration.Unmarshal(conf, c)
+	if c.Reference.NTP != "" && !conf.IsSet("restart_after") {
+		c.RestartAfter = defaultRestartAfter
+	}
+	return err
+}
 
 // Validate reports all invalid settings, each with its key.
 func (c *Config) Validate() error {

@@ -42,7 +42,11 @@ func TestConfig(t *testing.T) {
 		"ntp_nobody":                  {errors: []string{`reference.ntp: ":123": must be host or host:port`}},
 		"ntp_v6": {want: &Config{
 			Tolerance: 200 * time.Millisecond, Misaligned: 500 * time.Millisecond, Interval: 10 * time.Second, MaxStreams: 2000,
-			Reference: ReferenceConfig{NTP: "2001:db8::1"},
+			RestartAfter: 5 * time.Minute, Reference: ReferenceConfig{NTP: "2001:db8::1"},
+		}},
+		"restart_off": {want: &Config{
+			Tolerance: 200 * time.Millisecond, Misaligned: 500 * time.Millisecond, Interval: 10 * time.Second, MaxStreams: 2000,
+			Reference: ReferenceConfig{NTP: "time.example.com"},
 		}},
 		"two_at_once": {errors: []string{"tolerance: -1s", "interval: 0s"}},
 	} {

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// queryInterval is the interval between queries of the reference; maxQueryInterval, the maximum
+	// queryInterval is the interval between queries of the reference, unless restart_after is shorter; maxQueryInterval, the maximum
 	// interval while it does not respond, to limit the load on public NTP servers.
 	queryInterval    = 64 * time.Second
 	maxQueryInterval = 1024 * time.Second
@@ -94,6 +94,10 @@ func (h *hostClock) offset(now time.Duration) (time.Duration, bool) {
 
 // queryReference queries the reference until ctx ends.
 func (p *driftProcessor) queryReference(ctx context.Context, host component.Host) {
+	interval := queryInterval
+	if p.config.RestartAfter > 0 {
+		interval = min(interval, p.config.RestartAfter)
+	}
 	failures := 0
 	for {
 		r, err := p.askOnce(ctx)
@@ -113,7 +117,7 @@ func (p *driftProcessor) queryReference(ctx context.Context, host component.Host
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(min(queryInterval<<min(failures, 4), maxQueryInterval)):
+		case <-time.After(min(interval<<min(failures, 4), maxQueryInterval)):
 		}
 	}
 }

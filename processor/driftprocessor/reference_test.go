@@ -229,6 +229,20 @@ func TestReference_IsQueriedEvery64Seconds(t *testing.T) {
 	})
 }
 
+func TestReference_IsQueriedAsOftenAsRestartAfter(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		questions := 0
+		b, _ := withReference(t, 10*time.Second, func(context.Context) (reading, error) {
+			questions++
+			return reading{}, nil
+		})
+		time.Sleep(59 * time.Second)
+		synctest.Wait()
+		assert.Equal(t, 6, questions)
+		require.NoError(t, b.Shutdown(t.Context()))
+	})
+}
+
 func TestRestartAfter_StopsTheCollector(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		begin := time.Now()
@@ -266,7 +280,7 @@ func TestRestartAfter_ClockWrongSinceStart(t *testing.T) {
 	})
 }
 
-func TestRestartAfter_IsOffByDefault(t *testing.T) {
+func TestRestartAfter_Off(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		first := true
 		b, host := withReference(t, 0, func(context.Context) (reading, error) {

@@ -4,12 +4,12 @@
 package wswindowprocessor
 
 import (
-	"github.com/cespare/xxhash/v2"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/window"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/eventblock"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
@@ -20,13 +20,25 @@ type batch struct {
 	groups []window.Group
 	ends   []int // of the groups: events up to there
 	events []window.Event
+
+	refused    []error // of event blocks that could not be decoded
+	reader     eventblock.Reader
+	blockEvent eventblock.Event
+
+	sessions *sessionReader // nil without sessions
+	details  []window.Detail
+	records  []plog.LogRecord // of the events
 }
 
 // read takes the events out of logs; all other records are ignored.
 func (b *batch) read(logs plog.Logs, now pcommon.Timestamp) {
-	b.groups, b.ends, b.events = b.groups[:0], b.ends[:0], b.events[:0]
+	b.groups, b.ends, b.events, b.refused = b.groups[:0], b.ends[:0], b.events[:0], b.refused[:0]
+	b.sessions.start(b)
 	for _, resource := range logs.ResourceLogs().All() {
 		for _, scope := range resource.ScopeLogs().All() {
+			if countedElsewhere(scope.Scope().Attributes()) {
+				continue
+			}
 			begin := len(b.events)
 			records := scope.LogRecords()
 			for i := range records.Len() {
@@ -37,6 +49,7 @@ func (b *batch) read(logs plog.Logs, now pcommon.Timestamp) {
 			}
 		}
 	}
+	b.sessions.finish(b)
 	begin := 0
 	for i, end := range b.ends { // now that the events move no more
 		b.groups[i].Events = b.events[begin:end]
@@ -80,6 +93,9 @@ func defaulted(tags *wsevent.Tags, scope pcommon.Map) (d window.Dimensions) {
 func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 	kind, ok := kindOf(record.EventName())
 	if !ok {
+		if wslog.IsBlock(record) {
+			b.addBlock(record, now)
+		}
 		return
 	}
 	event := window.Event{Kind: kind, Time: milliseconds(record, now), Observed: observed(record)}
@@ -126,6 +142,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		}
 	}
 	b.events = append(b.events, event)
+	b.sessions.add(b, kind, record)
 }
 
 func kindOf(eventName string) (window.Kind, bool) {
@@ -193,10 +210,12 @@ func aliveInterval(attributes pcommon.Map) int64 {
 	return min(max(interval, 0), maxAliveInterval)
 }
 
+// year2000 is the earliest time of a clock, unix ms.
+const year2000 = 946_684_800_000
+
 // observed is when the receiver read the record, unix ms; 0 where it is unknown. A
 // time before the year 2000 is not a clock's.
 func observed(record plog.LogRecord) int64 {
-	const year2000 = 946_684_800_000
 	if at := int64(record.ObservedTimestamp() / 1e6); at >= year2000 { //nolint:gosec // it fits
 		return at
 	}
@@ -209,12 +228,11 @@ func isShutdown(attributes pcommon.Map) bool {
 	return ok && cause.Str() == wsevent.CauseShutdown
 }
 
-// channel is the hash by which a channel is followed; 0 when there is none. With
-// a million channels, two of them share a hash once in some forty million tries.
+// channel is the hash by which a channel is followed; 0 when there is none.
 func channel(attributes pcommon.Map) uint64 {
 	id, ok := attributes.Get(wsevent.ChannelID)
-	if !ok || id.Str() == "" {
+	if !ok {
 		return 0
 	}
-	return max(1, xxhash.Sum64String(id.Str()))
+	return eventblock.HashString(id.Str())
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
@@ -55,6 +56,74 @@ type Config struct {
 	// CheckpointInterval is the longest time between two checkpoints. There is also
 	// one whenever a window closes.
 	CheckpointInterval time.Duration `mapstructure:"checkpoint_interval"`
+	// Sessions configures session records: one for each channel that closes or expires.
+	Sessions SessionsConfig `mapstructure:"sessions"`
+}
+
+// SessionsConfig configures session records.
+type SessionsConfig struct {
+	// Enabled emits session records, and the trace ID of its session on each event record.
+	Enabled bool `mapstructure:"enabled"`
+	// SampleRatio is the share of sessions whose trace is made besides the exemplars, from 0
+	// to 1.
+	SampleRatio float64 `mapstructure:"sample_ratio"`
+	// ExemplarsPerWindow is how many dropped, expired and incomplete sessions of a series
+	// and window are sampled in any case.
+	ExemplarsPerWindow int `mapstructure:"exemplars_per_window"`
+	// RecorderEvents is how many of a session's latest events its record holds; 0 for none.
+	RecorderEvents int `mapstructure:"recorder_events"`
+	// Segment is the time after which an open session is reported, and a new trace of it
+	// begins.
+	Segment time.Duration `mapstructure:"segment"`
+	// ReconnectWithin is the time after a drop in which a new session of the same user is a
+	// reconnect; 0 finds none.
+	ReconnectWithin time.Duration `mapstructure:"reconnect_within"`
+	// UserID is what records say of the user: none, pseudonym or full.
+	UserID string `mapstructure:"user_id"`
+	// PseudonymKey is the key of the hash that user_id: pseudonym reports.
+	PseudonymKey configopaque.String `mapstructure:"pseudonym_key"`
+}
+
+// Values of user_id.
+const (
+	userNone      = "none"
+	userPseudonym = "pseudonym"
+	userFull      = "full"
+)
+
+const (
+	maxRecorderEvents     = 256
+	maxExemplarsPerWindow = 100
+	maxReconnectWithin    = time.Hour
+	minPseudonymKey       = 16 // bytes
+)
+
+// refuse reports invalid settings of sessions.
+func (c *SessionsConfig) refuse(refuse func(key string, value any, rule string)) {
+	if !(c.SampleRatio >= 0 && c.SampleRatio <= 1) { // nor NaN
+		refuse("sessions::sample_ratio", c.SampleRatio, "must be at least 0 and at most 1")
+	}
+	if c.ExemplarsPerWindow < 0 || c.ExemplarsPerWindow > maxExemplarsPerWindow {
+		refuse("sessions::exemplars_per_window", c.ExemplarsPerWindow, fmt.Sprintf("must be at least 0 and at most %d", maxExemplarsPerWindow))
+	}
+	if c.RecorderEvents < 0 || c.RecorderEvents > maxRecorderEvents {
+		refuse("sessions::recorder_events", c.RecorderEvents, fmt.Sprintf("must be at least 0 and at most %d: they are kept for each open channel", maxRecorderEvents))
+	}
+	if c.Segment < time.Minute {
+		refuse("sessions::segment", c.Segment, "must be at least 1m")
+	}
+	if c.ReconnectWithin < 0 || c.ReconnectWithin > maxReconnectWithin {
+		refuse("sessions::reconnect_within", c.ReconnectWithin, fmt.Sprintf("must be at least 0s and at most %v: drops are remembered for all of it", maxReconnectWithin))
+	}
+	switch c.UserID {
+	case userNone, userFull:
+	case userPseudonym:
+		if len(c.PseudonymKey) < minPseudonymKey {
+			refuse("sessions::pseudonym_key", fmt.Sprintf("%d bytes", len(c.PseudonymKey)), fmt.Sprintf("must be at least %d bytes with user_id: pseudonym", minPseudonymKey))
+		}
+	default:
+		refuse("sessions::user_id", c.UserID, "must be none, pseudonym or full")
+	}
 }
 
 // maxWindowsPerEvent bounds size / (size - overlap): every window that an event
@@ -128,6 +197,7 @@ func (c *Config) Validate() error {
 	if c.MaxChannels < 1 {
 		refuse("max_channels", c.MaxChannels, "must be at least 1")
 	}
+	c.Sessions.refuse(refuse)
 	return errors.Join(errs...)
 }
 
@@ -157,5 +227,13 @@ func (c *Config) window() window.Config {
 		MaxSeriesPerTenant: c.MaxSeriesPerTenant,
 		MaxChannels:        c.MaxChannels,
 		TrackChanges:       c.Storage != nil,
+		Sessions: window.SessionConfig{
+			Enabled:            c.Sessions.Enabled,
+			RecorderEvents:     c.Sessions.RecorderEvents,
+			Segment:            c.Sessions.Segment,
+			ReconnectWithin:    c.Sessions.ReconnectWithin,
+			ExemplarsPerWindow: c.Sessions.ExemplarsPerWindow,
+			SampleRatio:        c.Sessions.SampleRatio,
+		},
 	}
 }

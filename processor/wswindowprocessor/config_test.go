@@ -34,7 +34,16 @@ func TestConfig(t *testing.T) {
 			Size: time.Minute, Overlap: 30 * time.Second, AllowedLateness: 5 * time.Second, IdleTimeout: 3 * time.Second,
 			MaxFuture: time.Minute, MaxSeries: 10, MaxSeriesPerTenant: 3, SeriesTTL: 24 * time.Hour, MaxChannels: 1000, ChannelTTL: time.Hour, ReopenGrace: &grace, SeriesIdle: time.Minute,
 			PassThrough: false, Storage: &storage, CheckpointInterval: 30 * time.Second,
+			Sessions: SessionsConfig{
+				Enabled: true, SampleRatio: 0.5, ExemplarsPerWindow: 3, RecorderEvents: 0, Segment: 30 * time.Minute, ReconnectWithin: time.Minute,
+				UserID: userPseudonym, PseudonymKey: "0123456789abcdef",
+			},
 		}},
+		"sessions": {errors: []string{
+			"sessions::sample_ratio: 1.5: must be at least 0 and at most 1", "sessions::exemplars_per_window: 101", "sessions::recorder_events: -1",
+			"sessions::segment: 1s: must be at least 1m", "sessions::reconnect_within: 2h0m0s", "sessions::user_id: name: must be none, pseudonym or full",
+		}},
+		"pseudonym":      {errors: []string{"sessions::pseudonym_key: 5 bytes: must be at least 16 bytes with user_id: pseudonym"}},
 		"tumbling":       {config: defaults(func(c *Config) { c.Overlap = 0 })},
 		"overlap":        {errors: []string{"overlap: 10s: must be at least 0s and less than size (10s)"}},
 		"many_windows":   {errors: []string{"overlap: 9.95s: puts an event in more than 100 windows; size - overlap must be at least 100ms"}},

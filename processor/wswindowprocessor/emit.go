@@ -119,65 +119,70 @@ func (s *shard) emit(ctx context.Context, now time.Time) error {
 	if s.emitter.leftover.LogRecordCount() > 0 {
 		logs := plog.NewLogs()
 		s.emitter.leftover.CopyTo(logs)
-		if err := s.send(ctx, logs); err != nil {
+		if err := s.send(ctx, logs, 0); err != nil {
 			return err
 		}
 		s.emitter.leftover = plog.NewLogs()
 	}
 	for {
-		windows := s.oldest(maxEmitted)
-		if len(windows) == 0 {
+		windows, sessions := s.oldest(maxEmitted)
+		if len(windows)+len(sessions) == 0 {
 			s.allDelivered(s.saving(ctx))
 			return nil
 		}
-		if err := s.send(ctx, encode(windows, now)); err != nil {
+		if err := s.send(ctx, encode(windows, sessions, now), len(sessions)); err != nil {
 			return err
 		}
-		s.sent(len(windows))
+		s.sent(len(windows), len(sessions))
 	}
 }
 
-// send sends windows downstream. On an error they are retried.
-func (s *shard) send(ctx context.Context, logs plog.Logs) error {
-	count := logs.LogRecordCount()
+// send sends windows downstream, and sessions, as many of the records as given. On an error
+// they are retried.
+func (s *shard) send(ctx context.Context, logs plog.Logs, sessions int) error {
+	count := logs.LogRecordCount() - sessions
 	err := s.next.ConsumeLogs(ctx, logs)
 	if !consumererror.IsPermanent(err) {
 		return err
 	}
 	s.telemetry.WsWindowRefusedWindows.Add(ctx, int64(count))
+	s.telemetry.WsWindowRefusedSessions.Add(ctx, int64(sessions))
 	s.logger.Error("Downstream refused windows permanently; they are dropped, and the totals of the next ones include them",
-		zap.Int("windows", count), zap.Error(err))
+		zap.Int("windows", count), zap.Int("sessions", sessions), zap.Error(err))
 	return nil
 }
 
-// oldest returns up to n of the waiting windows. With a storage that works, only saved
-// ones may be emitted.
-func (s *shard) oldest(n int) []wsevent.Window {
+// oldest returns up to n of the waiting windows and as many sessions. With a storage that
+// works, only saved ones may be emitted.
+func (s *shard) oldest(n int) ([]wsevent.Window, []wsevent.Session) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	ready := len(s.waiting)
+	ready, ended := len(s.waiting), len(s.sessions.records)
 	if s.emitter.store != nil && !s.failing() {
-		ready = s.saved
+		ready, ended = s.saved, s.sessions.saved
 	}
-	return s.waiting[:min(ready, n)]
+	return s.waiting[:min(ready, n)], s.sessions.records[:min(ended, n)]
 }
 
-func (s *shard) sent(n int) {
+func (s *shard) sent(windows, sessions int) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.waiting = s.waiting[n:]
-	s.saved = max(0, s.saved-n)
+	s.waiting = s.waiting[windows:]
+	s.saved = max(0, s.saved-windows)
 	if len(s.waiting) == 0 {
 		s.waiting = nil
 	}
+	s.sessions.sent(sessions)
 }
 
-// encode returns window records, each on a resource with its tags.
-func encode(windows []wsevent.Window, now time.Time) plog.Logs {
+// encode returns session records, and window records, each of these on a resource with its
+// tags.
+func encode(windows []wsevent.Window, sessions []wsevent.Session, now time.Time) plog.Logs {
 	logs := plog.NewLogs()
 	resources := logs.ResourceLogs()
-	resources.EnsureCapacity(len(windows))
 	observed := pcommon.NewTimestampFromTime(now)
+	encodeSessions(resources, sessions, observed)
+	resources.EnsureCapacity(resources.Len() + len(windows))
 	for i := range windows {
 		resource := resources.AppendEmpty()
 		wslog.PutTags(resource.Resource().Attributes(), windows[i].Tags)

@@ -37,6 +37,14 @@ func createDefaultConfig() component.Config {
 		SeriesTTL:          7 * 24 * time.Hour,
 		PassThrough:        true,
 		CheckpointInterval: 10 * time.Second,
+		Sessions: SessionsConfig{
+			SampleRatio:        0.01,
+			ExemplarsPerWindow: 5,
+			RecorderEvents:     8,
+			Segment:            time.Hour,
+			ReconnectWithin:    5 * time.Minute,
+			UserID:             userNone,
+		},
 	}
 }
 

@@ -49,10 +49,12 @@ func (p *windowProcessor) consumePartition(ctx context.Context, from partition.B
 	defer p.batches.Put(b)
 	b.read(logs, pcommon.NewTimestampFromTime(from.At))
 	if p.config.PassThrough && logs.ResourceLogs().Len() > 0 {
+		s.stamp(b)
 		if err := p.next.ConsumeLogs(ctx, logs); err != nil {
 			return err
 		}
 	}
+	p.reportRefused(ctx, b)
 	s.countUpTo(from.Next, b, from.At.UnixMilli())
 	return nil
 }

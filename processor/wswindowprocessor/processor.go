@@ -6,6 +6,7 @@ package wswindowprocessor
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -34,6 +35,8 @@ type windowProcessor struct {
 	telemetry *metadata.TelemetryBuilder
 	batches   sync.Pool // of *batch
 
+	refusedBlock atomic.Bool // one was, and it is logged
+
 	own        *shard
 	running    context.Context // ends with Shutdown
 	stop       context.CancelFunc
@@ -51,16 +54,17 @@ func newProcessor(set processor.Settings, config *Config, next consumer.Logs) (*
 		next:       next,
 		logger:     set.Logger,
 		telemetry:  telemetry,
-		batches:    sync.Pool{New: func() any { return new(batch) }},
+		batches:    sync.Pool{New: func() any { return &batch{sessions: newSessionReader(&config.Sessions)} }},
 		partitions: partitions{shards: map[partition.Partition]*shard{}},
 	}
 	p.own = p.newShard(config.window(), set.Logger)
 	return p, nil
 }
 
-// Capabilities implements consumer.Consumer: records pass unchanged.
+// Capabilities implements consumer.Consumer: records pass unchanged, but for the trace IDs
+// of their sessions.
 func (p *windowProcessor) Capabilities() consumer.Capabilities {
-	return consumer.Capabilities{MutatesData: false}
+	return consumer.Capabilities{MutatesData: p.config.Sessions.Enabled && p.config.PassThrough}
 }
 
 // Start restores the state and starts emitting.
@@ -105,10 +109,12 @@ func (p *windowProcessor) ConsumeLogs(ctx context.Context, logs plog.Logs) error
 	defer p.batches.Put(b)
 	b.read(logs, pcommon.NewTimestampFromTime(time.Now()))
 	if p.config.PassThrough {
+		p.own.stamp(b)
 		if err := p.next.ConsumeLogs(ctx, logs); err != nil {
 			return err
 		}
 	}
+	p.reportRefused(ctx, b)
 	delivery, _ := wsevent.DeliveryFrom(ctx)
 	p.own.count(b, delivery, time.Now().UnixMilli())
 	return nil

@@ -332,14 +332,23 @@ func manyEvents(n int) plog.Logs {
 
 func BenchmarkConsumeLogs(b *testing.B) {
 	const events = 1_000
-	p, err := newProcessor(processortest.NewNopSettings(metadata.Type), createDefaultConfig().(*Config), consumertest.NewNop())
-	require.NoError(b, err)
-	logs := manyEvents(events)
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := p.ConsumeLogs(b.Context(), logs); err != nil {
-			b.Fatal(err)
-		}
+	bare := createDefaultConfig().(*Config)
+	bare.Sessions.RecorderEvents, bare.Sessions.Enabled = 0, true
+	for _, mode := range []struct {
+		name   string
+		config *Config
+	}{{"off", createDefaultConfig().(*Config)}, {"on", bare}, {"recorder", followed()}} {
+		b.Run("sessions="+mode.name, func(b *testing.B) {
+			p, err := newProcessor(processortest.NewNopSettings(metadata.Type), mode.config, consumertest.NewNop())
+			require.NoError(b, err)
+			logs := manyEvents(events)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := p.ConsumeLogs(b.Context(), logs); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*events), "ns/event")
+		})
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*events), "ns/event")
 }

@@ -126,7 +126,7 @@ func TestRestore_EveryVersionsSample(t *testing.T) {
 		d, e := owntest.NewStorage(), window.New(sampleConfig())
 		store := newCheckpointStore(state.NewStore(d, "disk", zap.NewNop(), nil))
 		sampleBefore(e)
-		waiting := encode(e.Drain(), time.UnixMilli(sampleSavedAt))
+		waiting := encode(e.Drain(), nil, time.UnixMilli(sampleSavedAt))
 		require.NoError(t, store.write(t.Context(), store.collect(e, false, sampleSavedAt-2_000), plog.NewLogs()))
 		sampleBetween(e)
 		require.NoError(t, store.write(t.Context(), store.collect(e, false, sampleSavedAt), waiting))

@@ -44,7 +44,8 @@ type shard struct {
 	mutex    sync.Mutex
 	engine   *window.Engine
 	waiting  []wsevent.Window
-	saved    int   // how many of waiting are in a checkpoint
+	saved    int // how many of waiting are in a checkpoint
+	sessions waitingSessions
 	position int64 // in the partition: all before it is counted
 	clock    int64 // unix ms: how far the time of the partition has advanced
 
@@ -95,8 +96,11 @@ func (s *shard) end(ctx context.Context) error {
 	return nil
 }
 
-// checkCapacity returns an error while too many windows wait for downstream.
+// checkCapacity returns an error while too many windows or sessions wait for downstream.
 func (s *shard) checkCapacity() error {
+	if waiting := s.waitingSessions(); waiting >= maxWaitingSessions {
+		return fmt.Errorf("%d session records wait for downstream; events are refused until it accepts them", waiting)
+	}
 	if waiting := s.waitingWindows(); waiting >= max(minWaiting, waitingPerSeries*s.config.MaxSeries) {
 		return fmt.Errorf("%d windows wait for downstream; events are refused until it accepts them", waiting)
 	}
@@ -132,6 +136,7 @@ func (s *shard) countUpTo(position int64, b *batch, at int64) {
 
 // drain moves closed windows to those that wait.
 func (s *shard) drain() {
+	s.drainSessions()
 	ended := s.engine.Drain()
 	s.waiting = append(s.waiting, ended...)
 	for i := range ended {

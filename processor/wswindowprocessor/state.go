@@ -74,7 +74,7 @@ func (s *shard) due(now time.Time) bool {
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return s.saved < len(s.waiting) && !s.failing()
+	return (s.saved < len(s.waiting) || s.sessions.saved < len(s.sessions.records)) && !s.failing()
 }
 
 // save makes a checkpoint: what has changed and a chunk of the channels, or with all every
@@ -87,13 +87,13 @@ func (s *shard) save(ctx context.Context, now time.Time, all bool) error {
 	if s.partition != nil {
 		s.partition.position = s.position
 	}
-	windows := s.waiting
-	s.saved = len(windows)
+	windows, sessions := s.waiting, s.sessions.records
+	s.saved, s.sessions.saved = len(windows), len(sessions)
 	s.mutex.Unlock()
 
 	waiting := plog.NewLogs()
 	s.emitter.leftover.CopyTo(waiting)
-	encode(windows, now).ResourceLogs().MoveAndAppendTo(waiting.ResourceLogs())
+	encode(windows, sessions, now).ResourceLogs().MoveAndAppendTo(waiting.ResourceLogs())
 	err := s.emitter.store.write(ctx, c, waiting)
 	if err != nil {
 		s.mutex.Lock()

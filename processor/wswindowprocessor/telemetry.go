@@ -37,6 +37,8 @@ func (p *windowProcessor) observe() error {
 		t.RegisterWsWindowExpiredChannelsCallback(stat(func(s window.Stats) int64 { return s.ExpiredChannels })),
 		t.RegisterWsWindowRefusedChannelsCallback(stat(func(s window.Stats) int64 { return s.RefusedChannels })),
 		t.RegisterWsWindowRetiredSeriesCallback(stat(func(s window.Stats) int64 { return s.RetiredSeries })),
+		t.RegisterWsWindowSessionsCallback(stat(func(s window.Stats) int64 { return s.Sessions })),
+		t.RegisterWsWindowUnrecordedSessionsCallback(stat(func(s window.Stats) int64 { return s.UnrecordedSessions })),
 		t.RegisterWsWindowUnconfirmedChannelsCallback(func(_ context.Context, o metric.Int64Observer) error {
 			unconfirmed := 0
 			for _, s := range p.shards() {
@@ -53,6 +55,14 @@ func (p *windowProcessor) observe() error {
 			waiting := int64(0)
 			for _, s := range p.shards() {
 				waiting += int64(s.waitingWindows())
+			}
+			o.Observe(waiting)
+			return nil
+		}),
+		t.RegisterWsWindowWaitingSessionsCallback(func(_ context.Context, o metric.Int64Observer) error {
+			waiting := int64(0)
+			for _, s := range p.shards() {
+				waiting += int64(s.waitingSessions())
 			}
 			o.Observe(waiting)
 			return nil

@@ -68,7 +68,7 @@ func (g *group) runOnce(ctx, reading context.Context) error {
 		return err
 	}
 	conn := g.conn
-	defer conn.Close() //nolint:errcheck // it has ended, or ends now
+	defer conn.Close() // it has ended, or ends now
 	closed := conn.NotifyClose(make(chan *amqp091.Error, 1))
 	g.slot, g.owned = -1, map[int32]bool{}
 	for {

@@ -25,7 +25,10 @@ const (
 // batch is what the sender delivers.
 type batch struct {
 	logs    plog.Logs
-	size    int       // records
+	blocks  []*block // in logs, not encoded yet
+	spare   *blockPool
+	both    bool      // events in blocks have a record, too
+	size    int       // records, and events that are only in blocks
 	arrival time.Time // of the first of them
 	read    tally
 	keys    []eventKey // of its events; valid until the next batch is taken
@@ -136,6 +139,7 @@ func (b *batcher) close() { close(b.closed) }
 func (b *batcher) run(ctx context.Context, deliver func(context.Context, *batch)) {
 	for one := b.next(); one != nil; one = b.next() {
 		b.dedup.removeDuplicates(one)
+		one.encode()
 		deliver(ctx, one)
 		b.pending.remove()
 	}
@@ -237,7 +241,10 @@ func (o *openBatch) isDue() bool {
 // take returns the batch and starts the next.
 func (o *openBatch) take() *batch {
 	o.timer.Stop()
-	one := &batch{size: o.records.count, arrival: o.arrival, read: o.read, keys: o.keys}
+	one := &batch{
+		size: o.records.count, arrival: o.arrival, read: o.read, keys: o.keys,
+		blocks: o.records.blocks, spare: o.records.spare, both: o.records.set.encoding == encodingBoth,
+	}
 	one.logs, o.read = o.records.take(), tally{}
 	o.keys, o.spare = o.spare[:0], o.keys
 	return one
@@ -281,13 +288,13 @@ var _ jsonevent.Sink = (*openBatch)(nil)
 // Event adds the record of an event.
 func (o *openBatch) Event(e *jsonevent.Event) {
 	o.makeRoom()
-	to, first, rejected := o.records.event(e)
+	at, rejected := o.records.event(e)
 	if rejected != nil {
 		o.Violation(rejected)
 		return
 	}
-	if first {
-		o.streams.observe(stream{tenant: to.series.tenant, region: to.series.region}, o.records.now.AsTime())
+	if at.first {
+		o.streams.observe(stream{tenant: at.scope.series.tenant, region: at.scope.series.region}, o.records.now.AsTime())
 	}
 	o.read.events++
 	o.unmatched.matched = true
@@ -295,7 +302,7 @@ func (o *openBatch) Event(e *jsonevent.Event) {
 		o.read.countFieldErrors(e.FieldErrors)
 	}
 	if o.dedup != nil {
-		o.keys = append(o.keys, newEventKey(e, to, o.at.Sub(o.created), o.socket))
+		o.keys = append(o.keys, newEventKey(e, at, o.at.Sub(o.created), o.socket))
 	}
 	o.added()
 }

@@ -32,7 +32,7 @@ func benchEvent(n int) []byte {
 		1715623400123+n, n, n%0xffff, n%8, n%1000, n)
 }
 
-func benchRecords(b *testing.B, raw string, share int) {
+func benchRecords(b *testing.B, encoding, raw string, share int) {
 	const perBatch = 1000
 	all := make([]jsonevent.Event, perBatch)
 	for i := range all {
@@ -47,7 +47,7 @@ func benchRecords(b *testing.B, raw string, share int) {
 	redactor, err := config.redactor(apiOf(b, "custom", "realtime_events").Profile())
 	require.NoError(b, err)
 	r := newRecords(recordSettings{
-		platform: "genesys_cloud", raw: raw, redactor: redactor, userID: "plain", limits: jsonevent.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
+		encoding: encoding, platform: "genesys_cloud", raw: raw, redactor: redactor, userID: "plain", limits: jsonevent.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
 	})
 	r.arriving(time.Now())
 	b.ReportAllocs()
@@ -55,7 +55,9 @@ func benchRecords(b *testing.B, raw string, share int) {
 	for b.Loop() {
 		r.event(&all[n])
 		if n++; n == perBatch {
-			r.take()
+			one := &batch{blocks: r.blocks, spare: r.spare}
+			one.logs = r.take()
+			one.encode()
 			n = 0
 		}
 	}
@@ -78,10 +80,13 @@ func (*eventKeeper) Violation(*jsonevent.Violation) {}
 
 // BenchmarkRecords is what the record of an event costs, from the decoded event.
 func BenchmarkRecords(b *testing.B) {
-	b.Run("raw", func(b *testing.B) { benchRecords(b, "full", 1) })
-	b.Run("redacted", func(b *testing.B) { benchRecords(b, "redacted", 1) })
-	b.Run("bare", func(b *testing.B) { benchRecords(b, "none", 1) })
-	b.Run("bare/one-tenant", func(b *testing.B) { benchRecords(b, "none", 8) })
+	b.Run("raw", func(b *testing.B) { benchRecords(b, encodingRecords, "full", 1) })
+	b.Run("redacted", func(b *testing.B) { benchRecords(b, encodingRecords, "redacted", 1) })
+	b.Run("bare", func(b *testing.B) { benchRecords(b, encodingRecords, "none", 1) })
+	b.Run("bare/one-tenant", func(b *testing.B) { benchRecords(b, encodingRecords, "none", 8) })
+	b.Run("blocks", func(b *testing.B) { benchRecords(b, encodingBlocks, "none", 1) })
+	b.Run("blocks/one-tenant", func(b *testing.B) { benchRecords(b, encodingBlocks, "none", 8) })
+	b.Run("both", func(b *testing.B) { benchRecords(b, encodingBoth, "none", 1) })
 }
 
 // counter is a consumer that only counts.

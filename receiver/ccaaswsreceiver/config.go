@@ -85,6 +85,8 @@ type Config struct {
 	Batch BatchConfig `mapstructure:"batch"`
 	// AliveInterval is the time between two stream.alive records of a stream; 0: none.
 	AliveInterval time.Duration `mapstructure:"alive_interval"`
+	// Encoding selects how events are emitted: records, blocks or both.
+	Encoding string `mapstructure:"encoding"`
 	// Raw selects the bodies of records: full, redacted or none of the received object.
 	Raw string `mapstructure:"raw"`
 	// IncludeRaw is an alias of Raw: true is full, false is none.
@@ -193,7 +195,7 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 		return nil //nolint:nilerr // Validate reports it
 	}
 	profile := upstream.Profile()
-	c.OAuth2.Scopes = splitScopes(c.OAuth2.Scopes)
+	c.OAuth2.Scopes, c.OAuth2.ExtraScopes = splitScopes(c.OAuth2.Scopes), splitScopes(c.OAuth2.ExtraScopes)
 	if !conf.IsSet("oauth2::scopes") {
 		c.OAuth2.Scopes = profile.Scopes
 	}
@@ -235,7 +237,7 @@ func (c *Config) Validate() error {
 	}
 	profile := upstream.Profile()
 	settings := c.upstream(profile)
-	errs := []error{c.validateOAuth2(), upstream.Validate(settings), api.ValidateAllowedHosts(c.AllowedHosts), c.validatePayloadSize(profile), c.validatePrivacy()}
+	errs := []error{c.validateOAuth2(), upstream.Validate(settings), api.ValidateAllowedHosts(c.AllowedHosts), c.validatePayloadSize(profile), c.validatePrivacy(), c.validateEncoding()}
 	if _, err := upstream.Endpoints(settings); err != nil {
 		errs = append(errs, err)
 	}
@@ -316,6 +318,11 @@ func (c *Config) validatePayloadSize(profile *api.Profile) error {
 		return errors.New(`payload_size: "text": needs fields::text, the path of the text`)
 	}
 	return nil
+}
+
+func (c *Config) validateEncoding() error {
+	kinds := []string{encodingRecords, encodingBlocks, encodingBoth}
+	return api.Need(slices.Contains(kinds, c.Encoding), "encoding", c.Encoding, "one of "+strings.Join(kinds, ", "))
 }
 
 func (c *Config) validateOAuth2() error {

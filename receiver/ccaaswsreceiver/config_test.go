@@ -55,7 +55,7 @@ func TestGoodConfig(t *testing.T) {
 		TenantID: "acme_corp",
 		OAuth2: OAuth2Config{
 			ClientID: "dedicated-client", ClientSecret: "hush",
-			GrantType: "client_credentials", StrictScopes: true,
+			GrantType: "client_credentials", StrictScopes: true, ExtraScopes: []string{"webmessaging:view", "openid", "offline_access"},
 			TokenURL: "https://login.example.com/token?realm=ccaas", Scopes: []string{"analytics:realtime:view"},
 		},
 		Subprotocol:   "nice.digital.v2",
@@ -70,7 +70,7 @@ func TestGoodConfig(t *testing.T) {
 		Heartbeat:     HeartbeatConfig{Interval: 5 * time.Second, Timeout: 12 * time.Second},
 		MaxFrameSize:  65536,
 
-		PayloadSize: "object", MaxPayloadSize: 1 << 20, MaxDimensionLength: 64, MaxIDLength: 256, Timezone: "Europe/Berlin",
+		PayloadSize: "object", MaxPayloadSize: 1 << 20, Encoding: "both", MaxDimensionLength: 64, MaxIDLength: 256, Timezone: "Europe/Berlin",
 
 		Reconnect: ReconnectConfig{
 			InitialInterval: 2 * time.Second, MaxInterval: 30 * time.Second, Multiplier: 1.5, RandomizationFactor: 0.2,
@@ -205,6 +205,7 @@ func TestBadConfig(t *testing.T) {
 		},
 		"short_user_key":    {"user_id_key: \"…\": must be at least 16 bytes with user_id: hash"},
 		"redact_nothing":    {"redact: [customer.note]: must be left out with raw: full"},
+		"encoding_of_what":  {`encoding: "parquet": must be one of records, blocks, both`},
 		"size_of_what":      {`payload_size: "words": must be one of event, text, object, none`},
 		"size_of_no_text":   {`payload_size: "text": needs fields::text, the path of the text`},
 		"size_of_snapshots": {`payload_size: "text": must be event, object or none with api: notifications`},

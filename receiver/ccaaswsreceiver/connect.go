@@ -39,9 +39,15 @@ func (r *wsReceiver) newUpstream(ctx context.Context) (*upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
-	r.client = newClient(proxy, security, r.config.Limits.RequestsPerMinute)
+	profile := r.api.Profile()
+	usage := &wsclient.Usage{Limit: r.config.Limits.RequestsPerMinute, UsedHeader: profile.UsedHeader, AllowedHeader: profile.AllowedHeader}
+	r.client = newClient(proxy, security, usage)
 	up, err := r.api.Connect(config, at, &api.Environment{Client: r.client, Telemetry: r.telemetry, Logger: r.set.Logger})
 	if err != nil {
+		return nil, err
+	}
+	r.quotas = &quotas{requests: usage, others: up.Quotas, logger: r.set.Logger}
+	if err := r.quotas.observe(r.telemetry); err != nil {
 		return nil, err
 	}
 	return &upstream{Upstream: up, settings: wsclient.Settings{
@@ -96,10 +102,10 @@ func (c *Config) proxy() (func(*http.Request) (*url.URL, error), error) {
 }
 
 // newClient returns the client of all HTTP requests of a receiver.
-func newClient(proxy func(*http.Request) (*url.URL, error), security *tls.Config, perMinute int) *http.Client {
+func newClient(proxy func(*http.Request) (*url.URL, error), security *tls.Config, usage *wsclient.Usage) *http.Client {
 	return &http.Client{
 		Transport: &wsclient.RateLimitedTransport{
-			Limiter: wsclient.PerMinute(perMinute),
+			Limiter: wsclient.PerMinute(usage.Limit), Usage: usage,
 			Next: &http.Transport{
 				Proxy:                  proxy,
 				TLSClientConfig:        security.Clone(),

@@ -24,20 +24,22 @@ type eventKey struct {
 	hash    uint64
 	arrival time.Duration // since a fixed time; monotonic
 	series  int32         // index of the resource in the batch
-	record  int32         // index of the record in the scope
+	record  int32         // place.event
+	block   int32         // place.block
 	scope   uint8         // index of the scope in the resource
 	hasID   bool          // the hash is that of an id
 	source  bool          // distinguishes two sockets of a rotation
 }
 
-// newEventKey returns the key of the last event of a scope. An event without an id is
-// identified by its type, channel and time.
-func newEventKey(e *jsonevent.Event, of *scope, arrival time.Duration, socket int) eventKey {
+// newEventKey returns the key of an event at a place. An event without an id is identified by
+// its type, channel and time.
+func newEventKey(e *jsonevent.Event, at place, arrival time.Duration, socket int) eventKey {
+	series := at.scope.series
 	k := eventKey{
 		arrival: arrival, source: socket&1 == 1, hasID: len(e.ID) > 0,
-		series: int32(of.series.number), scope: uint8(of.number), record: int32(of.size - 1), //nolint:gosec // no more than a batch has
+		series: int32(series.number), scope: uint8(at.scope.number), record: int32(at.event), block: int32(at.block), //nolint:gosec // no more than a batch has
 	}
-	kind := (uint64(e.Type)+1)*mixer + of.series.salt
+	kind := (uint64(e.Type)+1)*mixer + series.salt
 	if k.hasID {
 		k.hash = kind*mixer ^ xxhash.Sum64(e.ID)
 	} else {
@@ -95,11 +97,22 @@ func (d *deduplicator) isDuplicate(k *eventKey) bool {
 	return seen && (k.hasID || !sameSource)
 }
 
-// remove removes the records of events.
+// remove removes events: their records, and from their blocks.
 func (b *batch) remove(keys []eventKey) {
 	b.size -= len(keys)
 	b.read.events -= int64(len(keys))
 	b.read.duplicates += int64(len(keys))
+	if len(b.blocks) > 0 {
+		b.removeFromBlocks(keys)
+		if !b.both {
+			keys = slices.DeleteFunc(keys, func(k eventKey) bool { return k.block >= 0 })
+		}
+	}
+	b.removeRecords(keys)
+}
+
+// removeRecords removes the records of events.
+func (b *batch) removeRecords(keys []eventKey) {
 	slices.SortFunc(keys, func(a, b eventKey) int {
 		return cmp.Or(cmp.Compare(a.series, b.series), cmp.Compare(a.scope, b.scope), cmp.Compare(a.record, b.record))
 	})
@@ -116,7 +129,12 @@ func (b *batch) remove(keys []eventKey) {
 			return out
 		})
 	}
-	resources.RemoveIf(func(one plog.ResourceLogs) bool {
+	b.removeEmpty()
+}
+
+// removeEmpty removes scopes without records, and resources without scopes.
+func (b *batch) removeEmpty() {
+	b.logs.ResourceLogs().RemoveIf(func(one plog.ResourceLogs) bool {
 		one.ScopeLogs().RemoveIf(func(scope plog.ScopeLogs) bool { return scope.LogRecords().Len() == 0 })
 		return one.ScopeLogs().Len() == 0
 	})

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // dataFormat is the data format in the Collector's own telemetry.
@@ -83,12 +84,12 @@ func (d *delivery) deliver(ctx context.Context, b *batch) {
 // batch becomes the rest.
 func (d *delivery) consume(ctx context.Context, b *batch) error {
 	ctx = d.report.StartLogsOp(ctx)
-	size := b.size
+	size := b.logs.LogRecordCount()
 	err := d.next.ConsumeLogs(ctx, b.logs)
 	d.report.EndLogsOp(ctx, dataFormat, size, err)
 	if rest := (consumererror.Logs{}); errors.As(err, &rest) {
 		b.logs = rest.Data()
-		b.size = b.logs.LogRecordCount()
+		b.size = int(wslog.CountEvents(b.logs))
 	}
 	return err
 }

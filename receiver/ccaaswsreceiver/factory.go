@@ -35,6 +35,8 @@ func createDefaultConfig() component.Config {
 		OAuth2: OAuth2Config{
 			GrantType: clientCredentials,
 			Scopes:    []string{"analytics:realtime:view", "digital:engagement:metrics:read"},
+			// Clients are often made with these.
+			ExtraScopes: []string{"webmessaging:view", "openid", "offline_access"},
 		},
 		Subprotocol:   autoSubprotocol,
 		Notifications: NotificationsConfig{RefreshInterval: 15 * time.Minute},
@@ -60,6 +62,7 @@ func createDefaultConfig() component.Config {
 		Deduplication: DeduplicationConfig{Window: 2 * time.Minute, MaxEvents: 65_536},
 		Limits:        LimitsConfig{RequestsPerMinute: 300, DialsPerMinute: 60},
 		Batch:         BatchConfig{MaxEvents: 1000, Timeout: 100 * time.Millisecond},
+		Encoding:      encodingRecords,
 		Raw:           rawFull,
 		IncludeRaw:    true,
 		UserID:        userPlain,

@@ -47,6 +47,7 @@ type wsReceiver struct {
 	next      consumer.Logs
 	report    *receiverhelper.ObsReport
 	failures  failureLog
+	quotas    *quotas // since Start
 
 	api     api.API
 	client  *http.Client
@@ -120,7 +121,7 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 			conn.session.Run(connecting)
 		})
 	}
-	r.monitoring.Go(func() { monitor(delivering, connections) })
+	r.monitoring.Go(func() { monitor(delivering, connections, r.quotas) })
 	if up.Run != nil {
 		r.running.Go(func() { up.Run(connecting) })
 	}
@@ -128,7 +129,7 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 }
 
 // monitor updates metrics and status until ctx ends.
-func monitor(ctx context.Context, connections []*connection) {
+func monitor(ctx context.Context, connections []*connection, limits *quotas) {
 	ticker := time.NewTicker(tickInterval)
 	defer ticker.Stop()
 	for {
@@ -139,6 +140,7 @@ func monitor(ctx context.Context, connections []*connection) {
 			for _, conn := range connections {
 				conn.tick(now) //nolint:contextcheck // own telemetry
 			}
+			limits.tick(now)
 		}
 	}
 }
@@ -203,6 +205,7 @@ func (r *wsReceiver) connection(number int, reporter *status, newDecode func(*js
 		return nil, err
 	}
 	into := newRecords(recordSettings{
+		encoding:        r.config.Encoding,
 		platform:        profile.Platform,
 		tenant:          r.config.TenantID,
 		region:          profile.Region(r.config.Region),

@@ -31,6 +31,7 @@ const resourceBytes = 1 << 10
 type recordSettings struct {
 	platform        string
 	tenant, region  string // of events without one
+	encoding        string // of events
 	raw             string // of bodies
 	userID          string // form of user ids
 	userKey         string // of the hash of user ids
@@ -55,8 +56,10 @@ type records struct {
 	rejected jsonevent.Violation // of the last event that was rejected
 
 	logs   plog.Logs
-	count  int
-	shared int // approximate size of the resources, in bytes
+	blocks []*block // of the batch
+	spare  *blockPool
+	count  int // records, and events that are only in blocks
+	shared int // approximate size of the resources and blocks, in bytes
 	arena  arena
 	series seriesTable
 	now    pcommon.Timestamp // of arrival
@@ -76,6 +79,7 @@ func newRecords(set recordSettings) *records {
 		unknown: []byte(wsevent.Unknown),
 		reasons: newCloseReasons(set.abnormalReasons),
 		hasher:  privacy.NewHasher(set.userKey),
+		spare:   &blockPool{},
 	}
 	r.series.valid = r.valid
 	r.begin()
@@ -84,13 +88,13 @@ func newRecords(set recordSettings) *records {
 
 // begin starts a batch.
 func (r *records) begin() {
-	r.logs = plog.NewLogs()
+	r.logs, r.blocks = plog.NewLogs(), nil
 	r.count, r.shared = 0, 0
 	r.arena.end() // the first record begins it: an idle receiver has none
 	r.series.begin()
 }
 
-// take returns the batch, and starts the next.
+// take returns the batch, and starts the next. The caller has its blocks.
 func (r *records) take() plog.Logs {
 	logs := r.logs
 	r.begin()
@@ -108,16 +112,24 @@ func (r *records) bytes() int {
 // arriving sets the observed time of the records that follow.
 func (r *records) arriving(at time.Time) { r.now = pcommon.NewTimestampFromTime(at) }
 
-// event adds the record of an event, and returns its scope, whose last record it is, and
-// whether it is the first event of its series in the batch. An event with an invalid
-// identifier adds nothing and returns a violation, which is valid until the next event.
-func (r *records) event(e *jsonevent.Event) (to *scope, first bool, rejected *jsonevent.Violation) {
+// place is where an event is in a batch.
+type place struct {
+	scope *scope // of its record, or else of its block
+	event int    // index of its record in the scope, or among the events in blocks of the scope; with both they are equal
+	block int    // index of its block in the batch; -1: it is in none
+	first bool   // it is the first event of its series
+}
+
+// event adds an event to the batch: its record, or to the block of its scope, or both. An
+// event with an invalid identifier adds nothing and returns a violation, which is valid until
+// the next event.
+func (r *records) event(e *jsonevent.Event) (at place, rejected *jsonevent.Violation) {
 	if len(e.ChannelID) > r.set.limits.ID || len(e.UserID) > r.set.limits.ID || len(e.ID) > r.set.limits.ID {
-		return nil, false, r.reject(e)
+		return place{}, r.reject(e)
 	}
 	s := r.seriesOf(e.TenantID, e.Region, e.ChannelType)
 	if s == nil {
-		return nil, false, r.reject(e)
+		return place{}, r.reject(e)
 	}
 	switch {
 	case r.set.payloadSize == api.SizeOfObject && e.Type.Message():
@@ -129,8 +141,26 @@ func (r *records) event(e *jsonevent.Event) (to *scope, first bool, rejected *js
 		e.PayloadSize, e.HasPayloadSize = 0, false
 		e.FieldErrors |= jsonevent.PayloadSizeError
 	}
-	first, s.hasEvents = !s.hasEvents, true
-	to = s.scope(unnamed(e), e.Clock)
+	first := !s.hasEvents
+	s.hasEvents = true
+	if r.set.encoding == encodingRecords || e.Reconstructed {
+		to := s.scope(unnamed(e), e.Clock, false)
+		r.record(to, e)
+		return place{scope: to, event: to.size - 1, block: -1, first: first}, nil
+	}
+	at = r.addToBlock(s.scope(unnamed(e), e.Clock, false), e)
+	at.first = first
+	if r.set.encoding == encodingBoth {
+		at.scope = s.scope(unnamed(e), e.Clock, true)
+		r.record(at.scope, e)
+	} else {
+		r.count++
+	}
+	return at, nil
+}
+
+// record adds the record of an event to a scope.
+func (r *records) record(to *scope, e *jsonevent.Event) {
 	record := r.add(to)
 	record.SetEventName(eventName(e.Type))
 	record.SetTimestamp(pcommon.Timestamp(e.Time)) //nolint:gosec // the decoder rejects negative times
@@ -144,7 +174,6 @@ func (r *records) event(e *jsonevent.Event) (to *scope, first bool, rejected *js
 		}
 	}
 	r.attributes(record.Attributes(), e)
-	return to, first, nil
 }
 
 // reject returns the violation of an event.
@@ -190,12 +219,7 @@ func (r *records) attributes(to pcommon.Map, e *jsonevent.Event) {
 	}
 	to.EnsureCapacity(n)
 	r.putID(to, wsevent.ChannelID, e.ChannelID)
-	switch {
-	case r.set.userID == userPlain:
-		r.putID(to, wsevent.UserID, e.UserID)
-	case r.set.userID == userHash && len(e.UserID) > 0:
-		r.putID(to, wsevent.UserID, r.hasher.Hash(e.UserID))
-	}
+	r.putID(to, wsevent.UserID, r.userID(e))
 	r.putID(to, wsevent.EventID, e.ID)
 	if e.HasPayloadSize {
 		to.PutInt(wsevent.PayloadSize, e.PayloadSize)
@@ -213,14 +237,31 @@ func (r *records) attributes(to pcommon.Map, e *jsonevent.Event) {
 		to.PutInt(wsevent.CloseCode, e.CloseCode)
 	}
 	abnormal, known := r.reasons.abnormal(e)
-	reason := e.CloseReason
-	if r.set.raw != rawFull && !r.reasons.has(reason) && !r.set.redactor.Word(reason) {
-		reason = []byte(privacy.Redacted) // free text, not a term of the platform
-	}
-	r.putID(to, wsevent.CloseReason, reason)
+	r.putID(to, wsevent.CloseReason, r.closeReason(e))
 	if known {
 		to.PutBool(wsevent.CloseAbnormal, abnormal)
 	}
+}
+
+// userID returns the id of the user in the configured form; empty: none.
+func (r *records) userID(e *jsonevent.Event) []byte {
+	switch {
+	case r.set.userID == userPlain:
+		return e.UserID
+	case r.set.userID == userHash && len(e.UserID) > 0:
+		return r.hasher.Hash(e.UserID)
+	default:
+		return nil
+	}
+}
+
+// closeReason returns the reason of a close. Free text, which is not a term of the platform,
+// is redacted.
+func (r *records) closeReason(e *jsonevent.Event) []byte {
+	if r.set.raw != rawFull && !r.reasons.has(e.CloseReason) && !r.set.redactor.Word(e.CloseReason) {
+		return []byte(privacy.Redacted)
+	}
+	return e.CloseReason
 }
 
 func (r *records) putID(to pcommon.Map, name string, value []byte) {
@@ -244,7 +285,7 @@ func eventName(t jsonevent.Type) string {
 
 // violation adds the record of a part of a frame that is not a valid event.
 func (r *records) violation(v *jsonevent.Violation) {
-	record := r.add(r.seriesOf(r.legible(v.TenantID), r.legible(v.Region), r.legible(v.ChannelType)).scope(noneDefaulted, jsonevent.PlatformClock))
+	record := r.add(r.seriesOf(r.legible(v.TenantID), r.legible(v.Region), r.legible(v.ChannelType)).scope(noneDefaulted, jsonevent.PlatformClock, false))
 	record.SetEventName(wsevent.ProtocolViolation)
 	record.SetTimestamp(r.now)
 	record.Attributes().PutStr(wsevent.ViolationReason, v.Reason)
@@ -296,7 +337,7 @@ func (r *records) legible(value []byte) []byte {
 
 // stream adds a record about a stream, which has no channel type.
 func (r *records) stream(name, tenant, region string, at time.Time) plog.LogRecord {
-	record := r.add(r.seriesOf([]byte(tenant), []byte(region), nil).scope(noneDefaulted, jsonevent.PlatformClock))
+	record := r.add(r.seriesOf([]byte(tenant), []byte(region), nil).scope(noneDefaulted, jsonevent.PlatformClock, false))
 	record.SetEventName(name)
 	record.SetTimestamp(pcommon.NewTimestampFromTime(at))
 	record.SetObservedTimestamp(pcommon.NewTimestampFromTime(at))
@@ -310,23 +351,30 @@ func (r *records) backpressure(blocked time.Duration, at time.Time) {
 	record.Attributes().PutDouble(wsevent.BackpressureDuration, float64(blocked)/float64(time.Millisecond))
 }
 
-// add appends a record to a scope of the batch.
+// add appends a record to a scope of the batch. It ends the scope's block, so that the next
+// event follows the record.
 func (r *records) add(to *scope) plog.LogRecord {
+	record := r.append(to)
+	record.SetObservedTimestamp(r.now)
+	to.block = nil
+	r.count++
+	return record
+}
+
+// append appends an empty record to a scope of the batch.
+func (r *records) append(to *scope) plog.LogRecord {
 	if to.size == 0 {
 		r.open(to)
 	}
 	to.size++
 	to.series.size++
-	r.count++
-	record := to.records.AppendEmpty()
-	record.SetObservedTimestamp(r.now)
-	return record
+	return to.records.AppendEmpty()
 }
 
 // open adds a scope to the batch, and the resource of its series unless the batch has
 // it.
 func (r *records) open(to *scope) {
-	if r.count == 0 {
+	if r.logs.ResourceLogs().Len() == 0 {
 		r.arena.begin()
 	}
 	s := to.series
@@ -342,6 +390,9 @@ func (r *records) open(to *scope) {
 	scope.Scope().SetVersion(r.set.version)
 	if to.unnamed != noneDefaulted {
 		to.unnamed.putNames(scope.Scope().Attributes().PutEmptySlice(wsevent.DimensionsDefaulted))
+	}
+	if to.inBlocks {
+		scope.Scope().Attributes().PutBool(wsevent.BlockCounted, true)
 	}
 	switch to.clock {
 	case jsonevent.OtherClock:

@@ -28,7 +28,7 @@ var arrival = time.Date(2024, time.May, 13, 18, 3, 20, 0, time.UTC)
 
 func recordsFor(change func(*recordSettings)) *records {
 	set := recordSettings{
-		platform: "genesys_cloud", tenant: "acme_corp", region: "eu-west-1", raw: "full", userID: "plain", version: "1.2.3",
+		encoding: encodingRecords, platform: "genesys_cloud", tenant: "acme_corp", region: "eu-west-1", raw: "full", userID: "plain", version: "1.2.3",
 		abnormalReasons: []string{"transport.failure", "error"},
 		limits:          jsonevent.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
 	}
@@ -187,7 +187,7 @@ func TestRecords_SizesOutOfRange(t *testing.T) {
 	for size, dropped := range map[int64]bool{0: false, 1 << 30: false, 1<<30 + 1: true, math.MaxInt64: true, -1: true} {
 		r := recordsFor(nil)
 		event := &jsonevent.Event{PayloadSize: size, HasPayloadSize: true, UserID: []byte("u")}
-		_, _, rejected := r.event(event)
+		_, rejected := r.event(event)
 		assert.Nil(t, rejected)
 		_, sized := recordsOf(r.take())[0].Attributes().Get(wsevent.PayloadSize)
 		assert.Equal(t, dropped, !sized, size)
@@ -222,9 +222,9 @@ func TestRecords_IdentifiersOutOfRange(t *testing.T) {
 		"in an id":            {&jsonevent.Event{ChannelID: []byte("a\x00b\u202e")}, ""},
 	} {
 		r := recordsFor(nil)
-		to, _, rejected := r.event(test.event)
+		at, rejected := r.event(test.event)
 		if test.want == "" {
-			assert.NotNil(t, to, name)
+			assert.NotNil(t, at.scope, name)
 			assert.Nil(t, rejected, name)
 			continue
 		}
@@ -245,7 +245,7 @@ func TestRecords_LongNamesTakeNoMemory(t *testing.T) { // not parallel: it measu
 	for n := range 250 {
 		event := &jsonevent.Event{TenantID: fmt.Appendf(nil, "%d-%s", n, strings.Repeat("x", 900_000))}
 		event.Raw = event.TenantID
-		_, _, rejected := r.event(event)
+		_, rejected := r.event(event)
 		require.NotNil(t, rejected)
 		r.violation(rejected)
 	}
@@ -292,10 +292,10 @@ func TestRecords_OneResourcePerSeries(t *testing.T) {
 	r := recordsFor(nil)
 	var opened []string
 	event := func(tenant string) {
-		to, first, rejected := r.event(&jsonevent.Event{TenantID: []byte(tenant), ChannelType: []byte("voice")})
+		at, rejected := r.event(&jsonevent.Event{TenantID: []byte(tenant), ChannelType: []byte("voice")})
 		require.Nil(t, rejected)
-		if first {
-			opened = append(opened, to.series.tenant+" "+to.series.region)
+		if at.first {
+			opened = append(opened, at.scope.series.tenant+" "+at.scope.series.region)
 		}
 	}
 	for range 2 { // batches
@@ -335,10 +335,10 @@ func scopeSizes(resource plog.ResourceLogs) map[string]int {
 // The skew of a stream is measured by one clock, so events of others are marked.
 func TestRecords_ClockSource(t *testing.T) {
 	t.Parallel()
-	r := newRecords(recordSettings{limits: jsonevent.Limits{Dimension: 128, ID: 128}})
+	r := newRecords(recordSettings{encoding: encodingRecords, limits: jsonevent.Limits{Dimension: 128, ID: 128}})
 	for range 2 { // also in a second batch
 		for _, clock := range []jsonevent.Clock{jsonevent.PlatformClock, jsonevent.OtherClock, jsonevent.ReceiverClock, jsonevent.OtherClock} {
-			_, _, rejected := r.event(&jsonevent.Event{Type: jsonevent.ConnectionOpen, ChannelID: []byte("c"), Clock: clock})
+			_, rejected := r.event(&jsonevent.Event{Type: jsonevent.ConnectionOpen, ChannelID: []byte("c"), Clock: clock})
 			require.Nil(t, rejected)
 		}
 		sizes := map[string]int{}
@@ -452,7 +452,7 @@ func TestRecords_HugeIdentifiersAreNotKept(t *testing.T) {
 			object, err := json.Marshal(event)
 			require.NoError(t, err)
 			decoder.Decode(object, sinkOf(func(e *jsonevent.Event) {
-				_, _, violation := r.event(e)
+				_, violation := r.event(e)
 				require.NotNil(t, violation)
 				reasons[violation.Reason]++
 				r.violation(violation)
@@ -489,7 +489,7 @@ func TestRecords_InvalidDimensions(t *testing.T) {
 			got := "none came"
 			decoder.Decode([]byte(`{"type":"message.send","timestamp":1715623400123,"channelId":"c","`+key+`":"`+text+`"}`), sinkOf(func(e *jsonevent.Event) {
 				got = ""
-				if _, _, violation := r.event(e); violation != nil {
+				if _, violation := r.event(e); violation != nil {
 					got = violation.Reason
 					r.violation(violation)
 				}

@@ -29,8 +29,8 @@ type series struct {
 	number    int               // index of the resource in the batch
 	size      int               // records in this batch
 	hasEvents bool
-	scopes    [int(allDefaulted+1) * clocks]*scope // by the dimensions that the events do not have, and the clock of their times
-	open      []*scope                             // those of the present batch
+	scopes    [2 * int(allDefaulted+1) * clocks]*scope // by the dimensions that the events do not have, the clock of their times, and inBlocks
+	open      []*scope                                 // those of the present batch
 }
 
 // defaulted is the set of dimensions that an event does not have.
@@ -51,20 +51,27 @@ const clocks = int(jsonevent.ReceiverClock) + 1
 // scope has the records of one series whose events have the same dimensions, and whose
 // times are by the same clock.
 type scope struct {
-	series  *series
-	unnamed defaulted
-	clock   jsonevent.Clock
-	number  int // index of the scope in the resource
-	records plog.LogRecordSlice
-	size    int // records in this batch
-	likely  int // records in the last one
+	series   *series
+	unnamed  defaulted
+	clock    jsonevent.Clock
+	inBlocks bool // blocks have the events of its records
+	number   int  // index of the scope in the resource
+	records  plog.LogRecordSlice
+	size     int    // records in this batch
+	likely   int    // records in the last one
+	block    *block // that the next event is added to; nil: a new one
+	events   int    // in blocks of this batch
 }
 
 // scope returns the scope of a set of dimensions and a clock.
-func (s *series) scope(not defaulted, clock jsonevent.Clock) *scope {
-	at := &s.scopes[int(not)*clocks+int(clock)]
+func (s *series) scope(not defaulted, clock jsonevent.Clock, inBlocks bool) *scope {
+	index := int(not)*clocks + int(clock)
+	if inBlocks {
+		index += len(s.scopes) / 2
+	}
+	at := &s.scopes[index]
 	if *at == nil {
-		*at = &scope{series: s, unnamed: not, clock: clock}
+		*at = &scope{series: s, unnamed: not, clock: clock, inBlocks: inBlocks}
 	}
 	return *at
 }
@@ -73,6 +80,7 @@ func (s *series) scope(not defaulted, clock jsonevent.Clock) *scope {
 func (s *series) close() {
 	for _, one := range s.open {
 		one.records, one.likely, one.size = plog.LogRecordSlice{}, one.size, 0
+		one.block, one.events = nil, 0
 	}
 	s.open = s.open[:0]
 	s.resource, s.size, s.hasEvents = plog.ResourceLogs{}, 0, false

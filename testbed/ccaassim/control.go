@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/api"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/fault"
@@ -42,6 +43,16 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /sink", s.postSink)
 	mux.HandleFunc("POST /sink/{path...}", s.postSink)
 	return mux
+}
+
+// dated writes the platform's clock into the header Date of each response.
+func (s *Server) dated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if t := s.host.Trouble.Now(); t.Skew != 0 && t.SkewRegion == "" {
+			w.Header().Set("Date", time.Now().Add(t.Skew).UTC().Format(http.TimeFormat))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // serveTruth is GET /truth.

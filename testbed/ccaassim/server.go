@@ -86,19 +86,21 @@ func (s *Server) listen() error {
 	if !s.config.TLS {
 		return nil
 	}
-	pair, certificate, err := selfSigned(s.listener.Addr(), time.Now())
+	own, err := newCertificates(s.listener.Addr(), time.Now())
 	if err == nil && s.config.TLSCAFile != "" {
-		err = os.WriteFile(s.config.TLSCAFile, certificate, 0o600)
+		err = os.WriteFile(s.config.TLSCAFile, own.trusted, 0o600)
 	}
 	if err != nil {
 		_ = s.listener.Close()
 		return fmt.Errorf("--tls: %w", err)
 	}
-	s.certificate = certificate
+	s.certificate = own.trusted
 	s.listener = tls.NewListener(s.listener, &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		Certificates: []tls.Certificate{pair},
-		NextProtos:   []string{"http/1.1"}, // an upgrade needs it
+		MinVersion: tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return own.of(s.host.Trouble.Now().Certificate, time.Now())
+		},
+		NextProtos: []string{"http/1.1"}, // an upgrade needs it
 	})
 	return nil
 }
@@ -147,7 +149,7 @@ func (s *Server) prepare(now time.Time) error {
 		batch:     truth.NewBatch(len(s.apis)),
 		of:        make([][]*api.Socket, len(s.apis)),
 	}
-	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	s.http = &http.Server{Handler: s.dated(s.routes()), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 	return nil
 }
 

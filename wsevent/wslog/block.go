@@ -56,10 +56,14 @@ func CorrectTime(at, by int64) int64 {
 	return at - by
 }
 
-// CountEvents counts the records of a batch. An event block counts as the events in it.
+// CountEvents counts the records of a batch. An event block counts as the events in it, and
+// their records do not count.
 func CountEvents(logs plog.Logs) (n int64) {
 	for _, resource := range logs.ResourceLogs().All() {
 		for _, scope := range resource.ScopeLogs().All() {
+			if _, inBlocks := scope.Scope().Attributes().Get(wsevent.BlockCounted); inBlocks {
+				continue
+			}
 			n += int64(scope.LogRecords().Len())
 			for _, record := range scope.LogRecords().All() {
 				if IsBlock(record) {

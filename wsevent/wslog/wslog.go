@@ -66,7 +66,7 @@ func EncodeWindow(record plog.LogRecord, w *wsevent.Window) {
 	record.SetTimestamp(pcommon.Timestamp(max(0, w.End) * 1e6))
 
 	body := record.Body().SetEmptyMap()
-	body.EnsureCapacity(7)
+	body.EnsureCapacity(9)
 	body.PutStr(wsevent.KeyMetric, wsevent.ThroughputMetric)
 	PutTags(body.PutEmptyMap(wsevent.KeyTags), w.Tags)
 	putFields(body.PutEmptyMap(wsevent.KeyFields), w)
@@ -74,10 +74,13 @@ func EncodeWindow(record plog.LogRecord, w *wsevent.Window) {
 	body.PutInt(wsevent.KeyTimestamp, int64(w.Start))
 	body.PutInt(wsevent.KeyWindowEnd, int64(w.End))
 	body.PutInt(wsevent.KeyStep, w.Step.Milliseconds())
+	if w.SessionsKnown {
+		putSessions(body, w)
+	}
 }
 
 func putFields(fields pcommon.Map, w *wsevent.Window) {
-	fields.EnsureCapacity(15)
+	fields.EnsureCapacity(16)
 	fields.PutInt(wsevent.FieldActiveConnections, w.ActiveConnections)
 	fields.PutDouble(wsevent.FieldMessagesPerSecond, w.MessagesPerSecond())
 	putKnown(fields, wsevent.FieldPayloadBytesTotal, w.Counts.PayloadBytes, w.Totals.PayloadKnown())
@@ -89,14 +92,20 @@ func putFields(fields pcommon.Map, w *wsevent.Window) {
 		skew.SetDouble(w.ClockSkew)
 	}
 	fields.PutBool(wsevent.FieldComplete, w.Complete)
+	if w.SessionsKnown {
+		fields.PutInt(wsevent.FieldConnectionsReopened, w.Counts.ConnectionsReopened)
+	}
 }
 
 func putTotals(totals pcommon.Map, w *wsevent.Window) {
-	totals.EnsureCapacity(11)
+	totals.EnsureCapacity(12)
 	putReconstructed(totals, &w.Reconstructed)
 	totals.PutInt(wsevent.TotalSince, int64(w.Since))
 	putKnown(totals, wsevent.TotalPayloadBytes, w.Totals.PayloadBytes, w.Totals.PayloadKnown())
 	putCounts(totals, &w.Totals, w.Totals.DropsKnown())
+	if w.SessionsKnown {
+		totals.PutInt(wsevent.FieldConnectionsReopened, w.Totals.ConnectionsReopened)
+	}
 }
 
 // putReconstructed writes the sums of reconstructed events. Most series have none.
@@ -139,6 +148,7 @@ type Record struct {
 	Since      wsevent.UnixMilli // Start where the sender gives none
 	Fields     pcommon.Map
 	Totals     pcommon.Map
+	Body       pcommon.Map // all of it; see Traces and Sessions
 }
 
 // IsWindow reports whether a record is a window record.
@@ -155,7 +165,7 @@ func DecodeRecord(record plog.LogRecord) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	decoded := Record{Tags: TagsOf(tags)}
+	decoded := Record{Tags: TagsOf(tags), Body: body}
 	if decoded.Fields, err = mapAt(body, wsevent.KeyFields); err != nil {
 		return Record{}, err
 	}

@@ -139,6 +139,9 @@ func (h *Host) Grant(w http.ResponseWriter, r *http.Request, client string, more
 	if len(h.Config.GrantedScopes) > 0 {
 		scope = strings.Join(h.Config.GrantedScopes, " ")
 	}
+	if scopes := h.Trouble.Now().AnswerScopes; len(scopes) > 0 {
+		scope = strings.Join(scopes, " ")
+	}
 	h.Recorder.Requests(func(t *truth.RequestTruth) { t.TokensIssued++ })
 	response := map[string]any{
 		"access_token": h.Tokens.Issue(client, time.Now()),

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/internal/flags"
@@ -39,6 +40,8 @@ type Trouble struct {
 	SkewRegion     string
 
 	AnswerSubprotocol string
+	AnswerScopes      []string
+	Certificate       string
 	TokenFail         Failure
 	PreflightFail     Failure
 	UpgradeFail       Failure
@@ -48,6 +51,8 @@ type Trouble struct {
 	ChannelFail        Failure
 	SubscriptionFail   Failure
 	QueuesFail         Failure
+	SelfCheckFail      Failure
+	MissingPermissions []string
 	ConfigurationFail  Failure
 	ConnectionFail     Failure
 	TopicReject        Rejection
@@ -77,6 +82,22 @@ const (
 	AnswerNone = "none"
 )
 
+// Values of Certificate.
+const (
+	GoodCertificate      = "good"
+	ExpiredCertificate   = "expired"
+	ExpiringCertificate  = "expiring"   // in three days
+	UntrustedCertificate = "untrusted"  // of another CA
+	OtherHostCertificate = "other-host" // for another name
+)
+
+var certificates = []string{GoodCertificate, ExpiredCertificate, ExpiringCertificate, UntrustedCertificate, OtherHostCertificate}
+
+// Permits reports whether the client has a permission.
+func (t *Trouble) Permits(permission string) bool {
+	return !slices.Contains(t.MissingPermissions, permission)
+}
+
 // DefaultTrouble is none, with defaults for the details of each fault.
 func DefaultTrouble() Trouble {
 	return Trouble{
@@ -87,6 +108,7 @@ func DefaultTrouble() Trouble {
 		MalformedKinds:     MalformedKinds(),
 		OversizedBytes:     1<<20 + 1,
 		AnswerSubprotocol:  AnswerSame,
+		Certificate:        GoodCertificate,
 		ChannelTTL:         24 * time.Hour,
 		SocketClosingGrace: time.Minute,
 		CloseCode:          1001,
@@ -111,6 +133,7 @@ func (t *Trouble) Validate() error {
 		flags.Share("duplicates", t.Duplicates),
 		flags.Need(t.Jitter >= 0 && t.Jitter <= time.Minute, "jitter", t.Jitter, "0 to 1m"),
 		flags.Need(t.AnswerSubprotocol != "", "answer-subprotocol", t.AnswerSubprotocol, "same, none or a subprotocol"),
+		flags.Need(slices.Contains(certificates, t.Certificate), "certificate", t.Certificate, "one of "+strings.Join(certificates, ", ")),
 		t.TokenFail.validate("token-fail"),
 		t.PreflightFail.validate("preflight-fail"),
 		t.UpgradeFail.validate("upgrade-fail"),
@@ -118,6 +141,7 @@ func (t *Trouble) Validate() error {
 		t.ChannelFail.validate("channel-fail"),
 		t.SubscriptionFail.validate("subscription-fail"),
 		t.QueuesFail.validate("queues-fail"),
+		t.SelfCheckFail.validate("self-check-fail"),
 		t.ConfigurationFail.validate("configuration-fail"),
 		t.ConnectionFail.validate("connection-fail"),
 		flags.Share("topic-reject", t.TopicReject.Share),
@@ -219,10 +243,12 @@ func (t *Trouble) RegisterFlags(set *flag.FlagSet) {
 	set.IntVar(&t.OversizedBytes, "oversized-bytes", t.OversizedBytes, "padding of a frame_too_large frame")
 	set.Float64Var(&t.Duplicates, "duplicates", t.Duplicates, "share of events sent a second time")
 	set.DurationVar(&t.Jitter, "jitter", t.Jitter, "hold each event back by up to this long, so that they arrive out of order")
-	set.DurationVar(&t.Skew, "skew", t.Skew, "shift of the platform's clock; positive is ahead")
+	set.DurationVar(&t.Skew, "skew", t.Skew, "shift of the platform's clock; positive is ahead. That of all regions is in the header Date, too")
 	set.StringVar(&t.SkewRegion, "skew-region", t.SkewRegion, "region whose clock is skewed; empty: all")
 
 	set.StringVar(&t.AnswerSubprotocol, "answer-subprotocol", t.AnswerSubprotocol, "subprotocol the upgrade answers with: same, none or a literal one")
+	set.Var((*flags.List)(&t.AnswerScopes), "answer-scopes", "scopes in the response to each token request; empty: those of --granted-scopes")
+	set.StringVar(&t.Certificate, "certificate", t.Certificate, "certificate of new connections with --tls: "+strings.Join(certificates, ", "))
 	set.Var(&t.TokenFail, "token-fail", "answer token requests with status[:times[:retry-after]]")
 	set.Var(&t.PreflightFail, "preflight-fail", "answer pre-flights with status[:times[:retry-after]]")
 	set.Var(&t.UpgradeFail, "upgrade-fail", "answer upgrades with status[:times[:retry-after]]")
@@ -232,6 +258,8 @@ func (t *Trouble) RegisterFlags(set *flag.FlagSet) {
 	set.Var(&t.ChannelFail, "channel-fail", "answer requests for channels with status[:times[:retry-after]]")
 	set.Var(&t.SubscriptionFail, "subscription-fail", "answer requests for subscriptions with status[:times[:retry-after]]")
 	set.Var(&t.QueuesFail, "queues-fail", "answer requests for queues with status[:times[:retry-after]]")
+	set.Var(&t.SelfCheckFail, "self-check-fail", "answer requests for the available topics and the client's permissions with status[:times[:retry-after]]")
+	set.Var((*flags.List)(&t.MissingPermissions), "missing-permissions", "permissions that the client's role lacks, as routing:queue:view")
 	set.Var(&t.ConfigurationFail, "configuration-fail", "answer requests for discovery documents with status[:times[:retry-after]]")
 	set.Var(&t.ConnectionFail, "connection-fail", "answer requests for chat connections with status[:times[:retry-after]]")
 	set.Var(&t.TopicReject, "topic-reject", "topics to reject: a share of all, or texts that they contain")

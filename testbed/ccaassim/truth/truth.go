@@ -104,6 +104,7 @@ type RequestTruth struct {
 	Subscriptions            int64 `json:"subscriptions"`
 	OverlappingSubscriptions int64 `json:"overlapping_subscriptions"` // begun while another of the same channel was not answered
 	Queues                   int64 `json:"queues"`
+	SelfChecks               int64 `json:"self_checks"` // available topics, and the client's own permissions
 	RateLimited              int64 `json:"rate_limited"`
 	Configurations           int64 `json:"configurations"` // discovery documents
 	Connections              int64 `json:"connections"`    // of participants of a chat

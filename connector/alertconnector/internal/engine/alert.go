@@ -36,6 +36,7 @@ type Alert struct {
 	Threshold      *float64
 	Baseline       *float64
 	Snapshot       []Value
+	Traces         []string
 	Reason         rule.Reason
 	FaultDomain    string
 	EndsAt         int64 // when a firing alert ends that is not emitted again; 0: not set

@@ -188,7 +188,7 @@ func (e *Engine) evaluate(s *Series, m *observation, out *Outcome) {
 		if evaluation.Transition != rule.Nothing {
 			since := max(before, s.levels[i].state.Since) // a resolved state does not have it
 			alert := evaluation.alert(since, s.generation, m.window.Values)
-			alert.FaultDomain = s.levels[i].domain
+			alert.FaultDomain, alert.Traces = s.levels[i].domain, m.window.Traces
 			if !alert.Resolved {
 				alert.series, alert.domain = s, &s.levels[i].domain
 			}

@@ -96,6 +96,9 @@ type group struct {
 	count    map[string]int // of values, by metric
 }
 
+// maxTraces bounds the traces of a sample.
+const maxTraces = 5
+
 // group adds a window to the sample of its series and end.
 func (r *Rule) group(found []Window, groups map[string]*group, w *Window) []Window {
 	attributes := make(Attributes, 0, len(r.By))
@@ -113,6 +116,7 @@ func (r *Rule) group(found []Window, groups map[string]*group, w *Window) []Wind
 	}
 	sample := &found[g.position]
 	sample.Incomplete = sample.Incomplete || w.Incomplete
+	sample.Traces = append(sample.Traces, w.Traces[:min(len(w.Traces), maxTraces-len(sample.Traces))]...)
 	for _, v := range w.Values {
 		g.count[v.Metric]++
 		sample.merge(v, r.Aggregate)

@@ -60,6 +60,7 @@ type Window struct {
 	Start, End int64 // Start is 0 where the points have no window
 	Incomplete bool
 	Values     []Value
+	Traces     []string // IDs of sampled sessions that were dropped in it
 }
 
 func (w *Window) value(metric string) (Value, bool) {

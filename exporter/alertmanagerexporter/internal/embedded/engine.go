@@ -72,6 +72,9 @@ type Engine struct {
 	closed   bool
 	current  atomic.Pointer[generation]
 
+	watching sync.Mutex
+	watches  map[model.Fingerprint]*Watch
+
 	settling chan struct{} // there are candidates
 	pending  struct {
 		sync.Mutex

@@ -144,6 +144,8 @@ func build(conf *config.Config, retention time.Duration, webhooks []string, logg
 
 // generation is what one configuration runs; it is replaced as a whole.
 type generation struct {
+	route      *dispatch.Route
+	receivers  map[string][]notify.Integration
 	dispatcher *dispatch.Dispatcher
 	inhibitor  *inhibit.Inhibitor
 	gate       *gate
@@ -212,7 +214,7 @@ func (e *Engine) integrations(name string, all []notify.Integration, text *templ
 		all = append(all, notify.NewIntegration(a, a, webhookIntegration, 0, name))
 	}
 	for i := range all {
-		o := &observed{integration: all[i], receiver: name, report: e.options.OnNotify}
+		o := &observed{integration: all[i], receiver: name, engine: e}
 		all[i] = o.wrapped()
 	}
 	return all
@@ -223,7 +225,7 @@ func (e *Engine) start(conf *config.Config, text *template.Template, receivers m
 	if err := e.alerts.restore(context.Background(), func(f model.Fingerprint) bool { return !e.alerts.inMemory(f) }); err != nil {
 		return nil, err
 	}
-	next := &generation{gate: newGate()}
+	next := &generation{gate: newGate(), route: dispatch.NewRoute(conf.Route, nil), receivers: receivers}
 	next.inhibitor = inhibit.NewInhibitor(e.alerts, conf.InhibitRules, e.options.Logger, eventrecorder.NopRecorder())
 	intervals := map[string][]timeinterval.TimeInterval{}
 	for _, one := range conf.MuteTimeIntervals {
@@ -234,7 +236,7 @@ func (e *Engine) start(conf *config.Config, text *template.Template, receivers m
 	}
 	pipeline := e.pipeline.New(receivers, func() time.Duration { return 0 }, next.inhibitor, e.silencer,
 		timeinterval.NewIntervener(intervals), e.groups, e.log, nil)
-	next.dispatcher = dispatch.NewDispatcher(e.alerts, dispatch.NewRoute(conf.Route, nil), &stage{inner: pipeline, engine: e, gate: next.gate},
+	next.dispatcher = dispatch.NewDispatcher(e.alerts, next.route, &stage{inner: pipeline, engine: e, gate: next.gate},
 		e.groups, func(d time.Duration) time.Duration { return max(d, notify.MinTimeout) }, 30*time.Second, limit(e.options.MaxGroups),
 		e.options.Logger, eventrecorder.NopRecorder(), e.dispatcherMetrics, text)
 

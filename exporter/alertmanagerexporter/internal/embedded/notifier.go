@@ -4,10 +4,12 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strconv"
 	"time"
@@ -32,7 +34,8 @@ type Notification struct {
 	Alerts int
 }
 
-// Notifier delivers notifications. Where retry is true a failed attempt is repeated.
+// Notifier delivers notifications. Where retry is true a failed attempt is repeated. A message that
+// the receiver refuses is ErrRefused.
 type Notifier interface {
 	Notify(ctx context.Context, notification *Notification) (retry bool, err error)
 }
@@ -61,10 +64,20 @@ func (a *adapter) Notify(ctx context.Context, some ...*alert.Alert) (bool, error
 	if err != nil {
 		return false, err
 	}
-	return a.notifier.Notify(ctx, &Notification{
+	retry, err := a.notifier.Notify(ctx, &Notification{
 		ID: identify(a.receiver, key.String(), a.log.notified(a.receiver, key.String()), some), Body: body, Alerts: len(some),
 	})
+	if errors.Is(err, ErrRefused) { // it counts as notified
+		if refused, ok := ctx.Value(refusedKey{}).(*error); ok {
+			*refused = err
+		}
+		return false, nil
+	}
+	return retry, err
 }
+
+// refusedKey is the key of a context in which the adapter reports to observed that the receiver refused.
+type refusedKey struct{}
 
 // SendResolved implements notify.ResolvedSender.
 func (*adapter) SendResolved() bool { return true }
@@ -91,14 +104,16 @@ func identify(receiver *nflogpb.Receiver, group string, before time.Time, some [
 type observed struct {
 	integration notify.Integration
 	receiver    string
-	report      func(receiver, integration string, err error)
+	engine      *Engine
 }
 
 // Notify implements notify.Notifier.
 func (o *observed) Notify(ctx context.Context, some ...*alert.Alert) (bool, error) {
-	retry, err := o.integration.Notify(ctx, some...)
+	var refused error
+	retry, err := o.integration.Notify(context.WithValue(ctx, refusedKey{}, &refused), some...)
 	if err == nil || ctx.Err() == nil { // an attempt that was interrupted says nothing of the receiver
-		o.report(o.receiver, o.integration.Name(), err)
+		o.engine.options.OnNotify(o.receiver, o.integration.Name(), err)
+		o.engine.notified(o.receiver, o.integration.String(), some, retry, cmp.Or(err, refused))
 	}
 	return retry, err
 }

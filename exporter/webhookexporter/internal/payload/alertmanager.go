@@ -14,6 +14,8 @@ import (
 type Alertmanager struct {
 	// ExpireAfter is the time from now to the end of a firing alert.
 	ExpireAfter time.Duration
+	// TraceURL is linked in the annotations of an alert that has traces.
+	TraceURL promalert.TraceURL
 }
 
 // Render implements Format.
@@ -22,6 +24,7 @@ func (a Alertmanager) Render(message *Message, now time.Time) (Payload, error) {
 	if err != nil {
 		return Payload{}, err
 	}
+	alert.Link(a.TraceURL)
 	out, err := json.Marshal([]promalert.Alert{alert})
 	return Payload{Body: out, ContentType: JSON}, err
 }

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert"
 )
 
 // Formats.
@@ -25,6 +27,8 @@ type Config struct {
 	// FormatAlertmanager.
 	ExpireAfter time.Duration
 	Template    TemplateConfig // for FormatTemplate
+	// TraceURL is the address of a trace, for FormatAlertmanager and FormatTemplate.
+	TraceURL promalert.TraceURL
 }
 
 // TemplateConfig is a Go template whose output is JSON.
@@ -43,7 +47,7 @@ func New(c Config) (Format, error) {
 	case FormatNative:
 		return Native{}, nil
 	case FormatAlertmanager:
-		return Alertmanager{ExpireAfter: c.ExpireAfter}, nil
+		return Alertmanager{ExpireAfter: c.ExpireAfter, TraceURL: c.TraceURL}, nil
 	case FormatTemplate:
 		if c.Template.Body == "" {
 			return nil, errors.New("template::body: missing, while format is template")
@@ -52,6 +56,7 @@ func New(c Config) (Format, error) {
 		if err != nil {
 			return nil, fmt.Errorf("template::body: %w", err)
 		}
+		format.traceURL = c.TraceURL
 		return format, nil
 	default:
 		return nil, fmt.Errorf("format: %q: must be %s, %s or %s", c.Format, FormatNative, FormatAlertmanager, FormatTemplate)

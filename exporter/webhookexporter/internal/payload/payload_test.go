@@ -163,3 +163,33 @@ func FuzzFormats(f *testing.F) {
 		}
 	})
 }
+
+func withTraces(body map[string]any) {
+	body["traces"] = []any{"5b8a1c0e9d3f4a62b7c81d2e3f405162", "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "no trace"}
+}
+
+func TestTemplate_LinksTraces(t *testing.T) {
+	t.Parallel()
+	format, err := New(Config{
+		Format: FormatTemplate, TraceURL: "https://tempo.example.com/trace/{{trace_id}}",
+		Template: TemplateConfig{Body: `{"ids": {{ toJSON .Traces }}, "urls": {{ toJSON .TraceURLs }}}`, ContentType: JSON},
+	})
+	require.NoError(t, err)
+	got, err := format.Render(anAlert("firing", withTraces), now)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"ids": ["5b8a1c0e9d3f4a62b7c81d2e3f405162", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"],
+		"urls": ["https://tempo.example.com/trace/5b8a1c0e9d3f4a62b7c81d2e3f405162", "https://tempo.example.com/trace/0f1e2d3c4b5a69788796a5b4c3d2e1f0"]}`, string(got.Body))
+	got, err = format.Render(anAlert("firing", nil), now)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"ids": null, "urls": null}`, string(got.Body))
+}
+
+func TestAlertmanager_LinksTheFirstTrace(t *testing.T) {
+	t.Parallel()
+	format, err := New(Config{Format: FormatAlertmanager, ExpireAfter: time.Hour, TraceURL: "https://tempo.example.com/trace/{{trace_id}}"})
+	require.NoError(t, err)
+	got, err := format.Render(anAlert("firing", withTraces), now)
+	require.NoError(t, err)
+	assert.Contains(t, string(got.Body), `"traces":"5b8a1c0e9d3f4a62b7c81d2e3f405162, 0f1e2d3c4b5a69788796a5b4c3d2e1f0"`)
+	assert.Contains(t, string(got.Body), `"trace_url":"https://tempo.example.com/trace/5b8a1c0e9d3f4a62b7c81d2e3f405162"`)
+}

@@ -23,6 +23,7 @@ type Template struct {
 	template    *template.Template
 	contentType string
 	variables   map[string]string
+	traceURL    promalert.TraceURL
 }
 
 // largest bounds the output of a template, in bytes.
@@ -46,6 +47,25 @@ type view struct {
 
 	Now       time.Time
 	Variables map[string]string
+
+	traceURL promalert.TraceURL
+}
+
+// Traces returns the IDs of the alert's traces, none on what is no alert.
+func (v view) Traces() []string {
+	body, _ := v.Body.(map[string]any)
+	return promalert.Traces(body)
+}
+
+// TraceURLs returns the addresses of the alert's traces, none without trace_url.
+func (v view) TraceURLs() (urls []string) {
+	if v.traceURL == "" {
+		return nil
+	}
+	for _, id := range v.Traces() {
+		urls = append(urls, v.traceURL.Of(id))
+	}
+	return urls
 }
 
 // Summary returns an alert in one line.
@@ -61,7 +81,7 @@ func (v view) Summary() string {
 // Render implements Format.
 func (t *Template) Render(message *Message, now time.Time) (Payload, error) {
 	out := &bounded{left: largest}
-	if err := t.template.Execute(out, view{Message: message, Now: now.UTC(), Variables: t.variables}); err != nil {
+	if err := t.template.Execute(out, view{Message: message, Now: now.UTC(), Variables: t.variables, traceURL: t.traceURL}); err != nil {
 		return Payload{}, fmt.Errorf("template: %w", err)
 	}
 	var compact bytes.Buffer

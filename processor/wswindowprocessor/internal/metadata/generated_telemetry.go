@@ -36,13 +36,18 @@ type TelemetryBuilder struct {
 	WsWindowExpiredChannels     metric.Int64ObservableCounter
 	WsWindowMissedEvents        metric.Int64ObservableCounter
 	WsWindowOpenChannels        metric.Int64ObservableGauge
+	WsWindowRefusedBlocks       metric.Int64Counter
 	WsWindowRefusedChannels     metric.Int64ObservableCounter
+	WsWindowRefusedSessions     metric.Int64Counter
 	WsWindowRefusedWindows      metric.Int64Counter
 	WsWindowRetiredSeries       metric.Int64ObservableCounter
 	WsWindowSeries              metric.Int64ObservableGauge
 	WsWindowSeriesLimit         metric.Int64ObservableGauge
+	WsWindowSessions            metric.Int64ObservableCounter
 	WsWindowSkippedWindows      metric.Int64ObservableCounter
 	WsWindowUnconfirmedChannels metric.Int64ObservableGauge
+	WsWindowUnrecordedSessions  metric.Int64ObservableCounter
+	WsWindowWaitingSessions     metric.Int64ObservableGauge
 	WsWindowWaitingWindows      metric.Int64ObservableGauge
 	WsWindowWatermarkLag        metric.Float64ObservableGauge
 	WsWindowWindows             metric.Int64ObservableCounter
@@ -194,6 +199,21 @@ func (builder *TelemetryBuilder) RegisterWsWindowSeriesLimitCallback(cb metric.I
 	return nil
 }
 
+// RegisterWsWindowSessionsCallback sets callback for observable WsWindowSessions metric.
+func (builder *TelemetryBuilder) RegisterWsWindowSessionsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.WsWindowSessions, obs: o})
+		return nil
+	}, builder.WsWindowSessions)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
 // RegisterWsWindowSkippedWindowsCallback sets callback for observable WsWindowSkippedWindows metric.
 func (builder *TelemetryBuilder) RegisterWsWindowSkippedWindowsCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
@@ -215,6 +235,36 @@ func (builder *TelemetryBuilder) RegisterWsWindowUnconfirmedChannelsCallback(cb 
 		cb(ctx, &observerInt64{inst: builder.WsWindowUnconfirmedChannels, obs: o})
 		return nil
 	}, builder.WsWindowUnconfirmedChannels)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterWsWindowUnrecordedSessionsCallback sets callback for observable WsWindowUnrecordedSessions metric.
+func (builder *TelemetryBuilder) RegisterWsWindowUnrecordedSessionsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.WsWindowUnrecordedSessions, obs: o})
+		return nil
+	}, builder.WsWindowUnrecordedSessions)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterWsWindowWaitingSessionsCallback sets callback for observable WsWindowWaitingSessions metric.
+func (builder *TelemetryBuilder) RegisterWsWindowWaitingSessionsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.WsWindowWaitingSessions, obs: o})
+		return nil
+	}, builder.WsWindowWaitingSessions)
 	if err != nil {
 		return err
 	}
@@ -357,10 +407,22 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{channel}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.WsWindowRefusedBlocks, err = builder.meter.Int64Counter(
+		"otelcol_ws_window_refused_blocks",
+		metric.WithDescription("Number of event blocks that cannot be decoded, so that their events are not counted. [Alpha]"),
+		metric.WithUnit("{block}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.WsWindowRefusedChannels, err = builder.meter.Int64ObservableCounter(
 		"otelcol_ws_window_refused_channels",
 		metric.WithDescription("Number of events of channels that are not tracked because of max_channels. They are counted, but not in active_connections. [Alpha]"),
 		metric.WithUnit("{event}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.WsWindowRefusedSessions, err = builder.meter.Int64Counter(
+		"otelcol_ws_window_refused_sessions",
+		metric.WithDescription("Number of session records that downstream refused permanently. [Alpha]"),
+		metric.WithUnit("{session}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowRefusedWindows, err = builder.meter.Int64Counter(
@@ -387,6 +449,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.WsWindowSessions, err = builder.meter.Int64ObservableCounter(
+		"otelcol_ws_window_sessions",
+		metric.WithDescription("Number of sessions that have ended, with a record. None without sessions. [Alpha]"),
+		metric.WithUnit("{session}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.WsWindowSkippedWindows, err = builder.meter.Int64ObservableCounter(
 		"otelcol_ws_window_skipped_windows",
 		metric.WithDescription("Number of windows without events that were not emitted, because event time advanced over more windows than are emitted at once. [Alpha]"),
@@ -397,6 +465,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_ws_window_unconfirmed_channels",
 		metric.WithDescription("Number of open channels without an event since the latest gap of their stream, which may have been closed in it. [Alpha]"),
 		metric.WithUnit("{channel}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.WsWindowUnrecordedSessions, err = builder.meter.Int64ObservableCounter(
+		"otelcol_ws_window_unrecorded_sessions",
+		metric.WithDescription("Number of events of sessions that have no record, because a series has more of them than it can follow. [Alpha]"),
+		metric.WithUnit("{event}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.WsWindowWaitingSessions, err = builder.meter.Int64ObservableGauge(
+		"otelcol_ws_window_waiting_sessions",
+		metric.WithDescription("Number of session records that wait for downstream. [Alpha]"),
+		metric.WithUnit("{session}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.WsWindowWaitingWindows, err = builder.meter.Int64ObservableGauge(

@@ -56,11 +56,23 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	require.NoError(t, tb.RegisterWsWindowSessionsCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
 	require.NoError(t, tb.RegisterWsWindowSkippedWindowsCallback(func(_ context.Context, observer metric.Int64Observer) error {
 		observer.Observe(1)
 		return nil
 	}))
 	require.NoError(t, tb.RegisterWsWindowUnconfirmedChannelsCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
+	require.NoError(t, tb.RegisterWsWindowUnrecordedSessionsCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
+	require.NoError(t, tb.RegisterWsWindowWaitingSessionsCallback(func(_ context.Context, observer metric.Int64Observer) error {
 		observer.Observe(1)
 		return nil
 	}))
@@ -79,6 +91,8 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.WsWindowCheckpointDuration.Record(context.Background(), 1)
 	tb.WsWindowCheckpointFailures.Add(context.Background(), 1)
 	tb.WsWindowCheckpointSize.Record(context.Background(), 1)
+	tb.WsWindowRefusedBlocks.Add(context.Background(), 1)
+	tb.WsWindowRefusedSessions.Add(context.Background(), 1)
 	tb.WsWindowRefusedWindows.Add(context.Background(), 1)
 	AssertEqualWsWindowChannelsLimit(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
@@ -104,7 +118,13 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualWsWindowOpenChannels(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualWsWindowRefusedBlocks(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualWsWindowRefusedChannels(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualWsWindowRefusedSessions(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualWsWindowRefusedWindows(t, testTel,
@@ -119,10 +139,19 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualWsWindowSeriesLimit(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualWsWindowSessions(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualWsWindowSkippedWindows(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualWsWindowUnconfirmedChannels(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualWsWindowUnrecordedSessions(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualWsWindowWaitingSessions(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualWsWindowWaitingWindows(t, testTel,

@@ -40,6 +40,7 @@ type Config struct {
 	MaxChannels        int
 	ReopenGrace        time.Duration // see lifecycle.go
 	TrackChanges       bool          // SaveChanges is called
+	Sessions           SessionConfig
 }
 
 // Engine turns events into windows. It is not safe for concurrent use.
@@ -66,6 +67,15 @@ type Engine struct {
 	stats    Stats
 
 	due []wsevent.Window
+
+	// Of sessions, see sessions.go.
+	segment, reconnectWithin int64 // ms
+	segmentEvery             int64 // windows between two scans for sessions that have a segment to report
+	threshold                uint64
+	traceState               string
+	ended                    []wsevent.Session
+	dropped                  int // dropped sessions whose reconnect is waited for
+	starts                   map[uint64]opening
 
 	places     []place     // of the batch that is observed
 	order      []reference // of its events, where it matters
@@ -108,6 +118,7 @@ func New(config Config) *Engine {
 	if config.SeriesTTL > 0 {
 		e.seriesTTL = config.SeriesTTL.Milliseconds()
 	}
+	e.configureSessions()
 	e.addStream(streamKey{overflow: true})
 	return e
 }
@@ -132,6 +143,9 @@ func (e *Engine) prefetch(s *series, events []Event) {
 	}
 	for i := range events {
 		e.prefetched += s.channels.prefetch(events[i].Channel)
+	}
+	if s.channels.sessions != nil {
+		e.prefetched += s.prefetchSessions(events)
 	}
 }
 
@@ -210,23 +224,29 @@ func (e *Engine) emit(st *stream) {
 	start, end := e.grid.start(k), e.grid.end(k)
 	all, blind := st.coverage(start, end)
 	for _, s := range st.series {
+		dropped := e.endSessions(s, k)
+		e.removeClosed(s, k)
 		if k < s.from {
 			s.skip(k, e.grid)
 		} else {
-			e.emitOf(s, k, all, blind)
+			e.emitOf(s, k, all, blind, dropped)
 		}
-		e.free(s, k)
+		s.free(k, e.grid)
 		if k%e.sweepEvery == 0 {
 			e.expire(s, e.grid.start(k+1)-e.ttl)
+		}
+		if k%e.segmentEvery == 0 {
+			e.cutSegments(s, e.grid.start(k+1))
 		}
 	}
 	st.next++
 	st.dirty = true
 	st.dropGaps(e.grid.start(st.next))
+	e.forgetDrops(st)
 }
 
 // emitOf ends window k of a series.
-func (e *Engine) emitOf(s *series, k int64, all, blind bool) {
+func (e *Engine) emitOf(s *series, k int64, all, blind bool, dropped []wsevent.Exemplar) {
 	unreported := s.unreported()
 	counts := s.close(k, e.grid)
 	e.stats.LateEvents += counts.LateEvents
@@ -240,5 +260,8 @@ func (e *Engine) emitOf(s *series, k int64, all, blind bool) {
 		}
 	}
 	e.due = append(e.due, s.window(k, e.grid, counts, all && !s.at(k).partial))
+	if e.config.Sessions.Enabled {
+		s.addSessions(&e.due[len(e.due)-1], dropped)
+	}
 	e.stats.Windows++
 }

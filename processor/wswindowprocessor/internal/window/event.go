@@ -55,6 +55,9 @@ type Event struct {
 	GapEnd int64   // unix ms
 	Every  int64   // of Alive: the time that it covers, ms; of Connected: the interval of the heartbeats
 	Skew   float64 // ms, positive: the platform is ahead
+
+	Detail   *Detail // what sessions need besides; nil where they are not kept
+	reopened bool    // of a ConnectionOpen: its user's latest session was dropped
 }
 
 // observed is when the event was read, as far as can be: never ahead of the wall clock.

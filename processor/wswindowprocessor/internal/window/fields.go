@@ -23,6 +23,7 @@ const (
 	fieldStep       = 3
 	fieldSeries     = 4
 	fieldChannels   = 1 // of a chunk of channels
+	fieldSessions   = 2 // of a chunk of channels: their sessions
 )
 
 func (s *stream) fields(m *message) {
@@ -61,6 +62,7 @@ func (s *stream) fields(m *message) {
 	m.float(31, &s.skew)
 	m.bool(32, &s.skewKnown)
 	m.int(33, &s.skewAt)
+	m.int(35, &s.lostUntil) // 34: sourceFields, 36: droppedFields
 	m.int(40, &s.unconfirmedBefore)
 }
 
@@ -99,6 +101,15 @@ func (s *series) fields(m *message) {
 		m.counts(1, &panes[0])
 		m.counts(2, &panes[1])
 	})
+	m.one(12, func(m *message) {
+		switch {
+		case m.reading && len(m.in) > 0:
+			s.sessions = newSessions(0)
+			s.sessions.fields(m)
+		case !m.reading && s.sessions != nil:
+			s.sessions.fields(m)
+		}
+	})
 }
 
 func (m *message) counts(number protowire.Number, c *wsevent.Counts) {
@@ -114,6 +125,7 @@ func (m *message) counts(number protowire.Number, c *wsevent.Counts) {
 		m.count(9, &c.BackpressureEvents)
 		m.count(10, &c.ProtocolViolations)
 		m.count(11, &c.LateEvents)
+		m.count(12, &c.ConnectionsReopened)
 	})
 }
 

@@ -23,6 +23,9 @@ func (e *Engine) applyToChannel(s *series, event *Event, t int64) (repeated bool
 	c := s.channels.find(event.Channel)
 	if c == nil {
 		e.open(s, event, t)
+		if e.config.Sessions.Enabled {
+			e.applyToSession(s, event, channel{}, t)
+		}
 		return false
 	}
 	before := *c
@@ -42,6 +45,9 @@ func (e *Engine) applyToChannel(s *series, event *Event, t int64) (repeated bool
 	if before.from != c.from || before.closed() != c.closed() {
 		e.changed(s, event.Channel)
 	}
+	if e.config.Sessions.Enabled {
+		e.applyToSession(s, event, before, t)
+	}
 	return false
 }
 
@@ -55,6 +61,7 @@ func (e *Engine) changed(s *series, id uint64) {
 // remove removes a channel. Those that move by it may be missed by a full snapshot in
 // progress, and so count as changed.
 func (e *Engine) remove(s *series, id uint64) {
+	forgetSession(s, id)
 	s.channels.remove(id, func(moved uint64) {
 		if e.snapshot != nil {
 			e.changed(s, moved)
@@ -162,15 +169,17 @@ func (e *Engine) adjustActive(s *series, k int64, by int32) {
 	s.slot(max(k, s.stream.next)).change += by
 }
 
-// free empties slot k once its window is closed, and removes the channels that no echo
-// can reach any more.
-func (e *Engine) free(s *series, k int64) {
+// removeClosed removes the channels that no echo can reach once window k is closed, and
+// reports their sessions.
+func (e *Engine) removeClosed(s *series, k int64) {
 	for _, id := range s.at(k).closed {
 		if c := s.channels.find(id); c != nil && c.closed() && e.grid.last(c.lastEventAt()+e.grace) <= k {
+			if e.config.Sessions.Enabled {
+				e.endSession(s, id, false)
+			}
 			e.remove(s, id)
 		}
 	}
-	s.free(k, e.grid)
 }
 
 // expire removes the open channels without an event since t.
@@ -178,6 +187,9 @@ func (e *Engine) expire(s *series, t int64) {
 	s.channels.each(func(id uint64, c channel) bool {
 		if c.closed() || c.lastEventAt() >= t {
 			return false
+		}
+		if e.config.Sessions.Enabled {
+			e.endSession(s, id, true)
 		}
 		e.remove(s, id)
 		s.active--

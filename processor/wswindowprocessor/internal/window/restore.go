@@ -17,12 +17,14 @@ func (e *Engine) RestoreChannels(value []byte) error {
 	if err != nil {
 		return err
 	}
+	var sessions []byte
 	if version >= versionNumbered {
 		m, err := readMessage(content)
 		if err != nil {
 			return err
 		}
 		m.bytes(fieldChannels, &content)
+		m.bytes(fieldSessions, &sessions)
 	}
 	r := &reader{version: version, rest: content}
 	for len(r.rest) > 0 {
@@ -43,10 +45,14 @@ func (e *Engine) RestoreChannels(value []byte) error {
 		case known:
 			s.channels.put(id, c)
 		default:
+			forgetSession(s, id)
 			s.channels.remove(id, func(uint64) {})
 		}
 	}
-	return r.err()
+	if err := r.err(); err != nil {
+		return err
+	}
+	return e.restoreSessions(&reader{version: version, rest: sessions})
 }
 
 // maxSteps is the maximum number of full steps in a window (see the configuration of overlap).
@@ -122,11 +128,15 @@ func (e *Engine) decodeStream(st *stream, content []byte) (saved grid, err error
 	}
 	st.fields(m)
 	e.sourceFields(m, st)
+	e.droppedFields(m, st)
 	m.each(fieldSeries, 0, func(i int, m *message) {
 		s := newSeries(st.tags(), st, saved, 0)
 		s.number = i
 		st.series = append(st.series, s)
 		s.fields(m)
+		if !e.config.Sessions.Enabled {
+			s.sessions = nil
+		}
 	})
 	return saved, m.err
 }
@@ -174,6 +184,7 @@ func (e *Engine) regrid(st *stream, saved grid) {
 		moved.number, moved.latest, moved.resumed, moved.late = i, s.latest, s.resumed, s.late
 		moved.from, moved.since, moved.reported = st.next, s.since, s.reported
 		moved.totals, moved.pendingTotals, moved.retired = s.totals, s.pendingTotals, s.retired
+		moved.sessions = s.sessions
 		moved.reconstructed = s.reconstructed
 		st.series[i] = moved
 	}
@@ -244,6 +255,9 @@ func (e *Engine) recount(s *series) {
 	s.channels.each(func(id uint64, c channel) bool {
 		past := c.closed() && e.grid.last(c.lastEventAt()+e.grace) < s.stream.next
 		if past {
+			if e.config.Sessions.Enabled {
+				e.endSession(s, id, false)
+			}
 			s.channels.remove(id, func(uint64) {})
 		}
 		return past
@@ -256,4 +270,5 @@ func (e *Engine) recount(s *series) {
 		}
 		return false
 	})
+	e.resumeSessions(s)
 }

@@ -17,6 +17,7 @@ type series struct {
 	stream   *stream
 	number   int // among the series of its stream
 	channels table
+	sessions *sessions // of the channels; nil before the first, and where none are kept
 
 	slots  []slot // a ring: slot k lives at k modulo its length, a power of two
 	last   int64  // the highest slot in use
@@ -42,6 +43,8 @@ type slot struct {
 	closed []uint64 // channels that are forgotten with this window
 
 	partial bool // a channel of this window is not followed
+
+	drops []candidate // for the exemplars, of sessions whose close this window holds first
 }
 
 func newSeries(tags wsevent.Tags, s *stream, g grid, t int64) *series {
@@ -117,6 +120,9 @@ func add(counts *wsevent.Counts, event *Event) {
 	case ConnectionOpen:
 		if event.Reconstructed != Present {
 			counts.ConnectionsOpened++
+		}
+		if event.reopened {
+			counts.ConnectionsReopened++
 		}
 	case ConnectionClose:
 		counts.ConnectionsClosed++
@@ -197,7 +203,7 @@ func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) w
 func (s *series) free(k int64, g grid) {
 	freed := s.at(k)
 	freed.panes = [2]wsevent.Counts{}
-	freed.change, freed.partial = 0, false
+	freed.change, freed.partial, freed.drops = 0, false, nil
 	if cap(freed.closed) > maxIdleClosed {
 		freed.closed = nil
 	}

@@ -107,8 +107,10 @@ func (e *Engine) leap(st *stream, t, observed int64) {
 func (e *Engine) skipTo(st *stream, k int64) {
 	for st.next < k && st.holds(st.next) {
 		for _, s := range st.series {
+			e.endSessions(s, st.next)
+			e.removeClosed(s, st.next)
 			s.skip(st.next, e.grid)
-			e.free(s, st.next)
+			s.free(st.next, e.grid)
 		}
 		st.next++
 	}

@@ -52,12 +52,13 @@ func (e *Engine) SaveChanges() []byte {
 	if len(e.changes) == 0 {
 		return nil
 	}
-	var rows []byte
+	var c chunk
 	for _, changed := range e.changes {
-		rows = putChannel(rows, changed.series, changed.id)
+		c.put(changed.series, changed.id)
 	}
+	e.savedSessions()
 	e.changes = e.changes[:0]
-	return encodeChannels(rows)
+	return c.encode()
 }
 
 // SaveChannels returns the next n channels of a full snapshot, and whether they are its
@@ -66,16 +67,16 @@ func (e *Engine) SaveChannels(n int) (piece []byte, last bool) {
 	if e.snapshot == nil {
 		e.snapshot, e.endSnapshot = iter.Pull2(e.everyChannel)
 	}
-	var rows []byte
+	var c chunk
 	for range n {
 		s, id, ok := e.snapshot()
 		if !ok {
 			e.EndSnapshot()
-			return encodeChannels(rows), true
+			return c.encode(), true
 		}
-		rows = putChannel(rows, s, id)
+		c.put(s, id)
 	}
-	return encodeChannels(rows), false
+	return c.encode(), false
 }
 
 // EndSnapshot aborts a full snapshot.
@@ -127,12 +128,6 @@ func putChannel(to []byte, s *series, id uint64) []byte {
 	return binary.AppendVarint(binary.AppendVarint(append(to, 1), c.from), c.seen)
 }
 
-func encodeChannels(rows []byte) []byte {
-	m := newMessage()
-	m.bytes(fieldChannels, &rows)
-	return m.encode()
-}
-
 func (e *Engine) encodeStream(generation int64, st *stream) []byte {
 	m := newMessage()
 	m.int(fieldGeneration, &generation)
@@ -141,6 +136,7 @@ func (e *Engine) encodeStream(generation int64, st *stream) []byte {
 	m.int(fieldStep, &step)
 	st.fields(m)
 	e.sourceFields(m, st)
+	e.droppedFields(m, st)
 	m.each(fieldSeries, len(st.series), func(i int, m *message) { st.series[i].fields(m) })
 	return m.encode()
 }

@@ -17,6 +17,9 @@ type Stats struct {
 	ExpiredChannels int64 // closed by channel_ttl
 	RefusedChannels int64 // not followed because of max_channels
 	RetiredSeries   int64 // by series_ttl
+	Sessions        int64 `json:",omitzero"` // that have ended, with a record
+
+	UnrecordedSessions int64 `json:",omitzero"` // events of channels whose session is not followed: too many in a series
 
 	Channels int
 	Series   int // without overflow sets
@@ -38,6 +41,8 @@ func (s *Stats) AddPast(other Stats) {
 	s.ExpiredChannels += other.ExpiredChannels
 	s.RefusedChannels += other.RefusedChannels
 	s.RetiredSeries += other.RetiredSeries
+	s.Sessions += other.Sessions
+	s.UnrecordedSessions += other.UnrecordedSessions
 }
 
 // Stats gives the Engine's own numbers.

@@ -53,6 +53,9 @@ type stream struct {
 	awayInPast      bool                // and what came before was of the past
 	awaySince       int64               // our clock
 	gaps            []gap               // in the stream's time, overlapping at will
+	lostUntil       int64               // end of the latest gap that is no longer among them
+
+	dropped map[uint64]recentDrop // sessions, by user, whose reconnect is waited for
 
 	unconfirmedBefore int64 // see reconstructed.go; 0: nothing is unconfirmed
 
@@ -267,6 +270,8 @@ func (s *stream) dropGaps(t int64) {
 	for _, g := range s.gaps {
 		if g.end > t {
 			kept = append(kept, g)
+		} else {
+			s.lostUntil = max(s.lostUntil, g.end)
 		}
 	}
 	s.gaps = kept

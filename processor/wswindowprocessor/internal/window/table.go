@@ -11,9 +11,10 @@ package window
 // channels is most of an event's cost: here all channels of a batch are
 // prefetched, and their cache misses overlap.
 type table struct {
-	slots []entry // a power of two of them
-	used  int
-	grown int // how often the slots moved to another slice
+	slots    []entry // a power of two of them
+	used     int
+	grown    int          // how often the slots moved to another slice
+	sessions []sessionRef // of the slots; nil where none are followed
 }
 
 // entry is a slot; id 0 is a free one.
@@ -49,6 +50,22 @@ func (t *table) find(id uint64) *channel {
 	}
 }
 
+// slot returns the slot of a channel, -1 when there is none. It is good until the next
+// put or remove.
+func (t *table) slot(id uint64) int {
+	if t.used == 0 {
+		return -1
+	}
+	for i := t.home(id); ; i = (i + 1) & (len(t.slots) - 1) {
+		switch t.slots[i].id {
+		case id:
+			return i
+		case 0:
+			return -1
+		}
+	}
+}
+
 // put adds a channel, or overwrites it.
 func (t *table) put(id uint64, c channel) {
 	if known := t.find(id); known != nil {
@@ -62,21 +79,28 @@ func (t *table) put(id uint64, c channel) {
 	t.place(entry{id, c})
 }
 
-func (t *table) place(e entry) {
+func (t *table) place(e entry) (slot int) {
 	i := t.home(e.id)
 	for t.slots[i].id != 0 {
 		i = (i + 1) & (len(t.slots) - 1)
 	}
 	t.slots[i] = e
+	return i
 }
 
 func (t *table) grow() {
-	before := t.slots
+	before, sessions := t.slots, t.sessions
 	t.slots = make([]entry, max(fewestSlots, 2*len(before)))
+	if sessions != nil {
+		t.sessions = make([]sessionRef, len(t.slots))
+	}
 	t.grown++
-	for _, e := range before {
-		if e.id != 0 {
-			t.place(e)
+	for i, e := range before {
+		if e.id == 0 {
+			continue
+		}
+		if slot := t.place(e); sessions != nil {
+			t.sessions[slot] = sessions[i]
 		}
 	}
 }
@@ -100,11 +124,17 @@ func (t *table) remove(id uint64, moved func(id uint64)) {
 		// It may move into the hole unless its home lies behind it.
 		if (i-t.home(t.slots[i].id))&mask >= (i-hole)&mask {
 			t.slots[hole] = t.slots[i]
+			if t.sessions != nil {
+				t.sessions[hole] = t.sessions[i]
+			}
 			moved(t.slots[i].id)
 			hole = i
 		}
 	}
 	t.slots[hole] = entry{}
+	if t.sessions != nil {
+		t.sessions[hole] = sessionRef{}
+	}
 }
 
 // each visits all channels. The current one may be removed: then its slot is visited

@@ -3,6 +3,8 @@
 
 package statestream
 
+import "slices"
+
 // State is what the records of a stream amount to, as they are read in order. Its zero
 // value is that of an empty stream.
 type State struct {
@@ -54,7 +56,7 @@ func (s *State) add(r *Record) {
 		s.parts, s.number, s.content = 1, r.Checkpoint, r.Content
 	case s.parts == r.Part && s.number == r.Checkpoint:
 		s.parts++
-		s.content = append(s.content[:len(s.content):len(s.content)], r.Content...)
+		s.content = append(slices.Clip(s.content), r.Content...)
 	default:
 		s.parts, s.content = 0, nil
 		return

@@ -38,6 +38,9 @@ type API interface {
 	Protocol(c *Config) wsclient.Protocol
 	// Connect returns how sessions reach the platform. It sends no request.
 	Connect(c *Config, at *Endpoints, env *Environment) (*Upstream, error)
+	// Diagnose checks with a token what is specific to the API. It changes nothing at the
+	// platform, and opens no socket.
+	Diagnose(ctx context.Context, d *Diagnosis, up *Upstream)
 }
 
 // all returns the APIs. The first is the default.
@@ -92,6 +95,9 @@ type Profile struct {
 	Heartbeat    wsclient.Heartbeat
 	Backoff      wsclient.Backoff
 	AllowedHosts []string // *.example.com stands for all hosts below it
+	// UsedHeader and AllowedHeader are of responses: the requests of a minute, and how many
+	// are allowed; empty: there are none.
+	UsedHeader, AllowedHeader string
 	// RedactByDefault reports whether events may have content of messages or personal data.
 	RedactByDefault bool
 
@@ -169,8 +175,10 @@ type OAuth2Config struct {
 	// TokenURL is the token endpoint; empty: the platform's.
 	TokenURL string   `mapstructure:"token_url"`
 	Scopes   []string `mapstructure:"scopes"`
-	// StrictScopes refuses a token that has more than Scopes.
+	// StrictScopes refuses a token that has more than Scopes and ExtraScopes.
 	StrictScopes bool `mapstructure:"strict_scopes"`
+	// ExtraScopes are scopes that a token may have besides Scopes. They are not requested.
+	ExtraScopes []string `mapstructure:"extra_scopes"`
 }
 
 // Environment is what the receiver provides.
@@ -178,6 +186,8 @@ type Environment struct {
 	Client    *http.Client
 	Telemetry *metadata.TelemetryBuilder
 	Logger    *zap.Logger
+	// Granted reports each token that was issued; nil: nothing else does than the log.
+	Granted func(wsclient.Grant)
 }
 
 // Upstream is the connection setup of a receiver's sessions.
@@ -190,6 +200,15 @@ type Upstream struct {
 	NewDecode func(decoder *jsonevent.Decoder) Decode
 	Idle      func(session int) bool // whether a session has nothing to connect for; nil: none is idle
 	Run       func(context.Context)  // a background task; nil: none
+	// Quotas returns the limits of the API besides that of requests; nil: there are none.
+	Quotas func(now time.Time) []Quota
+}
+
+// Quota is how much of a limit of the platform is used.
+type Quota struct {
+	Name   string
+	Used   float64 // 0 to 1, or more
+	Advice string  // what to do where it is nearly used; empty: nothing
 }
 
 // Decode passes the events of a frame to a sink.

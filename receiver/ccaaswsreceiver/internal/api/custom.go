@@ -5,6 +5,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -224,4 +225,17 @@ func plainHeaders(headers map[string]configopaque.String) map[string]string {
 		all[name] = string(value)
 	}
 	return all
+}
+
+// Diagnose sends the pre-flight request, or the one for the address of the socket unless it
+// may create something.
+func (custom) Diagnose(ctx context.Context, d *Diagnosis, up *Upstream) {
+	switch {
+	case d.At.URLFrom == nil:
+		d.preflight(ctx, up)
+	case d.Config.Session.URLFrom.Method != http.MethodGet:
+		d.Report.Skipped("address", "session::url_from sends a %s, which may create a connection", d.Config.Session.URLFrom.Method)
+	default:
+		d.address(ctx, up)
+	}
 }

@@ -6,12 +6,17 @@ package api
 import (
 	"context"
 	"errors"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/diagnosis"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/conversation"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
@@ -47,6 +52,8 @@ func (genesysNotifications) Profile() *Profile {
 		PayloadSize:     SizeOfEvent,
 		Heartbeat:       wsclient.Heartbeat{Interval: 15 * time.Second, Timeout: 35 * time.Second},
 		Backoff:         wsclient.Backoff{Initial: 2 * time.Second, Max: 90 * time.Second},
+		UsedHeader:      "inin-ratelimit-count",
+		AllowedHeader:   "inin-ratelimit-allowed",
 		RedactByDefault: true,
 		AbnormalReasons: abnormalReasons(),
 		domains:         genesysDomains(),
@@ -115,12 +122,111 @@ func (genesysNotifications) Connect(c *Config, at *Endpoints, env *Environment) 
 				tracker.Decode(text, at, to)
 			}
 		},
+		Quotas: func(now time.Time) []Quota { return quotasOf(channels, now) },
 		Run: func(ctx context.Context) {
 			channels.Watch(ctx, c.Notifications.RefreshInterval, tokens, func(failure *wsclient.Failure) {
 				env.Logger.Warn("Cannot refresh the list of queues; the known queues stay subscribed", zap.Error(failure))
 			})
 		},
 	}, observeTopics(env.Telemetry, channels)
+}
+
+// Diagnose compares the topics with what the client may, and the channels with their limit.
+func (a genesysNotifications) Diagnose(ctx context.Context, d *Diagnosis, up *Upstream) {
+	if region, known := a.Profile().hosts(d.Config.Region); known && d.Config.Endpoint == "" {
+		d.reach(ctx, &url.URL{Scheme: "https", Host: region.streaming})
+	}
+	if !d.reached[d.At.API.Host] {
+		d.Report.Skipped("topics", "%s is not reached", d.At.API.Host)
+		return
+	}
+	inspection := &notifications.Inspection{Client: d.Client, API: d.At.API, Token: d.access.Token}
+	topics, sessions := d.Config.Notifications.Topics, up.Sessions
+	if len(topics) == 0 {
+		queues, ok := diagnoseQueues(ctx, inspection, d.Report)
+		if !ok {
+			return
+		}
+		topics = []string{notifications.QueueTopic("00000000-0000-0000-0000-000000000000")} // all are alike
+		sessions = min(max(d.Config.Connections, (queues+notifications.MaxTopics-1)/notifications.MaxTopics), notifications.MaxCarrying, queues)
+	}
+	diagnoseTopics(ctx, inspection, topics, d.Report)
+	diagnoseChannels(ctx, inspection, sessions, d.Report)
+}
+
+func diagnoseQueues(ctx context.Context, inspection *notifications.Inspection, report *diagnosis.Report) (queues int, ok bool) {
+	queues, failure := inspection.Queues(ctx)
+	switch most := notifications.MaxCarrying * notifications.MaxTopics; {
+	case failure != nil && failure.Cause == wsclient.Unauthorized:
+		report.Failed("queues", "%v; here: grant the OAuth client's role routing:queue:view, or set notifications::topics", failure)
+	case failure != nil:
+		report.Failed("queues", "%v", failure)
+	case queues == 0:
+		report.Failed("queues", "the OAuth client may see none; grant its role routing:queue:view in the divisions of the queues, or set notifications::topics")
+	case queues > most:
+		report.Failed("queues", "%d, more than the %d topics that the platform's channels hold; set notifications::topics, or use several OAuth clients", queues, most)
+		return queues, true
+	default:
+		report.OK("queues", "%d", queues)
+		return queues, true
+	}
+	return 0, false
+}
+
+// diagnoseTopics reports topics that do not exist, or that the client may not subscribe to.
+func diagnoseTopics(ctx context.Context, inspection *notifications.Inspection, topics []string, report *diagnosis.Report) {
+	granted, failure := inspection.Granted(ctx)
+	if failure == nil {
+		report.OK("permissions", "the OAuth client has %d", granted.Number())
+	} else {
+		report.Skipped("permissions", "%v", failure)
+	}
+	rules, failure := inspection.TopicRules(ctx)
+	if failure != nil {
+		report.Skipped("topics", "%v", failure)
+		return
+	}
+	verdict := notifications.Judge(topics, rules, granted)
+	refused := wsclient.TruncateList(slices.Sorted(maps.Keys(verdict.Refused)))
+	if len(verdict.Unknown) > 0 {
+		report.Failed("topics", "the platform has no such topic: %s; correct notifications::topics", strings.Join(wsclient.TruncateList(verdict.Unknown), ", "))
+	}
+	if len(refused) > 0 {
+		report.Failed("topics", "the OAuth client may not subscribe to %s; grant its role %s",
+			strings.Join(refused, ", "), strings.Join(wsclient.TruncateList(verdict.Missing()), ", "))
+	}
+	if len(verdict.Unknown)+len(refused) == 0 {
+		report.OK("topics", "each of %d may be subscribed to", len(topics))
+	}
+}
+
+// diagnoseChannels compares the channels of the client with the platform's limit.
+func diagnoseChannels(ctx context.Context, inspection *notifications.Inspection, needed int, report *diagnosis.Report) {
+	used, failure := inspection.Channels(ctx)
+	switch {
+	case failure != nil:
+		report.Skipped("channels", "%v", failure)
+	case used+needed > notifications.MaxChannels:
+		report.Failed("channels", "%d of %d are in use, and this configuration needs %d: the platform would close the ones of other readers. "+
+			"Use an OAuth client for this receiver alone (if these are the channels of a collector that runs with this configuration, all is well)",
+			used, notifications.MaxChannels, needed)
+	default:
+		report.OK("channels", "%d of %d are in use, and this configuration needs %d", used, notifications.MaxChannels, needed)
+	}
+}
+
+// quotasOf returns the limits of channels and topics. A full channel is no trouble while
+// there is room for another.
+func quotasOf(channels *notifications.Channels, now time.Time) []Quota {
+	used, topics, full := channels.Used(now)
+	quotas := []Quota{
+		{Name: "channels", Used: used, Advice: "a rotation needs a channel more, and the platform closes a channel beyond its limit; use fewer connections, or several OAuth clients"},
+		{Name: "topics", Used: topics},
+	}
+	if full {
+		quotas[1].Advice = "topics beyond the platform's channels are left out; set notifications::topics, or use several OAuth clients"
+	}
+	return quotas
 }
 
 func observeTopics(telemetry *metadata.TelemetryBuilder, channels *notifications.Channels) error {

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -143,3 +144,6 @@ func (niceEventHub) Connect(c *Config, at *Endpoints, env *Environment) (*Upstre
 	up.NewDecode = newDecode(func(next jsonevent.Sink) jsonevent.Sink { return &hubevent.Sink{Next: next} })
 	return up, nil
 }
+
+// Diagnose discovers the event hub of the tenant.
+func (niceEventHub) Diagnose(ctx context.Context, d *Diagnosis, up *Upstream) { d.address(ctx, up) }

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"time"
@@ -77,3 +78,6 @@ func (a realtime) Connect(c *Config, at *Endpoints, env *Environment) (*Upstream
 	socket := &wsclient.StaticEndpoint{Client: env.Client, Preflight: at.Preflight, Socket: at.Socket, Subprotocols: c.Subprotocols}
 	return newUpstream(c, env.tokens(c, wsclient.StaticURL(at.Token)), socket.Prepare), nil
 }
+
+// Diagnose sends the pre-flight request.
+func (a realtime) Diagnose(ctx context.Context, d *Diagnosis, up *Upstream) { d.preflight(ctx, up) }

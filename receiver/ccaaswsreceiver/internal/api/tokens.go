@@ -34,12 +34,15 @@ func (e *Environment) tokens(c *Config, at func(context.Context) (*url.URL, *wsc
 	return wsclient.NewTokens(wsclient.Credentials{
 		ClientID: o.ClientID, ClientSecret: string(o.ClientSecret),
 		Username: o.Username, Password: string(o.Password),
-		TokenURL: at, Scopes: o.Scopes, Strict: o.StrictScopes,
+		TokenURL: at, Scopes: o.Scopes, Accepted: o.ExtraScopes, Strict: o.StrictScopes,
 	}, e.Client, func(grant wsclient.Grant) {
 		e.Telemetry.CcaasWsTokenRefreshes.Add(context.Background(), 1)
 		expires.Store(0)
 		if !grant.Expires.IsZero() {
 			expires.Store(grant.Expires.UnixNano())
+		}
+		if e.Granted != nil {
+			e.Granted(grant)
 		}
 		if len(grant.ExcessScopes) > 0 {
 			e.Logger.Warn("The token has more scopes than requested, and its requests share the quota of the client's other users; "+

@@ -4,11 +4,14 @@
 package jsonevent
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // tally is a sink that does nearly nothing.
@@ -125,4 +128,90 @@ func BenchmarkDecode(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(sink.events+sink.violations), "ns/event")
 		})
 	}
+}
+
+// BenchmarkAgainstJSONText compares the decoder with the loop over jsontext's tokens that reads the same eleven members of the same events, without
+// checking them. docs/adr/0020 has the ratio.
+func BenchmarkAgainstJSONText(b *testing.B) {
+	frame := []byte("[" + strings.Join(messages(100, "1715623400123"), ",") + "]")
+	per := func(b *testing.B) { b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/event") }
+	b.Run("decoder", func(b *testing.B) {
+		d, err := NewDecoder(DefaultFields())
+		if err != nil {
+			b.Fatal(err)
+		}
+		sink := &tally{}
+		b.ReportAllocs()
+		for b.Loop() {
+			d.Decode(frame, sink)
+		}
+		per(b)
+	})
+	b.Run("jsontext", func(b *testing.B) {
+		reader, sink := bytes.NewReader(nil), &tally{}
+		decoder := jsontext.NewDecoder(reader)
+		b.ReportAllocs()
+		for b.Loop() {
+			reader.Reset(frame)
+			decoder.Reset(reader)
+			if err := tokens(decoder, sink); err != nil {
+				b.Fatal(err)
+			}
+		}
+		per(b)
+	})
+}
+
+// tokens reads an array of events.
+func tokens(d *jsontext.Decoder, sink *tally) error {
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() == '{' {
+		var e Event
+		_, _ = d.ReadToken()
+		for d.PeekKind() == '"' {
+			key, err := d.ReadValue()
+			if err != nil {
+				return err
+			}
+			to := (*[]byte)(nil)
+			var unread []byte
+			switch string(key) {
+			case `"channelId"`:
+				to = &e.ChannelID
+			case `"userId"`:
+				to = &e.UserID
+			case `"id"`:
+				to = &e.ID
+			case `"tenantId"`:
+				to = &e.TenantID
+			case `"region"`:
+				to = &e.Region
+			case `"channelType"`:
+				to = &e.ChannelType
+			case `"reason"`:
+				to = &e.CloseReason
+			case `"payloadSize"`, `"timestamp"`, `"code"`:
+				number, err := d.ReadToken()
+				if err != nil {
+					return err
+				}
+				e.PayloadSize = number.Int()
+				continue
+			default:
+				to = &unread
+			}
+			value, err := d.ReadValue()
+			if err != nil {
+				return err
+			}
+			*to = value
+		}
+		if _, err := d.ReadToken(); err != nil {
+			return err
+		}
+		sink.Event(&e)
+	}
+	return nil
 }

@@ -42,6 +42,7 @@ type TelemetryBuilder struct {
 	CcaasWsGapTime          metric.Float64Counter
 	CcaasWsIgnored          metric.Int64Counter
 	CcaasWsIo               metric.Int64Counter
+	CcaasWsQuotaUsed        metric.Float64ObservableGauge
 	CcaasWsReconnects       metric.Int64Counter
 	CcaasWsRejectedTopics   metric.Int64ObservableGauge
 	CcaasWsRotations        metric.Int64Counter
@@ -60,6 +61,21 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterCcaasWsQuotaUsedCallback sets callback for observable CcaasWsQuotaUsed metric.
+func (builder *TelemetryBuilder) RegisterCcaasWsQuotaUsedCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.CcaasWsQuotaUsed, obs: o})
+		return nil
+	}, builder.CcaasWsQuotaUsed)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
 }
 
 // RegisterCcaasWsRejectedTopicsCallback sets callback for observable CcaasWsRejectedTopics metric.
@@ -228,6 +244,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_ccaas_ws_io",
 		metric.WithDescription("Size of the text frames received. [Alpha]"),
 		metric.WithUnit("By"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CcaasWsQuotaUsed, err = builder.meter.Float64ObservableGauge(
+		"otelcol_ccaas_ws_quota_used",
+		metric.WithDescription("Share of a limit of the platform that is used. [Alpha]"),
+		metric.WithUnit("1"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsReconnects, err = builder.meter.Int64Counter(

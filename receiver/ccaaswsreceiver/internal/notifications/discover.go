@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -102,7 +101,7 @@ func (c *Channels) discover(ctx context.Context, access wsclient.Access) *wsclie
 		}
 		for _, queue := range answer.Entities {
 			if queue.ID != "" {
-				topics = append(topics, fmt.Sprintf("v2.routing.queues.%s.conversations.messages", queue.ID))
+				topics = append(topics, QueueTopic(queue.ID))
 			}
 		}
 		pages = answer.PageCount

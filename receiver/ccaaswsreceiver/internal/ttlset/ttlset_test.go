@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/hashicorp/golang-lru/v2/expirable"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -132,4 +133,53 @@ func BenchmarkAdd(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkAlternatives compares the set with two generations of Go's map and with an expirable LRU, full, at 10,000 events a second,
+// one event in ten a duplicate. docs/adr/0020 has the ratios.
+func BenchmarkAlternatives(b *testing.B) {
+	const capacity, rate = 262_144, 10_000
+	run := func(name string, add func(key uint64, now int64)) {
+		b.Run(name, func(b *testing.B) {
+			now, n := int64(0), uint64(0)
+			next := func() {
+				n++
+				now += int64(time.Second) / rate
+				key := n
+				if n%10 == 0 {
+					key = n - n%1000/2 - 1
+				}
+				add(key*0x9e3779b97f4a7c15, now)
+			}
+			for range 2 * capacity {
+				next()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				next()
+			}
+		})
+	}
+	set := New(window, capacity)
+	run("set", func(key uint64, now int64) { set.Add(key, now, false) })
+
+	young, old, turned := map[uint64]int64{}, map[uint64]int64{}, int64(0)
+	run("two maps", func(key uint64, now int64) {
+		if now-turned > int64(window) || len(young) >= capacity/2 {
+			young, old, turned = old, young, now
+			clear(young)
+		}
+		if _, seen := young[key]; !seen {
+			if at, seen := old[key]; !seen || now-at > int64(window) {
+				young[key] = now
+			}
+		}
+	})
+
+	cache := expirable.NewLRU[uint64, struct{}](capacity, nil, window)
+	run("golang-lru", func(key uint64, _ int64) {
+		if _, seen := cache.Peek(key); !seen {
+			cache.Add(key, struct{}{})
+		}
+	})
 }

@@ -89,6 +89,7 @@ func PerMinute(n int) *rate.Limiter {
 type RateLimitedTransport struct {
 	Limiter *rate.Limiter
 	Next    http.RoundTripper
+	Usage   *Usage // nil: nothing counts
 }
 
 // RoundTrip waits for the limiter, then sends the request.
@@ -99,7 +100,15 @@ func (b *RateLimitedTransport) RoundTrip(request *http.Request) (*http.Response,
 		}
 		return nil, err
 	}
-	return b.Next.RoundTrip(request)
+	if b.Usage == nil {
+		return b.Next.RoundTrip(request)
+	}
+	b.Usage.sent(time.Now())
+	response, err := b.Next.RoundTrip(request)
+	if err == nil {
+		b.Usage.answered(response.Header, time.Now())
+	}
+	return response, err
 }
 
 // CloseIdleConnections is called by http.Client.

@@ -52,7 +52,7 @@ func (p *Pattern) Matches(frame []byte) bool {
 		return false
 	}
 	var object map[string]any
-	return json.Unmarshal(frame, &object) == nil && contains(object, p.object)
+	return json.Unmarshal(frame, &object) == nil && object != nil && contains(object, p.object)
 }
 
 // contains reports whether a value has all members of another.
@@ -63,7 +63,7 @@ func contains(value, requested any) bool {
 	}
 	if text, isText := value.(string); isText {
 		var inside map[string]any
-		if json.Unmarshal([]byte(text), &inside) != nil {
+		if json.Unmarshal([]byte(text), &inside) != nil || inside == nil {
 			return false
 		}
 		value = inside

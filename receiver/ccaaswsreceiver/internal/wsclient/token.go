@@ -42,7 +42,9 @@ type Credentials struct {
 	// TokenURL returns the token endpoint. It may send a request for it.
 	TokenURL func(context.Context) (*url.URL, *Failure)
 	Scopes   []string
-	// Strict refuses tokens with more than Scopes.
+	// Accepted are scopes that a token may have besides Scopes.
+	Accepted []string
+	// Strict refuses tokens with more than Scopes and Accepted.
 	Strict bool
 }
 
@@ -56,7 +58,9 @@ type Access struct {
 // Grant is the report of a token that was issued.
 type Grant struct {
 	Expires      time.Time // zero: never
-	ExcessScopes []string  // scopes that were granted and not requested; once for each set of them
+	ExcessScopes []string  // scopes that were granted, and neither requested nor accepted; once for each set of them
+	// MissingScopes are scopes that were requested and not granted, as far as the response names scopes.
+	MissingScopes []string
 }
 
 // NewTokens returns a source of tokens. It calls issued for each; nil: it does not.
@@ -93,9 +97,9 @@ func (t *Tokens) get(ctx context.Context) (Access, *Failure) {
 		return Access{}, tokenFailure(what, err, now)
 	}
 	access, expires := accessOf(token, now)
-	grant := Grant{Expires: expires, ExcessScopes: excessScopes(t.credentials.Scopes, token)}
+	grant := Grant{Expires: expires, ExcessScopes: excessScopes(&t.credentials, token), MissingScopes: missingScopes(t.credentials.Scopes, token)}
 	if t.credentials.Strict && len(grant.ExcessScopes) > 0 {
-		return Access{}, permanent(OverScoped, fmt.Errorf("%s: the token was granted %s beyond oauth2::scopes, and oauth2::strict_scopes refuses it; "+
+		return Access{}, permanent(OverScoped, fmt.Errorf("%s: the token was granted %s beyond oauth2::scopes and extra_scopes, and oauth2::strict_scopes refuses it; "+
 			"take these scopes from the OAuth client, or use a dedicated one", what, scopeNames(grant.ExcessScopes)))
 	}
 	t.access = access
@@ -150,21 +154,34 @@ func accessOf(token *oauth2.Token, now time.Time) (access Access, expires time.T
 	return access, token.Expiry
 }
 
-// excessScopes returns the scopes that a token was granted beyond those requested. A
-// response without scopes grants those requested (RFC 6749 section 5.1).
-func excessScopes(requested []string, token *oauth2.Token) []string {
-	granted, _ := token.Extra("scope").(string)
-	if len(requested) == 0 { // then the client's own scopes were requested
+// excessScopes returns the scopes that a token was granted beyond those requested and
+// accepted. A response without scopes grants those requested (RFC 6749 section 5.1).
+func excessScopes(c *Credentials, token *oauth2.Token) []string {
+	if len(c.Scopes) == 0 { // then the client's own scopes were requested
 		return nil
 	}
-	var more []string
-	for scope := range strings.FieldsSeq(granted) {
-		if !slices.Contains(requested, scope) && !slices.Contains(more, scope) {
-			more = append(more, scope)
-		}
+	return beyond(grantedScopes(token), slices.Concat(c.Scopes, c.Accepted))
+}
+
+// missingScopes returns the scopes that were requested and not granted; none where the
+// response names no scopes.
+func missingScopes(requested []string, token *oauth2.Token) []string {
+	granted := grantedScopes(token)
+	if len(granted) == 0 {
+		return nil
 	}
-	slices.Sort(more)
-	return more
+	return beyond(requested, granted)
+}
+
+func grantedScopes(token *oauth2.Token) []string {
+	granted, _ := token.Extra("scope").(string)
+	return strings.Fields(granted)
+}
+
+// beyond returns the scopes that are not in another list, sorted, each once.
+func beyond(scopes, others []string) []string {
+	more := slices.DeleteFunc(slices.Sorted(slices.Values(scopes)), func(scope string) bool { return slices.Contains(others, scope) })
+	return slices.Compact(more)
 }
 
 // scopeNames formats scopes for a message.

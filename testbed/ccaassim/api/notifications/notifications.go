@@ -74,6 +74,8 @@ func (a *endpoints) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+ChannelsPath+"/{id}/subscriptions", a.subscribe(false))
 	mux.HandleFunc("DELETE "+ChannelsPath+"/{id}/subscriptions", a.deleteSubscriptions)
 	mux.HandleFunc("GET "+QueuesPath, a.getQueues)
+	mux.HandleFunc("GET "+AvailableTopicsPath, a.getAvailableTopics)
+	mux.HandleFunc("GET "+SubjectPath, a.getSubject)
 	mux.HandleFunc("GET "+SocketPath+"{id}", a.socket)
 }
 
@@ -139,7 +141,7 @@ func (a *endpoints) getChannels(w http.ResponseWriter, r *http.Request) {
 // getQueues lists the queues, a page at a time.
 func (a *endpoints) getQueues(w http.ResponseWriter, r *http.Request) {
 	_, ok := a.call(w, r, func(t *truth.RequestTruth) { t.Queues++ }, func(t *fault.Trouble) *fault.Failure { return &t.QueuesFail })
-	if !ok {
+	if !ok || !a.may(w, viewQueues) {
 		return
 	}
 	size, sizeErr := queryNumber(r, "pageSize", 25, 100)

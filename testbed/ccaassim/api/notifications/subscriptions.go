@@ -100,6 +100,9 @@ func (a *endpoints) permit(requested []topicBody) (states []topicBody, permitted
 		case a.Trouble.Now().TopicReject.Rejects(r.ID):
 			topic.State, topic.RejectionReason = "Rejected", "Missing permissions"
 			topic.MissingPermissions = []string{"conversation:message:view"}
+		case known && !a.Trouble.Now().Permits(required(r.ID)):
+			topic.State, topic.RejectionReason = "Rejected", "Missing permissions"
+			topic.MissingPermissions = []string{required(r.ID)}
 		default:
 			permitted = append(permitted, r.ID)
 		}

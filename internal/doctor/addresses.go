@@ -1,0 +1,182 @@
+// Copyright The otelcol-ccaas Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/config/configtls"
+	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/configcheck"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/diagnosis"
+)
+
+const addressTimeout = 10 * time.Second
+
+// listening are the keys of exporters that listen, by type.
+var listening = map[string]string{"prometheus": "endpoint", "alertmanager": "api::endpoint"}
+
+// target is an address that a component sends to.
+type target struct {
+	key     string // of the configuration
+	address *url.URL
+}
+
+// addresses checks that what an exporter sends to, or a broker, answers.
+func addresses(ctx context.Context, one *configcheck.Component, own map[string]string, report *diagnosis.Report) {
+	targets := targets(one)
+	for _, to := range targets {
+		host := hostPort(to.address)
+		if listener := own[host]; listener != "" {
+			report.OK("answers", "%s: %s is %s of this configuration", to.key, host, listener)
+			continue
+		}
+		if err := answers(ctx, to.address, one.Settings); err != nil {
+			report.Failed("answers", "%s: %s: %v; check the address, and whether the server runs", to.key, host, err)
+			continue
+		}
+		report.OK("answers", "%s: %s", to.key, host)
+	}
+}
+
+// targets returns the addresses of an exporter, and the brokers of any component.
+func targets(one *configcheck.Component) []target {
+	var found []target
+	configcheck.EachAddress(one.Settings, func(key, text string) {
+		broker := key == "brokers" || strings.HasSuffix(key, confmap.KeyDelimiter+"brokers")
+		if one.Section != "exporters" && !broker || key == listening[one.Type()] {
+			return
+		}
+		for address := range strings.SplitSeq(text, ",") {
+			if at := parse(strings.TrimSpace(address)); at != nil {
+				found = append(found, target{key: key, address: at})
+			}
+		}
+	})
+	return found
+}
+
+// parse reads a URL or host:port; nil for what is neither, as a Unix socket.
+func parse(text string) *url.URL {
+	if !strings.Contains(text, "://") {
+		host, port, err := net.SplitHostPort(text)
+		if err != nil || host == "" || port == "" {
+			return nil
+		}
+		return &url.URL{Host: text}
+	}
+	at, err := url.Parse(text)
+	if err != nil || at.Hostname() == "" {
+		return nil
+	}
+	return at
+}
+
+// hostPort returns the host and the port of an address, and never what may be a secret.
+func hostPort(at *url.URL) string {
+	if at.Port() != "" {
+		return net.JoinHostPort(at.Hostname(), at.Port())
+	}
+	ports := map[string]string{"https": "443", "http": "80", "postgres": "5432", "postgresql": "5432"}
+	return net.JoinHostPort(at.Hostname(), ports[at.Scheme])
+}
+
+// answers connects to an address. With http or https it expects a response that is no error
+// of the server; the request has no credentials and no content.
+func answers(ctx context.Context, at *url.URL, settings map[string]any) error {
+	ctx, cancel := context.WithTimeout(ctx, addressTimeout)
+	defer cancel()
+	security, err := clientTLS(ctx, settings)
+	if err != nil {
+		return err
+	}
+	if at.Scheme != "http" && at.Scheme != "https" {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", hostPort(at))
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: security, DisableKeepAlives: true}
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	bare := &url.URL{Scheme: at.Scheme, Host: at.Host, Path: at.Path}
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, bare.String(), http.NoBody)
+	if err != nil {
+		return errors.New("not an address")
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		if inURL, ok := err.(*url.Error); ok { //nolint:errorlint // the URL may hold a secret
+			err = inURL.Err
+		}
+		return err
+	}
+	_ = response.Body.Close()
+	if response.StatusCode >= http.StatusInternalServerError && response.StatusCode != http.StatusNotImplemented {
+		return fmt.Errorf("the response is %d %s", response.StatusCode, http.StatusText(response.StatusCode))
+	}
+	return nil
+}
+
+// clientTLS returns the TLS settings of a component; nil: the defaults.
+func clientTLS(ctx context.Context, settings map[string]any) (*tls.Config, error) {
+	raw, ok := settings["tls"].(map[string]any)
+	if !ok {
+		return nil, nil //nolint:nilnil // documented
+	}
+	config := configtls.NewDefaultClientConfig()
+	if err := confmap.NewFromStringMap(raw).Unmarshal(&config, confmap.WithIgnoreUnused()); err != nil {
+		return nil, err
+	}
+	security, err := config.LoadTLSConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	return security, nil
+}
+
+// listeners returns the addresses that the configuration listens on, with the component.
+func listeners(components []configcheck.Component) map[string]string {
+	own := map[string]string{}
+	for n := range components {
+		one := &components[n]
+		conf := confmap.New()
+		if conf.Marshal(one.Config) != nil {
+			continue
+		}
+		configcheck.EachAddress(conf.ToStringMap(), func(key, text string) {
+			if one.Section == "exporters" && key != listening[one.Type()] || one.Section != "exporters" && !strings.HasSuffix(key, "endpoint") {
+				return
+			}
+			if at := parse(text); at != nil && at.Scheme == "" {
+				own[at.Host] = one.Path()
+			}
+		})
+	}
+	for _, host := range slices.Sorted(maps.Keys(own)) { // each spelling of loopback
+		_, port, _ := net.SplitHostPort(host)
+		if ip := net.ParseIP(hostOf(host)); hostOf(host) == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) {
+			for _, same := range []string{"localhost", "127.0.0.1", "::1"} {
+				own[net.JoinHostPort(same, port)] = own[host]
+			}
+		}
+	}
+	return own
+}
+
+func hostOf(address string) string {
+	host, _, _ := net.SplitHostPort(address)
+	return host
+}
