@@ -42,7 +42,9 @@ func (r *wsReceiver) newUpstream(ctx context.Context) (*upstream, error) {
 	profile := r.api.Profile()
 	usage := &wsclient.Usage{Limit: r.config.Limits.RequestsPerMinute, UsedHeader: profile.UsedHeader, AllowedHeader: profile.AllowedHeader}
 	r.client = newClient(proxy, security, usage)
-	up, err := r.api.Connect(config, at, &api.Environment{Client: r.client, Telemetry: r.telemetry, Logger: r.set.Logger})
+	up, err := r.api.Connect(config, at, &api.Environment{
+		Client: r.client, Telemetry: r.telemetry, Logger: r.set.Logger, Observe: r.reconciler.observe(),
+	})
 	if err != nil {
 		return nil, err
 	}
