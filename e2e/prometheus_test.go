@@ -42,7 +42,8 @@ scrape_configs:
 `, rules, strings.Join(scrape, ", ")), 0o600))
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	start(t, "prometheus", nil, "--config.file", config, "--storage.tsdb.path", filepath.Join(folder, "data"),
-		"--web.listen-address", address, "--web.enable-otlp-receiver", "--web.enable-remote-write-receiver")
+		"--web.listen-address", address, "--web.enable-otlp-receiver", "--web.enable-remote-write-receiver",
+		"--enable-feature=exemplar-storage,native-histograms")
 	server := prometheus{url: "http://" + address}
 	eventually(t, func() error {
 		status, _, err := get(server.url + "/-/ready")
