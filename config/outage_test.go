@@ -62,6 +62,7 @@ var withoutQueue = map[string]string{
 	"quickstart.yaml otlp_http":        "the store is in the same process",
 	"quickstart.yaml otlp_http/events": "the same; events that are not stored are counted",
 	"kafka-window.yaml otlp_http":      "windows wait in ws_window, whose state is in Kafka",
+	"rabbitmq-window.yaml otlp_http":   "windows wait in ws_window, whose state is in RabbitMQ",
 }
 
 // Every exporter that sends over a network keeps what an outage of an hour holds up on disk, in order, without a limit
@@ -100,7 +101,7 @@ func TestOutage_QueuesHoldAnHourAndARestart(t *testing.T) {
 			assert.Equal(t, "bytes", e.Queue.Sizer, where)
 			least := int64(rawEvents)
 			for pipeline, of := range c.Service.Pipelines {
-				if pipeline == "metrics/windows" && slices.Contains(of.Exporters, name) {
+				if (pipeline == "metrics/windows" || pipeline == "logs/windows") && slices.Contains(of.Exporters, name) {
 					least = windows
 				}
 			}
@@ -124,11 +125,14 @@ func TestOutage_ArchivesHoldUpNoWindow(t *testing.T) {
 		for name, pipeline := range c.Service.Pipelines {
 			if slices.Contains(pipeline.Processors, "ws_window") {
 				for _, e := range pipeline.Exporters {
-					assert.Contains(t, []string{"ws_metrics", "ws_sessions", "forward/archive", "debug"}, e, "%s %s", path, name)
+					assert.Contains(t, []string{"ws_metrics", "ws_sessions", "forward/archive", "forward/windows", "debug"}, e, "%s %s", path, name)
 				}
 			}
 			if signal, _, _ := strings.Cut(name, "/"); signal == "traces" {
 				assert.Contains(t, pipeline.Processors, "batch/traces", "%s %s", path, name)
+			}
+			if slices.Contains(pipeline.Receivers, "forward/windows") {
+				assert.Equal(t, []string{"elasticsearch_bulk/windows"}, pipeline.Exporters, "%s %s: windows share no queue with raw events", path, name)
 			}
 			if slices.Contains(pipeline.Receivers, "forward/archive") {
 				assert.Contains(t, pipeline.Processors, "batch/archive", "%s %s", path, name)
