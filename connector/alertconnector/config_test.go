@@ -151,7 +151,7 @@ func FuzzConfig(f *testing.F) {
 
 func TestContext_UnknownFieldNamesTheFields(t *testing.T) {
 	t.Parallel()
-	assert.EqualError(t, checkContext("{{.Value}} of {{.AlertId}}"),
+	require.EqualError(t, checkContext("{{.Value}} of {{.AlertId}}"),
 		".AlertId: the template has no such field; the fields are .Rule, .Metric, .Severity, .Status, .Reason, .FaultDomain, .Value, .Threshold, .Baseline, .Labels, .Snapshot, .Traces")
 	assert.NoError(t, checkContext(`{{.Labels.tenant_id}} {{printf "%.0f" .Value}}`))
 }
