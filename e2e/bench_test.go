@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -23,16 +24,22 @@ import (
 // socket included. The simulator's own CPU time is not in it.
 func BenchmarkWholePath(b *testing.B) {
 	for _, variant := range []flood{
-		{raw: false, gogc: 100, frame: sim.FrameObject, frameEvents: 1},
-		{raw: false, gogc: 800, frame: sim.FrameObject, frameEvents: 1},
-		{raw: true, gogc: 800, frame: sim.FrameObject, frameEvents: 1},
-		{raw: false, gogc: 800, frame: sim.FrameArray, frameEvents: 20},
+		{raw: false, gogc: "100", frame: sim.FrameObject, frameEvents: 1},
+		{raw: false, frame: sim.FrameObject, frameEvents: 1},
+		{raw: false, gogc: "400", frame: sim.FrameObject, frameEvents: 1},
+		{raw: false, gogc: "800", frame: sim.FrameObject, frameEvents: 1},
+		{raw: false, encoding: "blocks", gogc: "100", frame: sim.FrameObject, frameEvents: 1},
+		{raw: false, encoding: "blocks", frame: sim.FrameObject, frameEvents: 1},
+		{raw: false, encoding: "blocks", gogc: "800", frame: sim.FrameObject, frameEvents: 1},
+		{raw: true, frame: sim.FrameObject, frameEvents: 1},
+		{raw: false, frame: sim.FrameArray, frameEvents: 20},
 	} {
-		b.Run(fmt.Sprintf("raw=%t/GOGC=%d/frame=%d", variant.raw, variant.gogc, variant.frameEvents), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s/raw=%t/GOGC=%s/frame=%d", cmp.Or(variant.encoding, "records"), variant.raw, cmp.Or(variant.gogc, "shipped"), variant.frameEvents), func(b *testing.B) {
 			for b.Loop() {
-				cpu, rate := variant.run(b)
-				b.ReportMetric(cpu, "cpu-ns/event")
-				b.ReportMetric(rate, "events/s")
+				ran := variant.run(b)
+				b.ReportMetric(ran.cpu, "cpu-ns/event")
+				b.ReportMetric(ran.rate, "events/s")
+				b.ReportMetric(ran.peak/(1<<20), "MiB-peak")
 			}
 			b.ReportMetric(0, "ns/op")
 		})
@@ -41,14 +48,18 @@ func BenchmarkWholePath(b *testing.B) {
 
 // flood is a run at full speed.
 type flood struct {
+	encoding    string // records unless given
 	raw         bool
-	gogc        int
+	gogc        string // that of the binary unless given
 	frame       sim.FrameForm
 	frameEvents int
 }
 
-// run gives the collector's CPU time for an event, in ns, and events per second.
-func (f flood) run(b *testing.B) (cpu, rate float64) {
+// flooded are the collector's CPU time for an event, in ns, events per second, and the most
+// memory that was resident, in bytes.
+type flooded struct{ cpu, rate, peak float64 }
+
+func (f flood) run(b *testing.B) flooded {
 	b.Helper()
 	const events = 3_000_000
 	platform, err := sim.Start(benchConfig(events, f.frame, f.frameEvents))
@@ -58,17 +69,18 @@ func (f flood) run(b *testing.B) (cpu, rate float64) {
 		"ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1),
 		"SCRAPE=" + scrape,
 		"INCLUDE_RAW=" + strconv.FormatBool(f.raw),
-		fmt.Sprintf("GOGC=%d", f.gogc),
+		"ENCODING=" + cmp.Or(f.encoding, "records"),
+		"GOGC=" + f.gogc,
 	}, "--config", "testdata/bench.yaml")
 	require.NoError(b, platform.WaitConnected(b.Context()))
 	before, begin := collector.cpu(b), time.Now()
 	<-platform.Done()
 	wall := time.Since(begin)
 	waitForTotal(b, "http://"+scrape+"/metrics", platform.Truth())
-	used := collector.cpu(b) - before
+	used, peak := collector.cpu(b)-before, collector.memory(b, "VmHWM")
 	collector.stop(b)
 	require.NoError(b, platform.Close())
-	return float64(used.Nanoseconds()) / events, events / wall.Seconds()
+	return flooded{float64(used.Nanoseconds()) / events, events / wall.Seconds(), float64(peak)}
 }
 
 func benchConfig(events int64, frame sim.FrameForm, frameEvents int) sim.Config {

@@ -7,6 +7,9 @@ package e2e
 
 import (
 	"context"
+	"runtime"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -21,68 +24,131 @@ import (
 	"go.opentelemetry.io/collector/processor/processortest"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/gctuning"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
-// arrivals counts the records that come out of the path.
+// arrivals counts the events and other records that come out of the path.
 type arrivals struct{ records atomic.Int64 }
 
 func (*arrivals) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
 
 func (a *arrivals) ConsumeLogs(_ context.Context, logs plog.Logs) error {
-	a.records.Add(int64(logs.LogRecordCount()))
+	a.records.Add(wslog.CountEvents(logs))
 	return nil
 }
 
-// BenchmarkPathInProcess is socket, receiver, drift and window in this process, for
-// a profile: add -cpuprofile. The simulator is a process of its own.
+// floodEvents is how many events each run of the path takes.
+const floodEvents = 1_000_000
+
+// startFlood starts a simulator, in a process of its own, that sends events at full speed. It
+// returns the port.
+func startFlood(b *testing.B) int {
+	b.Helper()
+	port := freePort(b)
+	start(b, "ccaassim", nil, "--listen", "127.0.0.1:"+strconv.Itoa(port), "--full-speed",
+		"--events", strconv.Itoa(floodEvents), "--sessions", "10000", "--rate", "20000")
+	eventually(b, func() error {
+		_, _, err := get("http://127.0.0.1:" + strconv.Itoa(port) + "/healthz")
+		return err
+	})
+	return port
+}
+
+// path is a variant of socket, receiver, drift and window in this process.
+type path struct {
+	encoding string
+	raw      bool
+}
+
+func (p path) String() string { return p.encoding + "/raw=" + strconv.FormatBool(p.raw) }
+
+// paths are the variants. The first of each half has the records that the floor builds.
+var paths = []path{{"records", false}, {"records", true}, {"blocks", false}, {"both", false}}
+
+// BenchmarkPathInProcess is socket, receiver, drift and window in this process, beside the
+// floor: the same steps written by hand. Add -cpuprofile for a profile.
 func BenchmarkPathInProcess(b *testing.B) {
-	for _, raw := range []bool{false, true} {
-		b.Run("raw="+strconv.FormatBool(raw), func(b *testing.B) { benchPath(b, raw) })
+	defer debug.SetGCPercent(debug.SetGCPercent(gctuning.Percent)) // of the binary
+	b.Run("floor", func(b *testing.B) {
+		for b.Loop() {
+			b.ReportMetric(floorCPU(b, false), "cpu-ns/event")
+		}
+		b.ReportMetric(0, "ns/op")
+	})
+	for _, p := range paths {
+		b.Run(p.String(), func(b *testing.B) {
+			for b.Loop() {
+				cpu, allocated := p.run(b)
+				b.ReportMetric(cpu, "cpu-ns/event")
+				b.ReportMetric(allocated, "B/event")
+				b.ReportMetric(cpu/floorCPU(b, p.raw), "×floor")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
 	}
 }
 
-func benchPath(b *testing.B, raw bool) {
-	const events = 2_000_000
-	port := freePort(b)
-	start(b, "ccaassim", nil, "--listen", "127.0.0.1:"+strconv.Itoa(port), "--full-speed",
-		"--events", strconv.Itoa(events), "--sessions", "10000", "--rate", "20000")
-	for b.Loop() {
-		sink := &arrivals{}
-		window, err := wswindowprocessor.NewFactory().CreateLogs(b.Context(),
-			processortest.NewNopSettings(wswindowprocessor.NewFactory().Type()), wswindowprocessor.NewFactory().CreateDefaultConfig(), sink)
-		require.NoError(b, err)
-		drift, err := driftprocessor.NewFactory().CreateLogs(b.Context(),
-			processortest.NewNopSettings(driftprocessor.NewFactory().Type()), driftprocessor.NewFactory().CreateDefaultConfig(), window)
-		require.NoError(b, err)
-		config := ccaaswsreceiver.NewFactory().CreateDefaultConfig()
-		require.NoError(b, confmap.NewFromStringMap(map[string]any{
-			"platform": "genesys_cloud", "endpoint": "ws://127.0.0.1:" + strconv.Itoa(port), "tenant_id": "a", "region": "b",
-			"oauth2": map[string]any{"client_id": "a", "client_secret": "b"}, "include_raw": raw,
-		}).Unmarshal(config))
-		receiver, err := ccaaswsreceiver.NewFactory().CreateLogs(b.Context(),
-			receivertest.NewNopSettings(ccaaswsreceiver.NewFactory().Type()), config, drift)
-		require.NoError(b, err)
-		host := componenttest.NewNopHost()
-		require.NoError(b, window.Start(b.Context(), host))
-		require.NoError(b, drift.Start(b.Context(), host))
-		eventually(b, func() error {
-			_, _, err := get("http://127.0.0.1:" + strconv.Itoa(port) + "/healthz")
-			return err
-		})
-		before := ownCPU(b)
-		require.NoError(b, receiver.Start(b.Context(), host))
-		for sink.records.Load() < events {
-			time.Sleep(10 * time.Millisecond)
+// ratios returns the CPU time of each path in relation to that of the floor: the median of
+// some alternating runs.
+func ratios(b *testing.B) map[path]float64 {
+	b.Helper()
+	defer debug.SetGCPercent(debug.SetGCPercent(gctuning.Percent))
+	const runs = 3
+	all := map[path][]float64{}
+	for range runs {
+		floors := map[bool]float64{false: floorCPU(b, false), true: floorCPU(b, true)}
+		for _, p := range paths {
+			cpu, _ := p.run(b)
+			all[p] = append(all[p], cpu/floors[p.raw])
 		}
-		b.ReportMetric(float64((ownCPU(b)-before).Nanoseconds())/events, "cpu-ns/event")
-		require.NoError(b, receiver.Shutdown(context.Background()))
-		require.NoError(b, drift.Shutdown(context.Background()))
-		require.NoError(b, window.Shutdown(context.Background()))
 	}
-	b.ReportMetric(0, "ns/op")
+	medians := map[path]float64{}
+	for p, of := range all {
+		slices.Sort(of)
+		medians[p] = of[runs/2]
+	}
+	return medians
+}
+
+// run returns the CPU time for an event, in ns, and the bytes allocated for it.
+func (p path) run(b *testing.B) (cpu, allocated float64) {
+	b.Helper()
+	port := startFlood(b)
+	sink := &arrivals{}
+	window, err := wswindowprocessor.NewFactory().CreateLogs(b.Context(),
+		processortest.NewNopSettings(wswindowprocessor.NewFactory().Type()), wswindowprocessor.NewFactory().CreateDefaultConfig(), sink)
+	require.NoError(b, err)
+	drift, err := driftprocessor.NewFactory().CreateLogs(b.Context(),
+		processortest.NewNopSettings(driftprocessor.NewFactory().Type()), driftprocessor.NewFactory().CreateDefaultConfig(), window)
+	require.NoError(b, err)
+	config := ccaaswsreceiver.NewFactory().CreateDefaultConfig()
+	require.NoError(b, confmap.NewFromStringMap(map[string]any{
+		"platform": "genesys_cloud", "endpoint": "ws://127.0.0.1:" + strconv.Itoa(port), "tenant_id": "a", "region": "b",
+		"oauth2": map[string]any{"client_id": "a", "client_secret": "b"}, "include_raw": p.raw, "encoding": p.encoding,
+	}).Unmarshal(config))
+	receiver, err := ccaaswsreceiver.NewFactory().CreateLogs(b.Context(),
+		receivertest.NewNopSettings(ccaaswsreceiver.NewFactory().Type()), config, drift)
+	require.NoError(b, err)
+	host := componenttest.NewNopHost()
+	require.NoError(b, window.Start(b.Context(), host))
+	require.NoError(b, drift.Start(b.Context(), host))
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	before, bytes := ownCPU(b), memory.TotalAlloc
+	require.NoError(b, receiver.Start(b.Context(), host))
+	for sink.records.Load() < floodEvents {
+		time.Sleep(10 * time.Millisecond)
+	}
+	cpu = float64((ownCPU(b) - before).Nanoseconds()) / floodEvents
+	runtime.ReadMemStats(&memory)
+	require.NoError(b, receiver.Shutdown(context.Background()))
+	require.NoError(b, drift.Shutdown(context.Background()))
+	require.NoError(b, window.Shutdown(context.Background()))
+	return cpu, float64(memory.TotalAlloc-bytes) / floodEvents
 }
 
 // ownCPU is the user and system time that this process has used.

@@ -26,6 +26,7 @@ const (
 	StreamBackpressure = "stream.backpressure"
 	StreamAlive        = "stream.alive"
 	StreamHealed       = "stream.healed"
+	StreamReconciled   = "stream.reconciled"
 	ProtocolViolation  = "protocol.violation"
 
 	ClockSkew  = "clock.skew"
@@ -129,7 +130,10 @@ const (
 	StreamRoundTrip      = "ccaas.stream.round_trip"     // double, ms, of the stream's connection
 	HealedOpened         = "ccaas.healed.opened"         // int, on stream.healed: connection.open events reconstructed
 	HealedClosed         = "ccaas.healed.closed"         // int: connection.close events reconstructed
-	HealedUnknown        = "ccaas.healed.unknown"        // slice of strings: what of the gap stays unknown
+	// On stream.reconciled, whose resource has the channel type.
+	ConnectionsUnreconciled = "ccaas.connections.unreconciled" // int: our open conversations - the platform's; absent where it is not asked
+	ConnectionsStuck        = "ccaas.connections.stuck"        // int: open conversations without an event for stuck_after
+	HealedUnknown           = "ccaas.healed.unknown"           // slice of strings: what of the gap stays unknown
 )
 
 // HealedMessages is among HealedUnknown: no history has the messages of a gap.

@@ -147,6 +147,16 @@ func TestReplay_InvalidWindowRecord(t *testing.T) {
 
 // The alerts of two configurations are compared on the same windows: a threshold that is
 // lower fires earlier, a rule that is gone no longer does, and one that stays is not printed.
+// An archive of ccaas_ws with encoding: blocks has no windows; the reason is reported.
+func TestReplay_EventBlocksAreReported(t *testing.T) {
+	t.Parallel()
+	const block = `{"resourceLogs":[{"resource":{},"scopeLogs":[{"scope":{},"logRecords":[{"timeUnixNano":"1","body":{"bytesValue":"AQID"},"eventName":"event.block"}]}]}]}`
+	var stderr bytes.Buffer
+	_, _, err := feed(t.Context(), strings.NewReader(block+"\n"+block+"\n"), &stderr)
+	require.NoError(t, err)
+	assert.Contains(t, stderr.String(), "2 event blocks are skipped: they have events, and rules need windows")
+}
+
 func TestDiff(t *testing.T) {
 	t.Parallel()
 	before := writeRules(t, rules+`

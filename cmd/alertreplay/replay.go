@@ -56,8 +56,10 @@ func feed(ctx context.Context, input io.Reader, stderr io.Writer, replays ...*al
 	}
 	lines := bufio.NewScanner(input)
 	lines.Buffer(nil, maxLine)
+	blocks := 0
 	for lines.Scan() {
 		number++
+		blocks += bytes.Count(lines.Bytes(), []byte(`"eventName":"`+wsevent.EventBlock+`"`))
 		for i, next := range replays {
 			if err := line(ctx, lines.Bytes(), windows[i], next); err != nil {
 				bad++
@@ -65,6 +67,9 @@ func feed(ctx context.Context, input io.Reader, stderr io.Writer, replays ...*al
 				break // the others would report the same
 			}
 		}
+	}
+	if blocks > 0 {
+		fmt.Fprintf(stderr, "%d event blocks are skipped: they have events, and rules need windows; record what ws_window or ws_metrics emits\n", blocks)
 	}
 	return number, bad, lines.Err()
 }

@@ -12,11 +12,11 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/apirequest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
-	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/page"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/requestbody"
 )
 
@@ -114,7 +114,7 @@ func (v *queryHandler) send(w http.ResponseWriter, r *http.Request, answer cache
 	maps.Copy(w.Header(), answer.Header)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Vary", "Accept-Encoding")
-	if w.Header().Get("Content-Encoding") != "gzip" || page.AcceptsGzip(r.Header.Get("Accept-Encoding")) {
+	if w.Header().Get("Content-Encoding") != "gzip" || acceptsGzip(r.Header.Get("Accept-Encoding")) {
 		w.Header().Set("Content-Length", strconv.Itoa(len(answer.Body)))
 		w.WriteHeader(answer.Status)
 		_, _ = w.Write(answer.Body) // a viewer who has left needs no answer
@@ -128,4 +128,16 @@ func (v *queryHandler) send(w http.ResponseWriter, r *http.Request, answer cache
 	w.Header().Del("Content-Encoding")
 	w.WriteHeader(answer.Status)
 	_, _ = io.Copy(w, plain)
+}
+
+// acceptsGzip reads an Accept-Encoding header.
+func acceptsGzip(header string) bool {
+	for coding := range strings.SplitSeq(header, ",") {
+		name, quality, _ := strings.Cut(coding, ";")
+		if strings.TrimSpace(name) == "gzip" {
+			quality = strings.TrimLeft(strings.TrimPrefix(strings.TrimSpace(quality), "q="), "0.")
+			return quality != "" || !strings.Contains(coding, ";")
+		}
+	}
+	return false
 }

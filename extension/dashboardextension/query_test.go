@@ -431,3 +431,13 @@ func gzipped(t *testing.T, text []byte) []byte {
 	require.NoError(t, writer.Close())
 	return to.Bytes()
 }
+
+func TestAcceptsGzip(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]bool{
+		"": false, "gzip": true, "br, gzip;q=0.5": true, "gzip;q=0": false, "gzip; q=0.000": false, "gzip;q=1": true,
+		"gzip; q=0.001": true, "deflate": false, "x-gzip": false, "identity, *;q=0": false,
+	} {
+		assert.Equal(t, want, acceptsGzip(header), header)
+	}
+}

@@ -123,12 +123,25 @@ func (b *batcher) violation(v *jsonevent.Violation, at time.Time) []jsonevent.Vi
 	return o.newViolations()
 }
 
+// inject adds records of events that are in no frame.
+func (b *batcher) inject(at time.Time, events func(to jsonevent.Sink)) {
+	o := b.acquire(at)
+	defer o.release()
+	events(o)
+	o.newViolations() // they are records
+}
+
 // stream adds a record about the stream itself. Fill completes it.
 func (b *batcher) stream(name string, of stream, at time.Time, fill func(plog.LogRecord)) {
+	b.series(name, of, "", at, fill)
+}
+
+// series adds a record about a channel type of a stream; empty: about the stream.
+func (b *batcher) series(name string, of stream, channelType string, at time.Time, fill func(plog.LogRecord)) {
 	o := b.acquire(at)
 	defer o.release()
 	o.makeRoom()
-	fill(o.records.stream(name, of.tenant, of.region, at))
+	fill(o.records.stream(name, of.tenant, of.region, channelType, at))
 	o.added()
 }
 

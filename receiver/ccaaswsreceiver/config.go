@@ -102,6 +102,10 @@ type Config struct {
 	// Types are the conditions that make an object an event of a type, for platforms
 	// with other types.
 	Types jsonevent.Types `mapstructure:"types"`
+	// InitialState asks the platform for the channels that events do not report.
+	InitialState InitialStateConfig `mapstructure:"initial_state"`
+	// Storage keeps what is known of channels over a restart; nil: nothing is kept.
+	Storage *component.ID `mapstructure:"storage"`
 	// TLS is for HTTP and WebSocket connections.
 	TLS configtls.ClientConfig `mapstructure:"tls"`
 	// ProxyURL is for HTTP and WebSocket connections; empty: that of the environment.
@@ -163,6 +167,20 @@ type DeduplicationConfig struct {
 type LimitsConfig struct {
 	RequestsPerMinute int `mapstructure:"requests_per_minute"`
 	DialsPerMinute    int `mapstructure:"dials_per_minute"`
+}
+
+// InitialStateConfig configures the requests for channels: at the start, after a gap, and
+// at an interval.
+type InitialStateConfig struct {
+	Enabled bool `mapstructure:"enabled"`
+	// Settle is the time after which the platform's history is complete.
+	Settle time.Duration `mapstructure:"settle"`
+	// ReconcileInterval is the time between two comparisons with the platform's counts.
+	ReconcileInterval time.Duration `mapstructure:"reconcile_interval"`
+	// StuckAfter is the time without an event after which an open conversation is stuck.
+	StuckAfter time.Duration `mapstructure:"stuck_after"`
+	// MaxChannels is the maximum number of open channels that are compared.
+	MaxChannels int `mapstructure:"max_channels"`
 }
 
 // BatchConfig bounds the batches of records.
@@ -249,6 +267,7 @@ func (c *Config) Validate() error {
 	}
 	errs = append(errs, c.validateNumbers()...)
 	errs = append(errs, c.validateRotation()...)
+	errs = append(errs, c.validateInitialState(profile)...)
 	return errors.Join(errs...)
 }
 
@@ -374,6 +393,19 @@ func (c *Config) validateNumbers() []error {
 			"0 (none), or 100ms to 10m"),
 		api.Need(c.Batch.MaxEvents >= 1 && c.Batch.MaxEvents <= 100_000, "batch::max_events", c.Batch.MaxEvents, "1 to 100000"),
 		api.Need(c.Batch.Timeout > 0 && c.Batch.Timeout <= time.Minute, "batch::timeout", c.Batch.Timeout, "more than 0, at most 1m"),
+	}, func(err error) bool { return err == nil })
+}
+
+func (c *Config) validateInitialState(profile *api.Profile) []error {
+	s := &c.InitialState
+	return slices.DeleteFunc([]error{
+		api.Need(!s.Enabled || profile.OpenChannels, "initial_state::enabled", s.Enabled,
+			fmt.Sprintf("false with api %q of platform %q: it has no request for open channels", profile.API, profile.Platform)),
+		api.Need(s.Settle >= 0 && s.Settle <= time.Hour, "initial_state::settle", s.Settle, "0 to 1h"),
+		api.Need(s.ReconcileInterval >= time.Second && s.ReconcileInterval <= 24*time.Hour, "initial_state::reconcile_interval", s.ReconcileInterval, "1s to 24h"),
+		api.Need(s.StuckAfter >= time.Second, "initial_state::stuck_after", s.StuckAfter, "1s or more"),
+		api.Need(s.MaxChannels >= 1000 && s.MaxChannels <= 1_000_000, "initial_state::max_channels", s.MaxChannels, "1000 to 1000000"),
+		api.Need(c.Storage == nil || s.Enabled, "storage", c.Storage, "left out without initial_state::enabled: nothing else is kept"),
 	}, func(err error) bool { return err == nil })
 }
 

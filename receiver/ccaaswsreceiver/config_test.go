@@ -79,6 +79,8 @@ func TestGoodConfig(t *testing.T) {
 
 		AliveInterval: 10 * time.Second,
 
+		InitialState: InitialStateConfig{Settle: 30 * time.Second, ReconcileInterval: time.Minute, StuckAfter: time.Hour, MaxChannels: 5000},
+
 		Raw: "none", UserID: "hash", UserIDKey: "hush, sixteen of them",
 
 		Fields:   fields,
@@ -203,14 +205,19 @@ func TestBadConfig(t *testing.T) {
 		"privacy": {
 			`raw: "some": must be full, redacted or none`, `redact: "a..b": empty step`, `user_id: "initials": must be plain, hash or none`,
 		},
-		"short_user_key":    {"user_id_key: \"…\": must be at least 16 bytes with user_id: hash"},
-		"redact_nothing":    {"redact: [customer.note]: must be left out with raw: full"},
-		"encoding_of_what":  {`encoding: "parquet": must be one of records, blocks, both`},
-		"size_of_what":      {`payload_size: "words": must be one of event, text, object, none`},
-		"size_of_no_text":   {`payload_size: "text": needs fields::text, the path of the text`},
-		"size_of_snapshots": {`payload_size: "text": must be event, object or none with api: notifications`},
-		"size_of_bad_path":  {`fields::text: "type.word": fields::type reads a value at "type"`},
-		"long_tenant":       {"tenant_id: 17 bytes: must be at most max_dimension_length (16)"},
+		"initial_state": {
+			`initial_state::enabled: true: must be false with api "realtime_events" of platform "genesys_cloud"`, "initial_state::settle: 2h0m0s: must be 0 to 1h",
+			"initial_state::reconcile_interval: 1ms: must be 1s to 24h", "initial_state::stuck_after: 0s: must be 1s or more", "initial_state::max_channels: 7: must be 1000 to 1000000",
+		},
+		"storage_of_nothing": {"storage: file_storage: must be left out without initial_state::enabled"},
+		"short_user_key":     {"user_id_key: \"…\": must be at least 16 bytes with user_id: hash"},
+		"redact_nothing":     {"redact: [customer.note]: must be left out with raw: full"},
+		"encoding_of_what":   {`encoding: "parquet": must be one of records, blocks, both`},
+		"size_of_what":       {`payload_size: "words": must be one of event, text, object, none`},
+		"size_of_no_text":    {`payload_size: "text": needs fields::text, the path of the text`},
+		"size_of_snapshots":  {`payload_size: "text": must be event, object or none with api: notifications`},
+		"size_of_bad_path":   {`fields::text: "type.word": fields::type reads a value at "type"`},
+		"long_tenant":        {"tenant_id: 17 bytes: must be at most max_dimension_length (16)"},
 		"numbers": {
 			`subprotocol: "v2 events": must be`, `preflight::path: "version": must be a path that begins with /`,
 			"connections: 0: must be 1 to 100", "heartbeat::timeout: 30s: must be more than heartbeat::interval (30s)",

@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
@@ -42,7 +43,9 @@ func (r *wsReceiver) newUpstream(ctx context.Context) (*upstream, error) {
 	profile := r.api.Profile()
 	usage := &wsclient.Usage{Limit: r.config.Limits.RequestsPerMinute, UsedHeader: profile.UsedHeader, AllowedHeader: profile.AllowedHeader}
 	r.client = newClient(proxy, security, usage)
-	up, err := r.api.Connect(config, at, &api.Environment{Client: r.client, Telemetry: r.telemetry, Logger: r.set.Logger})
+	up, err := r.api.Connect(config, at, &api.Environment{
+		Client: r.client, Telemetry: r.telemetry, Logger: r.set.Logger, Observe: r.reconciler.observe(),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -71,13 +74,14 @@ func (r *wsReceiver) newUpstream(ctx context.Context) (*upstream, error) {
 			Jitter:     r.config.Reconnect.RandomizationFactor,
 		},
 		Rotation: wsclient.Rotation{MaxAge: r.config.Rotation.MaxAge, Overlap: r.config.Rotation.Overlap},
+		Tracer:   metadata.Tracer(r.set.TelemetrySettings),
 	}}, nil
 }
 
 // session returns the settings of one session.
 func (u *upstream) session(number int) wsclient.Settings {
 	one := u.settings
-	one.Prepare = u.Prepare(number)
+	one.Prepare, one.Connection = u.Prepare(number), number
 	return one
 }
 

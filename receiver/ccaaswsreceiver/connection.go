@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -44,6 +45,8 @@ type connection struct {
 
 	healthMutex sync.Mutex // the session reports changes, and the monitor reads
 	health      health
+	reconciler  *reconciler // nil: it is off
+	up          atomic.Bool // a socket is
 	idle        func() bool // whether the session has nothing to connect for; nil: never
 
 	mutex  sync.Mutex         // two sockets may be read at once
@@ -58,6 +61,7 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 	c.telemetry.CcaasWsConnects.Add(ctx, 1)
 	c.telemetry.CcaasWsConnections.Add(ctx, 1)
 	c.newestUp = at
+	c.up.Store(true)
 	c.failures.connected(c.number)
 	c.updateHealth(at, func(h *health) { h.connected(at) })
 	streams := c.streams.current(at)
@@ -76,6 +80,9 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 			}
 		})
 	}
+	if c.reconciler != nil {
+		c.reconciler.gaps.connected(at)
+	}
 	c.logger.Info("Connected", zap.Duration("gap", gap))
 	c.down, c.lastActivity = "", at
 	c.heartbeat.start(at, c.session.ReadTo, c.emitHeartbeat)
@@ -84,6 +91,10 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 // emitGap emits stream.gap for a time in which events may be lost.
 func (c *connection) emitGap(streams []stream, from, to time.Time, cause wsclient.Cause) {
 	c.telemetry.CcaasWsGapTime.Add(context.Background(), to.Sub(from).Seconds())
+	c.session.RecordGap(from, to, cause)
+	if c.reconciler != nil {
+		c.reconciler.gaps.add(from, to)
+	}
 	for _, one := range streams {
 		c.batcher.stream(wsevent.StreamGap, one, to, func(record plog.LogRecord) {
 			record.Attributes().PutInt(wsevent.GapStart, from.UnixMilli())
@@ -176,6 +187,7 @@ func (c *connection) Disconnected(end *wsclient.End, wait time.Duration) {
 	c.telemetry.CcaasWsConnections.Add(ctx, -1)
 	c.telemetry.CcaasWsDisconnects.Add(ctx, 1, causeAttribute(end.Cause))
 	c.heartbeat.stop()
+	c.up.Store(false)
 	c.down = end.Cause
 	if end.LastActivity.After(c.lastActivity) {
 		c.lastActivity = end.LastActivity

@@ -62,12 +62,15 @@ func createDefaultConfig() component.Config {
 		Deduplication: DeduplicationConfig{Window: 2 * time.Minute, MaxEvents: 65_536},
 		Limits:        LimitsConfig{RequestsPerMinute: 300, DialsPerMinute: 60},
 		Batch:         BatchConfig{MaxEvents: 1000, Timeout: 100 * time.Millisecond},
-		Encoding:      encodingRecords,
-		Raw:           rawFull,
-		IncludeRaw:    true,
-		UserID:        userPlain,
-		Fields:        jsonevent.DefaultFields(),
-		TLS:           configtls.NewDefaultClientConfig(),
+		InitialState: InitialStateConfig{
+			Settle: time.Minute, ReconcileInterval: 5 * time.Minute, StuckAfter: 24 * time.Hour, MaxChannels: 200_000,
+		},
+		Encoding:   encodingRecords,
+		Raw:        rawFull,
+		IncludeRaw: true,
+		UserID:     userPlain,
+		Fields:     jsonevent.DefaultFields(),
+		TLS:        configtls.NewDefaultClientConfig(),
 	}
 }
 

@@ -57,6 +57,9 @@ type wsReceiver struct {
 	running sync.WaitGroup
 
 	monitoring sync.WaitGroup
+
+	reconciler  *reconciler    // nil: it is off
+	reconciling sync.WaitGroup // ends before the batcher that it writes to
 }
 
 func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*wsReceiver, error) {
@@ -90,6 +93,7 @@ func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*ws
 // Start connects in the background. A platform that cannot be reached is not an error of
 // Start.
 func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
+	r.reconciler = newReconciler(r.config.InitialState, time.Now())
 	up, err := r.newUpstream(ctx)
 	if err != nil {
 		return err
@@ -101,6 +105,9 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 		if connections[number], err = r.connection(number, reporter, up.NewDecode); err != nil {
 			return err
 		}
+	}
+	if err := r.prepareReconciler(ctx, host, up, connections, reporter); err != nil {
+		return err
 	}
 
 	var connecting, delivering context.Context
@@ -118,9 +125,11 @@ func (r *wsReceiver) Start(ctx context.Context, host component.Host) error {
 		})
 		r.running.Go(func() {
 			defer conn.batcher.close()
+			defer r.awaitReconciler(conn.number)
 			conn.session.Run(connecting)
 		})
 	}
+	r.runReconciler(connecting)
 	r.monitoring.Go(func() { monitor(delivering, connections, r.quotas) })
 	if up.Run != nil {
 		r.running.Go(func() { up.Run(connecting) })
@@ -172,7 +181,7 @@ func (r *wsReceiver) Shutdown(ctx context.Context) error {
 	r.monitoring.Wait()
 	r.client.CloseIdleConnections()
 	r.telemetry.Shutdown()
-	return nil
+	return r.closeReconciler(ctx)
 }
 
 // connection returns a connection.
@@ -199,6 +208,7 @@ func (r *wsReceiver) connection(number int, reporter *status, newDecode func(*js
 		heartbeat: heartbeat{interval: r.config.AliveInterval},
 
 		lastActivity: time.Now(),
+		reconciler:   r.reconciler,
 	}
 	redactor, err := r.config.redactor(profile)
 	if err != nil {
@@ -220,7 +230,7 @@ func (r *wsReceiver) connection(number int, reporter *status, newDecode func(*js
 		maxPayloadSize:  r.config.MaxPayloadSize,
 	})
 	conn.streams = newStreams(stream{tenant: into.set.tenant, region: into.set.region})
-	decode := r.warnUnused(number, decoder, newDecode(decoder))
+	decode := r.reconciler.wrap(r.warnUnused(number, decoder, newDecode(decoder)))
 	conn.batcher = newBatcher(r.config.Batch, decode, newDeduplicator(r.config.Deduplication), into, conn.streams)
 	return conn, nil
 }

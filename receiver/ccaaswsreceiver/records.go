@@ -335,9 +335,9 @@ func (r *records) legible(value []byte) []byte {
 	return value
 }
 
-// stream adds a record about a stream, which has no channel type.
-func (r *records) stream(name, tenant, region string, at time.Time) plog.LogRecord {
-	record := r.add(r.seriesOf([]byte(tenant), []byte(region), nil).scope(noneDefaulted, jsonevent.PlatformClock, false))
+// stream adds a record about a stream, or about one of its channel types.
+func (r *records) stream(name, tenant, region, channelType string, at time.Time) plog.LogRecord {
+	record := r.add(r.seriesOf([]byte(tenant), []byte(region), []byte(channelType)).scope(noneDefaulted, jsonevent.PlatformClock, false))
 	record.SetEventName(name)
 	record.SetTimestamp(pcommon.NewTimestampFromTime(at))
 	record.SetObservedTimestamp(pcommon.NewTimestampFromTime(at))
@@ -347,7 +347,7 @@ func (r *records) stream(name, tenant, region string, at time.Time) plog.LogReco
 // backpressure adds the record of a time in which nothing was read. It is of the
 // connection: one record, in the configured stream.
 func (r *records) backpressure(blocked time.Duration, at time.Time) {
-	record := r.stream(wsevent.StreamBackpressure, r.set.tenant, r.set.region, at)
+	record := r.stream(wsevent.StreamBackpressure, r.set.tenant, r.set.region, "", at)
 	record.Attributes().PutDouble(wsevent.BackpressureDuration, float64(blocked)/float64(time.Millisecond))
 }
 

@@ -385,7 +385,7 @@ func TestRecords_DimensionsNotNamedByTheEvent(t *testing.T) {
 		r.event(event("", "", ""))
 		r.event(event("", "", "unknown"))
 		r.violation(&jsonevent.Violation{})
-		r.stream(wsevent.StreamAlive, "acme_corp", "eu-west-1", arrival)
+		r.stream(wsevent.StreamAlive, "acme_corp", "eu-west-1", "", arrival)
 		logs := r.take()
 		require.Equal(t, 2, logs.ResourceLogs().Len(), "one resource for each set of dimensions")
 		assert.Equal(t, map[string]int{"tenant_id region": 2, "": 1, "region": 1}, scopeSizes(logs.ResourceLogs().At(0)))

@@ -27,6 +27,8 @@ type status struct {
 const (
 	connectTrouble = iota
 	downstreamTrouble
+	historyTrouble
+	storageTrouble
 )
 
 type troubleKey struct{ connection, kind int }

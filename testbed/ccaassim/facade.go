@@ -34,6 +34,8 @@ type (
 	APITruth = truth.APITruth
 	// SeriesTruth is the truth of one series.
 	SeriesTruth = truth.SeriesTruth
+	// SeriesCounts are the counts of one series.
+	SeriesCounts = truth.SeriesCounts
 	// Counts are the numbers of one series.
 	Counts = truth.Counts
 )

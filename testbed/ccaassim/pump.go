@@ -10,6 +10,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/api"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/fault"
+	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/history"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/traffic"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/truth"
 )
@@ -30,6 +31,7 @@ type pump struct {
 	apis      []api.API
 	hub       *api.Hub
 	recorder  *truth.Recorder
+	history   *history.History
 	trouble   *fault.State
 	log       *eventLog
 	fullSpeed bool
@@ -176,6 +178,7 @@ func (p *pump) send() (all api.SendResult) {
 
 func (p *pump) count() error {
 	p.recorder.Add(&p.batch)
+	p.history.Add(&p.batch.Batch)
 	for _, a := range p.apis {
 		a.Counted(&p.batch)
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/api/taskrouter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/config"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/fault"
+	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/history"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/traffic"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/truth"
 )
@@ -125,7 +126,9 @@ func (s *Server) prepare(now time.Time) error {
 		Hub:       api.NewHub(recorder, trouble, source(2)),
 		Recorder:  recorder,
 		Trouble:   trouble,
+		History:   history.New(now),
 	}
+	generator.Each(s.host.History.Found)
 	var sources []truth.Source
 	for id, create := range registered {
 		a := create(s.host, truth.API(id))
@@ -141,6 +144,7 @@ func (s *Server) prepare(now time.Time) error {
 		apis:      s.apis,
 		hub:       s.host.Hub,
 		recorder:  recorder,
+		history:   s.host.History,
 		trouble:   trouble,
 		log:       s.log,
 		fullSpeed: s.config.Unpaced(),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/config"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/fault"
+	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/history"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/traffic"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/truth"
 )
@@ -43,6 +44,7 @@ type Host struct {
 	Hub       *Hub
 	Recorder  *truth.Recorder
 	Trouble   *fault.State
+	History   *history.History
 }
 
 // URL is the simulator's base URL for a scheme, http or ws; with TLS, https or wss.

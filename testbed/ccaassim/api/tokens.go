@@ -98,6 +98,17 @@ func (t *Tokens) Call(token string, limit int, now time.Time) (wait time.Duratio
 	return 0
 }
 
+// Calls is how many calls a token has made in the present minute, and the time to its end.
+func (t *Tokens) Calls(token string, now time.Time) (calls int, reset time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g, ok := t.grants[token]
+	if !ok {
+		return 0, 0
+	}
+	return g.calls, max(0, g.minute.Add(time.Minute).Sub(now))
+}
+
 // client is the client id of a request, and whether its credentials are right; they
 // are Basic or in the form.
 func (t *Tokens) client(r *http.Request) (id string, ok bool) {

@@ -51,6 +51,10 @@ type Trouble struct {
 	ChannelFail        Failure
 	SubscriptionFail   Failure
 	QueuesFail         Failure
+	AnalyticsFail      Failure
+	AnalyticsLatency   time.Duration
+	AnalyticsTruncate  int
+	AnalyticsShift     int
 	SelfCheckFail      Failure
 	MissingPermissions []string
 	ConfigurationFail  Failure
@@ -141,6 +145,10 @@ func (t *Trouble) Validate() error {
 		t.ChannelFail.validate("channel-fail"),
 		t.SubscriptionFail.validate("subscription-fail"),
 		t.QueuesFail.validate("queues-fail"),
+		t.AnalyticsFail.validate("analytics-fail"),
+		flags.Need(t.AnalyticsLatency >= 0, "analytics-latency", t.AnalyticsLatency, "0 or more"),
+		flags.Need(t.AnalyticsTruncate >= 0, "analytics-truncate", t.AnalyticsTruncate, "0 (off) or more"),
+		flags.Need(t.AnalyticsShift >= 0, "analytics-shift", t.AnalyticsShift, "0 (off) or more"),
 		t.SelfCheckFail.validate("self-check-fail"),
 		t.ConfigurationFail.validate("configuration-fail"),
 		t.ConnectionFail.validate("connection-fail"),
@@ -258,6 +266,10 @@ func (t *Trouble) RegisterFlags(set *flag.FlagSet) {
 	set.Var(&t.ChannelFail, "channel-fail", "answer requests for channels with status[:times[:retry-after]]")
 	set.Var(&t.SubscriptionFail, "subscription-fail", "answer requests for subscriptions with status[:times[:retry-after]]")
 	set.Var(&t.QueuesFail, "queues-fail", "answer requests for queues with status[:times[:retry-after]]")
+	set.Var(&t.AnalyticsFail, "analytics-fail", "answer requests for open sessions and the history with status[:times[:retry-after]]")
+	set.DurationVar(&t.AnalyticsLatency, "analytics-latency", t.AnalyticsLatency, "time after which an open or a close is in the history")
+	set.IntVar(&t.AnalyticsTruncate, "analytics-truncate", t.AnalyticsTruncate, "open conversations that an answer lists of each group; 0: all")
+	set.IntVar(&t.AnalyticsShift, "analytics-shift", t.AnalyticsShift, "rows by which the pages of the history shift between two requests")
 	set.Var(&t.SelfCheckFail, "self-check-fail", "answer requests for the available topics and the client's permissions with status[:times[:retry-after]]")
 	set.Var((*flags.List)(&t.MissingPermissions), "missing-permissions", "permissions that the client's role lacks, as routing:queue:view")
 	set.Var(&t.ConfigurationFail, "configuration-fail", "answer requests for discovery documents with status[:times[:retry-after]]")

@@ -77,6 +77,13 @@ func NewGenerator(t Config, random *rand.Rand) *Generator {
 	return g
 }
 
+// Each calls a function for each session that is open.
+func (g *Generator) Each(visit func(channel ID, user uint64, series int32)) {
+	for i := range g.open {
+		visit(g.open[i].channel, g.open[i].user, g.open[i].series)
+	}
+}
+
 // next is the next event, false when the traffic is at its bound.
 func (g *Generator) next() (Event, bool) {
 	if g.Events > 0 && g.yielded == g.Events {

@@ -106,6 +106,7 @@ type RequestTruth struct {
 	Queues                   int64 `json:"queues"`
 	SelfChecks               int64 `json:"self_checks"` // available topics, and the client's own permissions
 	RateLimited              int64 `json:"rate_limited"`
+	Analytics                int64 `json:"analytics"`      // for open sessions and the history
 	Configurations           int64 `json:"configurations"` // discovery documents
 	Connections              int64 `json:"connections"`    // of participants of a chat
 }

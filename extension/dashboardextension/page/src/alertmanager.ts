@@ -269,19 +269,20 @@ export interface Link {
 
 const mostTraces = 5;
 
-function addresses(text: string | undefined): string[] {
-  return (text ?? '').match(/https?:\/\/[^\s",\]]+/g) ?? [];
+/** address is a web address, and nothing else. */
+function address(text: string | undefined): string | undefined {
+  return text !== undefined && /^https?:\/\/\S+$/.test(text) ? text : undefined;
 }
 
-/** linksOf are the runbook of an alert and its traces: trace_url has {trace_id}, or is one for each of traces. */
-export function linksOf(alert: ManagedAlert): Link[] {
-  const links: Link[] = addresses(alert.annotations['runbook_url']).map((href) => ({ text: 'runbook', href }));
-  const ids = (alert.annotations['traces'] ?? '').match(/\b[0-9a-f]{32}\b/g) ?? [];
-  const urls = addresses(alert.annotations['trace_url']).concat(addresses(alert.annotations['traces']));
-  const [pattern] = urls;
-  const traces: Link[] =
-    pattern?.includes('{trace_id}') || ids.length > urls.length
-      ? ids.map((id) => ({ text: 'trace ' + id.slice(0, 8), href: pattern?.includes('{trace_id}') ? pattern.replaceAll('{trace_id}', id) : undefined }))
-      : urls.map((href, index) => ({ text: ids[index] ? 'trace ' + ids[index].slice(0, 8) : 'trace', href }));
-  return links.concat(traces.slice(0, mostTraces));
+/** linksOf are the runbook of an alert and its traces: trace_url is the address of the first of them. */
+export function linksOf({ annotations }: ManagedAlert): Link[] {
+  const links: Link[] = [];
+  const runbook = address(annotations['runbook_url']);
+  if (runbook) links.push({ text: 'runbook', href: runbook });
+  const url = address(annotations['trace_url']);
+  const ids = (annotations['traces'] ?? '').match(/\b[0-9a-f]{32}\b/g) ?? [];
+  for (const id of ids.slice(0, mostTraces)) {
+    links.push({ text: 'trace ' + id.slice(0, 8), href: url?.includes(ids[0]!) ? url.replaceAll(ids[0]!, id) : undefined });
+  }
+  return links;
 }

@@ -15,6 +15,10 @@ export interface About {
   newest: number;
   /** what the receivers of this collector report; empty for an outside store */
   troubles: Trouble[];
+  /** how long events are kept, ms; 0: they are not stored here */
+  eventsKept: number;
+  /** other systems, with placeholders in their URLs */
+  links: Link[];
   /** whether there is an Alertmanager to list alerts of */
   alertmanager: boolean;
   /** whether this viewer may silence them */
@@ -34,6 +38,12 @@ export interface Trouble {
   error: string;
 }
 
+/** Link is the configured link to another system. */
+export interface Link {
+  name: string;
+  url: string;
+}
+
 /** Series is one line of a response: its labels and its samples. */
 export interface Series {
   labels: Record<string, string>;
@@ -43,7 +53,8 @@ export interface Series {
 /** Result is the lines of a response, or why there are none. */
 export type Result = { series: Series[] } | { error: string };
 
-async function read(path: string, signal: AbortSignal): Promise<unknown> {
+/** read fetches a JSON response; the error is the one that the response has. */
+export async function read(path: string, signal: AbortSignal): Promise<unknown> {
   let response: Response;
   try {
     response = await fetch(path, { signal, headers: { Accept: 'application/json' } });
@@ -74,6 +85,13 @@ function troublesOf(list: unknown): Trouble[] {
   }));
 }
 
+function linksOf(list: unknown): Link[] {
+  if (!Array.isArray(list)) return [];
+  return (list as Partial<Link>[])
+    .map(({ name, url }) => ({ name: String(name ?? ''), url: String(url ?? '') }))
+    .filter(({ url }) => /^https?:/.test(url));
+}
+
 /** fetchAbout reads the state of the server. With wait the response is held for a moment while streams close their windows. */
 export async function fetchAbout(wait: boolean, signal: AbortSignal): Promise<About> {
   const body = (await read(wait ? 'api/page?wait' : 'api/page', signal)) as Record<string, unknown>;
@@ -93,6 +111,8 @@ export async function fetchAbout(wait: boolean, signal: AbortSignal): Promise<Ab
     },
     newest: number('newest'),
     troubles: troublesOf(body['troubles']),
+    eventsKept: typeof body['eventsSeconds'] === 'number' ? body['eventsSeconds'] * 1000 : 0,
+    links: linksOf(body['links']),
     alertmanager: body['alertmanager'] === true,
     silence: body['silence'] === true,
     clock: number('now') - received,

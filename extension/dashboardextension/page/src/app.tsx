@@ -4,6 +4,8 @@
 import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 
 import { Controls } from './controls';
+import { Drawer } from './drawer';
+import { parseInvestigation, writeInvestigation, type Focus, type Investigation } from './investigation';
 import type { View } from './panel';
 import { Alerts } from './panels/alerts';
 import { Busiest } from './panels/busiest';
@@ -59,7 +61,14 @@ export function App() {
   const colours = useMemo(palette, [dark]);
   const bands = useMemo(() => (snapshot ? bandsOf(snapshot) : []), [snapshot]);
   const onZoom = useCallback((from: number, to: number) => choose({ range: { from, to } }), []);
-  const view: View | undefined = snapshot && { snapshot, palette: colours, bands, hover, onHover: setHover, onZoom };
+  const onEvents = useCallback(
+    (from: number, to: number, focus: Focus) => choose({ events: writeInvestigation({ from, to, focus, channel: '' }) }),
+    [],
+  );
+  const investigation = useMemo(() => parseInvestigation(choice.events), [choice.events]);
+  const investigate = (change: Partial<Investigation>) =>
+    investigation && choose({ events: writeInvestigation({ ...investigation, ...change }) });
+  const view: View | undefined = snapshot && { snapshot, palette: colours, bands, hover, onHover: setHover, onZoom, onEvents };
   return (
     <>
       <header class="top">
@@ -89,6 +98,15 @@ export function App() {
           </>
         )}
       </main>
+      {investigation && state.about && (
+        <Drawer
+          about={state.about}
+          choice={choice}
+          investigation={investigation}
+          onChange={investigate}
+          onClose={() => choose({ events: '' })}
+        />
+      )}
       <Footer state={state} />
     </>
   );

@@ -7,6 +7,7 @@ import { useId, useRef, useState } from 'preact/hooks';
 import { csvOf, pngOf, rowsOf, save, tableRows } from './export';
 import { moment, written, type Format } from './format';
 import { absenceOf, coverageOf, notReported, windowsArrive, type Band, type Snapshot } from './snapshot';
+import { windowsAt, type Focus } from './investigation';
 import type { Palette } from './theme';
 import { TimeChart, type Drawn } from './timechart';
 
@@ -18,6 +19,8 @@ export interface View {
   hover: number | undefined;
   onHover: (time: number | undefined) => void;
   onZoom: (from: number, to: number) => void;
+  /** opens the events of a stretch of time */
+  onEvents: (from: number, to: number, focus: Focus) => void;
 }
 
 interface Frame {
@@ -34,10 +37,12 @@ interface Frame {
   rows?: () => string[][];
   children?: ComponentChildren;
   head?: ComponentChildren;
+  /** opens the events behind the panel */
+  onEvents?: (() => void) | undefined;
 }
 
 /** Panel is the frame around one of the panels: title, number, content, and the same as a table and as files. */
-export function Panel({ name, title, note, error, empty, table, image, rows, head, children }: Frame) {
+export function Panel({ name, title, note, error, empty, table, image, rows, head, children, onEvents }: Frame) {
   const section = useRef<HTMLElement>(null);
   const [asTable, setAsTable] = useState(false);
   const id = useId();
@@ -69,6 +74,11 @@ export function Panel({ name, title, note, error, empty, table, image, rows, hea
         )}
         {table && error === undefined && !empty && (
           <Files name={name} title={title} panel={section} image={(image ?? false) && !asTable} rows={rows ?? (() => rowsOfTable(table))} />
+        )}
+        {onEvents && (
+          <button type="button" class="quiet" aria-haspopup="dialog" onClick={onEvents}>
+            Events<span class="unseen"> of {title}</span>
+          </button>
         )}
       </header>
       {head}
@@ -170,23 +180,30 @@ interface TimeProps extends Omit<Frame, 'children' | 'head' | 'table'> {
   format: Format;
   atLeast: number;
   big?: Omit<BigProps, 'partial' | 'snapshot'>;
+  /** which events are behind its points */
+  focus: Focus;
   /** whether the shading is explained here */
   explained?: boolean;
 }
 
 /** TimePanel is a panel with lines or bars over time. */
-export function TimePanel({ view, lines, format, atLeast, big, explained, ...frame }: TimeProps) {
-  const { snapshot, palette, bands, hover, onHover, onZoom } = view;
+export function TimePanel({ view, lines, format, atLeast, big, focus, explained, ...frame }: TimeProps) {
+  const { snapshot, palette, bands, hover, onHover, onZoom, onEvents } = view;
   const { grid } = snapshot;
   const drawn = lines.filter((line) => !line.unlisted && line.values.some((value) => value !== null));
   const index = hover === undefined ? undefined : indexAt(snapshot, hover);
   const last = grid.points.findLastIndex((point) => point - grid.step < grid.newest);
+  const onPick = (from: number, to: number) => {
+    const [first, end] = [windowsAt(from, grid, snapshot.schedule), windowsAt(to, grid, snapshot.schedule)];
+    onEvents(first.from, end.to, focus);
+  };
   const valueAt = (line: Drawn) => line.values[index ?? last] ?? null;
   return (
     <Panel
       {...frame}
       empty={frame.empty ?? (drawn.every((line) => line.shape === 'dashed') && emptyText(snapshot))}
       image
+      onEvents={() => onPick(grid.newest, grid.newest)}
       rows={() => rowsOf(drawn, grid)}
       table={() => <TimeTable lines={drawn} snapshot={snapshot} format={format} title={frame.title} />}
       head={
@@ -213,7 +230,7 @@ export function TimePanel({ view, lines, format, atLeast, big, explained, ...fra
     >
       <TimeChart
         label={describe(frame.title, drawn, bands, format)}
-        {...{ lines, bands, grid, format, palette, atLeast, hover, onHover, onZoom }}
+        {...{ lines, bands, grid, format, palette, atLeast, hover, onHover, onZoom, onPick }}
       />
     </Panel>
   );

@@ -47,7 +47,7 @@ const retryAfter = 5_000;
 export function usePolling(choice: Choice): PageState {
   const [state, update] = useReducer((before: PageState, change: Partial<PageState>) => ({ ...before, ...change }), initial);
   const server = useRef<About | undefined>(undefined);
-  const { theme: _, ...selection } = choice;
+  const { theme: _, events: __, ...selection } = choice;
   const key = JSON.stringify(selection);
 
   useEffect(() => {

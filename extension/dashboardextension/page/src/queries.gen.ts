@@ -16,6 +16,7 @@ export interface Parameters {
   limit: string;
   limit_matchers: string;
   mean: string;
+  message_threshold: string;
   of: string;
   range: string;
   running: string;
@@ -76,6 +77,12 @@ export const queries = {
     over: 'range',
     expression: (p: Parameters) =>
       `sum(avg_over_time(ws_messages_per_second{${p.series}}${p.mean}))`,
+  },
+  /** the messages per second that alert, where nearly all series have a threshold; {message}/s */
+  message_limits: {
+    over: 'range',
+    expression: (p: Parameters) =>
+      `label_replace(${p.message_threshold}, "kind", "threshold", "", "")`,
   },
   /** payload, of the series that report a size; By/s */
   throughput: {

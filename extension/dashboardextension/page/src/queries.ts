@@ -88,10 +88,10 @@ export function queries(choice: Choice, grid: Grid, schedule: Schedule): Record<
       limit_matchers: [...matchers(dimensions), ...others.map((name) => name + '=""'), `metric="${metric}"`].join(),
     };
   };
-  const limitsOf = (limit: string) =>
+  const limitsOf = (limit: string, metric: string) =>
     groupings
       .filter(chosen)
-      .map((group) => parts.limits_by({ ...groupParameters(group, 'ws.active_connections'), limit } as Parameters))
+      .map((group) => parts.limits_by({ ...groupParameters(group, metric), limit } as Parameters))
       .join(' or ');
   // A rule of the drop rate judges the mean of the series that it groups.
   const judged = groupings
@@ -101,8 +101,9 @@ export function queries(choice: Choice, grid: Grid, schedule: Schedule): Record<
     (span > 3_600_000 ? parts.running_long : parts.running_short)({ ...base, of } as Parameters);
   const parameters = {
     ...base,
-    baseline: limitsOf('ws_alert_baseline'),
-    threshold: limitsOf('ws_alert_threshold'),
+    baseline: limitsOf('ws_alert_baseline', 'ws.active_connections'),
+    threshold: limitsOf('ws_alert_threshold', 'ws.active_connections'),
+    message_threshold: limitsOf('ws_alert_threshold', 'ws.messages'),
     judged: judged.join(' or ') || nothing,
     running: running(base.totals),
     running_dropped: running(`ws_connections_dropped_total{${base.series}}`),

@@ -31,10 +31,12 @@ interface Props {
   hover: number | undefined;
   onHover: (time: number | undefined) => void;
   onZoom: (from: number, to: number) => void;
+  /** a click, or dragging with Shift */
+  onPick: (from: number, to: number) => void;
 }
 
-/** TimeChart draws lines and bars over time. Dragging over it chooses a stretch of time. */
-export function TimeChart({ label, lines, bands, grid, format, palette, atLeast, hover, onHover, onZoom }: Props) {
+/** TimeChart draws lines and bars over time. Dragging over it chooses a stretch of time; a click, or dragging with Shift, opens the events. */
+export function TimeChart({ label, lines, bands, grid, format, palette, atLeast, hover, onHover, onZoom, onPick }: Props) {
   const chart = useRef<ECharts | null>(null);
   const [drag, setDrag] = useState<{ from: number; to: number }>();
   const option = useMemo(
@@ -64,11 +66,14 @@ export function TimeChart({ label, lines, bands, grid, format, palette, atLeast,
     (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
     setDrag({ from: time, to: time });
   };
-  const up = () => {
+  const up = (event: PointerEvent) => {
     if (!drag) return;
     setDrag(undefined);
     const [from, to] = [Math.min(drag.from, drag.to), Math.max(drag.from, drag.to)];
-    if (pixelAt(to) - pixelAt(from) < 8) return; // a click
+    if (event.shiftKey || pixelAt(to) - pixelAt(from) < 8) {
+      onPick(from, to);
+      return;
+    }
     const chosen = stretch(Math.round(from), Math.round(Math.max(to, from + 60_000)));
     if (chosen) onZoom(chosen.from, chosen.to);
   };

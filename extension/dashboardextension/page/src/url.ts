@@ -32,6 +32,8 @@ export interface Choice {
   tenant: string;
   channel: string;
   theme: Theme;
+  /** what the drawer of events shows, see investigation.ts; empty: it is closed */
+  events: string;
 }
 
 /** shortest is the shortest stretch of time that can be chosen. */
@@ -55,6 +57,7 @@ export function parse(search: string): Choice {
     tenant: query.get('tenant') ?? '',
     channel: query.get('channel') ?? '',
     theme: theme === 'light' || theme === 'dark' ? theme : 'auto',
+    events: query.get('events') ?? '',
   };
 }
 
@@ -72,6 +75,7 @@ export function write(choice: Choice): string {
     ['tenant', choice.tenant],
     ['channel', choice.channel],
     ['theme', choice.theme === 'auto' ? '' : choice.theme],
+    ['events', choice.events],
   ] as const) {
     if (value) query.set(name, value);
   }

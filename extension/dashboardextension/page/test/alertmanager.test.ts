@@ -140,15 +140,16 @@ test('how many alerts matchers select is known before', () => {
 });
 
 test('an alert links to its traces and its runbook, and to nothing that is no web address', () => {
-  const id = '0af7651916cd43dd8448eb211c80319c';
-  const linked = (annotations: Record<string, string>) => linksOf(managedOf([group('a', alert({}, {}, annotations))], [], everything).groups[0]!.alerts[0]!);
-  assert.deepEqual(linked({ traces: `["${id}"]`, trace_url: 'https://tempo.example.com/{trace_id}' }), [
+  const [id, other] = ['0af7651916cd43dd8448eb211c80319c', '5b8efff798038103d269b633813fc60c'];
+  const linked = (annotations: Record<string, string>) =>
+    linksOf(managedOf([group('a', alert({}, {}, annotations))], [], everything).groups[0]!.alerts[0]!);
+  assert.deepEqual(linked({ traces: `${id}, ${other}`, trace_url: 'https://tempo.example.com/' + id }), [
     { text: 'trace 0af76519', href: 'https://tempo.example.com/' + id },
+    { text: 'trace 5b8efff7', href: 'https://tempo.example.com/' + other },
   ]);
-  assert.deepEqual(linked({ traces: id }), [{ text: 'trace 0af76519', href: undefined }]);
-  assert.deepEqual(linked({ trace_url: 'https://tempo.example.com/' + id, traces: id }), [
-    { text: 'trace 0af76519', href: 'https://tempo.example.com/' + id },
-  ]);
+  assert.deepEqual(linked({ traces: id! }), [{ text: 'trace 0af76519', href: undefined }]);
   assert.deepEqual(linked({ runbook_url: 'https://runbooks.example.com/a' }), [{ text: 'runbook', href: 'https://runbooks.example.com/a' }]);
-  assert.deepEqual(linked({ runbook_url: 'javascript:alert(1)', trace_url: 'data:text/html,a' }), []);
+  assert.deepEqual(linked({ runbook_url: 'javascript:alert(1)', traces: id!, trace_url: 'data:text/html,' + id }), [
+    { text: 'trace 0af76519', href: undefined },
+  ]);
 });

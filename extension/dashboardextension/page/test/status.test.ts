@@ -25,7 +25,7 @@ function page(ago: number, troubles: Trouble[] = [], range: Range = { length: 90
     results[name] = { series: name === 'streams' ? [seen] : [] };
   }
   const snapshot: Snapshot = { choice: parse(''), grid, schedule, taken: now, results };
-  const about: About = { version: '1', source: 'embedded', schedule, newest: now, troubles, alertmanager: false, silence: false, clock: 0 };
+  const about: About = { version: '1', source: 'embedded', schedule, newest: now, troubles, alertmanager: false, silence: false, eventsKept: 0, links: [], clock: 0 };
   return { about, snapshot, options: { regions: [], tenants: [], channels: [] }, error: undefined, loading: false };
 }
 

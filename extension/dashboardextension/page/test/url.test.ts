@@ -6,7 +6,7 @@ import { test } from 'node:test';
 
 import { parse, presets, rangeOf, stretch, write, type Choice } from '../src/url';
 
-const usual: Choice = { range: { preset: '15m' }, region: '', tenant: '', channel: '', theme: 'auto' };
+const usual: Choice = { range: { preset: '15m' }, region: '', tenant: '', channel: '', theme: 'auto', events: '' };
 
 test('the plain address is the default', () => {
   assert.deepEqual(parse(''), usual);
@@ -15,6 +15,7 @@ test('the plain address is the default', () => {
 
 test('every choice survives the address', () => {
   const choices: Choice[] = [
+    { ...usual, events: '2024-05-13T18:03:20.000Z/2024-05-13T18:03:30.000Z;drops;a%3Bb' },
     ...[...presets.keys()].map((preset): Choice => ({ ...usual, range: { preset } })),
     { ...usual, range: { from: 1_700_000_000_000, to: 1_700_000_060_001 } },
     { ...usual, region: 'eu-west-1', tenant: 'acme & sons', channel: 'web+messaging', theme: 'dark' },

@@ -95,6 +95,8 @@ type Profile struct {
 	Heartbeat    wsclient.Heartbeat
 	Backoff      wsclient.Backoff
 	AllowedHosts []string // *.example.com stands for all hosts below it
+	// OpenChannels reports whether the platform has a request for the channels that are open.
+	OpenChannels bool
 	// UsedHeader and AllowedHeader are of responses: the requests of a minute, and how many
 	// are allowed; empty: there are none.
 	UsedHeader, AllowedHeader string
@@ -186,6 +188,7 @@ type Environment struct {
 	Client    *http.Client
 	Telemetry *metadata.TelemetryBuilder
 	Logger    *zap.Logger
+	Observe   Observe // nil: nothing reconciles
 	// Granted reports each token that was issued; nil: nothing else does than the log.
 	Granted func(wsclient.Grant)
 }
@@ -200,8 +203,16 @@ type Upstream struct {
 	NewDecode func(decoder *jsonevent.Decoder) Decode
 	Idle      func(session int) bool // whether a session has nothing to connect for; nil: none is idle
 	Run       func(context.Context)  // a background task; nil: none
+	History   *History               // nil: the platform has none
+	State     State                  // of what NewDecode's functions know; nil: none is kept
 	// Quotas returns the limits of the API besides that of requests; nil: there are none.
 	Quotas func(now time.Time) []Quota
+}
+
+// State is kept over a restart. It is safe for concurrent use.
+type State interface {
+	Encode(now time.Time) ([]byte, error)
+	Restore(value []byte) error
 }
 
 // Quota is how much of a limit of the platform is used.

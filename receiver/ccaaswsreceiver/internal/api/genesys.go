@@ -52,6 +52,7 @@ func (genesysNotifications) Profile() *Profile {
 		PayloadSize:     SizeOfEvent,
 		Heartbeat:       wsclient.Heartbeat{Interval: 15 * time.Second, Timeout: 35 * time.Second},
 		Backoff:         wsclient.Backoff{Initial: 2 * time.Second, Max: 90 * time.Second},
+		OpenChannels:    true,
 		UsedHeader:      "inin-ratelimit-count",
 		AllowedHeader:   "inin-ratelimit-allowed",
 		RedactByDefault: true,
@@ -113,8 +114,11 @@ func (genesysNotifications) Connect(c *Config, at *Endpoints, env *Environment) 
 	})
 	var mutex sync.Mutex
 	tracker := conversation.NewTracker(time.Now().Add(-time.Second)) // tolerates a small clock offset
+	tracker.Observe = env.Observe
+	past := genesysHistory{root: at.API, topics: channels.Names}
 	return &Upstream{
 		Sessions: channels.Sessions(), Tokens: tokens, Prepare: channels.Prepare, Idle: channels.Idle,
+		History: past.history(), State: &lockedState{mutex: &mutex, state: tracker},
 		NewDecode: func(*jsonevent.Decoder) Decode {
 			return func(text []byte, at time.Time, to jsonevent.Sink) {
 				mutex.Lock()
@@ -129,6 +133,24 @@ func (genesysNotifications) Connect(c *Config, at *Endpoints, env *Environment) 
 			})
 		},
 	}, observeTopics(env.Telemetry, channels)
+}
+
+// lockedState is a state whose owner holds a mutex.
+type lockedState struct {
+	mutex *sync.Mutex
+	state State
+}
+
+func (l *lockedState) Encode(now time.Time) ([]byte, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.state.Encode(now)
+}
+
+func (l *lockedState) Restore(value []byte) error {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.state.Restore(value)
 }
 
 // Diagnose compares the topics with what the client may, and the channels with their limit.

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/reconcile"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
@@ -98,6 +99,35 @@ func (d *diff) channel(p *participant, c *channel) {
 	case d.tracker.note(d.conversation, unansweredFact, session, d.now):
 		d.sink.Ignored()
 	}
+	if d.tracker.Observe != nil && (c.connected || c.ended) {
+		d.observe(p, c)
+	}
+}
+
+// observe passes on the state of a channel.
+func (d *diff) observe(p *participant, c *channel) {
+	s := reconcile.Session{
+		Channel: c.id, ChannelType: c.channelType, User: string(cmp.Or(p.User.ID, p.UserID)), Conversation: d.id, Participant: string(p.ID),
+		Group: reconcile.Group{Queue: string(cmp.Or(p.Queue.ID, p.QueueID)), Media: mediumOf(c.channelType)},
+		Ended: c.ended, Reason: string(c.reason),
+	}
+	if since, err := timeOf(c.since, time.Time{}); err == nil && !since.IsZero() {
+		s.Start = since.UnixNano()
+	}
+	if until, err := timeOf(c.until, time.Time{}); err == nil && !until.IsZero() {
+		s.End = until.UnixNano()
+	}
+	d.tracker.Observe(&s, d.now, d.sink)
+}
+
+// mediumOf is the medium of a channel type. The types of messages are many.
+func mediumOf(channelType string) string {
+	for _, medium := range media() {
+		if medium.channelType == channelType {
+			return channelType
+		}
+	}
+	return "message"
 }
 
 // session names a channel's present session among the facts. A communication is one

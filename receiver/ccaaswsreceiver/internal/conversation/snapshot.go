@@ -32,6 +32,8 @@ type participant struct {
 	ID             text  `json:"id"`
 	UserID         text  `json:"userId"`
 	User           named `json:"user"`
+	QueueID        text  `json:"queueId"`
+	Queue          named `json:"queue"`
 	Purpose        text  `json:"purpose"`
 	Type           text  `json:"type"`
 	ConnectedTime  text  `json:"connectedTime"`

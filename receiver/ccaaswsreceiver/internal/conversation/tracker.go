@@ -20,6 +20,9 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/reconcile"
 )
 
 // Bounds of what is remembered.
@@ -45,6 +48,10 @@ type Tracker struct {
 	bytes         int        // about
 
 	most, mostOwn int // bounds, smaller in tests
+
+	// Observe gets each channel of a snapshot that was connected, or has ended, after its
+	// events; nil: nothing does.
+	Observe func(s *reconcile.Session, now time.Time, to jsonevent.Sink)
 }
 
 // conversation is what is known of one.

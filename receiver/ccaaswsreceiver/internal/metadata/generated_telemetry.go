@@ -25,31 +25,33 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                   metric.Meter
-	mu                      sync.Mutex
-	registrations           []metric.Registration
-	CcaasWsBackpressureTime metric.Float64Counter
-	CcaasWsConnectFailures  metric.Int64Counter
-	CcaasWsConnections      metric.Int64UpDownCounter
-	CcaasWsConnects         metric.Int64Counter
-	CcaasWsDeliveryLatency  metric.Float64Histogram
-	CcaasWsDisconnects      metric.Int64Counter
-	CcaasWsDroppedRecords   metric.Int64Counter
-	CcaasWsDuplicates       metric.Int64Counter
-	CcaasWsEvents           metric.Int64Counter
-	CcaasWsFieldErrors      metric.Int64Counter
-	CcaasWsFrames           metric.Int64Counter
-	CcaasWsGapTime          metric.Float64Counter
-	CcaasWsIgnored          metric.Int64Counter
-	CcaasWsIo               metric.Int64Counter
-	CcaasWsQuotaUsedRatio   metric.Float64ObservableGauge
-	CcaasWsReconnects       metric.Int64Counter
-	CcaasWsRejectedTopics   metric.Int64ObservableGauge
-	CcaasWsRotations        metric.Int64Counter
-	CcaasWsTokenRefreshes   metric.Int64Counter
-	CcaasWsTokenRemaining   metric.Float64ObservableGauge
-	CcaasWsTopics           metric.Int64ObservableGauge
-	CcaasWsViolations       metric.Int64Counter
+	meter                      metric.Meter
+	mu                         sync.Mutex
+	registrations              []metric.Registration
+	CcaasWsBackpressureTime    metric.Float64Counter
+	CcaasWsConnectFailures     metric.Int64Counter
+	CcaasWsConnections         metric.Int64UpDownCounter
+	CcaasWsConnects            metric.Int64Counter
+	CcaasWsDeliveryLatency     metric.Float64Histogram
+	CcaasWsDisconnects         metric.Int64Counter
+	CcaasWsDroppedRecords      metric.Int64Counter
+	CcaasWsDuplicates          metric.Int64Counter
+	CcaasWsEvents              metric.Int64Counter
+	CcaasWsFieldErrors         metric.Int64Counter
+	CcaasWsFrames              metric.Int64Counter
+	CcaasWsGapTime             metric.Float64Counter
+	CcaasWsHistoryRequests     metric.Int64Counter
+	CcaasWsIgnored             metric.Int64Counter
+	CcaasWsIo                  metric.Int64Counter
+	CcaasWsQuotaUsedRatio      metric.Float64ObservableGauge
+	CcaasWsReconnects          metric.Int64Counter
+	CcaasWsReconstructedEvents metric.Int64Counter
+	CcaasWsRejectedTopics      metric.Int64ObservableGauge
+	CcaasWsRotations           metric.Int64Counter
+	CcaasWsTokenRefreshes      metric.Int64Counter
+	CcaasWsTokenRemaining      metric.Float64ObservableGauge
+	CcaasWsTopics              metric.Int64ObservableGauge
+	CcaasWsViolations          metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -234,6 +236,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)
+	builder.CcaasWsHistoryRequests, err = builder.meter.Int64Counter(
+		"otelcol_ccaas_ws_history_requests",
+		metric.WithDescription("Number of requests for open channels and the platform's history. [Alpha]"),
+		metric.WithUnit("{request}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.CcaasWsIgnored, err = builder.meter.Int64Counter(
 		"otelcol_ccaas_ws_ignored",
 		metric.WithDescription("Number of well-formed objects that are not events of the contract, events from before the start of the receiver, unanswered offers, and closes of closed channels. [Alpha]"),
@@ -256,6 +264,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_ccaas_ws_reconnects",
 		metric.WithDescription("Number of sockets opened after a disconnection, by the cause of the disconnection. [Alpha]"),
 		metric.WithUnit("{connection}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CcaasWsReconstructedEvents, err = builder.meter.Int64Counter(
+		"otelcol_ccaas_ws_reconstructed_events",
+		metric.WithDescription("Number of opens and closes that were not received, but derived from snapshots and the platform's history. [Alpha]"),
+		metric.WithUnit("{event}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CcaasWsRejectedTopics, err = builder.meter.Int64ObservableGauge(

@@ -48,9 +48,11 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.CcaasWsFieldErrors.Add(context.Background(), 1)
 	tb.CcaasWsFrames.Add(context.Background(), 1)
 	tb.CcaasWsGapTime.Add(context.Background(), 1)
+	tb.CcaasWsHistoryRequests.Add(context.Background(), 1)
 	tb.CcaasWsIgnored.Add(context.Background(), 1)
 	tb.CcaasWsIo.Add(context.Background(), 1)
 	tb.CcaasWsReconnects.Add(context.Background(), 1)
+	tb.CcaasWsReconstructedEvents.Add(context.Background(), 1)
 	tb.CcaasWsRotations.Add(context.Background(), 1)
 	tb.CcaasWsTokenRefreshes.Add(context.Background(), 1)
 	tb.CcaasWsViolations.Add(context.Background(), 1)
@@ -90,6 +92,9 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualCcaasWsGapTime(t, testTel,
 		[]metricdata.DataPoint[float64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualCcaasWsHistoryRequests(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualCcaasWsIgnored(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
@@ -100,6 +105,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[float64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCcaasWsReconnects(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualCcaasWsReconstructedEvents(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCcaasWsRejectedTopics(t, testTel,

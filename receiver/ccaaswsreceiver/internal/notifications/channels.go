@@ -88,6 +88,16 @@ func (c *Channels) Sessions() int {
 	return len(c.shares)
 }
 
+// Names returns the topics of all sessions; nil: they are not known yet.
+func (c *Channels) Names() (topics []string) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	for _, share := range c.shares {
+		topics = append(topics, share...)
+	}
+	return topics
+}
+
 // Idle reports whether a session waits for topics.
 func (c *Channels) Idle(number int) bool {
 	c.mutex.Lock()

@@ -28,6 +28,8 @@ type Call struct {
 	Header http.Header
 	Body   []byte // JSON; nil: none
 	Token  string // sent as bearer unless Header has an Authorization; empty: there is none
+	// Answered gets the header of a response, whatever its status; nil: nothing does.
+	Answered func(http.Header)
 }
 
 // name identifies the call in messages.
@@ -42,6 +44,13 @@ func (c *Call) BadAnswerTo(format string, arguments ...any) *Failure {
 
 // Do sends a request and returns the body of a response with status 2xx.
 func Do(ctx context.Context, client *http.Client, call *Call) ([]byte, *Failure) {
+	ctx, done := step(ctx, call.What)
+	body, failure := do(ctx, client, call)
+	done(failure)
+	return body, failure
+}
+
+func do(ctx context.Context, client *http.Client, call *Call) ([]byte, *Failure) {
 	what := call.name()
 	request, err := http.NewRequestWithContext(ctx, call.Method, call.URL.String(), bytes.NewReader(call.Body))
 	if err != nil {
@@ -59,6 +68,9 @@ func Do(ctx context.Context, client *http.Client, call *Call) ([]byte, *Failure)
 		return nil, transportFailure(what, err)
 	}
 	defer func() { _ = response.Body.Close() }()
+	if call.Answered != nil {
+		call.Answered(response.Header)
+	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		return nil, statusFailure(what, response, call.Token != "", time.Now())
 	}
@@ -83,6 +95,13 @@ func authorize(header http.Header, token string) {
 func PerMinute(n int) *rate.Limiter {
 	burst := max(n/5, 1)
 	return rate.NewLimiter(rate.Limit(max(float64(n-burst), float64(n)/2)/60), burst)
+}
+
+// HasSpare reports whether requests are left over for what is not urgent: at least half
+// of a burst.
+func HasSpare(client *http.Client) bool {
+	limited, ok := client.Transport.(*RateLimitedTransport)
+	return !ok || limited.Limiter.Tokens() >= float64(limited.Limiter.Burst())/2
 }
 
 // RateLimitedTransport limits the rate of HTTP requests.

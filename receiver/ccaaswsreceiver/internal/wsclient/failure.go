@@ -58,6 +58,8 @@ type Failure struct {
 	Permanent bool
 	// RetryAfter is the minimum wait that the platform asks for; 0: none.
 	RetryAfter time.Duration
+	// Status is that of an HTTP response; 0: there was none.
+	Status int
 
 	err error
 }
@@ -134,7 +136,7 @@ func transportFailure(what string, err error) *Failure {
 // statusFailure is the failure of a response with another status than expected.
 // withToken reports whether the request has a token of oauth2, or requests one.
 func statusFailure(what string, response *http.Response, withToken bool, now time.Time) *Failure {
-	failure := &Failure{}
+	failure := &Failure{Status: response.StatusCode}
 	var hint string
 	switch status := response.StatusCode; {
 	case !withToken && (status == http.StatusUnauthorized || status == http.StatusForbidden):

@@ -83,6 +83,7 @@ func TestStatusFailure(t *testing.T) {
 		got := statusFailure("pre-flight", &http.Response{StatusCode: status, Header: header}, true, time.Now())
 		require.ErrorContains(t, got, fmt.Sprintf("pre-flight: %d", status))
 		got.err = nil
+		want.Status = status
 		assert.Equal(t, want, *got, status)
 	}
 }

@@ -198,6 +198,9 @@ func scopeNames(scopes []string) string {
 	return text
 }
 
+// Reject discards a token that a request was refused with.
+func (t *Tokens) Reject(accessToken string) { t.reject(accessToken) }
+
 // reject discards a token that the platform did not accept.
 func (t *Tokens) reject(accessToken string) {
 	if t == nil {

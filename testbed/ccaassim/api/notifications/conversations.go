@@ -23,8 +23,8 @@ const (
 // conversationStore holds conversations, since a snapshot contains a complete one. It
 // is empty until a socket is subscribed to a topic.
 type conversationStore struct {
-	messages      int   // kept of a conversation
-	before        int64 // unix nanoseconds: when conversations that began unseen have begun at the latest
+	messages      int                    // kept of a conversation
+	began         func(traffic.ID) int64 // unix nanoseconds: when a conversation began that began unseen
 	conversations map[traffic.ID]*conversation
 	ended         []*conversation // in order, to be evicted
 	pending       []*eventState   // of the batch at hand
@@ -56,8 +56,8 @@ type eventState struct {
 	here, best truth.Outcome // with Notifications, and with any API
 }
 
-func newConversationStore(messages int, now time.Time) *conversationStore {
-	return &conversationStore{messages: messages, before: now.Add(-time.Minute).UnixNano(), conversations: map[traffic.ID]*conversation{}}
+func newConversationStore(messages int, began func(traffic.ID) int64) *conversationStore {
+	return &conversationStore{messages: messages, began: began, conversations: map[traffic.ID]*conversation{}}
 }
 
 // enter applies an item to its conversation. An opening that jitter delays beyond a
@@ -97,7 +97,7 @@ func (s *conversationStore) find(e *traffic.Event, happened int64) *conversation
 	}
 	c = &conversation{channel: e.Channel, user: e.User, series: e.Series, connected: happened}
 	if e.Kind != traffic.ConnectionOpen {
-		c.connected = s.before - int64(e.Channel.Low%uint64(time.Hour))
+		c.connected = s.began(e.Channel)
 	}
 	if len(s.conversations) < conversationsKept {
 		s.conversations[e.Channel] = c

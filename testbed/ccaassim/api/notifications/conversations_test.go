@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/history"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/traffic"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/truth"
 )
@@ -17,7 +18,7 @@ import (
 // testStore enters items into a store, each in a batch of its own that is sent.
 func testStore() (enter func(k traffic.Kind, channel uint64, at time.Duration) *conversation, s *conversationStore) {
 	start := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	s = newConversationStore(3, start)
+	s = newConversationStore(3, history.New(start).Began)
 	ids := uint64(0)
 	return func(k traffic.Kind, channel uint64, at time.Duration) *conversation {
 		ids++
@@ -34,12 +35,13 @@ func testStore() (enter func(k traffic.Kind, channel uint64, at time.Duration) *
 
 func TestConversationStore_BeganUnseen(t *testing.T) {
 	t.Parallel()
-	enter, s := testStore()
+	enter, _ := testStore()
 	opened := enter(traffic.ConnectionOpen, 1, time.Second)
-	assert.Equal(t, s.before+int64(time.Minute+time.Second), opened.connected)
+	start := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	assert.Equal(t, start.Add(time.Second).UnixNano(), opened.connected)
 	assert.Len(t, opened.transitions, 1)
 	found := enter(traffic.MessageSend, 2, time.Second)
-	assert.Less(t, found.connected, s.before)
+	assert.Less(t, found.connected, start.Add(-time.Minute).UnixNano())
 	assert.Same(t, found, enter(traffic.ConnectionOpen, 2, 2*time.Second))
 	assert.Empty(t, found.transitions, "an opening after a message changes nothing")
 }

@@ -44,7 +44,7 @@ func New(h *api.Host, id truth.API) api.API {
 		catalog:  catalog,
 		broadcaster: &broadcaster{
 			id:        id,
-			store:     newConversationStore(h.Config.SnapshotMessages, time.Now()),
+			store:     newConversationStore(h.Config.SnapshotMessages, h.History.Began),
 			catalog:   catalog,
 			snapshots: newSnapshots(h.Directory, h.Series),
 			recorder:  h.Recorder,
@@ -77,6 +77,7 @@ func (a *endpoints) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+AvailableTopicsPath, a.getAvailableTopics)
 	mux.HandleFunc("GET "+SubjectPath, a.getSubject)
 	mux.HandleFunc("GET "+SocketPath+"{id}", a.socket)
+	a.analyticsRoutes(mux)
 }
 
 // call checks a request to the platform's API: trouble first, then the token, then
@@ -91,12 +92,26 @@ func (a *endpoints) call(w http.ResponseWriter, r *http.Request, count func(*tru
 		return api.Grant{}, false
 	}
 	token, _ := api.Bearer(r)
-	if wait := a.Tokens.Call(token, a.Trouble.Now().RateLimit, time.Now()); wait > 0 {
+	wait := a.Tokens.Call(token, a.Trouble.Now().RateLimit, time.Now())
+	a.quotaHeader(w, token)
+	if wait > 0 {
 		a.Recorder.Requests(func(t *truth.RequestTruth) { t.RateLimited++ })
 		a.FailWith(w, fault.Failure{Status: http.StatusTooManyRequests, RetryAfter: wait})
 		return api.Grant{}, false
 	}
 	return g, true
+}
+
+// quotaHeader names the calls of a token in this minute, where they are limited.
+func (a *endpoints) quotaHeader(w http.ResponseWriter, token string) {
+	limit := a.Trouble.Now().RateLimit
+	if limit == 0 {
+		return
+	}
+	calls, reset := a.Tokens.Calls(token, time.Now())
+	w.Header().Set("inin-ratelimit-count", strconv.Itoa(calls))
+	w.Header().Set("inin-ratelimit-allowed", strconv.Itoa(limit))
+	w.Header().Set("inin-ratelimit-reset", strconv.Itoa(int(reset/time.Second)+1))
 }
 
 func (a *endpoints) channelCall(w http.ResponseWriter, r *http.Request) (api.Grant, bool) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/api"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/fault"
+	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/history"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/traffic"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/truth"
 )
@@ -31,7 +32,7 @@ func TestSnapshot_Skew(t *testing.T) {
 func BenchmarkSnapshots(b *testing.B) {
 	trouble := fault.DefaultTrouble()
 	d := api.NewDirectory(4, 50, rand.New(rand.NewPCG(1, 5)))
-	store, written := newConversationStore(10, time.Now()), newSnapshots(d, []traffic.Series{{ChannelType: "webmessaging"}})
+	store, written := newConversationStore(10, history.New(time.Now()).Began), newSnapshots(d, []traffic.Series{{ChannelType: "webmessaging"}})
 	all := truth.NewBatch(1)
 	all.InUse[0] = true
 	for n := range uint64(128) {

@@ -25,6 +25,7 @@ export function Connections({ view }: { view: View }) {
       name="connections"
       title="Active connections"
       view={view}
+      focus="connections"
       lines={lines}
       format={count}
       atLeast={5}

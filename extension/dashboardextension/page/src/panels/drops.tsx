@@ -31,6 +31,7 @@ export function Drops({ view }: { view: View }) {
       title="Drop rate"
       note="connections that closed abnormally, of those open. The threshold applies to what the rule judges, for as many windows as its “for”"
       view={view}
+      focus="drops"
       lines={lines}
       format={percent}
       atLeast={1}

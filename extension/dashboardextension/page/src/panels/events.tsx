@@ -34,6 +34,7 @@ export function Events({ view }: { view: View }) {
       title="Stream trouble"
       note={snapshot.choice.channel && 'whatever the channel type'}
       view={view}
+      focus="trouble"
       lines={lines}
       format={count}
       atLeast={4}

@@ -30,6 +30,7 @@ export function Skew({ view }: { view: View }) {
       title="Clock skew"
       note="positive: the platform’s clock is ahead"
       view={view}
+      focus="clock"
       lines={lines}
       format={milliseconds}
       atLeast={50}

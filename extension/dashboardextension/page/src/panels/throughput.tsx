@@ -6,6 +6,7 @@ import { useMemo } from 'preact/hooks';
 import { rowsOf } from '../export';
 import { EChart, type Option } from '../echart';
 import { bytesPerSecond, moment, scaleTo, written } from '../format';
+import { windowsAt } from '../investigation';
 import { Big, emptyText, isPartial, Panel, type View } from '../panel';
 import { errorOf, numberOf, valuesOf } from '../snapshot';
 import type { Palette } from '../theme';
@@ -25,6 +26,10 @@ export function Throughput({ view }: { view: View }) {
       error={errorOf(snapshot, 'throughput')}
       empty={none && emptyText(snapshot)}
       image
+      onEvents={() => {
+        const { from, to } = windowsAt(snapshot.grid.newest, snapshot.grid, snapshot.schedule);
+        view.onEvents(from, to, 'messages');
+      }}
       rows={() => rowsOf([{ name: 'throughput, bytes per second', values }], snapshot.grid)}
       table={() => (
         <table>
