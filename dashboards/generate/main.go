@@ -49,6 +49,15 @@ func run(step time.Duration, arguments []string) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range edgeConfigs {
+		config, err := os.ReadFile(filepath.Join(arguments[0], name)) //nolint:gosec // of the repository
+		if err == nil {
+			files[name], err = promql.EdgeConfig(config)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
 	for name, text := range files {
 		if err := os.MkdirAll(filepath.Join(arguments[0], filepath.Dir(name)), 0o755); err != nil { //nolint:gosec // so is their folder
 			return err
@@ -59,6 +68,9 @@ func run(step time.Duration, arguments []string) error {
 	}
 	return nil
 }
+
+// edgeConfigs are the configurations that have the shipped rules of the alert connector.
+var edgeConfigs = []string{"config/alerting.yaml", "config/on-call.yaml"}
 
 // generate makes every file, by its path in the repository.
 func generate() (map[string][]byte, error) {
