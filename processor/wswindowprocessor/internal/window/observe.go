@@ -156,6 +156,12 @@ func (e *Engine) sorted(now int64) []reference {
 // observe counts an event, or applies it to its stream.
 func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 	observed := event.observed(now)
+	if event.Kind == Reconciled {
+		if p.series != nil {
+			p.series.reconcile(event)
+		}
+		return
+	}
 	if !event.Kind.counted() {
 		e.applyToStream(p.home, event, observed, now)
 		if from != nil {
