@@ -158,6 +158,7 @@ func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 	observed := event.observed(now)
 	if event.Kind == Reconciled {
 		if p.series != nil {
+			e.move(p.stream, observed) // windows that ended before it do not have it
 			p.series.reconcile(event)
 		}
 		return

@@ -174,5 +174,5 @@ func TestReconciled_IsOfTheWindowsAfterIt(t *testing.T) {
 	assert.Equal(t, wsevent.Reconciled{Unreconciled: -2, UnreconciledKnown: true, Stuck: 1, StuckKnown: true}, windows[1].Reconciled)
 	live(e, acme, at(MessageSend, 1_500_000, 1), at(MessageSend, 1_515_000, 1))
 	windows = e.Drain()
-	assert.Zero(t, windows[len(windows)-1].Reconciled, "it is of the past")
+	assert.Zero(t, windows[len(windows)-1].Reconciled, "it is of the past: %v", brief(windows[max(0, len(windows)-2):]))
 }
