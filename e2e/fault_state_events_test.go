@@ -33,7 +33,6 @@ type storedEvent struct {
 	Type      string `json:"type"`
 	ChannelID string `json:"channel_id"`
 	EventID   string `json:"event_id"`
-	Body      string `json:"body"`
 }
 
 // storedEvents reads all events from a time to another, page by page, newest first.

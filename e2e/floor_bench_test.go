@@ -8,6 +8,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -92,10 +93,14 @@ func floorCPU(b *testing.B, raw bool) float64 {
 	}
 	f.connect(b, "127.0.0.1:"+strconv.Itoa(port))
 	before := ownCPU(b)
-	for events := 0; events < floodEvents; events++ {
-		f.event(f.frame(b))
+	for range floodEvents {
+		text, err := f.frame()
+		if err != nil { // not require: it is called for every event
+			b.Fatal(err)
+		}
+		f.event(text)
 	}
-	f.deliver(b)
+	f.deliver()
 	cpu := float64((ownCPU(b) - before).Nanoseconds()) / floodEvents
 	require.NoError(b, f.conn.Close())
 	require.Equal(b, int64(floodEvents), f.sink.records.Load())
@@ -132,30 +137,35 @@ func (f *floor) connect(b *testing.B, address string) {
 }
 
 // frame returns the next text frame, which is valid until the next call.
-func (f *floor) frame(b *testing.B) []byte {
+func (f *floor) frame() ([]byte, error) {
 	for {
 		header, err := f.reader.Peek(2)
-		require.NoError(b, err)
-		opcode, length := header[0]&15, int(header[1]&127)
-		_, _ = f.reader.Discard(2)
-		if length == 126 {
-			long, err := f.reader.Peek(2)
-			require.NoError(b, err)
-			length = int(binary.BigEndian.Uint16(long))
-			_, _ = f.reader.Discard(2)
+		if err != nil {
+			return nil, err
 		}
-		payload, err := f.reader.Peek(length)
-		require.NoError(b, err)
-		_, _ = f.reader.Discard(length) // it stays in the buffer until the next Peek
+		opcode, length, size := header[0]&15, int(header[1]&127), 2
+		if length == 126 {
+			if header, err = f.reader.Peek(4); err != nil {
+				return nil, err
+			}
+			length, size = int(binary.BigEndian.Uint16(header[2:])), 4
+		}
+		frame, err := f.reader.Peek(size + length)
+		if err != nil {
+			return nil, err
+		}
+		payload := frame[size:]
+		_, _ = f.reader.Discard(len(frame)) // it stays in the buffer until the next Peek
 		switch opcode {
 		case 1:
-			return payload
+			return payload, nil
 		case 9:
 			pong := append([]byte{0x8a, 0x80 | byte(length), 0, 0, 0, 0}, payload...)
-			_, err = f.conn.Write(pong)
-			require.NoError(b, err)
+			if _, err = f.conn.Write(pong); err != nil {
+				return nil, err
+			}
 		default:
-			require.NoError(b, io.EOF, "opcode %d", opcode)
+			return nil, fmt.Errorf("opcode %d: %w", opcode, io.ErrUnexpectedEOF)
 		}
 	}
 }
@@ -250,7 +260,7 @@ func (f *floor) event(text []byte) {
 	s.count(&e)
 	f.channels.add(xxhash.Sum64(e.channel))
 	if f.size++; f.size == 1000 {
-		f.deliver(nil)
+		f.deliver()
 	}
 }
 
@@ -344,10 +354,8 @@ func (s *floorSeries) count(e *floorEvent) {
 }
 
 // deliver passes the batch on.
-func (f *floor) deliver(b *testing.B) {
-	if err := f.sink.ConsumeLogs(nil, f.logs); err != nil && b != nil { //nolint:staticcheck // the sink has no use for a context
-		b.Fatal(err)
-	}
+func (f *floor) deliver() {
+	_ = f.sink.ConsumeLogs(context.Background(), f.logs) // it only counts
 	f.logs, f.size = plog.NewLogs(), 0
 	for _, s := range f.open {
 		s.inBatch, s.likely = false, s.records.Len()

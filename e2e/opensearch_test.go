@@ -57,6 +57,15 @@ func startOpenSearch(t testing.TB) string {
 	return url
 }
 
+// setUpOpenSearch creates the templates of deploy/elastic.
+func setUpOpenSearch(t testing.TB, url string) {
+	t.Helper()
+	setUp := exec.CommandContext(t.Context(), "../deploy/elastic/setup.sh")
+	setUp.Env = append(os.Environ(), "ELASTICSEARCH_URL="+url, "OPENSEARCH=1")
+	out, err := setUp.CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
 // openSearchQuery posts JSON and reads JSON.
 func openSearchQuery(url, body string, into any) error {
 	response, err := http.Post(url, "application/json", strings.NewReader(body)) //nolint:gosec // a test's own server
@@ -113,11 +122,7 @@ func openSearchTotals(url string) (seriesTotals, error) {
 func TestOpenSearch_HasEventsAndWindows(t *testing.T) {
 	t.Parallel()
 	url := startOpenSearch(t)
-	setUp := exec.CommandContext(t.Context(), "../deploy/elastic/setup.sh")
-	setUp.Env = append(os.Environ(), "ELASTICSEARCH_URL="+url, "OPENSEARCH=1")
-	out, err := setUp.CombinedOutput()
-	require.NoError(t, err, string(out))
-
+	setUpOpenSearch(t, url)
 	platform := testTraffic(t)
 	shipped(t, "elastic-bulk.yaml", []string{"ELASTICSEARCH_URL=" + url, "ELASTIC_API_KEY=the-key", socketURL(platform)}, append(shortWindows, noOwnMetrics)...)
 	truth := sent(t, platform)

@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 )
 
 // prometheus is a running Prometheus server.
@@ -40,7 +42,8 @@ scrape_configs:
 `, rules, strings.Join(scrape, ", ")), 0o600))
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	start(t, "prometheus", nil, "--config.file", config, "--storage.tsdb.path", filepath.Join(folder, "data"),
-		"--web.listen-address", address, "--web.enable-otlp-receiver", "--web.enable-remote-write-receiver")
+		"--web.listen-address", address, "--web.enable-otlp-receiver", "--web.enable-remote-write-receiver",
+		"--enable-feature=exemplar-storage,native-histograms")
 	server := prometheus{url: "http://" + address}
 	eventually(t, func() error {
 		status, _, err := get(server.url + "/-/ready")
@@ -125,4 +128,19 @@ func (p prometheus) matrix(selector string) ([]track, error) {
 		tracks = append(tracks, one)
 	}
 	return tracks, nil
+}
+
+// totals are the newest value of each sum of each series.
+func (p prometheus) totals() (seriesTotals, error) {
+	found := seriesTotals{}
+	for name, metric := range measurements {
+		samples, err := p.query(fmt.Sprintf(`sum by (tenant_id, region, channel_type) (%s{job=""})`, metric))
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range samples {
+			found.put(name, sim.Series{TenantID: s.labels["tenant_id"], Region: s.labels["region"], ChannelType: s.labels["channel_type"]}, int64(s.value))
+		}
+	}
+	return found, nil
 }

@@ -8,13 +8,17 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -56,6 +60,116 @@ func (found seriesTotals) disagreement(truth sim.Truth) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// systems are the columns of the table of docs/reliability.md: each is a shipped configuration and a server, and returns the totals
+// that the server has once they are all there.
+var systems = []struct {
+	name   string
+	totals func(t *testing.T, r recording) seriesTotals
+}{
+	{"Prometheus", func(t *testing.T, r recording) seriesTotals {
+		server := startPrometheus(t, "127.0.0.1:1")
+		r.into(t, "prometheus-otlp.yaml", "PROMETHEUS_URL="+server.url)
+		return r.arrived(t, server.totals)
+	}},
+	{"InfluxDB", func(t *testing.T, r recording) seriesTotals {
+		server := startInfluxDB(t)
+		server.create(t, "ccaas", "90d")
+		r.into(t, "influxdb.yaml", "INFLUXDB_URL="+server.url)
+		found := r.arrived(t, func() (seriesTotals, error) { return server.totals("ccaas") })
+		r.checkInfluxDBPanels(t, server)
+		return found
+	}},
+	{"PostgreSQL", func(t *testing.T, r recording) seriesTotals {
+		server := startPostgres(t)
+		server.serve()
+		server.ready(t)
+		r.into(t, "timescaledb.yaml", "TIMESCALEDB_URL="+server.url)
+		found := r.arrived(t, func() (seriesTotals, error) { return server.totals(t) })
+		r.checkSQLPanels(t, server)
+		return found
+	}},
+	{"OpenSearch", func(t *testing.T, r recording) seriesTotals {
+		url := startOpenSearch(t)
+		setUpOpenSearch(t, url)
+		r.into(t, "elastic-bulk.yaml", "ELASTICSEARCH_URL="+url, "ELASTIC_API_KEY=the-key")
+		found := r.arrived(t, func() (seriesTotals, error) { return openSearchTotals(url) })
+		r.checkKibanaPanels(t, url)
+		return found
+	}},
+	{"Kafka → windows", func(t *testing.T, r recording) seriesTotals {
+		platform := r.platform(t)
+		set := startTier(t, platform)
+		has(t, set.startWindows(t))
+		r.replay(t, platform)
+		return r.arrived(t, set.windows.seriesTotals)
+	}},
+	{"embedded store", func(t *testing.T, r recording) seriesTotals {
+		platform := r.platform(t)
+		q := startFaultQuickstart(t, platform, "kill.yaml")
+		r.replay(t, platform)
+		return r.arrived(t, q.store.totals)
+	}},
+}
+
+// The same ten minutes into every system: the same totals, series by series. The table is in docs/reliability.md.
+func TestSystems_SameTotals(t *testing.T) {
+	t.Parallel()
+	r := record(t, time.Now().Truncate(time.Second))
+	page, err := os.ReadFile("../docs/reliability.md")
+	require.NoError(t, err)
+	assert.Contains(t, string(page), r.table(), "the table of docs/reliability.md")
+	for _, system := range systems {
+		t.Run(system.name, func(t *testing.T) {
+			t.Parallel()
+			found := system.totals(t, r)
+			assert.NoError(t, found.disagreement(r.truth))
+		})
+	}
+}
+
+// table has a row for each series and total, and a column for each system. The test above holds every system against the first column.
+func (r recording) table() string {
+	text := "| series | total | sent |"
+	for _, system := range systems {
+		text += " " + system.name + " |"
+	}
+	text += "\n|---|---|" + strings.Repeat("---:|", len(systems)+1) + "\n"
+	for _, series := range r.truth.Series {
+		for _, name := range slices.Sorted(maps.Keys(sums)) {
+			text += fmt.Sprintf("| %s, %s, %s | `%s` |%s\n", series.TenantID, series.Region, series.ChannelType, name,
+				strings.Repeat(fmt.Sprintf(" %d |", sums[name](series.Counts)), len(systems)+1))
+		}
+	}
+	return text
+}
+
+// platform is one that sends only what the recording has.
+func (r recording) platform(t testing.TB) *sim.Server {
+	t.Helper()
+	return startPlatform(t, func(c *sim.Config) { c.Silent = true })
+}
+
+// into replays the recording into a shipped configuration, with its windows as they are.
+func (r recording) into(t testing.TB, config string, environment ...string) *process {
+	t.Helper()
+	platform := r.platform(t)
+	collector := shipped(t, config, append(environment, socketURL(platform)), noOwnMetrics)
+	r.replay(t, platform)
+	return collector
+}
+
+// arrived waits until all totals are there, and returns them.
+func (r recording) arrived(t testing.TB, totals func() (seriesTotals, error)) (found seriesTotals) {
+	t.Helper()
+	eventually(t, func() (err error) {
+		if found, err = totals(); err == nil {
+			err = found.disagreement(r.truth)
+		}
+		return err
+	})
+	return found
 }
 
 // installed is the path of a server's program. A machine without it skips the test.

@@ -34,6 +34,8 @@ func TestShippedRules(t *testing.T) {
 		{"twice the messages", 22, func(w *wsevent.Window, _ int64) { w.Counts.MessagesSent *= 2 }, []string{"ws_throughput_high"}},
 		{"a short peak", 19, func(w *wsevent.Window, _ int64) { w.Counts.MessagesSent *= 2 }, nil},
 		{"a third of the messages", 30, func(w *wsevent.Window, _ int64) { w.Counts.MessagesSent /= 3 }, []string{"ws_throughput_low"}},
+		{"twice the bytes", 22, func(w *wsevent.Window, _ int64) { w.Counts.PayloadBytes *= 2 }, []string{"ws_payload_throughput_high"}},
+		{"a third of the bytes", 30, func(w *wsevent.Window, _ int64) { w.Counts.PayloadBytes /= 3 }, []string{"ws_payload_throughput_low"}},
 		{"violations", 3, func(w *wsevent.Window, n int64) {
 			w.Counts.ProtocolViolations, w.Totals.ProtocolViolations = 3, 3*n
 		}, []string{"ws_protocol_violations"}},
@@ -49,6 +51,7 @@ func TestShippedRules(t *testing.T) {
 	for i := range int64(ordinary+len(troubles)) * hour {
 		w := window(i, 0)
 		w.Since = wsevent.UnixMilli(midnight)
+		w.Counts.PayloadBytes = 30_000
 		if at := i/hour - ordinary; at >= 0 {
 			trouble := troubles[at]
 			if n := i%hour - hour/2; n >= 0 && n < trouble.windows {

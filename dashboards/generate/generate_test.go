@@ -19,6 +19,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/dashboards/promql"
 )
 
 func TestMain(m *testing.M) {
@@ -62,6 +64,28 @@ func TestCommittedIsWhatIsGenerated(t *testing.T) {
 		committed, err := os.ReadFile(filepath.Join("../..", name))
 		require.NoError(t, err)
 		assert.True(t, bytes.Equal(text, committed), "%s: run make generate", name)
+	}
+}
+
+// The configurations have the shipped rules, each of which has a twin among the Prometheus rules.
+func TestEdgeRules(t *testing.T) {
+	t.Parallel()
+	for _, name := range edgeConfigs {
+		config, err := os.ReadFile(filepath.Join("..", "..", name))
+		require.NoError(t, err)
+		generated, err := promql.EdgeConfig(config)
+		require.NoError(t, err)
+		assert.Equal(t, string(generated), string(config), name)
+	}
+	text, err := promql.Read("edge.yaml")
+	require.NoError(t, err)
+	var edge []struct{ Name string }
+	require.NoError(t, yaml.Unmarshal(text, &edge))
+	rules, err := promql.Rules(9 * time.Second)
+	require.NoError(t, err)
+	require.NotEmpty(t, edge)
+	for _, rule := range edge {
+		assert.Contains(t, string(rules), "- alert: "+rule.Name+"\n")
 	}
 }
 

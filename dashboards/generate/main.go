@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -48,13 +49,28 @@ func run(step time.Duration, arguments []string) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range edgeConfigs {
+		config, err := os.ReadFile(filepath.Join(arguments[0], name)) //nolint:gosec // of the repository
+		if err == nil {
+			files[name], err = promql.EdgeConfig(config)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
 	for name, text := range files {
+		if err := os.MkdirAll(filepath.Join(arguments[0], filepath.Dir(name)), 0o755); err != nil { //nolint:gosec // so is their folder
+			return err
+		}
 		if err := os.WriteFile(filepath.Join(arguments[0], name), text, 0o644); err != nil { //nolint:gosec // everybody may read a dashboard
 			return err
 		}
 	}
 	return nil
 }
+
+// edgeConfigs are the configurations that have the shipped rules of the alert connector.
+var edgeConfigs = []string{"config/alerting.yaml", "config/on-call.yaml"}
 
 // generate makes every file, by its path in the repository.
 func generate() (map[string][]byte, error) {
@@ -87,12 +103,16 @@ func dashboards() (map[string][]byte, error) {
 			return nil, err
 		}
 	}
-	files := map[string][]byte{}
-	for name, builder := range map[string]*dashboard.DashboardBuilder{
+	builders := map[string]*dashboard.DashboardBuilder{
 		"dashboards/overview.json":      overview(all["overview"], all["stream-health"], variables),
 		"dashboards/stream-health.json": streamHealth(all["stream-health"], variables),
 		"dashboards/alerts.json":        alerts(all["alerts"], variables),
-	} {
+	}
+	for _, s := range stores() {
+		builders["dashboards/"+s.folder+"/overview.json"] = s.overview(all["overview"])
+	}
+	files := map[string][]byte{}
+	for name, builder := range builders {
 		built, err := builder.Build()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
@@ -102,8 +122,17 @@ func dashboards() (map[string][]byte, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		files[name] = text
+		if name != "dashboards/overview.json" {
+			continue
+		}
+		library, err := libraryPanels(built)
+		if err != nil {
+			return nil, fmt.Errorf("library panels: %w", err)
+		}
+		maps.Copy(files, library)
 	}
-	return files, nil
+	files["deploy/elastic/kibana.ndjson"], err = kibana(all["overview"])
+	return files, err
 }
 
 // number gives every panel its id, by which Grafana's links find it.

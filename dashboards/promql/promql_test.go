@@ -73,7 +73,7 @@ func TestPage_Queries(t *testing.T) {
 	assert.NotRegexp(t, `\b(9|18|20)s\b|9_000`, string(module))
 	parameters := map[string]string{
 		"range": "9s", "window": "9s", "span": "900s", "fine": "240s", "mean": "[9s]", "end": "[9s]", "all": "[900s:9s]",
-		"totals": "{x=~\"y\"}", "baseline": "b", "threshold": "t", "judged": "j", "running": "r", "running_dropped": "r", "running_closed": "r", "of": "o",
+		"totals": "{x=~\"y\"}", "baseline": "b", "threshold": "t", "message_threshold": "t", "judged": "j", "running": "r", "running_dropped": "r", "running_closed": "r", "of": "o",
 		"group": "region", "and_group": ",region", "limit": "ws_alert_baseline", "limit_matchers": `region=""`,
 	}
 	promql := parser.NewParser(parser.Options{})

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"text/template"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -16,17 +15,22 @@ import (
 
 // Rules is the file of Prometheus rules for windows of a step.
 func Rules(step time.Duration) ([]byte, error) {
-	l, err := NewLibrary(map[string]string{"series": "", "streams": "", "range": duration(step)}, template.FuncMap{
-		"step":    func() string { return duration(step) },
-		"seconds": func() string { return strconv.FormatFloat(step.Seconds(), 'f', -1, 64) },
-		"windows": func(count int, more ...int) string {
-			length := time.Duration(count) * step
-			for _, seconds := range more {
-				length += time.Duration(seconds) * time.Second
-			}
-			return duration(length)
-		},
-	})
+	windows := func(count int, more ...int) string {
+		length := time.Duration(count) * step
+		for _, seconds := range more {
+			length += time.Duration(seconds) * time.Second
+		}
+		return duration(length)
+	}
+	edge, err := edgeRules()
+	if err != nil {
+		return nil, err
+	}
+	functions := edgeFunctions(edge, windows)
+	functions["step"] = func() string { return duration(step) }
+	functions["seconds"] = func() string { return strconv.FormatFloat(step.Seconds(), 'f', -1, 64) }
+	functions["windows"] = windows
+	l, err := NewLibrary(map[string]string{"series": "", "streams": "", "range": duration(step)}, functions)
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/eventstore"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/eventblock"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
@@ -156,6 +157,45 @@ func TestEvents_Records(t *testing.T) {
 	rest, header := r.events(t, between(at, at.Add(time.Minute))+"&limit=4&cursor="+header.Get(nextCursor))
 	assert.Len(t, rest, 2)
 	assert.Empty(t, header.Get(nextCursor))
+}
+
+// The events of a block are stored one by one; where they are there as records, too, those are.
+func TestEvents_Blocks(t *testing.T) {
+	t.Parallel()
+	r := run(t, withEvents(t))
+	at := time.Now().Add(-time.Minute).Truncate(time.Millisecond)
+	var builder eventblock.Builder
+	for i, event := range []eventblock.Event{
+		{Kind: eventblock.ConnectionOpen, ChannelID: []byte("c-1"), UserID: []byte("u-1")},
+		{Kind: eventblock.MessageSend, Sized: true, Size: 512},
+		{Kind: eventblock.ConnectionClose, ChannelID: []byte("c-1"), HasCode: true, CloseCode: 1006, CloseReason: []byte("error"), Class: eventblock.Abnormal},
+	} {
+		event.Time, event.Observed = at.Add(time.Duration(i)*time.Second).UnixNano(), at.UnixNano()
+		event.Channel = eventblock.HashString("c-1")
+		builder.Add(&event)
+	}
+	sent := newLogs(acme)
+	wslog.PutBlock(sent.add("", at, ""), &builder, nil)
+	sent.add(wsevent.EventBlock, at.Add(9*time.Second), "").Body().SetStr("damaged")
+	code, _, _ := sent.send(t, r)
+	require.Equal(t, http.StatusOK, code)
+	events, _ := r.events(t, between(at, at.Add(time.Minute)))
+	require.Len(t, events, 4)
+	assert.Equal(t, wsevent.EventBlock, events[0]["type"])
+	assert.Equal(t, []any{wsevent.ConnectionClose, "c-1", true, 1006.0, "error"},
+		[]any{events[1]["type"], events[1]["channel_id"], events[1]["abnormal"], events[1]["close_code"], events[1]["close_reason"]})
+	assert.Equal(t, []any{wsevent.MessageSend, 512.0}, []any{events[2]["type"], events[2]["payload_size"]})
+	assert.Contains(t, events[2]["attributes"], channelHash)
+	assert.Equal(t, []any{wsevent.ConnectionOpen, "u-1"}, []any{events[3]["type"], events[3]["user_id"]})
+
+	both := newLogs(acme)
+	wslog.PutBlock(both.add("", at, ""), &builder, nil)
+	counted := both.ResourceLogs().At(0).ScopeLogs().AppendEmpty()
+	counted.Scope().Attributes().PutBool(wsevent.BlockCounted, true)
+	counted.LogRecords().AppendEmpty().SetEventName(wsevent.MessageReceive)
+	batch, tooLarge := eventsOf(both.Logs, at)
+	assert.Equal(t, 1, batch.Len())
+	assert.Empty(t, tooLarge)
 }
 
 // Everything that is wrong with a request is refused before anything is read.

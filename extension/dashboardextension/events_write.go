@@ -20,6 +20,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/eventstore"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/otlpscan"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/eventblock"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
@@ -91,26 +92,93 @@ func decodeLogs(kind string, body []byte) (plogotlp.ExportRequest, error) {
 	return request, errors.New("Content-Type " + strconv.Quote(kind) + " is not accepted; send application/x-protobuf or application/json")
 }
 
-// eventsOf encodes all records but the windows, which the metrics hold. It returns the times of those that are too large.
+// eventsOf encodes all records but the windows, which the metrics hold, and the events of blocks. It returns the times
+// of those that are too large.
 func eventsOf(logs plog.Logs, now time.Time) (batch *eventstore.Batch, tooLarge []int64) {
 	batch = &eventstore.Batch{}
 	encoder := eventEncoder{now: now.UnixNano()}
+	add := func(record plog.LogRecord) {
+		event := encoder.event(record)
+		if batch.Add(event) != nil {
+			tooLarge = append(tooLarge, event.Time)
+		}
+	}
 	for _, resource := range logs.ResourceLogs().All() {
 		encoder.resource(resource.Resource().Attributes())
+		records := haveRecords(resource)
 		for _, scope := range resource.ScopeLogs().All() {
 			encoder.scope = scope.Scope().Attributes()
 			for _, record := range scope.LogRecords().All() {
-				if wslog.IsWindow(record) {
-					continue
-				}
-				event := encoder.event(record)
-				if batch.Add(event) != nil {
-					tooLarge = append(tooLarge, event.Time)
+				switch {
+				case wslog.IsWindow(record):
+				case !wslog.IsBlock(record):
+					add(record)
+				case !records && !eachOfBlock(record, add):
+					add(record) // that it cannot be decoded is worth knowing
 				}
 			}
 		}
 	}
 	return batch, tooLarge
+}
+
+// haveRecords reports whether the events of a resource's blocks are there as records, too, which say more.
+func haveRecords(resource plog.ResourceLogs) bool {
+	for _, scope := range resource.ScopeLogs().All() {
+		if counted, ok := scope.Scope().Attributes().Get(wsevent.BlockCounted); ok && counted.Bool() {
+			return true
+		}
+	}
+	return false
+}
+
+// blockTypes are the types of the kinds of events in a block.
+var blockTypes = map[eventblock.Kind]string{
+	eventblock.ConnectionOpen: wsevent.ConnectionOpen, eventblock.ConnectionClose: wsevent.ConnectionClose,
+	eventblock.MessageSend: wsevent.MessageSend, eventblock.MessageReceive: wsevent.MessageReceive,
+}
+
+// channelHash is the key of an event of a block that has no channel ID: messages have its hash only.
+const channelHash = "channel_hash"
+
+// eachOfBlock calls add with a record for each event of a block. It returns false if it is none.
+func eachOfBlock(block plog.LogRecord, add func(plog.LogRecord)) bool {
+	var reader eventblock.Reader
+	if wslog.OpenBlock(block, &reader) != nil {
+		return false
+	}
+	correction := wslog.Correction(block)
+	record := plog.NewLogRecord()
+	attributes := record.Attributes()
+	for event := (eventblock.Event{}); reader.Next(&event); event = (eventblock.Event{}) {
+		attributes.Clear()
+		record.SetEventName(blockTypes[event.Kind])
+		record.SetTimestamp(pcommon.Timestamp(max(0, wslog.CorrectTime(event.Time, correction)))) //nolint:gosec // not negative
+		record.SetObservedTimestamp(pcommon.Timestamp(max(0, event.Observed)))                    //nolint:gosec // not negative
+		switch {
+		case len(event.ChannelID) > 0:
+			attributes.PutStr(wsevent.ChannelID, string(event.ChannelID))
+		case event.Channel != 0:
+			attributes.PutStr(channelHash, strconv.FormatUint(event.Channel, 16))
+		}
+		if len(event.UserID) > 0 {
+			attributes.PutStr(wsevent.UserID, string(event.UserID))
+		}
+		if event.Sized {
+			attributes.PutInt(wsevent.PayloadSize, event.Size)
+		}
+		if event.HasCode {
+			attributes.PutInt(wsevent.CloseCode, event.CloseCode)
+		}
+		if len(event.CloseReason) > 0 {
+			attributes.PutStr(wsevent.CloseReason, string(event.CloseReason))
+		}
+		if event.Class != eventblock.Unclassified {
+			attributes.PutBool(wsevent.CloseAbnormal, event.Class == eventblock.Abnormal)
+		}
+		add(record)
+	}
+	return true
 }
 
 // eventEncoder makes events of records. Its buffers are used again for each record.

@@ -3,7 +3,8 @@
 
 //go:generate go run . ../..
 
-// Command traceability writes docs/traceability.md: each requirement with the tests that show it.
+// Command traceability writes docs/traceability.md, each requirement with the tests that show it, and the same verdicts
+// for each configuration into config/README.md.
 package main
 
 import (
@@ -24,17 +25,36 @@ var requirements string
 
 func main() {
 	root := os.Args[1]
-	tests, err := testNames(root)
-	if err == nil {
-		var page string
-		if page, err = render(requirements, tests); err == nil {
-			err = os.WriteFile(filepath.Join(root, "docs", "traceability.md"), []byte(page), 0o644) //nolint:gosec // a document
-		}
+	pages, err := generate(root)
+	for path, page := range pages {
+		err = errors.Join(err, os.WriteFile(path, []byte(page), 0o644)) //nolint:gosec // a document
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// generate returns the generated documents by their path.
+func generate(root string) (map[string]string, error) {
+	tests, err := testNames(root)
+	if err != nil {
+		return nil, err
+	}
+	traceability, err := render(requirements, tests)
+	if err != nil {
+		return nil, err
+	}
+	of, err := badges(configurations, filepath.Join(root, "config"), tests)
+	if err != nil {
+		return nil, err
+	}
+	list := filepath.Join(root, "config", "README.md")
+	page, err := os.ReadFile(list)
+	return map[string]string{
+		filepath.Join(root, "docs", "traceability.md"): traceability,
+		list: withBadges(string(page), of),
+	}, err
 }
 
 var declaration = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
@@ -98,13 +118,9 @@ func render(text string, tests map[string]string) (string, error) {
 		for _, n := range numbers {
 			seen[n]++
 		}
-		var links []string
-		for name := range strings.FieldsSeq(parts[4]) {
-			folder, exists := tests[name]
-			if !exists {
-				errs = append(errs, fmt.Errorf("line %d: there is no test %s", i+1, name))
-			}
-			links = append(links, fmt.Sprintf("[%s](../%s)", name, folder))
+		links, err := linksOf(parts[4], tests)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("line %d: %w", i+1, err))
 		}
 		verdict := parts[3]
 		if !slices.Contains(verdicts, verdict) {

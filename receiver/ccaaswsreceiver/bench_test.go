@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
@@ -87,6 +89,44 @@ func BenchmarkRecords(b *testing.B) {
 	b.Run("blocks", func(b *testing.B) { benchRecords(b, encodingBlocks, "none", 1) })
 	b.Run("blocks/one-tenant", func(b *testing.B) { benchRecords(b, encodingBlocks, "none", 8) })
 	b.Run("both", func(b *testing.B) { benchRecords(b, encodingBoth, "none", 1) })
+}
+
+// BenchmarkEncodedSize reports the bytes of an event in OTLP, in batches of 1,000 events of
+// some series, as they are and as Kafka's producer compresses them.
+func BenchmarkEncodedSize(b *testing.B) {
+	zstdWriter, err := zstd.NewWriter(nil)
+	require.NoError(b, err)
+	for _, encoding := range []string{encodingRecords, encodingBlocks} {
+		for _, series := range []int{1, 100, 2000} {
+			b.Run(fmt.Sprintf("%s/series=%d", encoding, series), func(b *testing.B) {
+				r := newRecords(recordSettings{
+					encoding: encoding, platform: "genesys_cloud", raw: "none", userID: "plain", limits: jsonevent.Limits{Dimension: 128, ID: 512}, maxPayloadSize: 1 << 30,
+				})
+				random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // reproducible
+				events, plain, compressed := 0, 0, 0
+				for b.Loop() {
+					const perBatch = 1000
+					for i := range perBatch {
+						r.arriving(time.UnixMilli(1715623400160).Add(time.Duration(events+i)*200*time.Microsecond + time.Duration(random.IntN(100_000))))
+						r.event(&jsonevent.Event{
+							Type: jsonevent.MessageSend, Time: 1715623400123e6 + int64(events+i)/5*1e6, HasPayloadSize: true, PayloadSize: random.Int64N(2000),
+							ChannelID: fmt.Appendf(nil, "%08x-4f89-41d3-9a0c-%012x", random.Uint32(), random.Uint64()&0xffffffffffff), UserID: fmt.Appendf(nil, "%012x", random.Uint64()&0xffffffffffff),
+							ID:       fmt.Appendf(nil, "%08x-bbfd-4b2d-9a0c-%012x", random.Uint32(), random.Uint64()&0xffffffffffff),
+							TenantID: fmt.Appendf(nil, "tenant_%d", random.IntN(series)), Region: []byte("us-east-1"), ChannelType: []byte("webmessaging"),
+						})
+					}
+					one := &batch{blocks: r.blocks, spare: r.spare}
+					one.logs = r.take()
+					one.encode()
+					bytes, err := (&plog.ProtoMarshaler{}).MarshalLogs(one.logs)
+					require.NoError(b, err)
+					events, plain, compressed = events+perBatch, plain+len(bytes), compressed+len(zstdWriter.EncodeAll(bytes, nil))
+				}
+				b.ReportMetric(float64(plain)/float64(events), "B/event")
+				b.ReportMetric(float64(compressed)/float64(events), "zstd-B/event")
+			})
+		}
+	}
 }
 
 // counter is a consumer that only counts.

@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
 )
 
@@ -73,13 +74,14 @@ func (r *wsReceiver) newUpstream(ctx context.Context) (*upstream, error) {
 			Jitter:     r.config.Reconnect.RandomizationFactor,
 		},
 		Rotation: wsclient.Rotation{MaxAge: r.config.Rotation.MaxAge, Overlap: r.config.Rotation.Overlap},
+		Tracer:   metadata.Tracer(r.set.TelemetrySettings),
 	}}, nil
 }
 
 // session returns the settings of one session.
 func (u *upstream) session(number int) wsclient.Settings {
 	one := u.settings
-	one.Prepare = u.Prepare(number)
+	one.Prepare, one.Connection = u.Prepare(number), number
 	return one
 }
 

@@ -91,6 +91,7 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 // emitGap emits stream.gap for a time in which events may be lost.
 func (c *connection) emitGap(streams []stream, from, to time.Time, cause wsclient.Cause) {
 	c.telemetry.CcaasWsGapTime.Add(context.Background(), to.Sub(from).Seconds())
+	c.session.RecordGap(from, to, cause)
 	if c.reconciler != nil {
 		c.reconciler.gaps.add(from, to)
 	}

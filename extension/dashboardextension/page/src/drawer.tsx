@@ -398,7 +398,7 @@ function Session({ session }: { session: Record<string, unknown> }) {
         {rows.map(([name, value]) => (
           <tr key={name}>
             <th scope="row">{name.replaceAll('_', ' ')}</th>
-            <td>{String(value)}</td>
+            <td>{name === 'start' || name === 'end' ? preciseTime(Number(value)) : String(value)}</td>
           </tr>
         ))}
       </tbody>

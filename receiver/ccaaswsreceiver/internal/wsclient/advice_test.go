@@ -115,7 +115,7 @@ func TestAdvice_Proxies(t *testing.T) {
 			client := &http.Client{Transport: &http.Transport{Proxy: proxy, OnProxyConnectResponse: ProxyAnswer}}
 			_, byHTTP := Do(t.Context(), client, &Call{What: "pre-flight", Method: http.MethodGet, URL: &url.URL{Scheme: "https", Host: "platform.example.com"}})
 			s := New(Settings{Dialer: &websocket.Dialer{Proxy: proxy}}, &witness{})
-			_, bySocket := s.dial(t.Context(), &Route{Socket: &url.URL{Scheme: "wss", Host: "platform.example.com"}}, true)
+			_, bySocket := s.dial(t.Context(), nil, &Route{Socket: &url.URL{Scheme: "wss", Host: "platform.example.com"}}, true)
 			failures := []*Failure{bySocket}
 			if name != "is none" { // net/http does not say who sent what it cannot read
 				failures = append(failures, byHTTP)

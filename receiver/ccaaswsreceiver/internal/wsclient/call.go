@@ -44,6 +44,13 @@ func (c *Call) BadAnswerTo(format string, arguments ...any) *Failure {
 
 // Do sends a request and returns the body of a response with status 2xx.
 func Do(ctx context.Context, client *http.Client, call *Call) ([]byte, *Failure) {
+	ctx, done := step(ctx, call.What)
+	body, failure := do(ctx, client, call)
+	done(failure)
+	return body, failure
+}
+
+func do(ctx context.Context, client *http.Client, call *Call) ([]byte, *Failure) {
 	what := call.name()
 	request, err := http.NewRequestWithContext(ctx, call.Method, call.URL.String(), bytes.NewReader(call.Body))
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 )
 
 // dial opens a WebSocket. It fails unless the platform accepts a requested subprotocol. withToken is whether the request has a token of oauth2.
-func (s *Session) dial(ctx context.Context, route *Route, withToken bool) (*socket, *Failure) {
+func (s *Session) dial(ctx context.Context, attempt *attempt, route *Route, withToken bool) (*socket, *Failure) {
 	what := "upgrade GET " + route.name()
 	requested := s.settings.Subprotocols
 	if route.Subprotocol != "" {
@@ -43,7 +43,9 @@ func (s *Session) dial(ctx context.Context, route *Route, withToken bool) (*sock
 		return line, nil
 	}
 	through := proxied(&dialer)
-	conn, response, err := dialer.DialContext(through.trace(ctx), route.Socket.String(), route.Header) //nolint:bodyclose // gorilla has read what there is
+	dialing, steps := attempt.dialing(through.trace(ctx))
+	conn, response, err := dialer.DialContext(dialing, route.Socket.String(), route.Header) //nolint:bodyclose // gorilla has read what there is
+	steps.end(err)
 	if release != nil {
 		release()
 	}

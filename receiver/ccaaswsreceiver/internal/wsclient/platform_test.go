@@ -143,6 +143,7 @@ type witness struct {
 	stayed    []*Failure // failed attempts at a rotation
 	left      []*End
 	onText    func()
+	onEnd     func(*End)
 	session   *Session // that is played
 
 	mutex sync.Mutex // for Text, of two sockets at once
@@ -173,7 +174,12 @@ func (w *witness) NotRotated(_ Cause, failure *Failure, _ time.Duration) {
 
 func (w *witness) Replaced(end *End) { w.left = append(w.left, end) }
 
-func (w *witness) Disconnected(end *End, _ time.Duration) { w.ends = append(w.ends, end) }
+func (w *witness) Disconnected(end *End, _ time.Duration) {
+	w.ends = append(w.ends, end)
+	if w.onEnd != nil {
+		w.onEnd(end)
+	}
+}
 
 // play runs a session against a platform for a while of fake time, and ends both.
 func play(t *testing.T, f *fake, to *witness, during time.Duration, change func(*Settings)) {

@@ -61,6 +61,16 @@ const (
 
 // handshake sends the frames of Protocol.OnOpen. Inbound frames that are not the
 // expected reply go to the handler.
+func (s *socket) tracedHandshake(ctx context.Context, access Access, values map[string]string, to Handler) *Failure {
+	if len(s.protocol.OnOpen) == 0 {
+		return s.handshake(ctx, access, values, to)
+	}
+	ctx, done := step(ctx, "handshake")
+	failure := s.handshake(ctx, access, values, to)
+	done(failure)
+	return failure
+}
+
 func (s *socket) handshake(ctx context.Context, access Access, values map[string]string, to Handler) *Failure {
 	fill := filler(access, values)
 	s.keepAlive = fill.Replace(s.protocol.KeepAlive.Send)

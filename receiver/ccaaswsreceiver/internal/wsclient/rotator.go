@@ -146,7 +146,7 @@ func (r *rotator) onDialed(done dialResult) time.Duration {
 	switch {
 	case r.ctx.Err() != nil:
 		if done.socket != nil {
-			_ = done.socket.conn.Close()
+			done.socket.abandon()
 		}
 		return 0
 	case done.failure != nil:
@@ -164,6 +164,7 @@ func (r *rotator) onDialed(done dialResult) time.Duration {
 		s.handler.Rotated(r.cause, done.socket.up)
 		r.drain.Reset(s.settings.Rotation.Overlap)
 	}
+	done.socket.first = done.socket.attempt.connected()
 	r.start(done.socket, r.cause)
 	return 0
 }

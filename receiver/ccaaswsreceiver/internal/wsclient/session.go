@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/time/rate"
 )
 
@@ -32,6 +33,9 @@ type Settings struct {
 	MaxFrameSize int
 	Backoff      Backoff
 	Rotation     Rotation
+
+	Tracer     trace.Tracer // of attempts to connect; nil: none are traced
+	Connection int          // the number of the session, for its spans
 }
 
 // Prepare sends the HTTP requests that lead to a socket. It may return the route of an
@@ -99,6 +103,7 @@ type Session struct {
 	backoff  *backoffState
 	sockets  int  // opened so far
 	fresh    bool // the next route must be new
+	tracing  tracing
 
 	mutex sync.Mutex
 	lags  map[*readLag]bool // of the sockets that are read
@@ -106,7 +111,10 @@ type Session struct {
 
 // New returns a session. Run connects it.
 func New(settings Settings, handler Handler) *Session {
-	return &Session{settings: settings, handler: handler, backoff: newBackoff(settings.Backoff), lags: map[*readLag]bool{}}
+	return &Session{
+		settings: settings, handler: handler, backoff: newBackoff(settings.Backoff), lags: map[*readLag]bool{},
+		tracing: tracing{tracer: settings.Tracer, connection: settings.Connection},
+	}
 }
 
 // ReadTo returns the time up to which all data of the platform on the current sockets
@@ -149,7 +157,7 @@ func (s *Session) runOnce(ctx context.Context) time.Duration {
 	socket, failure := s.connect(ctx, s.fresh)
 	if ctx.Err() != nil {
 		if socket != nil {
-			_ = socket.conn.Close()
+			socket.abandon()
 		}
 		return 0
 	}
@@ -160,18 +168,46 @@ func (s *Session) runOnce(ctx context.Context) time.Duration {
 	}
 	s.fresh = false
 	s.handler.Connected(socket.up, socket.transport.roundTrip)
+	socket.first = socket.attempt.connected()
 	return newRotator(ctx, s).run(socket) //nolint:contextcheck // the rotator has it
 }
 
-// connect opens a socket. A refused token is renewed once: it may have been revoked,
-// or issued before the permission was granted.
+// RecordGap adds a time in which events may be lost to the span of the attempt to connect
+// that ends it.
+func (s *Session) RecordGap(from, to time.Time, cause Cause) { s.tracing.gap(from, to, cause) }
+
+// connect opens a socket. The span of the attempt ends once the handler knows of it.
 func (s *Session) connect(ctx context.Context, fresh bool) (*socket, *Failure) {
+	ctx, attempt := s.tracing.begin(ctx, fresh)
+	socket, failure := s.tryConnect(ctx, attempt, fresh)
+	if failure != nil {
+		attempt.failed(failure)
+		return nil, failure
+	}
+	socket.attempt = attempt
+	return socket, nil
+}
+
+// token gets a token, if one is needed.
+func (s *Session) token(ctx context.Context) (Access, *Failure) {
+	if s.settings.Tokens == nil {
+		return Access{}, nil
+	}
+	ctx, done := step(ctx, "token")
+	access, failure := s.settings.Tokens.get(ctx)
+	done(failure)
+	return access, failure
+}
+
+// tryConnect opens a socket. A refused token is renewed once: it may have been revoked,
+// or issued before the permission was granted.
+func (s *Session) tryConnect(ctx context.Context, attempt *attempt, fresh bool) (*socket, *Failure) {
 	for renewed := false; ; renewed = true {
-		access, failure := s.settings.Tokens.get(ctx)
+		access, failure := s.token(ctx)
 		if failure != nil {
 			return nil, failure
 		}
-		socket, failure := s.open(ctx, access, fresh)
+		socket, failure := s.open(ctx, attempt, access, fresh)
 		if failure == nil || failure.Cause != Unauthorized || access.Token == "" || renewed {
 			return socket, failure
 		}
@@ -180,7 +216,7 @@ func (s *Session) connect(ctx context.Context, fresh bool) (*socket, *Failure) {
 }
 
 // open opens a socket with a token, and completes its handshake.
-func (s *Session) open(ctx context.Context, access Access, fresh bool) (*socket, *Failure) {
+func (s *Session) open(ctx context.Context, attempt *attempt, access Access, fresh bool) (*socket, *Failure) {
 	route, failure := s.settings.Prepare(ctx, access, fresh)
 	if failure != nil {
 		return nil, failure
@@ -190,14 +226,15 @@ func (s *Session) open(ctx context.Context, access Access, fresh bool) (*socket,
 			return nil, retryable(Unreachable, err)
 		}
 	}
-	socket, failure := s.dial(ctx, route, access.Token != "")
+	attempt.address(route.Socket)
+	socket, failure := s.dial(ctx, attempt, route, access.Token != "")
 	if failure != nil {
 		return nil, failure
 	}
 	s.sockets++
 	socket.number = s.sockets
 	socket.token = access.Token
-	if failure = socket.handshake(ctx, access, route.Values, s.handler); failure != nil {
+	if failure = socket.tracedHandshake(ctx, access, route.Values, s.handler); failure != nil {
 		_ = socket.conn.Close()
 		return nil, failure
 	}

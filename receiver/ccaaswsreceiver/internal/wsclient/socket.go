@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
@@ -52,9 +54,18 @@ type socket struct {
 	requestRotation func()       // may block
 	truncated       bool         // the last frame is incomplete
 
+	attempt *attempt   // that opened it
+	first   trace.Span // the wait for its first frame; nil: it is here, or not traced
+
 	up          time.Time
 	rotateAt    time.Time // zero: never
 	rotateCause Cause
+}
+
+// abandon closes a socket that nobody wants any more.
+func (s *socket) abandon() {
+	_ = s.conn.Close()
+	s.attempt.end()
 }
 
 func newSocket(conn *websocket.Conn, line *idleTimeoutConn, set *Settings) *socket {
@@ -112,6 +123,10 @@ func (s *socket) read(ctx context.Context, stop <-chan struct{}, to Handler, req
 	close(ended)
 	attending.Wait()
 	_ = s.conn.Close()
+	if s.first != nil {
+		s.first.SetStatus(codes.Error, "the socket ended before its first frame")
+		s.first.End()
+	}
 
 	end := &End{At: time.Now(), LastActivity: s.transport.lastActivity, Err: err, WithToken: s.token != "", up: s.up}
 	if s.transport.lag.behind.Load() != 0 {
@@ -191,6 +206,10 @@ func (s *socket) frame(to Handler) error {
 		if mine, err := s.control(text); mine || err != nil {
 			return err
 		}
+	}
+	if s.first != nil {
+		s.first.End()
+		s.first = nil
 	}
 	to.Text(text, s.transport.lastActivity, s.number)
 	return nil
