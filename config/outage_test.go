@@ -62,6 +62,7 @@ var withoutQueue = map[string]string{
 	"quickstart.yaml otlp_http":        "the store is in the same process",
 	"quickstart.yaml otlp_http/events": "the same; events that are not stored are counted",
 	"kafka-window.yaml otlp_http":      "windows wait in ws_window, whose state is in Kafka",
+	"rabbitmq-window.yaml otlp_http":   "windows wait in ws_window, whose state is in RabbitMQ",
 }
 
 // Every exporter that sends over a network keeps what an outage of an hour holds up on disk, in order, without a limit

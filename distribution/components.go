@@ -32,6 +32,7 @@ import (
 	driftprocessor "github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor"
 	wswindowprocessor "github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
 	ccaaskafkareceiver "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver"
+	ccaasrabbitmqreceiver "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaasrabbitmqreceiver"
 	ccaaswsreceiver "github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/connector"
@@ -98,15 +99,17 @@ func components() (otelcol.Factories, error) {
 	factories.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](
 		ccaaswsreceiver.NewFactory(),
 		ccaaskafkareceiver.NewFactory(),
+		ccaasrabbitmqreceiver.NewFactory(),
 		otlpreceiver.NewFactory(),
 	)
 	if err != nil {
 		return otelcol.Factories{}, err
 	}
 	factories.ReceiverModules = makeModulesMap(factories.Receivers, map[component.Type]string{
-		ccaaswsreceiver.NewFactory().Type():    "github.com/otelcol-ccaas/otelcol-ccaas v0.0.0",
-		ccaaskafkareceiver.NewFactory().Type(): "github.com/otelcol-ccaas/otelcol-ccaas v0.0.0",
-		otlpreceiver.NewFactory().Type():       "go.opentelemetry.io/collector/receiver/otlpreceiver v0.158.0",
+		ccaaswsreceiver.NewFactory().Type():       "github.com/otelcol-ccaas/otelcol-ccaas v0.0.0",
+		ccaaskafkareceiver.NewFactory().Type():    "github.com/otelcol-ccaas/otelcol-ccaas v0.0.0",
+		ccaasrabbitmqreceiver.NewFactory().Type(): "github.com/otelcol-ccaas/otelcol-ccaas v0.0.0",
+		otlpreceiver.NewFactory().Type():          "go.opentelemetry.io/collector/receiver/otlpreceiver v0.158.0",
 	})
 
 	factories.Exporters, err = otelcol.MakeFactoryMap[exporter.Factory](

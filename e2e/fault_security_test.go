@@ -82,7 +82,7 @@ func readable(t *testing.T, address string) string {
 // What only the user knows.
 var someSecrets = []string{
 	"CCAAS_CLIENT_ID=id", "CCAAS_CLIENT_SECRET=secret", "CCAAS_ACCESS_KEY=key", "CCAAS_ACCESS_KEY_SECRET=secret",
-	"PARTICIPANT_TOKEN=token", "CCAAS_ENDPOINT=wss://127.0.0.1:1", "WEBHOOK_SECRET=" + webhookSecret, "ELASTIC_API_KEY=key", "TIMESCALEDB_PASSWORD=password",
+	"PARTICIPANT_TOKEN=token", "CCAAS_ENDPOINT=wss://127.0.0.1:1", "WEBHOOK_SECRET=" + webhookSecret, "ELASTIC_API_KEY=key", "TIMESCALEDB_PASSWORD=password", "RABBITMQ_PASSWORD=password",
 	"PAGERDUTY_ROUTING_KEY=key", "GATEWAY_TOKEN=token", "CCAAS_WEBHOOK_SECRET=" + webhookSecret, "SERVICENOW_CLIENT_ID=id", "SERVICENOW_CLIENT_SECRET=secret",
 	"SLACK_WEBHOOK_URL=https://127.0.0.1:1/services/path", "TASKROUTER_URL=wss://127.0.0.1:1", "HOOK_TOKEN=token", "HOOK_SECRET=" + webhookSecret,
 	"HOOK_NEXT_SECRET=" + webhookSecret, "KAFKA_PASSWORD=secret", "CCAAS_ALERTMANAGER=../config/alertmanager.yml",

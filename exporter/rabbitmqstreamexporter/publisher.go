@@ -142,17 +142,11 @@ func (p *publisher) connect(ctx context.Context, partition int) error {
 	if l.conn != nil && l.conn.Err() == nil {
 		return nil
 	}
+	if err := p.prepare(ctx); err != nil {
+		return err
+	}
 	stream := p.stream(partition)
 	conn, err := p.leader(ctx, stream)
-	if errors.Is(err, rabbitstream.NoSuchStream) {
-		if !p.config.Create {
-			return fmt.Errorf("%w; create it, or set create: true", err)
-		}
-		if err = p.seed.Create(ctx, stream, p.config.Retention.Arguments()); err != nil {
-			return err
-		}
-		conn, err = p.leader(ctx, stream)
-	}
 	if err != nil {
 		return err
 	}
@@ -171,15 +165,37 @@ func (p *publisher) connect(ctx context.Context, partition int) error {
 	return nil
 }
 
-// leader returns the connection to the broker that leads a stream.
-func (p *publisher) leader(ctx context.Context, stream string) (*rabbitstream.Conn, error) {
-	var err error
-	if p.seed == nil || p.seed.Err() != nil {
-		if p.seed, err = rabbitstream.Dial(ctx, p.options); err != nil {
-			p.seed = nil
-			return nil, err
+// prepare connects to the endpoint, and creates the streams that do not exist: a reader needs
+// all of them.
+func (p *publisher) prepare(ctx context.Context) error {
+	if p.seed != nil && p.seed.Err() == nil {
+		return nil
+	}
+	seed, err := rabbitstream.Dial(ctx, p.options)
+	if err != nil {
+		return err
+	}
+	for partition := range p.config.Partitions {
+		_, err := seed.Leader(ctx, p.stream(partition))
+		switch {
+		case !errors.Is(err, rabbitstream.NoSuchStream): // another error is that of the partition
+			continue
+		case !p.config.Create:
+			err = fmt.Errorf("%w; create it, or set create: true", err)
+		default:
+			err = seed.Create(ctx, p.stream(partition), p.config.Retention.Arguments())
+		}
+		if err != nil {
+			seed.Close()
+			return err
 		}
 	}
+	p.seed = seed
+	return nil
+}
+
+// leader returns the connection to the broker that leads a stream.
+func (p *publisher) leader(ctx context.Context, stream string) (*rabbitstream.Conn, error) {
 	address, err := p.seed.Leader(ctx, stream)
 	if err != nil {
 		return nil, err

@@ -34,6 +34,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaasrabbitmqreceiver"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver"
 )
 
@@ -42,6 +43,7 @@ func components() map[component.Factory]bool {
 	return map[component.Factory]bool{
 		ccaaswsreceiver.NewFactory():               true,
 		ccaaskafkareceiver.NewFactory():            true,
+		ccaasrabbitmqreceiver.NewFactory():         true,
 		driftprocessor.NewFactory():                true,
 		wswindowprocessor.NewFactory():             true,
 		alertconnector.NewFactory():                true,

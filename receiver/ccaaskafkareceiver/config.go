@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/partitioned"
 )
 
 // Config is the configuration of the receiver. Keys that all Kafka clients have are
@@ -83,8 +84,8 @@ type StateConfig struct {
 }
 
 const (
-	otlpProto = "otlp_proto"
-	otlpJSON  = "otlp_json"
+	otlpProto = partitioned.OTLPProto
+	otlpJSON  = partitioned.OTLPJSON
 
 	earliest = "earliest"
 	latest   = "latest"

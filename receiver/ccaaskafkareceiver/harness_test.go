@@ -24,6 +24,7 @@ import (
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
 	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/partitioned"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -167,7 +168,7 @@ func memberWith(t testing.TB, config *Config, emitted *windows, p processor.Logs
 func (m *member) byHand(t testing.TB) *member {
 	t.Helper()
 	var err error
-	m.status = newStatus(m.host.Report)
+	m.engine.Status = partitioned.NewStatus(m.host.Report)
 	m.connect, err = m.config.connect(t.Context(), componenttest.NewNopHost(), m.set.Logger)
 	require.NoError(t, err)
 	m.member, err = kgo.NewClient(m.connect...)
@@ -182,7 +183,7 @@ func (m *member) byHand(t testing.TB) *member {
 func (m *member) reads(t testing.TB, numbers ...int32) {
 	t.Helper()
 	eventually(t, func() error {
-		here := slices.Sorted(maps.Keys(m.active()))
+		here := slices.Sorted(maps.Keys(m.engine.Active()))
 		for _, number := range numbers {
 			if !slices.Contains(here, number) {
 				return fmt.Errorf("the collector has %v, not %v", here, numbers)
@@ -198,7 +199,7 @@ func (m *member) readsToTheEnd(t testing.TB) {
 	now := time.Now()
 	m.reads(t, all...)
 	eventually(t, func() error {
-		for _, a := range m.active() {
+		for _, a := range m.engine.Active() {
 			if a.CaughtUpTo().Before(now) {
 				return fmt.Errorf("%s is not read to its end", a)
 			}

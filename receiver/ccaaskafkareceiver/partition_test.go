@@ -24,6 +24,7 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/partitioned"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/statelog"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
@@ -42,7 +43,7 @@ func TestGroup_WindowsOfTwoReceivers(t *testing.T) {
 	second := newMember(t, configFor(cluster), emitted)
 	require.NoError(t, second.Start(t.Context(), componenttest.NewNopHost()))
 	eventually(t, func() error {
-		if len(second.active()) != 2 || len(first.active()) != 2 {
+		if len(second.engine.Active()) != 2 || len(first.engine.Active()) != 2 {
 			return errors.New("the partitions are not shared")
 		}
 		return nil
@@ -80,7 +81,7 @@ func TestGroup_ZombieIsFenced(t *testing.T) {
 	before := emittedByZombie.number()
 	events.send(t, 30, 200*time.Millisecond)
 	eventually(t, func() error {
-		if len(zombie.active()) > 0 {
+		if len(zombie.engine.Active()) > 0 {
 			return errors.New("the zombie has not noticed")
 		}
 		return nil
@@ -120,9 +121,9 @@ func TestGroup_ExactWindowsOverAnyReassignments(t *testing.T) {
 		}
 		time.Sleep(time.Duration(random.IntN(120)) * time.Millisecond) // to be cut off anywhere
 		if random.IntN(2) > 0 {
-			m.revoke(all, errRevoked)
+			m.engine.Revoke(all, partitioned.ErrRevoked)
 		} else {
-			m.revoke(all, errLost)
+			m.engine.Revoke(all, partitioned.ErrLost)
 		}
 	}
 	last := newMember(t, configFor(cluster), emitted).byHand(t)
@@ -170,7 +171,7 @@ func TestCheckpoint_IsAtomic(t *testing.T) {
 		}
 		return nil
 	})
-	first.revoke(all, errRevoked)
+	first.engine.Revoke(all, partitioned.ErrRevoked)
 
 	for _, number := range all {
 		dying, err := first.partitionClient(number)
@@ -230,7 +231,7 @@ func TestDataLoss_MakesWindowsIncomplete(t *testing.T) {
 		}
 		return nil
 	})
-	first.revoke(all, errRevoked)
+	first.engine.Revoke(all, partitioned.ErrRevoked)
 	events.send(t, 5, 200*time.Millisecond)
 	forget(t, cluster)
 
@@ -258,7 +259,7 @@ func TestDataLoss_RecreatedTopicIsReadFromItsStart(t *testing.T) {
 	first.assign(t.Context(), all)
 	events.send(t, 3, 200*time.Millisecond)
 	first.readsToTheEnd(t)
-	first.revoke(all, errRevoked)
+	first.engine.Revoke(all, partitioned.ErrRevoked)
 	events.client.Close()
 	remake(t, cluster)
 

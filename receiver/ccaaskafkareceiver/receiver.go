@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/partitioned"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadata"
 )
 
@@ -24,20 +25,18 @@ import (
 // assignment of partitions; each of them is read by itself.
 type kafkaReceiver struct {
 	config    *Config
-	next      consumer.Logs
 	set       receiver.Settings
 	telemetry *metadata.TelemetryBuilder
-	report    *receiverhelper.ObsReport
-	status    *status
+	engine    *partitioned.Engine
 
 	connect []kgo.Opt // of every client
 	member  *kgo.Client
 	stop    context.CancelFunc
 	running sync.WaitGroup
-
-	mutex      sync.Mutex
-	partitions map[int32]*partitionReader
 }
+
+// revokeTimeout bounds the time in which the owner of the state gives a partition up.
+const revokeTimeout = 10 * time.Second
 
 func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*kafkaReceiver, error) {
 	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
@@ -53,10 +52,25 @@ func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*ka
 	if err != nil {
 		return nil, err
 	}
-	return &kafkaReceiver{
-		config: config, next: next, set: set, telemetry: telemetry, report: report,
-		partitions: map[int32]*partitionReader{},
-	}, nil
+	r := &kafkaReceiver{config: config, set: set, telemetry: telemetry}
+	r.engine = partitioned.New(partitioned.Settings{
+		Component:   metadata.Type.String(),
+		Alternative: "; to read events only, use the kafka receiver",
+		Placement:   "every producer has the stream_partitioner",
+		Encoding:    config.Encoding,
+		Next:        next,
+		Report:      report,
+		Telemetry: partitioned.Telemetry{
+			CheckpointDuration: telemetry.CcaasKafkaCheckpointDuration, CheckpointFailures: telemetry.CcaasKafkaCheckpointFailures,
+			Lost: telemetry.CcaasKafkaLostMessages, Messages: telemetry.CcaasKafkaMessages, Misplaced: telemetry.CcaasKafkaMisplacedMessages,
+			Refused: telemetry.CcaasKafkaRefusedMessages, Replayed: telemetry.CcaasKafkaReplayedMessages, RestoreDuration: telemetry.CcaasKafkaRestoreDuration,
+		},
+		Logger:        set.Logger.With(zap.String("topic", config.Topic)),
+		RetryInterval: 2 * config.HeartbeatInterval,
+		RevokeTimeout: min(revokeTimeout, config.RebalanceTimeout/2),
+		Claim:         r.claim,
+	})
+	return r, nil
 }
 
 // Start joins the group. An unreachable broker is not an error of Start.
@@ -64,7 +78,7 @@ func (r *kafkaReceiver) Start(ctx context.Context, host component.Host) error {
 	if err := r.observe(); err != nil {
 		return err
 	}
-	r.status = newStatus(func(event *componentstatus.Event) { componentstatus.ReportStatus(host, event) })
+	r.engine.Status = partitioned.NewStatus(func(event *componentstatus.Event) { componentstatus.ReportStatus(host, event) })
 	var err error
 	if r.connect, err = r.config.connect(ctx, host, r.set.Logger); err != nil {
 		return err
@@ -82,10 +96,10 @@ func (r *kafkaReceiver) Start(ctx context.Context, host component.Host) error {
 			r.assign(running, assigned[r.config.Topic])
 		}),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, revoked map[string][]int32) {
-			r.revoke(revoked[r.config.Topic], errRevoked)
+			r.engine.Revoke(revoked[r.config.Topic], partitioned.ErrRevoked)
 		}),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
-			r.revoke(lost[r.config.Topic], errLost)
+			r.engine.Revoke(lost[r.config.Topic], partitioned.ErrLost)
 		}),
 	}, r.connect...)
 	if r.config.GroupInstanceID != "" {
@@ -108,13 +122,7 @@ func (r *kafkaReceiver) Shutdown(context.Context) error {
 	if r.stop == nil {
 		return nil
 	}
-	r.mutex.Lock()
-	here := make([]int32, 0, len(r.partitions))
-	for number := range r.partitions {
-		here = append(here, number)
-	}
-	r.mutex.Unlock()
-	r.revoke(here, errRevoked)
+	r.engine.Revoke(r.engine.Assigned(), partitioned.ErrRevoked)
 	r.member.Close() // ends what was assigned since
 	r.stop()
 	r.running.Wait()
@@ -123,45 +131,8 @@ func (r *kafkaReceiver) Shutdown(context.Context) error {
 
 // assign starts to read partitions.
 func (r *kafkaReceiver) assign(ctx context.Context, numbers []int32) {
-	r.status.set(ctx, group, nil)
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	for _, number := range numbers {
-		if _, ok := r.partitions[number]; ok {
-			continue
-		}
-		p := &partitionReader{
-			receiver: r,
-			number:   number,
-			logger:   r.set.Logger.With(zap.String("topic", r.config.Topic), zap.Int32("partition", number)),
-			done:     make(chan struct{}),
-		}
-		reading, stop := context.WithCancelCause(ctx)
-		p.stop = stop
-		r.partitions[number] = p
-		p.logger.Info("Partition assigned")
-		go p.run(reading)
-	}
-}
-
-// revoke ends partitions, and waits for their end.
-func (r *kafkaReceiver) revoke(numbers []int32, why error) {
-	r.mutex.Lock()
-	var ending []*partitionReader
-	for _, number := range numbers {
-		if p, ok := r.partitions[number]; ok {
-			delete(r.partitions, number)
-			ending = append(ending, p)
-		}
-	}
-	r.mutex.Unlock()
-	for _, p := range ending {
-		p.stop(why)
-	}
-	for _, p := range ending {
-		<-p.done
-		p.logger.Info("Partition revoked", zap.NamedError("reason", why))
-	}
+	r.engine.Status.Set(ctx, partitioned.Group, nil)
+	r.engine.Assign(ctx, numbers)
 }
 
 // partitionClient returns the client of a partition.
@@ -180,17 +151,4 @@ func (r *kafkaReceiver) partitionClient(number int32) (*kgo.Client, error) {
 		return nil, fmt.Errorf("cannot make a client for Kafka: %w", err)
 	}
 	return client, nil
-}
-
-// active returns the partitions that are read.
-func (r *kafkaReceiver) active() map[int32]*assignment {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	here := make(map[int32]*assignment, len(r.partitions))
-	for number, p := range r.partitions {
-		if a := p.active.Load(); a != nil {
-			here[number] = a
-		}
-	}
-	return here
 }

@@ -4,7 +4,6 @@
 package ccaaskafkareceiver
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
@@ -58,21 +57,6 @@ func TestStatus_UnreachableBrokers(t *testing.T) {
 	assert.ErrorContains(t, m.host.LastEvent().Err(), "brokers: 127.0.0.1:1: cannot query the end offsets of ccaas_events")
 }
 
-// Partitions and the group may have errors at the same time; the status is OK when none
-// has.
-func TestStatus(t *testing.T) {
-	t.Parallel()
-	var emitted []componentstatus.Status
-	s := newStatus(func(event *componentstatus.Event) { emitted = append(emitted, event.Status()) })
-	ctx, cancel := context.WithCancel(t.Context())
-	s.set(ctx, 1, nil)
-	assert.Empty(t, emitted)
-	s.set(ctx, 1, errors.New("one"))
-	s.set(ctx, 1, errors.New("one"))
-	s.set(ctx, ends, errors.New("two"))
-	s.set(ctx, 1, nil)
-	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusRecoverableError}, emitted)
-	cancel()
-	s.set(ctx, ends, errors.New("it ended"))
-	assert.Equal(t, componentstatus.StatusOK, emitted[len(emitted)-1])
+func sum(n int64, attributes ...attribute.KeyValue) []metricdata.DataPoint[int64] {
+	return []metricdata.DataPoint[int64]{{Value: n, Attributes: attribute.NewSet(attributes...)}}
 }

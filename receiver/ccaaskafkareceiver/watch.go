@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/partitioned"
 )
 
 // pollGroup logs the errors of the group's client.
@@ -23,9 +25,9 @@ func (r *kafkaReceiver) pollGroup(ctx context.Context) {
 		}
 		if err := fetches.Err(); err != nil {
 			r.set.Logger.Error("Consumer group cannot be joined", zap.String("group_id", r.config.GroupID), zap.Error(err))
-			r.status.set(ctx, group, err)
+			r.engine.Status.Set(ctx, partitioned.Group, err)
 		}
-		if !pause(ctx, time.Second) {
+		if !partitioned.Pause(ctx, time.Second) {
 			return
 		}
 	}
@@ -44,9 +46,9 @@ const (
 // watch queries the end offsets of the partitions.
 func (r *kafkaReceiver) watch(ctx context.Context) {
 	admin, committedAt := kadm.NewClient(r.member), time.Now()
-	for pause(ctx, queryInterval) {
+	for partitioned.Pause(ctx, queryInterval) {
 		queriedAt := time.Now()
-		r.status.set(ctx, ends, r.queryEndOffsets(ctx, admin))
+		r.engine.Status.Set(ctx, partitioned.Ends, r.queryEndOffsets(ctx, admin))
 		if time.Since(committedAt) >= commitInterval {
 			committedAt = queriedAt
 			r.commit(ctx)
@@ -60,9 +62,9 @@ func (r *kafkaReceiver) queryEndOffsets(ctx context.Context, admin *kadm.Client)
 	defer cancel()
 	queriedAt := time.Now()
 	listed, err := admin.ListCommittedOffsets(ctx, r.config.Topic)
-	for number, a := range r.active() {
+	for number, a := range r.engine.Active() {
 		if end, ok := listed.Lookup(r.config.Topic, number); ok && end.Err == nil {
-			a.endOffset(end.Offset, queriedAt)
+			a.EndOffset(end.Offset, queriedAt)
 		}
 	}
 	if err == nil {
@@ -77,8 +79,8 @@ func (r *kafkaReceiver) queryEndOffsets(ctx context.Context, admin *kadm.Client)
 // commit commits the saved positions to the group.
 func (r *kafkaReceiver) commit(ctx context.Context) {
 	offsets := map[int32]kgo.EpochOffset{}
-	for number, a := range r.active() {
-		_, saved := a.lagAndSaved()
+	for number, a := range r.engine.Active() {
+		_, saved := a.LagAndSaved()
 		offsets[number] = kgo.EpochOffset{Epoch: -1, Offset: saved}
 	}
 	if len(offsets) > 0 {

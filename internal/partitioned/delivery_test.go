@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package ccaaskafkareceiver
+package partitioned
 
 import (
 	"context"
@@ -14,13 +14,10 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/plog"
-	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.uber.org/zap"
-
-	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaskafkareceiver/internal/metadata"
 )
 
-func delivering(t *testing.T, take func() error) (*kafkaReceiver, *int) {
+func delivering(t *testing.T, take func() error) (*Engine, *int) {
 	t.Helper()
 	offers := 0
 	next, err := consumer.NewLogs(func(context.Context, plog.Logs) error {
@@ -28,9 +25,8 @@ func delivering(t *testing.T, take func() error) (*kafkaReceiver, *int) {
 		return take()
 	})
 	require.NoError(t, err)
-	r, err := newReceiver(receivertest.NewNopSettings(metadata.Type), createDefaultConfig().(*Config), next)
-	require.NoError(t, err)
-	return r, &offers
+	engine, _ := newEngine(t, OTLPProto, next)
+	return engine, &offers
 }
 
 func TestDeliver_RetriesUntilAccepted(t *testing.T) {
@@ -60,10 +56,10 @@ func TestDeliver_EndsWithTheAssignment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, lose := context.WithCancelCause(t.Context())
 		r, offers := delivering(t, func() error {
-			lose(errRevoked)
+			lose(ErrRevoked)
 			return errors.New("no room")
 		})
-		require.ErrorIs(t, r.deliver(ctx, zap.NewNop(), sample(t, "acme_corp")), errRevoked)
+		require.ErrorIs(t, r.deliver(ctx, zap.NewNop(), sample(t, "acme_corp")), ErrRevoked)
 		assert.Equal(t, 1, *offers)
 	})
 }

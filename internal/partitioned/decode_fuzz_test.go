@@ -1,13 +1,12 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package ccaaskafkareceiver
+package partitioned
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
@@ -20,15 +19,15 @@ func FuzzMessages(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(text, true)
 	decoders := map[bool]*decoder{}
-	decoders[false], _, _ = decoding(f, createDefaultConfig().(*Config).Encoding, 0, 3)
-	decoders[true], _, _ = decoding(f, otlpJSON, 0, 3)
+	decoders[false], _, _ = decoding(f, OTLPProto, 0, 3)
+	decoders[true], _, _ = decoding(f, OTLPJSON, 0, 3)
 	good := map[bool][]byte{}
 	good[false], err = (&plog.ProtoMarshaler{}).MarshalLogs(sample(f, "globex"))
 	require.NoError(f, err)
 	good[true], err = (&plog.JSONMarshaler{}).MarshalLogs(sample(f, "globex"))
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, message []byte, asJSON bool) {
-		logs, _ := decoders[asJSON].decode(t.Context(), []*kgo.Record{{Value: good[asJSON]}, {Value: message}, {Value: good[asJSON]}})
+		logs, _ := decoders[asJSON].decode(t.Context(), []Message{{Value: good[asJSON]}, {Value: message}, {Value: good[asJSON]}})
 		require.GreaterOrEqual(t, logs.LogRecordCount(), 2)
 	})
 }

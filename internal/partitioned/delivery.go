@@ -1,7 +1,7 @@
 // Copyright The otelcol-ccaas Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package ccaaskafkareceiver
+package partitioned
 
 import (
 	"context"
@@ -23,13 +23,13 @@ const (
 
 // deliver blocks until downstream accepts a batch, or refuses it permanently. The error is
 // that the partition is revoked.
-func (r *kafkaReceiver) deliver(ctx context.Context, logger *zap.Logger, logs plog.Logs) error {
+func (e *Engine) deliver(ctx context.Context, logger *zap.Logger, logs plog.Logs) error {
 	waits := backoff.ExponentialBackOff{
 		InitialInterval: minRetryInterval, MaxInterval: maxRetryInterval,
 		Multiplier: backoff.DefaultMultiplier, RandomizationFactor: backoff.DefaultRandomizationFactor,
 	}
 	for refused := false; ; refused = true {
-		err := r.consume(ctx, logs)
+		err := e.consume(ctx, logs)
 		switch {
 		case err == nil && refused:
 			logger.Info("Downstream accepts events again")
@@ -37,28 +37,28 @@ func (r *kafkaReceiver) deliver(ctx context.Context, logger *zap.Logger, logs pl
 		case err == nil:
 			return nil
 		case consumererror.IsPermanent(err):
-			r.drop(ctx, logger, logs, err)
+			e.drop(ctx, logger, logs, err)
 			return nil
 		case !refused && ctx.Err() == nil:
 			logger.Warn("Downstream refuses events; reading of the partition is paused until it accepts them", zap.Error(err))
 		}
-		if !pause(ctx, waits.NextBackOff()) {
+		if !Pause(ctx, waits.NextBackOff()) {
 			return context.Cause(ctx)
 		}
 	}
 }
 
 // consume sends a batch once. On an error the records are still ours.
-func (r *kafkaReceiver) consume(ctx context.Context, logs plog.Logs) error {
-	ctx = r.report.StartLogsOp(ctx)
+func (e *Engine) consume(ctx context.Context, logs plog.Logs) error {
+	ctx = e.Report.StartLogsOp(ctx)
 	count := logs.LogRecordCount()
-	err := r.next.ConsumeLogs(ctx, logs)
-	r.report.EndLogsOp(ctx, r.config.Encoding, count, err)
+	err := e.Next.ConsumeLogs(ctx, logs)
+	e.Report.EndLogsOp(ctx, e.Encoding, count, err)
 	return err
 }
 
 // drop counts a permanently refused batch.
-func (r *kafkaReceiver) drop(ctx context.Context, logger *zap.Logger, logs plog.Logs, err error) {
-	r.telemetry.CcaasKafkaRefusedMessages.Add(ctx, int64(logs.ResourceLogs().Len()), metric.WithAttributes(attribute.String("reason", "permanent")))
+func (e *Engine) drop(ctx context.Context, logger *zap.Logger, logs plog.Logs, err error) {
+	e.Telemetry.Refused.Add(ctx, int64(logs.ResourceLogs().Len()), metric.WithAttributes(attribute.String("reason", "permanent")))
 	logger.Error("Downstream refused records permanently; they are dropped", zap.Int("records", logs.LogRecordCount()), zap.Error(err))
 }
