@@ -108,6 +108,9 @@ func (r *reconciler) run(ctx context.Context) {
 	if !ok {
 		return
 	}
+	r.mutex.Lock()
+	r.channels.Watch(first)
+	r.mutex.Unlock()
 	r.awaitConnections(ctx)
 	r.start(ctx, first)
 	ticker := time.NewTicker(r.set.ReconcileInterval)
