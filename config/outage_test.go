@@ -101,7 +101,7 @@ func TestOutage_QueuesHoldAnHourAndARestart(t *testing.T) {
 			assert.Equal(t, "bytes", e.Queue.Sizer, where)
 			least := int64(rawEvents)
 			for pipeline, of := range c.Service.Pipelines {
-				if pipeline == "metrics/windows" && slices.Contains(of.Exporters, name) {
+				if (pipeline == "metrics/windows" || pipeline == "logs/windows") && slices.Contains(of.Exporters, name) {
 					least = windows
 				}
 			}
@@ -125,11 +125,14 @@ func TestOutage_ArchivesHoldUpNoWindow(t *testing.T) {
 		for name, pipeline := range c.Service.Pipelines {
 			if slices.Contains(pipeline.Processors, "ws_window") {
 				for _, e := range pipeline.Exporters {
-					assert.Contains(t, []string{"ws_metrics", "ws_sessions", "forward/archive", "debug"}, e, "%s %s", path, name)
+					assert.Contains(t, []string{"ws_metrics", "ws_sessions", "forward/archive", "forward/windows", "debug"}, e, "%s %s", path, name)
 				}
 			}
 			if signal, _, _ := strings.Cut(name, "/"); signal == "traces" {
 				assert.Contains(t, pipeline.Processors, "batch/traces", "%s %s", path, name)
+			}
+			if slices.Contains(pipeline.Receivers, "forward/windows") {
+				assert.Equal(t, []string{"elasticsearch_bulk/windows"}, pipeline.Exporters, "%s %s: windows share no queue with raw events", path, name)
 			}
 			if slices.Contains(pipeline.Receivers, "forward/archive") {
 				assert.Contains(t, pipeline.Processors, "batch/archive", "%s %s", path, name)

@@ -23,7 +23,7 @@ import (
 type Config struct {
 	// ClientConfig is the endpoint and everything about the client.
 	ClientConfig confighttp.ClientConfig `mapstructure:",squash"`
-	// EventsIndex and WindowsIndex are data streams or indices.
+	// EventsIndex and WindowsIndex are data streams or indices; empty: these records are left out.
 	EventsIndex  string `mapstructure:"events_index"`
 	WindowsIndex string `mapstructure:"windows_index"`
 
@@ -48,9 +48,12 @@ func (c *Config) Validate() error {
 		errs = append(errs, errors.New("endpoint: must be the URL of the cluster without a user and a query, such as https://localhost:9200; credentials go into auth or headers"))
 	}
 	for key, name := range map[string]string{"events_index": c.EventsIndex, "windows_index": c.WindowsIndex} {
-		if !index.MatchString(name) {
+		if name != "" && !index.MatchString(name) {
 			errs = append(errs, fmt.Errorf("%s: %q: must be the name of an index or a data stream: lower case letters, digits, '.', '_' and '-'", key, name))
 		}
+	}
+	if c.EventsIndex == "" && c.WindowsIndex == "" {
+		errs = append(errs, errors.New("events_index, windows_index: one of them must be given, or nothing is sent"))
 	}
 	if c.ClientConfig.Timeout <= 0 {
 		errs = append(errs, fmt.Errorf("timeout: %v: must be more than 0: it bounds one attempt, and shutdown waits for the attempt that is in progress", c.ClientConfig.Timeout))

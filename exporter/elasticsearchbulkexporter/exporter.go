@@ -56,6 +56,9 @@ func newExporter(ctx context.Context, set exporter.Settings, config *Config) (ex
 		exporterhelper.WithRetry(config.RetryConfig),
 		exporterhelper.WithQueue(config.QueueConfig),
 	)
+	if err == nil && config.EventsIndex == "" {
+		e.Logs = windowsOnly{e.Logs}
+	}
 	return e, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -28,12 +29,64 @@ func TestConfig_InvalidSettingsAreNamed(t *testing.T) {
 	config.ClientConfig.Endpoint = "https://localhost:9200"
 	require.NoError(t, confmap.Validate(config))
 	config.ClientConfig.Endpoint = "https://elastic:hunter2@localhost:9200"
-	config.EventsIndex, config.WindowsIndex, config.ClientConfig.Timeout = "A", "", 0
+	config.EventsIndex, config.WindowsIndex, config.ClientConfig.Timeout = "A", "B", 0
 	err := confmap.Validate(config)
-	for _, want := range []string{"endpoint: must be", `events_index: "A"`, `windows_index: ""`, "timeout: 0s"} {
+	for _, want := range []string{"endpoint: must be", `events_index: "A"`, `windows_index: "B"`, "timeout: 0s"} {
 		require.ErrorContains(t, err, want)
 	}
 	assert.NotContains(t, err.Error(), "hunter2")
+	config.EventsIndex, config.WindowsIndex = "", ""
+	require.ErrorContains(t, confmap.Validate(config), "events_index, windows_index: one of them must be given")
+}
+
+// An exporter of windows alone does not queue raw events, and one of raw events does not write windows.
+func TestIndices_OneOfThem(t *testing.T) {
+	t.Parallel()
+	logs := plog.NewLogs()
+	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	records.AppendEmpty().SetEventName("message.send")
+	window := records.AppendEmpty()
+	window.SetEventName("ws_throughput")
+	window.Body().SetEmptyMap().PutStr("metric", "ws_throughput")
+	events := plog.NewLogs()
+	events.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().SetEventName("message.send")
+	for name, test := range map[string]struct {
+		change   func(*Config)
+		input    plog.Logs
+		requests int
+		index    string
+	}{
+		"windows":           {func(c *Config) { c.EventsIndex = "" }, logs, 1, "logs-ccaas.windows-default"},
+		"windows, no input": {func(c *Config) { c.EventsIndex = "" }, events, 0, ""},
+		"events":            {func(c *Config) { c.WindowsIndex = "" }, logs, 1, "logs-ccaas.events-default"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var bodies []string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, err := io.ReadAll(r.Body)
+				assert.NoError(t, err)
+				bodies = append(bodies, string(body))
+				_, _ = io.WriteString(w, `{"items":[{"create":{"status":201}}]}`)
+			}))
+			t.Cleanup(server.Close)
+			config := createDefaultConfig().(*Config)
+			config.ClientConfig.Endpoint, config.ClientConfig.Compression = server.URL, ""
+			config.QueueConfig = configoptional.None[exporterhelper.QueueBatchConfig]()
+			test.change(config)
+			e, err := NewFactory().CreateLogs(t.Context(), exportertest.NewNopSettings(metadata.Type), config)
+			require.NoError(t, err)
+			require.NoError(t, e.Start(t.Context(), componenttest.NewNopHost()))
+			require.NoError(t, e.ConsumeLogs(t.Context(), test.input))
+			require.NoError(t, e.Shutdown(t.Context()))
+			require.Len(t, bodies, test.requests)
+			for _, body := range bodies {
+				assert.Equal(t, 2, strings.Count(body, "\n"), "one document")
+				assert.Contains(t, body, test.index)
+			}
+			assert.Equal(t, 2, logs.LogRecordCount(), "the input is unchanged")
+		})
+	}
 }
 
 // export sends one record to a server without a queue or retries.

@@ -19,7 +19,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
-// Indices are where documents go.
+// Indices are where documents go. Those without an index are left out.
 type Indices struct{ Events, Windows string }
 
 // Request is the body of a bulk request: an action and a document for each record. Documents without an encoding are
@@ -34,9 +34,12 @@ func Request(logs plog.Logs, to Indices) (body []byte, documents, invalid int) {
 		for _, scope := range resource.ScopeLogs().All() {
 			for _, record := range scope.LogRecords().All() {
 				index, identity, fields := to.Events, "", event(resource.Resource(), record)
-				if record.EventName() == wsevent.ThroughputMetric && record.Body().Type() == pcommon.ValueTypeMap {
+				if isWindow(record) {
 					index, fields = to.Windows, window(record)
 					identity = windowIdentity(fields)
+				}
+				if index == "" {
+					continue
 				}
 				document, err := json.Marshal(fields)
 				if err != nil {
@@ -62,6 +65,36 @@ func Request(logs plog.Logs, to Indices) (body []byte, documents, invalid int) {
 		}
 	}
 	return out.Bytes(), documents, invalid
+}
+
+// isWindow reports whether a record holds a window.
+func isWindow(record plog.LogRecord) bool {
+	return record.EventName() == wsevent.ThroughputMetric && record.Body().Type() == pcommon.ValueTypeMap
+}
+
+// Windows returns a copy of the records that hold windows, without the other records.
+func Windows(logs plog.Logs) plog.Logs {
+	windows := plog.NewLogs()
+	for _, resource := range logs.ResourceLogs().All() {
+		for _, scope := range resource.ScopeLogs().All() {
+			var to plog.LogRecordSlice
+			found := false
+			for _, record := range scope.LogRecords().All() {
+				if !isWindow(record) {
+					continue
+				}
+				if !found {
+					of := windows.ResourceLogs().AppendEmpty()
+					resource.Resource().CopyTo(of.Resource())
+					in := of.ScopeLogs().AppendEmpty()
+					scope.Scope().CopyTo(in.Scope())
+					to, found = in.LogRecords(), true
+				}
+				record.CopyTo(to.AppendEmpty())
+			}
+		}
+	}
+	return windows
 }
 
 // event is a document of a record: dimensions and attributes by their names, the body as it is.
