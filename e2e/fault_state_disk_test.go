@@ -40,6 +40,7 @@ func TestFaultStateDiskFull(t *testing.T) {
 		{"state", 16 << 20, "State cannot be saved", "State is saved again"},
 		{"metrics", 32 << 20, "Store does not accept samples until its disk is writable", "Store accepts samples again"},
 		{"archive", 64 << 20, "Downstream refuses events", "Downstream takes events again"},
+		{"events", 16 << 20, "Events are not stored", "Events are stored again"},
 		{"letters", 1 << 20, "payload logged instead", "record kept as a dead letter"},
 	}
 	platform := startPlatform(t, func(c *sim.Config) {
@@ -72,7 +73,7 @@ func TestFaultStateDiskFull(t *testing.T) {
 	assert.NotContains(t, q.output.String(), "panic")
 	archived, torn := q.archived(t)
 	assert.EqualValues(t, platform.Truth().Events, archived, "distinct events in the archive")
-	measured(t, "the disks of state, store, archive and dead letters were full, one after the other, for %v and more: %d events, all in the totals and in the archive, which has %d torn lines",
+	measured(t, "the disks of state, store, archive, events and dead letters were full, one after the other, for %v and more: %d events, all in the totals and in the archive, which has %d torn lines",
 		full, platform.Truth().Events, torn)
 }
 

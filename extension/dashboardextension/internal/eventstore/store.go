@@ -572,9 +572,15 @@ func (s *Store) report(trouble error) {
 	changed := s.trouble != text
 	s.trouble = text
 	s.mutex.Unlock()
-	if changed {
-		s.options.Status(trouble)
+	if !changed {
+		return
 	}
+	if trouble != nil {
+		s.options.Logger.Error("Events are not stored", "error", trouble)
+	} else {
+		s.options.Logger.Warn("Events are stored again")
+	}
+	s.options.Status(trouble)
 }
 
 // Events is the number of events that this process has stored.
