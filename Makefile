@@ -105,11 +105,21 @@ $(CACHE)/telegraf-$(TELEGRAF):
 		GOFLAGS=-mod=mod CGO_ENABLED=0 $(GO) build -trimpath -tags $(TELEGRAF_TAGS) -ldflags "-s -w" -o $@.new github.com/influxdata/telegraf/cmd/telegraf && \
 		mv $@.new $@ && rm -rf $@.build
 
+JAEGER := v1.76.0
+$(CACHE)/jaeger-$(JAEGER):
+	@mkdir -p $@.build && cd $@.build && printf 'module jaeger.build\ngo 1.26\n' >go.mod && \
+		GOFLAGS=-mod=mod $(GO) get -tool github.com/jaegertracing/jaeger/cmd/jaeger@$(JAEGER) && \
+		GOFLAGS=-mod=mod CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $@.new github.com/jaegertracing/jaeger/cmd/jaeger && \
+		mv $@.new $@ && rm -rf $@.build
+
+bin/jaeger: $(CACHE)/jaeger-$(JAEGER)
+	@mkdir -p bin && ln -sf $< $@
+
 bin/telegraf: $(CACHE)/telegraf-$(TELEGRAF)
 	@mkdir -p bin && ln -sf $< $@
 
 .PHONY: e2e-real
-e2e-real: build servers bin/telegraf ## what needs a server that takes minutes to build: Telegraf
+e2e-real: build servers bin/telegraf bin/jaeger bin/prometheus ## what needs a server that takes minutes to build: Telegraf, Jaeger
 	$(GO) test -tags e2e -count=1 -timeout 10m -run '^TestReal' ./e2e/
 
 # The page is tested in a real browser.

@@ -47,6 +47,9 @@ func BenchmarkBudgets(b *testing.B) {
 		fmt.Fprintf(t, "the built collector, CPU per event, records and blocks\t\t%.2f and %.2f µs\n", bare.cpu/1000, block.cpu/1000)
 		fmt.Fprintf(t, "window state per open channel, a million of them\t≤ 64 B\t%.0f B\n", window["BenchmarkChannelMemory/series=1 B/channel"])
 		fmt.Fprintf(t, "window state per series\t≤ 2 KiB\t%.0f B\n", window["BenchmarkChannelMemory/series=2000 B/series"])
+		fmt.Fprintf(t, "a session, per event of 1k and of 1M channels, + ns\t≤ 100\t%.0f and %.0f\n",
+			window["BenchmarkSessions/channels=1000/sessions=on ns/event"]-window["BenchmarkSessions/channels=1000/sessions=off ns/event"],
+			window["BenchmarkSessions/channels=1000000/sessions=on ns/event"]-window["BenchmarkSessions/channels=1000000/sessions=off ns/event"])
 		fmt.Fprintf(t, "window end to query, p99, beyond allowed_lateness\t≤ 250 ms\t%.0f ms\n", latency)
 		fmt.Fprintf(t, "the same with the embedded store\t≤ 250 ms\t%.0f ms\n", embedded)
 		fmt.Fprintf(t, "window closed to webhook on the wire, p99\t≤ 1 s\t%.2f s\n", wire/1000)
@@ -68,7 +71,7 @@ var figure = regexp.MustCompile(`(\S+) (\S+)`)
 // report by "name unit".
 func windowFigures(b *testing.B) map[string]float64 {
 	b.Helper()
-	command := exec.CommandContext(b.Context(), "go", "test", "-run", "^$", "-bench", "Observe|ChannelMemory", "-benchtime", "2s",
+	command := exec.CommandContext(b.Context(), "go", "test", "-run", "^$", "-bench", "Observe|ChannelMemory|Sessions", "-benchtime", "2s",
 		"./processor/wswindowprocessor/internal/window")
 	command.Dir = ".."
 	out, err := command.CombinedOutput()

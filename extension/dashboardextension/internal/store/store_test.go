@@ -753,3 +753,54 @@ func TestNothingIsAdministered(t *testing.T) {
 		assert.GreaterOrEqual(t, recorder.Code, 400, path)
 	}
 }
+
+// Exponential histograms are native ones, and exemplars are kept: those of sessions lead to their traces.
+func TestStore_KeepsNativeHistogramsAndExemplars(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir())
+	at := time.Now()
+	const trace = "0102030405060708090a0b0c0d0e0f10"
+	exemplar := func(e pmetric.Exemplar) {
+		e.SetTimestamp(pcommon.NewTimestampFromTime(at))
+		e.SetTraceID(pcommon.TraceID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16})
+		e.SetSpanID(pcommon.SpanID{1})
+		e.SetDoubleValue(3)
+	}
+	m := pmetric.NewMetrics()
+	metrics := m.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics()
+	duration := metrics.AppendEmpty()
+	duration.SetName("ws.session.duration")
+	duration.SetUnit("s")
+	duration.SetEmptyExponentialHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	point := duration.ExponentialHistogram().DataPoints().AppendEmpty()
+	point.SetTimestamp(pcommon.NewTimestampFromTime(at))
+	point.SetScale(3)
+	point.SetCount(2)
+	point.SetSum(6)
+	point.Positive().SetOffset(12)
+	point.Positive().BucketCounts().FromRaw([]uint64{2})
+	exemplar(point.Exemplars().AppendEmpty())
+	dropped := metrics.AppendEmpty()
+	dropped.SetName("ws.connections.dropped")
+	dropped.SetUnit("{connection}")
+	dropped.SetEmptySum().SetIsMonotonic(true)
+	dropped.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	sum := dropped.Sum().DataPoints().AppendEmpty()
+	sum.SetTimestamp(pcommon.NewTimestampFromTime(at))
+	sum.SetIntValue(4)
+	exemplar(sum.Exemplars().AppendEmpty())
+	require.Equal(t, http.StatusOK, f.otlp(t, m).Code)
+
+	status, body := f.get("/query", url.Values{
+		"query": {`histogram_quantile(0.5, ws_session_duration_seconds) > 2.8 < 3.1`}, "time": {strconv.FormatInt(at.Unix()+1, 10)},
+	})
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, body, `"result":[{`, "%s", body)
+	for _, name := range []string{"ws_session_duration_seconds", "ws_connections_dropped_total"} {
+		status, body = f.get("/query_exemplars", url.Values{
+			"query": {name}, "start": {strconv.FormatInt(at.Unix()-60, 10)}, "end": {strconv.FormatInt(at.Unix()+60, 10)},
+		})
+		assert.Equal(t, http.StatusOK, status)
+		assert.Contains(t, body, trace, name)
+	}
+}

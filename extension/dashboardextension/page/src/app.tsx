@@ -14,6 +14,7 @@ import { Drops } from './panels/drops';
 import { Events } from './panels/events';
 import { Messages } from './panels/messages';
 import { Regions } from './panels/regions';
+import { Sessions } from './panels/sessions';
 import { Skew } from './panels/skew';
 import { Streams } from './panels/streams';
 import { Throughput } from './panels/throughput';
@@ -93,6 +94,7 @@ export function App() {
             <Streams view={view} />
             <Skew view={view} />
             <Events view={view} />
+            <Sessions view={view} />
             <Regions view={view} onChoose={(region) => choose({ region })} />
             <Busiest view={view} onChoose={({ region, tenant, channel }) => choose({ region, tenant, channel })} />
           </>

@@ -78,6 +78,13 @@ export function milliseconds(value: number): Quantity {
   return { text: sign + digits(size / 1000), unit: 's' };
 }
 
+export function seconds(value: number): Quantity {
+  if (value < 0.9995) return { text: digits(value * 1000), unit: 'ms' };
+  if (value < 599.5) return { text: digits(value), unit: 's' };
+  if (value < 35_990) return { text: digits(value / 60), unit: 'min' };
+  return { text: digits(value / 3600), unit: 'h' };
+}
+
 /** scaleTo is the end of the gauge: a round number beyond the peak. */
 export function scaleTo(peak: number): number {
   const value = Math.max(1, peak * 1.05);

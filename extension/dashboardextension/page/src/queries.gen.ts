@@ -126,6 +126,12 @@ export const queries = {
     expression: (p: Parameters) =>
       `label_replace(bottomk(200, (max by (tenant_id, region) (timestamp(ws_window_complete_ratio{${p.streams}})) or max by (tenant_id, region) (max_over_time(timestamp(ws_window_complete_ratio{${p.streams}})[1d:4m])))), "kind", "seen", "", "") or label_replace(min by (tenant_id, region) (last_over_time(ws_window_complete_ratio{${p.streams}}[${p.window}])) and on (tenant_id, region) bottomk(200, (max by (tenant_id, region) (timestamp(ws_window_complete_ratio{${p.streams}})) or max by (tenant_id, region) (max_over_time(timestamp(ws_window_complete_ratio{${p.streams}})[1d:4m])))), "kind", "complete", "", "") or label_replace((sum by (tenant_id, region) (ws_active_connections{${p.streams}}) or sum by (tenant_id, region) (last_over_time(ws_active_connections{${p.streams}}[1d:4m]))) and on (tenant_id, region) bottomk(200, (max by (tenant_id, region) (timestamp(ws_window_complete_ratio{${p.streams}})) or max by (tenant_id, region) (max_over_time(timestamp(ws_window_complete_ratio{${p.streams}})[1d:4m])))), "kind", "connections", "", "") or label_replace(count((max by (tenant_id, region) (timestamp(ws_window_complete_ratio{${p.streams}})) or max by (tenant_id, region) (max_over_time(timestamp(ws_window_complete_ratio{${p.streams}})[1d:4m])))), "kind", "number", "", "")`,
   },
+  /** percentiles of the duration of sessions and of the time to the first reply, of sessions that ended in some minutes; s */
+  sessions: {
+    over: 'range',
+    expression: (p: Parameters) =>
+      `label_replace(histogram_quantile(0.5, sum(rate(ws_session_duration_seconds{${p.series}}[${p.fine}]))), "kind", "duration_p50", "", "") or label_replace(histogram_quantile(0.95, sum(rate(ws_session_duration_seconds{${p.series}}[${p.fine}]))), "kind", "duration_p95", "", "") or label_replace(histogram_quantile(0.99, sum(rate(ws_session_duration_seconds{${p.series}}[${p.fine}]))), "kind", "duration_p99", "", "") or label_replace(histogram_quantile(0.5, sum(rate(ws_session_first_reply_seconds{${p.series}}[${p.fine}]))), "kind", "reply_p50", "", "") or label_replace(histogram_quantile(0.95, sum(rate(ws_session_first_reply_seconds{${p.series}}[${p.fine}]))), "kind", "reply_p95", "", "") or label_replace(histogram_quantile(0.99, sum(rate(ws_session_first_reply_seconds{${p.series}}[${p.fine}]))), "kind", "reply_p99", "", "")`,
+  },
   /** the alerts that fired in a point; 1 */
   alerts: {
     over: 'range',

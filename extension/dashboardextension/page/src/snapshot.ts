@@ -56,6 +56,11 @@ export function numberOf(snapshot: Snapshot, name: Name, kind?: string): number 
   return only(seriesOf(snapshot, name, kind)[0]);
 }
 
+/** numberOfLast is the latest value of a line. */
+export function numberOfLast(values: Values): number | null {
+  return values.findLast((value) => value !== null) ?? null;
+}
+
 /** notReported is shown where a number is absent though windows arrive: it is unknown, not 0. */
 export const notReported = 'not reported by this platform';
 
