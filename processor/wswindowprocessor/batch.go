@@ -148,6 +148,10 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		if number, ok := wslog.Int(attributes, wsevent.StreamConnection); ok {
 			event.Socket = uint16(number) //nolint:gosec // a receiver has at most 100
 		}
+	case window.Reconciled:
+		difference, known := wslog.Int(attributes, wsevent.ConnectionsUnreconciled)
+		event.Bytes, event.Unknown = difference, !known
+		event.Every, _ = wslog.Int(attributes, wsevent.ConnectionsStuck)
 	case window.Gap, window.Healed:
 		start, hasStart := wslog.Int(attributes, wsevent.GapStart)
 		end, hasEnd := wslog.Int(attributes, wsevent.GapEnd)
@@ -186,6 +190,8 @@ func kindOf(eventName string) (window.Kind, bool) {
 		return window.Gap, true
 	case wsevent.StreamHealed:
 		return window.Healed, true
+	case wsevent.StreamReconciled:
+		return window.Reconciled, true
 	case wsevent.StreamAlive:
 		return window.Alive, true
 	case wsevent.ClockSkew:
