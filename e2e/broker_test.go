@@ -21,6 +21,7 @@ import (
 // broker is a Kafka of one node, on loopback.
 type broker struct {
 	address string
+	folder  string // with its data
 	admin   *kadm.Client
 	server  *process
 	serve   func() *process // starts it again, where it was
@@ -39,7 +40,7 @@ func startBroker(t testing.TB) broker {
 
 	port, controller, directory := freePort(t), freePort(t), t.TempDir()
 	properties := filepath.Join(directory, "server.properties")
-	b := broker{address: fmt.Sprintf("127.0.0.1:%d", port)}
+	b := broker{address: fmt.Sprintf("127.0.0.1:%d", port), folder: directory}
 	require.NoError(t, os.WriteFile(properties, fmt.Appendf(nil, `
 process.roles=broker,controller
 node.id=1

@@ -93,7 +93,6 @@ type resourceServer struct {
 	mutex  sync.Mutex
 	tokens []string   // of upgrades
 	scopes [][]string // of each
-	last   int        // event
 }
 
 func startResourceServer(t testing.TB, issuer *oidcProvider) *resourceServer {

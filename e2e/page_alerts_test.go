@@ -138,6 +138,11 @@ func TestPageSilencesAlerts(t *testing.T) {
 	assert.Equal(t, "ws_active_connections_high", evaluate[string](b, `[...document.querySelectorAll('[data-group]')].at(-1).dataset.group`), "what notifies nobody comes last")
 	history.write(t, d)
 	shot("alerts.png", 1600, 1200)
+	b.do(chromedp.EmulateViewport(620, 1000), chromedp.Sleep(300*time.Millisecond))
+	picture, err := chromedp.Run(b.ctx, chromedp.Screenshot(".panel.alerts"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "alerts-panel.png"), picture, 0o600))
+	b.do(chromedp.EmulateViewport(1600, 1200))
 
 	click(fmt.Sprintf(`[data-silence=%q] button`, id))
 	b.until(group("ws_active_connections_high", "1 firing"))

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -75,7 +76,7 @@ func (r recording) sql(query string, regions []string) string {
 		"$__timeFilter(window_timestamp)", fmt.Sprintf("window_timestamp BETWEEN '%s' AND '%s'", r.begin().UTC().Format(time.RFC3339Nano), r.until().UTC().Format(time.RFC3339Nano)),
 		"${region:sqlstring}", "'"+strings.Join(regions, "','")+"'",
 		"${tenant_id:sqlstring}", "'acme_corp','globex'", "${channel_type:sqlstring}", "'webmessaging','voice'",
-		"${__to}", fmt.Sprint(r.until().UnixMilli()),
+		"${__to}", strconv.FormatInt(r.until().UnixMilli(), 10),
 	).Replace(query)
 }
 
@@ -128,7 +129,7 @@ func (r recording) checkInfluxDBPanels(t *testing.T, server *influxdb) {
 		for title, query := range panels {
 			series, err := server.query("ccaas", strings.NewReplacer(
 				"${region:regex}", pattern, "${tenant_id:regex}", ".*", "${channel_type:regex}", ".*", "$__interval", "10s",
-				"$timeFilter", fmt.Sprintf("time >= %dms and time <= %dms", r.begin().UnixMilli(), r.until().UnixMilli()), "${__to}", fmt.Sprint(r.until().UnixMilli()),
+				"$timeFilter", fmt.Sprintf("time >= %dms and time <= %dms", r.begin().UnixMilli(), r.until().UnixMilli()), "${__to}", strconv.FormatInt(r.until().UnixMilli(), 10),
 			).Replace(query))
 			require.NoError(t, err, query)
 			var found []string

@@ -52,7 +52,9 @@ route: { receiver: runbook, group_wait: 100ms, group_interval: 1s, repeat_interv
 receivers: [{ name: runbook }]
 `, "--set", "exporters::alertmanager::webhooks::runbook::endpoint="+proxy.URL, "--set", "exporters::alertmanager::webhooks::runbook::secret="+webhookSecret)
 	command := exec.CommandContext(context.Background(), binary)
-	command.Env = append(os.Environ(), "RUNBOOK_LISTEN="+listen, "RUNBOOK_SECRET="+webhookSecret, "RUNBOOK_SILENCE=ws_clock_skew", "RUNBOOK_ALERTMANAGER="+g.api)
+	amtool, err := filepath.Abs(built(t, "amtool"))
+	require.NoError(t, err)
+	command.Env = append(os.Environ(), "PATH="+filepath.Dir(amtool), "RUNBOOK_LISTEN="+listen, "RUNBOOK_SECRET="+webhookSecret, "RUNBOOK_SILENCE=ws_clock_skew", "RUNBOOK_ALERTMANAGER="+g.api)
 	startCommand(t, "runbook", command)
 	require.NoError(t, g.send(
 		outage{rule: "ws_clock_skew", tenant: "listed", region: "r", severity: "warning"},

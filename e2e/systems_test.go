@@ -131,18 +131,19 @@ func TestSystems_SameTotals(t *testing.T) {
 
 // table has a row for each series and total, and a column for each system. The test above holds every system against the first column.
 func (r recording) table() string {
-	text := "| series | total | sent |"
+	var text strings.Builder
+	text.WriteString("| series | total | sent |")
 	for _, system := range systems {
-		text += " " + system.name + " |"
+		text.WriteString(" " + system.name + " |")
 	}
-	text += "\n|---|---|" + strings.Repeat("---:|", len(systems)+1) + "\n"
+	text.WriteString("\n|---|---|" + strings.Repeat("---:|", len(systems)+1) + "\n")
 	for _, series := range r.truth.Series {
 		for _, name := range slices.Sorted(maps.Keys(sums)) {
-			text += fmt.Sprintf("| %s, %s, %s | `%s` |%s\n", series.TenantID, series.Region, series.ChannelType, name,
+			fmt.Fprintf(&text, "| %s, %s, %s | `%s` |%s\n", series.TenantID, series.Region, series.ChannelType, name,
 				strings.Repeat(fmt.Sprintf(" %d |", sums[name](series.Counts)), len(systems)+1))
 		}
 	}
-	return text
+	return text.String()
 }
 
 // platform is one that sends only what the recording has.

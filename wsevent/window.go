@@ -38,6 +38,10 @@ const (
 	FieldClockSkew          = "clock_skew_ms"
 	FieldComplete           = "complete"
 
+	// Absent where the platform is not asked.
+	FieldUnreconciled = "connections_unreconciled"
+	FieldStuck        = "connections_stuck"
+
 	TotalSince        = "since" // int, unix ms
 	TotalPayloadBytes = "payload_bytes"
 
@@ -79,6 +83,14 @@ type Reconstructed struct {
 	Opened  int64 // also in ConnectionsOpened
 	Closed  int64 // also in ConnectionsClosed
 	Present int64 // channels that were open before the stream was watched; in no other number
+}
+
+// Reconciled is the latest comparison of our open conversations with the platform's.
+type Reconciled struct {
+	Unreconciled      int64 // ours - the platform's
+	UnreconciledKnown bool
+	Stuck             int64 // ours that have had no event for long
+	StuckKnown        bool
 }
 
 // Add adds other to c. A sum that would exceed the largest int64 stays there. No count
@@ -174,6 +186,7 @@ type Window struct {
 	SessionsSince UnixMilli       `json:",omitzero"` // where Sessions begin
 	// Reconstructed are totals, too.
 	Reconstructed Reconstructed `json:",omitzero"`
+	Reconciled    Reconciled    `json:",omitzero"`
 }
 
 // MessagesPerSecond is (sent + received) / size.

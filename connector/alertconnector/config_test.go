@@ -148,3 +148,10 @@ func FuzzConfig(f *testing.F) {
 		"rules: [{ name: a, metric: m, severity: w, threshold: { below: 1 }, baseline: { season: hour_of_day, exclude: [{ start: 2026-11-27, end: 2026-11-28 }] } }]",
 	)
 }
+
+func TestContext_UnknownFieldNamesTheFields(t *testing.T) {
+	t.Parallel()
+	require.EqualError(t, checkContext("{{.Value}} of {{.AlertId}}"),
+		".AlertId: the template has no such field; the fields are .Rule, .Metric, .Severity, .Status, .Reason, .FaultDomain, .Value, .Threshold, .Baseline, .Labels, .Snapshot, .Traces")
+	assert.NoError(t, checkContext(`{{.Labels.tenant_id}} {{printf "%.0f" .Value}}`))
+}

@@ -6,6 +6,8 @@ package alertconnector
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"regexp"
 	"strings"
 	"text/template"
 	"text/template/parse"
@@ -79,7 +81,22 @@ func checkContext(text string) error {
 		return err
 	}
 	_, err = render(parsed.Option("missingkey=zero"), &templateData{Value: 1.0, Threshold: 1.0, Baseline: 1.0})
+	if unknown := unknownField.FindStringSubmatch(fmt.Sprint(err)); unknown != nil {
+		return fmt.Errorf("%s: the template has no such field; the fields are %s", unknown[1], strings.Join(templateFields(), ", "))
+	}
 	return err
+}
+
+// unknownField finds the expression with a field that templateData does not have, in the error of text/template.
+var unknownField = regexp.MustCompile(`<([^>]*)>: can't evaluate field \S+ in type \*alertconnector\.templateData`)
+
+// templateFields are the names of templateData, as a template writes them.
+func templateFields() []string {
+	var names []string
+	for field := range reflect.TypeFor[templateData]().Fields() {
+		names = append(names, "."+field.Name)
+	}
+	return names
 }
 
 func render(context *template.Template, with *templateData) (string, error) {

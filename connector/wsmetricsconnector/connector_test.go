@@ -51,7 +51,7 @@ func aWindow() wsevent.Window {
 }
 
 // windowPoints is the number of points of aWindow, which has no reconstructed events.
-var windowPoints = len(definitions) - 2
+var windowPoints = len(definitions) - 4
 
 func record(window wsevent.Window) plog.Logs {
 	logs := plog.NewLogs()
@@ -219,10 +219,14 @@ func TestMetrics_ReconstructedEventsByKind(t *testing.T) {
 	t.Parallel()
 	window := aWindow()
 	window.Reconstructed = wsevent.Reconstructed{Opened: 2, Closed: 3, Present: 5}
+	window.Reconciled = wsevent.Reconciled{Unreconciled: -4, UnreconciledKnown: true, StuckKnown: true}
 	sink := new(consumertest.MetricsSink)
 	require.NoError(t, newLogs(t, sink).ConsumeLogs(t.Context(), record(window)))
 	found := map[string]int64{}
 	for _, metric := range sink.AllMetrics()[0].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+		if metric.Name() == "ws.connections.unreconciled" || metric.Name() == "ws.connections.stuck" {
+			found[metric.Name()] = points(metric).At(0).IntValue()
+		}
 		if metric.Name() != "ws.events.reconstructed" {
 			continue
 		}
@@ -234,7 +238,9 @@ func TestMetrics_ReconstructedEventsByKind(t *testing.T) {
 			assert.Len(t, point.Attributes().AsRaw(), 4)
 		}
 	}
-	assert.Equal(t, map[string]int64{"opened": 2, "closed": 3, "present": 5}, found)
+	assert.Equal(t, map[string]int64{
+		"opened": 2, "closed": 3, "present": 5, "ws.connections.unreconciled": -4, "ws.connections.stuck": 0,
+	}, found)
 }
 
 func TestARefusalGoesBackToTheSender(t *testing.T) {

@@ -45,6 +45,10 @@ var definitions = []definition{
 		float(wsevent.FieldClockSkew)),
 	gauge("ws.window.complete", "1", "1 when the stream was connected for the full window, otherwise 0.",
 		complete),
+	gauge("ws.connections.unreconciled", "{conversation}", "Number of open conversations by events less that of the platform; absent where it is not asked.",
+		integer(wsevent.FieldUnreconciled)),
+	gauge("ws.connections.stuck", "{conversation}", "Number of conversations that are open without an event for stuck_after; absent where the receiver does not reconcile.",
+		integer(wsevent.FieldStuck)),
 	streamGauge("ws.window.size", "s", "Length of a window.", windowSize),
 	streamGauge("ws.window.step", "s", "Time from the start of a window to the start of the next.", windowStep),
 

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 )
 
 // Data views, and the identifiers of saved objects.
@@ -154,7 +155,7 @@ func kibanaDashboard(id, title, description string, on []placed) savedObject {
 	var panels []any
 	references := []reference{}
 	for n, panel := range on {
-		index := fmt.Sprint(n + 1)
+		index := strconv.Itoa(n + 1)
 		embedded := map[string]any{"enhancements": map[string]any{}}
 		if panel.drill {
 			embedded["enhancements"] = map[string]any{"dynamicActions": map[string]any{"events": []any{map[string]any{

@@ -142,7 +142,9 @@ func TestExplain_ComponentsThatAreNotKnown(t *testing.T) {
 	}
 	unknown := fmt.Errorf("failed to get config: cannot unmarshal the configuration: %w",
 		errors.New(`unknown type: "drfit" for id: "drfit/a" (valid values: [batch drift])`))
-	assert.ErrorContains(t, checker.Explain(unknown), "did you mean drift?")
+	require.ErrorContains(t, checker.Explain(unknown), "did you mean drift?")
+	signal := errors.New(`failed to get config: cannot unmarshal the configuration: service::pipelines: in "logs_alerts" id: unknown pipeline signal: "logs_alerts"`)
+	assert.ErrorContains(t, checker.Explain(signal), "the name of a pipeline is its signal (logs, metrics or traces), or that with a name after a slash, as logs/alerts")
 }
 
 // inPipeline is a configuration with one exporter that the service starts.

@@ -29,6 +29,8 @@ const (
 	notDecoded = "failed to get config: cannot unmarshal the configuration: "
 	// unknownKeys is the text of confmap's decoder for keys that no field takes.
 	unknownKeys = "has invalid keys"
+	// unknownSignal is the text for the name of a pipeline without a signal.
+	unknownSignal = "unknown pipeline signal"
 	// severalErrors precedes each level of the decoder's errors.
 	severalErrors = "decoding failed due to the following error(s):"
 )
@@ -52,6 +54,9 @@ func (c *Checker) Explain(err error) error {
 	for i, line := range lines {
 		if near := nearType(line); near != "" {
 			lines[i] += "; " + near
+		}
+		if strings.Contains(line, unknownSignal) {
+			lines[i] += "; the name of a pipeline is its signal (logs, metrics or traces), or that with a name after a slash, as logs/alerts"
 		}
 	}
 	slices.Sort(lines)

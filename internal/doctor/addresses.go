@@ -28,6 +28,9 @@ const addressTimeout = 10 * time.Second
 // listening are the keys of exporters that listen, by type.
 var listening = map[string]string{"prometheus": "endpoint", "alertmanager": "api::endpoint"}
 
+// signalEndpoints are the keys of otlp_http whose address is that of an OTLP receiver, with its path.
+var signalEndpoints = map[string]bool{"logs_endpoint": true, "metrics_endpoint": true, "traces_endpoint": true}
+
 // target is an address that a component sends to.
 type target struct {
 	key     string // of the configuration
@@ -43,7 +46,7 @@ func addresses(ctx context.Context, one *configcheck.Component, own map[string]s
 			report.OK("answers", "%s: %s is %s of this configuration", to.key, host, listener)
 			continue
 		}
-		if err := answers(ctx, to.address, one.Settings); err != nil {
+		if err := answers(ctx, to.address, one.Settings, signalEndpoints[to.key] && one.Type() == "otlp_http"); err != nil {
 			report.Failed("answers", "%s: %s: %v; check the address, and whether the server runs", to.key, host, err)
 			continue
 		}
@@ -94,8 +97,9 @@ func hostPort(at *url.URL) string {
 }
 
 // answers connects to an address. With http or https it expects a response that is no error
-// of the server; the request has no credentials and no content.
-func answers(ctx context.Context, at *url.URL, settings map[string]any) error {
+// of the server; the request has no credentials and no content. That to an OTLP receiver is an
+// export of nothing, so that a path without a receiver is found.
+func answers(ctx context.Context, at *url.URL, settings map[string]any, otlp bool) error {
 	ctx, cancel := context.WithTimeout(ctx, addressTimeout)
 	defer cancel()
 	security, err := clientTLS(ctx, settings)
@@ -112,10 +116,15 @@ func answers(ctx context.Context, at *url.URL, settings map[string]any) error {
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: security, DisableKeepAlives: true}
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	bare := &url.URL{Scheme: at.Scheme, Host: at.Host, Path: at.Path}
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, bare.String(), http.NoBody)
+	method := http.MethodHead
+	if otlp {
+		method = http.MethodPost
+	}
+	request, err := http.NewRequestWithContext(ctx, method, bare.String(), http.NoBody)
 	if err != nil {
 		return errors.New("not an address")
 	}
+	request.Header.Set("Content-Type", "application/x-protobuf")
 	response, err := client.Do(request)
 	if err != nil {
 		if inURL, ok := err.(*url.Error); ok { //nolint:errorlint // the URL may hold a secret
@@ -124,6 +133,10 @@ func answers(ctx context.Context, at *url.URL, settings map[string]any) error {
 		return err
 	}
 	_ = response.Body.Close()
+	if otlp && response.StatusCode == http.StatusNotFound {
+		return errors.New("the response is 404 Not Found: there is no OTLP receiver at this path, and what is sent there is lost " +
+			"(Prometheus needs --web.enable-otlp-receiver)")
+	}
 	if response.StatusCode >= http.StatusInternalServerError && response.StatusCode != http.StatusNotImplemented {
 		return fmt.Errorf("the response is %d %s", response.StatusCode, http.StatusText(response.StatusCode))
 	}

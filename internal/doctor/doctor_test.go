@@ -99,6 +99,13 @@ func TestAddresses(t *testing.T) {
 			assert.NotContains(t, report.Results[0].Text, "hush")
 		})
 	}
+	for key, want := range map[string]diagnosis.Status{"metrics_endpoint": diagnosis.Failed, "endpoint": diagnosis.OK} {
+		status = http.StatusNotFound
+		report := diagnosis.Report{}
+		addresses(t.Context(), &configcheck.Component{Section: "exporters", ID: "otlp_http", Settings: map[string]any{key: server.URL}}, own, &report)
+		require.Len(t, report.Results, 1)
+		assert.Equal(t, want, report.Results[0].Status, report.Results[0].Text)
+	}
 	status = http.StatusServiceUnavailable
 	report := diagnosis.Report{}
 	addresses(t.Context(), &configcheck.Component{Section: "exporters", ID: "otlp_http", Settings: map[string]any{"endpoint": server.URL}}, own, &report)

@@ -117,7 +117,8 @@ func (g *group) connect(ctx context.Context) error {
 		scheme, config.TLSClientConfig = "amqps", g.tls
 	}
 	if g.conn, err = amqp091.DialConfig(scheme+"://"+address+"/", config); err != nil {
-		return fmt.Errorf("amqp_endpoint: %s: cannot connect as user %s: %w", address, auth.Username, err)
+		return fmt.Errorf("amqp_endpoint: %s: cannot connect as user %s: %w. Check the user, the password and virtual_host; rabbitmqctl set_permissions gives a user access",
+			address, auth.Username, err)
 	}
 	return nil
 }

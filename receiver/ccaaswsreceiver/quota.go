@@ -46,7 +46,7 @@ func (q *quotas) read(now time.Time) []api.Quota {
 
 // observe registers the metric.
 func (q *quotas) observe(telemetry *metadata.TelemetryBuilder) error {
-	return telemetry.RegisterCcaasWsQuotaUsedCallback(func(_ context.Context, to metric.Float64Observer) error {
+	return telemetry.RegisterCcaasWsQuotaUsedRatioCallback(func(_ context.Context, to metric.Float64Observer) error {
 		for _, quota := range q.read(time.Now()) {
 			to.Observe(quota.Used, metric.WithAttributes(attribute.String("quota", quota.Name)))
 		}

@@ -48,7 +48,7 @@ func TestReceiver_QuotaUsed(t *testing.T) {
 	config.Connections = 17
 	b := run(t, config)
 	used := func() map[string]float64 {
-		metric, err := b.telemetry.GetMetric("otelcol_ccaas_ws_quota_used")
+		metric, err := b.telemetry.GetMetric("otelcol_ccaas_ws_quota_used_ratio")
 		if err != nil {
 			return nil
 		}

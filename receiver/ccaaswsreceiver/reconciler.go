@@ -60,6 +60,7 @@ type reconciler struct {
 	pace       reconcile.Pace
 	comparison reconcile.Comparison
 	off        map[api.Function]bool
+	permission string // that the latest request needs
 
 	gaps gaps
 }
@@ -107,6 +108,9 @@ func (r *reconciler) run(ctx context.Context) {
 	if !ok {
 		return
 	}
+	r.mutex.Lock()
+	r.channels.Watch(first)
+	r.mutex.Unlock()
 	r.awaitConnections(ctx)
 	r.start(ctx, first)
 	ticker := time.NewTicker(r.set.ReconcileInterval)
@@ -387,6 +391,7 @@ func newReconcilerTelemetry(t *metadata.TelemetryBuilder) reconcilerTelemetry {
 // passes.
 func (r *reconciler) ask(ctx context.Context, call *wsclient.Call) ([]byte, *wsclient.Failure) {
 	refused := false
+	r.permission = call.Permission
 	for attempt := 1; ; attempt++ {
 		for !wsclient.HasSpare(r.client) || r.pace.Wait(time.Now()) > 0 {
 			if !sleep(ctx, max(r.pace.Wait(time.Now()), spareInterval)) {
@@ -435,7 +440,7 @@ func (r *reconciler) failed(ctx context.Context, function api.Function, failure 
 		r.logger.Warn("The platform cannot be asked; trying again later", zap.String("function", string(function)), zap.Error(failure))
 		return false
 	}
-	permission := r.history.Permissions[function]
+	permission := r.permission
 	if !r.off[function] {
 		r.logger.Error("The platform refuses a request; the function is off until a restart, everything else goes on",
 			zap.String("function", string(function)), zap.String("missing_permission", permission), zap.Error(failure))

@@ -169,3 +169,27 @@ func TestHeal_OpensAndClosesOfAGap(t *testing.T) {
 		})
 	}
 }
+
+// Without a permission a function is off, with one log line that names it, and everything
+// else goes on.
+func TestInitialState_MissingPermission(t *testing.T) {
+	t.Parallel()
+	for _, permission := range []string{"analytics:queueObservation:view", "analytics:conversationDetail:view"} {
+		t.Run(permission, func(t *testing.T) {
+			t.Parallel()
+			server := platformFor(t, func(c *sim.Config) {
+				busy(20)(c)
+				c.Silent, c.Trouble.MissingPermissions = false, []string{permission}
+			})
+			b := run(t, reconciled(server))
+			require.Eventually(t, func() bool {
+				return b.logs.FilterMessageSnippet("The platform refuses a request").Len() == 1
+			}, patience, time.Millisecond)
+			line := b.logs.FilterMessageSnippet("The platform refuses a request").All()[0].ContextMap()
+			assert.Equal(t, "state at start", line["function"])
+			assert.Equal(t, permission, line["missing_permission"])
+			b.downstream.wait(t, wsevent.MessageSend, wsevent.MessageReceive)
+			assert.Equal(t, 1, b.logs.FilterMessageSnippet("The platform refuses a request").Len())
+		})
+	}
+}

@@ -298,6 +298,7 @@ func FuzzReader(f *testing.F) {
 		f.Add(build(randomEvents(r)...).Append(nil))
 	}
 	f.Fuzz(func(t *testing.T, block []byte) {
+		block = slices.Clone(block)
 		if len(block) > 0 {
 			block[0] = Version
 		}

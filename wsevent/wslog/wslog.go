@@ -92,6 +92,12 @@ func putFields(fields pcommon.Map, w *wsevent.Window) {
 		skew.SetDouble(w.ClockSkew)
 	}
 	fields.PutBool(wsevent.FieldComplete, w.Complete)
+	if w.Reconciled.UnreconciledKnown {
+		fields.PutInt(wsevent.FieldUnreconciled, w.Reconciled.Unreconciled)
+	}
+	if w.Reconciled.StuckKnown {
+		fields.PutInt(wsevent.FieldStuck, w.Reconciled.Stuck)
+	}
 	if w.SessionsKnown {
 		fields.PutInt(wsevent.FieldConnectionsReopened, w.Counts.ConnectionsReopened)
 	}

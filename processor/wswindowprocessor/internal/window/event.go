@@ -27,6 +27,7 @@ const (
 	Skew
 	Alive
 	Healed
+	Reconciled
 )
 
 // fromPlatform separates events that the platform has sent, stamped by its clock, from

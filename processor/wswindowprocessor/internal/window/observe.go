@@ -156,6 +156,13 @@ func (e *Engine) sorted(now int64) []reference {
 // observe counts an event, or applies it to its stream.
 func (e *Engine) observe(p *place, event *Event, from *source, now int64) {
 	observed := event.observed(now)
+	if event.Kind == Reconciled {
+		if p.series != nil {
+			e.move(p.stream, observed) // windows that ended before it do not have it
+			p.series.reconcile(event)
+		}
+		return
+	}
 	if !event.Kind.counted() {
 		e.applyToStream(p.home, event, observed, now)
 		if from != nil {

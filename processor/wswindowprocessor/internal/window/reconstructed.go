@@ -3,6 +3,8 @@
 
 package window
 
+import "github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+
 // Reconstructed events were not received on the socket: the receiver has them from a
 // snapshot of a conversation, or from the platform's history. They move the active
 // connections from the first window on that is still open, and those of the past the
@@ -111,4 +113,35 @@ func (e *Engine) Unconfirmed() (unconfirmed int) {
 		unconfirmed += found
 	}
 	return unconfirmed
+}
+
+// reconciled is the latest comparison of a series with the platform.
+type reconciled struct {
+	latest wsevent.Reconciled
+	time   int64 // unix ms
+	every  int64 // ms between the latest two
+}
+
+// minValidity is the minimum time for which a comparison is that of the windows after it, ms.
+const minValidity = 15 * 60_000
+
+// reconcile takes a comparison.
+func (s *series) reconcile(event *Event) {
+	r := &s.reconciled
+	if event.Time < r.time {
+		return
+	}
+	if r.time != 0 {
+		r.every = event.Time - r.time
+	}
+	r.time = event.Time
+	r.latest = wsevent.Reconciled{Unreconciled: event.Bytes, UnreconciledKnown: !event.Unknown, Stuck: event.Every, StuckKnown: true}
+}
+
+// at returns the comparison of a window that ends at t; none, where it is of the past.
+func (r *reconciled) at(t int64) wsevent.Reconciled {
+	if t > r.time+max(3*r.every, minValidity) {
+		return wsevent.Reconciled{}
+	}
+	return r.latest
 }

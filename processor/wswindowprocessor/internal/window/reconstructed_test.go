@@ -162,3 +162,17 @@ func TestUnconfirmed_ChannelsWithoutAnEventSinceAGap(t *testing.T) {
 	live(e, acme, Event{Kind: Healed, Time: base + 3_000, GapEnd: base + 20_000, Observed: base + 23_000})
 	assert.Zero(t, e.Unconfirmed())
 }
+
+func TestReconciled_IsOfTheWindowsAfterIt(t *testing.T) {
+	t.Parallel()
+	e := New(defaults())
+	live(e, acme, at(Connected, 0, 0), at(ConnectionOpen, 1_000, 1),
+		Event{Kind: Reconciled, Time: base + 15_000, Observed: base + 15_000, Bytes: -2, Every: 1}, at(MessageSend, 25_000, 1))
+	windows := e.Drain()
+	require.Len(t, windows, 2)
+	assert.Zero(t, windows[0].Reconciled)
+	assert.Equal(t, wsevent.Reconciled{Unreconciled: -2, UnreconciledKnown: true, Stuck: 1, StuckKnown: true}, windows[1].Reconciled)
+	live(e, acme, at(MessageSend, 1_500_000, 1), at(MessageSend, 1_515_000, 1))
+	windows = e.Drain()
+	assert.Zero(t, windows[len(windows)-1].Reconciled, "it is of the past: %v", brief(windows[max(0, len(windows)-2):]))
+}

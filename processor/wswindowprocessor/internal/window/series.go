@@ -32,6 +32,7 @@ type series struct {
 	reported      bool  // since has been emitted, and stays
 	totals        wsevent.Counts
 	reconstructed wsevent.Reconstructed
+	reconciled    reconciled
 	pendingTotals bool // the totals grew by events that are in no window to come
 	retired       bool // see retire.go
 }
@@ -196,6 +197,7 @@ func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) w
 		Since:             wsevent.UnixMilli(s.since),
 		Totals:            s.totals,
 		Reconstructed:     s.reconstructed,
+		Reconciled:        s.reconciled.at(g.end(k)),
 	}
 }
 

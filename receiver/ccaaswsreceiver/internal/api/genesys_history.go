@@ -45,9 +45,6 @@ type genesysHistory struct {
 func (g *genesysHistory) history() *History {
 	return &History{
 		Present: g.present, Lookup: g.lookup, Between: g.between, Count: g.count,
-		Permissions: map[Function]string{
-			AskPresent: queueObservation, AskCount: queueObservation, AskLookup: conversationDetail, AskBetween: conversationDetail,
-		},
 	}
 }
 
@@ -69,10 +66,10 @@ func (g *genesysHistory) byParticipant() bool {
 	return slices.ContainsFunc(g.topics(), history.OfMedium)
 }
 
-func (g *genesysHistory) post(what, path string, query url.Values, body []byte) *wsclient.Call {
+func (g *genesysHistory) post(what, permission, path string, query url.Values, body []byte) *wsclient.Call {
 	at := g.root.JoinPath(path)
 	at.RawQuery = query.Encode()
-	return &wsclient.Call{What: what, Method: http.MethodPost, URL: at, Body: body}
+	return &wsclient.Call{What: what, Method: http.MethodPost, URL: at, Body: body, Permission: permission}
 }
 
 // present asks who is open, and then for their participants: the first answer names one
@@ -81,7 +78,7 @@ func (g *genesysHistory) present(ctx context.Context, ask Ask, apply Apply) (unl
 	var conversations []string
 	for _, queues := range g.queues() {
 		for page := 1; page <= maxHistoryPages; page++ {
-			call := g.post("activity query", activityPath, url.Values{
+			call := g.post("activity query", queueObservation, activityPath, url.Values{
 				"pageSize": {strconv.Itoa(history.ActivityPageSize)}, "pageNumber": {strconv.Itoa(page)},
 			}, history.ActivityRequest(queues))
 			body, failure := ask(ctx, call)
@@ -107,7 +104,7 @@ func (g *genesysHistory) lookup(ctx context.Context, ask Ask, names []string, ap
 	for some := range slices.Chunk(names, history.ConversationsPerRequest) {
 		at := g.root.JoinPath(detailsPath)
 		at.RawQuery = url.Values{"id": {strings.Join(some, ",")}}.Encode()
-		call := &wsclient.Call{What: "conversation details", Method: http.MethodGet, URL: at}
+		call := &wsclient.Call{What: "conversation details", Method: http.MethodGet, URL: at, Permission: conversationDetail}
 		if _, failure := g.conversations(ctx, ask, call, apply); failure != nil {
 			return failure
 		}
@@ -146,7 +143,7 @@ func (g *genesysHistory) between(ctx context.Context, ask Ask, from, settled tim
 	for _, queues := range g.queues() {
 		for _, ended := range []bool{true, false} {
 			for page := 1; page <= maxHistoryPages; page++ {
-				call := g.post("conversation details query", detailsQueryPath, nil, history.DetailsRequest(queues, start, settled, ended, page))
+				call := g.post("conversation details query", conversationDetail, detailsQueryPath, nil, history.DetailsRequest(queues, start, settled, ended, page))
 				all, failure := g.conversations(ctx, ask, call, apply)
 				if failure != nil {
 					return failure
@@ -170,7 +167,7 @@ func (g *genesysHistory) between(ctx context.Context, ask Ask, from, settled tim
 func (g *genesysHistory) count(ctx context.Context, ask Ask) (map[reconcile.Group]int64, *wsclient.Failure) {
 	counts := map[reconcile.Group]int64{}
 	for _, queues := range g.queues() {
-		call := g.post("queue observations query", observationsPath, nil, history.ObservationsRequest(queues))
+		call := g.post("queue observations query", queueObservation, observationsPath, nil, history.ObservationsRequest(queues))
 		body, failure := ask(ctx, call)
 		if failure != nil {
 			return nil, failure

@@ -26,9 +26,6 @@ type History struct {
 	Between func(ctx context.Context, ask Ask, from, settled time.Time, apply Apply) *wsclient.Failure
 	// Count returns the number of open channels, or conversations, by group.
 	Count func(ctx context.Context, ask Ask) (map[reconcile.Group]int64, *wsclient.Failure)
-
-	// Permissions are those that the functions need, by Function.
-	Permissions map[Function]string
 }
 
 // Function is one of History, as messages name it.

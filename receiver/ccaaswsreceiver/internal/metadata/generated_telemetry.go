@@ -43,7 +43,7 @@ type TelemetryBuilder struct {
 	CcaasWsHistoryRequests     metric.Int64Counter
 	CcaasWsIgnored             metric.Int64Counter
 	CcaasWsIo                  metric.Int64Counter
-	CcaasWsQuotaUsed           metric.Float64ObservableGauge
+	CcaasWsQuotaUsedRatio      metric.Float64ObservableGauge
 	CcaasWsReconnects          metric.Int64Counter
 	CcaasWsReconstructedEvents metric.Int64Counter
 	CcaasWsRejectedTopics      metric.Int64ObservableGauge
@@ -65,12 +65,12 @@ func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
 }
 
-// RegisterCcaasWsQuotaUsedCallback sets callback for observable CcaasWsQuotaUsed metric.
-func (builder *TelemetryBuilder) RegisterCcaasWsQuotaUsedCallback(cb metric.Float64Callback) error {
+// RegisterCcaasWsQuotaUsedRatioCallback sets callback for observable CcaasWsQuotaUsedRatio metric.
+func (builder *TelemetryBuilder) RegisterCcaasWsQuotaUsedRatioCallback(cb metric.Float64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
-		cb(ctx, &observerFloat64{inst: builder.CcaasWsQuotaUsed, obs: o})
+		cb(ctx, &observerFloat64{inst: builder.CcaasWsQuotaUsedRatio, obs: o})
 		return nil
-	}, builder.CcaasWsQuotaUsed)
+	}, builder.CcaasWsQuotaUsedRatio)
 	if err != nil {
 		return err
 	}
@@ -254,8 +254,8 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)
-	builder.CcaasWsQuotaUsed, err = builder.meter.Float64ObservableGauge(
-		"otelcol_ccaas_ws_quota_used",
+	builder.CcaasWsQuotaUsedRatio, err = builder.meter.Float64ObservableGauge(
+		"otelcol_ccaas_ws_quota_used_ratio",
 		metric.WithDescription("Share of a limit of the platform that is used. [Alpha]"),
 		metric.WithUnit("1"),
 	)

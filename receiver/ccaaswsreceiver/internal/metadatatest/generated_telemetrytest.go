@@ -260,16 +260,16 @@ func AssertEqualCcaasWsIo(t *testing.T, tt *componenttest.Telemetry, dps []metri
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }
 
-func AssertEqualCcaasWsQuotaUsed(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
+func AssertEqualCcaasWsQuotaUsedRatio(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
-		Name:        "otelcol_ccaas_ws_quota_used",
+		Name:        "otelcol_ccaas_ws_quota_used_ratio",
 		Description: "Share of a limit of the platform that is used. [Alpha]",
 		Unit:        "1",
 		Data: metricdata.Gauge[float64]{
 			DataPoints: dps,
 		},
 	}
-	got, err := tt.GetMetric("otelcol_ccaas_ws_quota_used")
+	got, err := tt.GetMetric("otelcol_ccaas_ws_quota_used_ratio")
 	require.NoError(t, err)
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }

@@ -71,6 +71,8 @@ type Channels struct {
 	forgot  int64      // unix ns: closes up to here may be forgotten
 	refused int64      // channels beyond the bound
 	changed bool       // since the state was encoded
+
+	restored bool // the state is that of a run before
 }
 
 // channel is one that is open.
@@ -97,6 +99,14 @@ func New(since time.Time, most int) *Channels {
 	return &Channels{
 		since: since.UnixNano(), most: most, open: map[string]*channel{}, named: map[string][]*channel{},
 		closed: map[string]*list.Element{}, order: list.New(),
+	}
+}
+
+// Watch records when the first connection was up: what was opened before was not watched.
+// It has no effect on a restored state.
+func (c *Channels) Watch(since time.Time) {
+	if !c.restored {
+		c.since = max(c.since, since.UnixNano())
 	}
 }
 

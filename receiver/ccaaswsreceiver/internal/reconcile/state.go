@@ -61,7 +61,7 @@ func (c *Channels) Restore(value []byte) (savedAt time.Time, err error) {
 	if state.SavedAt <= 0 || state.Since <= 0 || state.Since > state.SavedAt {
 		return time.Time{}, errors.New("channels: the times of the state are out of range")
 	}
-	c.since, c.forgot = state.Since, state.Forgot
+	c.since, c.forgot, c.restored = state.Since, state.Forgot, true
 	for i := range state.Open {
 		one := &state.Open[i]
 		if _, known := c.open[one.Channel]; known || one.Channel == "" || len(c.open) >= c.most {

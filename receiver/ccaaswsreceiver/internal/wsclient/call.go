@@ -28,6 +28,8 @@ type Call struct {
 	Header http.Header
 	Body   []byte // JSON; nil: none
 	Token  string // sent as bearer unless Header has an Authorization; empty: there is none
+	// Permission is what the request needs; empty: it is not known.
+	Permission string
 	// Answered gets the header of a response, whatever its status; nil: nothing does.
 	Answered func(http.Header)
 }
