@@ -291,7 +291,7 @@ func (s *Store) eraseBlock(of *segment, block blockRef, hash uint32) (n int, err
 	if err != nil || n == 0 && lost == 0 {
 		return 0, err
 	}
-	s.loseDamaged(&block, lost) // what cannot be read is erased, too
+	s.loseDamaged(&block.header, lost) // what cannot be read is erased, too
 	replacement := blockRef{}
 	if len(kept) > 0 {
 		encoded, h := s.codec.encodeBlock(kept, block.seq, uint64(block.offset)+1) //nolint:gosec // an offset is not negative
@@ -319,7 +319,8 @@ func (s *Store) eraseBlock(of *segment, block blockRef, hash uint32) (n int, err
 	return n, of.erase(&block)
 }
 
-func (s *Store) loseDamaged(b *blockRef, n int) {
+// loseDamaged counts and logs events of a block that cannot be read.
+func (s *Store) loseDamaged(b *header, n int) {
 	if n == 0 {
 		return
 	}

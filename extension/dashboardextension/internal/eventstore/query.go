@@ -131,11 +131,24 @@ func (s *Store) read(ctx context.Context, c *source, q *Query, yield func(*row))
 		}
 	}
 	lost, err := s.codec.readBlock(c.of.file, c.offset, &c.header, hash, visit)
-	if lost > 0 {
-		s.options.Logger.Error("Events are damaged on disk, and missing in a response", "file", c.of.path, "events", lost,
-			"from", time.Unix(0, c.minTime).UTC(), "to", time.Unix(0, c.maxTime).UTC())
+	if lost > 0 && s.firstDamage(c) {
+		s.loseDamaged(&c.header, lost)
 	}
 	return work, lost == 0, err
+}
+
+// firstDamage reports whether the damage of a block was not found before.
+func (s *Store) firstDamage(c *source) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if c.of.damaged[c.offset] {
+		return false
+	}
+	if c.of.damaged == nil {
+		c.of.damaged = map[int64]bool{}
+	}
+	c.of.damaged[c.offset] = true
+	return true
 }
 
 // attempts is how often a query is run anew when events are erased during it.

@@ -52,7 +52,8 @@ type segment struct {
 
 	size atomic.Int64 // up to here the file has complete blocks
 
-	blocks []blockRef // guarded by the store's mutex
+	blocks  []blockRef     // guarded by the store's mutex
+	damaged map[int64]bool // offsets of blocks whose damage is reported; guarded as well
 }
 
 func segmentPath(directory string, start int64) string {

@@ -497,6 +497,12 @@ func TestStore_DamagedFiles(t *testing.T) {
 			damaged, _ := open(t, directory)
 			got, complete := all(t, damaged, q, 1000)
 			assert.False(t, complete)
+			summary, err := damaged.Summarize(t.Context(), q)
+			require.NoError(t, err)
+			assert.True(t, slices.ContainsFunc(summary.Minutes, func(m Minute) bool {
+				_, says := m.Lost[Damaged]
+				return says && !m.Complete
+			}), "no minute says so")
 			for _, n := range []int{0, 2} {
 				for _, text := range want[n] {
 					assert.Contains(t, got, text)

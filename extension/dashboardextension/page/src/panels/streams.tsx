@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { duration, exact, moment, written } from '../format';
+import { windowsAt } from '../investigation';
 import { Panel, type View } from '../panel';
 import { errorOf, numberOf, streamsOf, type Snapshot, type Stream } from '../snapshot';
 import { limits } from '../queries';
@@ -18,6 +19,10 @@ export function Streams({ view }: { view: View }) {
       title="Stream health"
       error={errorOf(snapshot, 'streams', 'rows')}
       empty={streams.length === 0 && 'No stream has been seen in the last day.'}
+      onEvents={() => {
+        const { from, to } = windowsAt(snapshot.grid.newest, snapshot.grid, snapshot.schedule);
+        view.onEvents(from, to, 'trouble');
+      }}
       table={() => <Table streams={streams} snapshot={snapshot} />}
       head={
         <ul class="legend">
