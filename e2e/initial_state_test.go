@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -115,7 +116,7 @@ func TestHeal_GapOfAPlatform(t *testing.T) {
 	collector := reconciling(t, platform, sink, directory)
 	eventually(t, func() error {
 		if _, _, _, complete := sink.latest(); len(complete) == 0 {
-			return fmt.Errorf("no complete window yet")
+			return errors.New("no complete window yet")
 		}
 		return nil
 	})

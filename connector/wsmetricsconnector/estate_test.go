@@ -165,9 +165,9 @@ func TestEstate_DefaultsHoldTwoThousandTenants(t *testing.T) {
 		assert.Equal(t, sets, judged["ws_connection_drop_rate"])
 		assert.Equal(t, sets, judged["ws_clock_skew"])
 
-		// A rule has a baseline, a threshold and a state of each series.
+		// A rule has a baseline, a threshold, its windows and a state of each series.
 		shipped := len(shippedRules(t).(*alertconnector.Config).Rules)
 		store := dashboardextension.NewFactory().CreateDefaultConfig().(*dashboardextension.Config).Store
-		assert.LessOrEqual(t, stored+3*shipped*sets, store.GetOrInsertDefault().MaxSeries)
+		assert.LessOrEqual(t, stored+4*shipped*sets, store.GetOrInsertDefault().MaxSeries)
 	})
 }

@@ -32,7 +32,7 @@ func TestConfig(t *testing.T) {
 			assert.Equal(t, time.Minute, c.ServerConfig.IdleTimeout)
 			assert.Equal(t, StoreConfig{
 				Directory: "/var/lib/otelcol-ccaas/dashboard", Retention: 2160 * time.Hour,
-				OutOfOrderWindow: 24 * time.Hour, MaxSeries: 250_000, MinFreeBytes: 128 << 20,
+				OutOfOrderWindow: 24 * time.Hour, MaxSeries: 400_000, MinFreeBytes: 128 << 20,
 			}, *c.Store.Get())
 			assert.Equal(t, QueryConfig{
 				Timeout: 30 * time.Second, MaxSamples: 5_000_000, MaxConcurrent: 4, MaxRange: 8784 * time.Hour, CacheBytes: 32 << 20,

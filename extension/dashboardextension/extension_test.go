@@ -156,7 +156,7 @@ func TestFromWriterToViewer(t *testing.T) {
 	}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 	metadatatest.AssertEqualDashboardCacheHits(t, r.telemetry, []metricdata.DataPoint[int64]{{Value: 1}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 	metadatatest.AssertEqualDashboardSeries(t, r.telemetry, []metricdata.DataPoint[int64]{{Value: 2}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
-	metadatatest.AssertEqualDashboardSeriesLimit(t, r.telemetry, []metricdata.DataPoint[int64]{{Value: 250_000}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+	metadatatest.AssertEqualDashboardSeriesLimit(t, r.telemetry, []metricdata.DataPoint[int64]{{Value: 400_000}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 }
 
 func TestDescription(t *testing.T) {

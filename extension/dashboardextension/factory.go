@@ -31,7 +31,7 @@ func createDefaultConfig() component.Config {
 		Store: configoptional.Default(StoreConfig{
 			Retention:        90 * 24 * time.Hour,
 			OutOfOrderWindow: 24 * time.Hour,
-			MaxSeries:        250_000,
+			MaxSeries:        400_000,
 			MinFreeBytes:     128 << 20,
 		}),
 		Events: configoptional.Default(EventsConfig{
