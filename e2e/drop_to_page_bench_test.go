@@ -7,12 +7,14 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -78,15 +80,15 @@ func dropToPage(b *testing.B, arguments []string) time.Duration {
 	collector := start(b, "otelcol-ccaas", []string{
 		"CCAAS_ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1), "CCAAS_CLIENT_ID=a", "CCAAS_CLIENT_SECRET=b",
 		"CCAAS_STATE=" + b.TempDir(), "CCAAS_ALERTMANAGER=../config/alertmanager.yml",
-		"CCAAS_HEALTH=" + fmt.Sprintf("127.0.0.1:%d", freePort(b)), "CCAAS_TELEMETRY_PORT=" + fmt.Sprint(freePort(b)),
+		"CCAAS_HEALTH=" + fmt.Sprintf("127.0.0.1:%d", freePort(b)), "CCAAS_TELEMETRY_PORT=" + strconv.Itoa(freePort(b)),
 		"CCAAS_ALERTMANAGER_API=" + fmt.Sprintf("127.0.0.1:%d", freePort(b)),
 		"CCAAS_WEBHOOK=" + receiver.URL, "CCAAS_WEBHOOK_SECRET=" + webhookSecret,
 	}, append([]string{"--config", "../config/on-call.yaml", "--set", "exporters::prometheus::endpoint=" + metrics}, arguments...)...)
 	defer func() { _ = collector.Process.Kill() }()
 	eventually(b, func() error { // a window of both tenants is there
 		_, page, err := get("http://" + metrics + "/metrics")
-		if err == nil && !(strings.Contains(page, `ws_drop_rate_percent{`) && strings.Contains(page, "globex")) {
-			err = fmt.Errorf("no windows")
+		if err == nil && (!strings.Contains(page, `ws_drop_rate_percent{`) || !strings.Contains(page, "globex")) {
+			err = errors.New("no windows")
 		}
 		return err
 	})

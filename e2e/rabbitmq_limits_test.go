@@ -29,7 +29,7 @@ func TestRabbitMQ_PoisonMessages(t *testing.T) {
 	for partition := range 12 {
 		name := rabbitmq.StreamName("ccaas_events", partition)
 		confirmed := make(chan struct{}, 10)
-		require.NoError(t, conn.DeclarePublisher(t.Context(), uint8(partition), "", name, func(ids []uint64, err error) {
+		require.NoError(t, conn.DeclarePublisher(t.Context(), uint8(partition), "", name, func(ids []uint64, _ error) {
 			for range ids {
 				confirmed <- struct{}{}
 			}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,15 +21,17 @@ import (
 	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 )
 
-// editedRules has a rule that fires on each incomplete window and where two are missing, and one that changes.
+// editedRules has a rule that fires on each incomplete window, one that reports each window, and one that changes.
 const editedRules = `
 rules:
-  - { name: gaps, metric: ws.window.complete, severity: critical, threshold: { below: 1 }, no_data: 2 }
+  - { name: gaps, metric: ws.window.complete, severity: critical, threshold: { below: 1 } }
+  - { name: each, metric: ws.messages, severity: info, threshold: { above: 0 }, repeat_interval: 1s }
   - { name: edited_%d, metric: ws.messages, severity: warning, threshold: { above: %d } }
 `
 
 // A rules file that is edited 100 times under load costs no window, and leaves none incomplete; the last edit is
-// in force. A broken one is reported, and the rules before it stay in force.
+// in force. A broken one is reported, and the rules before it stay in force. At the end the stream is cut, so that it shows
+// that an incomplete window would have been noticed.
 func TestRulesFile_EditedUnderLoad(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "rules.yaml")
@@ -46,13 +49,17 @@ func TestRulesFile_EditedUnderLoad(t *testing.T) {
 	collector := start(t, "otelcol-ccaas", []string{
 		"ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1), "STATE=" + t.TempDir(), "SCRAPE=" + scrape, "SINK=" + s.url,
 	}, "--config", "testdata/alerts.yaml", "--set", "connectors::alert::rules_file="+path)
-	page := func() (string, error) {
-		_, text, err := get("http://" + scrape + "/metrics")
-		return text, err
+	received := func(rule, status string) (alerts []alert) {
+		for _, got := range s.taken() {
+			if got.alert.Metric == rule && got.alert.Status == status {
+				alerts = append(alerts, got.alert)
+			}
+		}
+		return alerts
 	}
 	firing := func(rule, state string) func() error {
 		return func() error {
-			text, err := page()
+			_, text, err := get("http://" + scrape + "/metrics")
 			if err == nil && strings.Count(text, `rule="`+rule+`"`) == 0 {
 				err = errors.New("no window under " + rule)
 			}
@@ -64,18 +71,14 @@ func TestRulesFile_EditedUnderLoad(t *testing.T) {
 			return err
 		}
 	}
-	eventually(t, firing("gaps", "0")) // the first window of a stream is incomplete
-	gaps := func() (n int) {
-		for line := range strings.Lines(collector.output.String()) {
-			if strings.Contains(line, `"Alert"`) || strings.Contains(line, "\tAlert\t") {
-				if strings.Contains(line, `"rule": "gaps"`) && strings.Contains(line, `"status": "firing"`) {
-					n++
-				}
-			}
+	// The first window of a stream is incomplete, and fires.
+	eventually(t, func() error {
+		if fired, resolved := received("gaps", "firing"), received("gaps", "resolved"); len(fired) < alertSeries || len(resolved) != len(fired) {
+			return fmt.Errorf("%d fired and %d resolved of the first windows of %d series", len(fired), len(resolved), alertSeries)
 		}
-		return n
-	}
-	before := gaps()
+		return firing("gaps", "0")()
+	})
+	before, begin := len(received("gaps", "firing")), len(received("each", "firing"))
 	const edits = 100
 	for i := range edits {
 		write(fmt.Sprintf(editedRules, i+1, 1_000_000+i))
@@ -92,5 +95,33 @@ func TestRulesFile_EditedUnderLoad(t *testing.T) {
 	})
 	require.NoError(t, firing(fmt.Sprintf("edited_%d", edits), "0")())
 	require.NoError(t, firing("gaps", "0")())
-	assert.Equal(t, before, gaps(), "an edit has left a window incomplete, or lost one")
+	assert.Len(t, received("gaps", "firing"), before, "an edit has left a window incomplete")
+	assert.Empty(t, received("each", "resolved"), "an edit has ended an alert whose rule stays")
+	assert.Greater(t, len(received("each", "firing")), begin+15*alertSeries, "windows while the file was edited")
+	assertEachWindow(t, received("each", "firing"))
+
+	platform.CloseSockets(1011, "going away")
+	eventually(t, func() error {
+		if len(received("gaps", "firing")) == before {
+			return errors.New("the windows of a cut stream are not noticed")
+		}
+		return nil
+	})
+}
+
+// assertEachWindow has one alert of every window of 1 s, from the first to the last of each series.
+func assertEachWindow(t *testing.T, alerts []alert) {
+	t.Helper()
+	ends := map[string][]int64{}
+	for _, one := range alerts {
+		ends[one.series()] = append(ends[one.series()], one.WindowEnd)
+	}
+	assert.Len(t, ends, alertSeries)
+	for series, all := range ends {
+		slices.Sort(all)
+		all = slices.Compact(all) // a notification may be sent twice
+		for i := range all[1:] {
+			assert.Equal(t, time.Second.Milliseconds(), all[i+1]-all[i], "%s: the window after %d", series, all[i])
+		}
+	}
 }
