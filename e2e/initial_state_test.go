@@ -37,7 +37,7 @@ receivers:
     oauth2: { client_id: collector, client_secret: `+hushed+` }
     limits: { requests_per_minute: 6000, dials_per_minute: 6000 }
     reconnect: { initial_interval: 20ms, max_interval: 200ms }
-    initial_state: { enabled: true, settle: 2s }
+    initial_state: { enabled: true, settle: 2s, reconcile_interval: 2s }
     storage: file_storage
 processors:
   ws_window: { size: 2s, overlap: 0s, allowed_lateness: 500ms, idle_timeout: 1s, storage: file_storage, checkpoint_interval: 1s, pass_through: false }
@@ -103,6 +103,34 @@ func TestInitialState_FirstCompleteWindowHasTheOpenOnes(t *testing.T) {
 	}
 }
 
+// agrees compares active, opened and closed connections with what the platform knows.
+func agrees(platform *sim.Server, sink *windowSink) error {
+	truth := platform.Truth()
+	of := truth.APIs["notifications"]
+	var opened, closed int64
+	for _, counts := range [][]sim.SeriesCounts{of.Series, of.Missed.Series, of.Unsure.Series, of.Unsubscribed.Series} {
+		for i := range counts {
+			opened += counts[i].ConnectionsOpened
+			closed += counts[i].ConnectionsClosed
+		}
+	}
+	open := openAt(platform)
+	active, gotOpened, gotClosed, _ := sink.latest()
+	if active != open || gotOpened != opened || gotClosed != closed {
+		return fmt.Errorf("active %d of %d, opened %d of %d, closed %d of %d", active, open, gotOpened, opened, gotClosed, closed)
+	}
+	return nil
+}
+
+// openAt is the number of participants that are connected: two of each conversation.
+func openAt(platform *sim.Server) (open int64) {
+	truth := platform.Truth()
+	for i := range truth.Series {
+		open += 2 * truth.Series[i].Open
+	}
+	return open
+}
+
 // A gap: what began and ended in it is in the totals, what
 // is open is active, and no window that was emitted has changed.
 func TestHeal_GapOfAPlatform(t *testing.T) {
@@ -124,30 +152,84 @@ func TestHeal_GapOfAPlatform(t *testing.T) {
 	platform.Reset()
 	time.Sleep(8 * time.Second)
 	require.NoError(t, platform.Trouble(func(c *sim.Trouble) { c.UpgradeFail = sim.Failure{} }))
-	agree := func() error {
-		truth := platform.Truth()
-		of := truth.APIs["notifications"]
-		var opened, closed, open int64
-		for _, counts := range [][]sim.SeriesCounts{of.Series, of.Missed.Series, of.Unsure.Series, of.Unsubscribed.Series} {
-			for i := range counts {
-				opened += counts[i].ConnectionsOpened
-				closed += counts[i].ConnectionsClosed
-			}
-		}
-		for i := range truth.Series {
-			open += 2 * truth.Series[i].Open
-		}
-		active, gotOpened, gotClosed, _ := sink.latest()
-		if active != open || gotOpened != opened || gotClosed != closed {
-			return fmt.Errorf("active %d of %d, opened %d of %d, closed %d of %d", active, open, gotOpened, opened, gotClosed, closed)
-		}
-		return nil
-	}
 	<-platform.Done()
-	eventually(t, agree)
+	eventually(t, func() error { return agrees(platform, sink) })
 	sink.mutex.Lock()
 	contradictions := sink.contradictions
 	sink.mutex.Unlock()
 	assert.Empty(t, contradictions, "no window changes")
+	collector.stop(t)
+}
+
+// A platform that loses events without a gap: conversations that ended meanwhile stay open
+// here, and those that began are missing, until the comparison with its counts finds both.
+func TestReconcile_LostEvents(t *testing.T) {
+	t.Parallel()
+	platform := startPlatform(t, func(c *sim.Config) {
+		c.Tenants, c.Regions, c.ChannelTypes = []string{"acme_corp"}, []string{"us-east-1"}, []string{"webmessaging"}
+		c.Sessions, c.Lossy, c.Rate, c.SessionMessages, c.Duration = 300, true, 120, 4, 25*time.Second
+	})
+	sink := startWindowSink(t)
+	collector := reconciling(t, platform, sink, t.TempDir())
+	eventually(t, func() error {
+		if _, opened, _, complete := sink.latest(); len(complete) == 0 || opened == 0 {
+			return fmt.Errorf("no complete window yet")
+		}
+		return nil
+	})
+	require.NoError(t, platform.Trouble(func(c *sim.Trouble) { c.Silence = true })) // shorter than a missing heartbeat
+	<-platform.Done()
+	require.NoError(t, platform.Trouble(func(c *sim.Trouble) { c.Silence = false }))
+	missed := platform.Truth().APIs["notifications"].Missed.Series
+	var opened, closed int64
+	for i := range missed {
+		opened += missed[i].ConnectionsOpened
+		closed += missed[i].ConnectionsClosed
+	}
+	require.Positive(t, opened, "conversations began in the silence")
+	require.Positive(t, closed, "conversations ended in the silence")
+	eventually(t, func() error {
+		if active, _, _, _ := sink.latest(); active != openAt(platform) {
+			return fmt.Errorf("active %d of %d", active, openAt(platform))
+		}
+		return nil
+	})
+	assert.Contains(t, collector.output.String(), "Differences to the platform's counts resolved")
+	collector.stop(t)
+}
+
+// A platform that lists only some of its open conversations: the log says how many are
+// missing, and windows are incomplete until the numbers agree.
+func TestInitialState_Truncated(t *testing.T) {
+	t.Parallel()
+	const conversations, listed = 400, 100
+	platform := startPlatform(t, func(c *sim.Config) {
+		c.Tenants, c.Regions, c.ChannelTypes = []string{"acme_corp"}, []string{"us-east-1"}, []string{"webmessaging"}
+		c.Sessions, c.Silent, c.Queues = conversations, true, 1
+		c.Trouble.AnalyticsTruncate = listed
+	})
+	sink := startWindowSink(t)
+	collector := reconciling(t, platform, sink, t.TempDir())
+	eventually(t, func() error {
+		if active, _, _, _ := sink.latest(); active != 2*listed {
+			return fmt.Errorf("active %d of %d that are listed", active, 2*listed)
+		}
+		return nil
+	})
+	assert.Contains(t, collector.output.String(), strconv.Itoa(conversations-listed), "how many are missing")
+	_, _, _, complete := sink.latest()
+	assert.Empty(t, complete, "the numbers do not agree")
+	require.NoError(t, platform.Trouble(func(c *sim.Trouble) { c.AnalyticsTruncate = 0 }))
+	eventually(t, func() error {
+		if _, _, _, complete := sink.latest(); len(complete) == 0 {
+			return fmt.Errorf("no complete window yet")
+		}
+		return nil
+	})
+	_, opened, _, complete := sink.latest()
+	for _, first := range complete {
+		assert.Equal(t, int64(2*conversations), first.active)
+	}
+	assert.Zero(t, opened)
 	collector.stop(t)
 }

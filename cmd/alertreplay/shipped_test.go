@@ -44,6 +44,18 @@ func TestShippedRules(t *testing.T) {
 		}, []string{"ws_backpressure"}},
 		{"a gap", 2, func(w *wsevent.Window, _ int64) { w.Complete = false }, nil},
 		{"many gaps", 6, func(w *wsevent.Window, _ int64) { w.Complete = false }, []string{"ws_stream_incomplete"}},
+		{"stuck conversations", 3, func(w *wsevent.Window, _ int64) {
+			w.Reconciled = wsevent.Reconciled{Stuck: 1, StuckKnown: true, UnreconciledKnown: true}
+		}, []string{"ws_connections_stuck"}},
+		{"a difference that is resolved", 120, func(w *wsevent.Window, _ int64) {
+			w.Reconciled = wsevent.Reconciled{Unreconciled: -40, UnreconciledKnown: true, StuckKnown: true}
+		}, nil},
+		{"a difference that stays", 200, func(w *wsevent.Window, _ int64) {
+			w.Reconciled = wsevent.Reconciled{Unreconciled: -40, UnreconciledKnown: true, StuckKnown: true}
+		}, []string{"ws_connections_unreconciled"}},
+		{"events on their way", 200, func(w *wsevent.Window, _ int64) {
+			w.Reconciled = wsevent.Reconciled{Unreconciled: 10, UnreconciledKnown: true, StuckKnown: true}
+		}, nil},
 		{"drops", 3, func(w *wsevent.Window, _ int64) { w.Counts.ConnectionsDropped, w.Counts.ConnectionsClosed = 1, 1 }, []string{"ws_connection_drop_rate"}},
 		{"a crowd", 1, func(w *wsevent.Window, _ int64) { w.ActiveConnections = 130 }, []string{"ws_active_connections_high"}},
 	}
