@@ -125,6 +125,8 @@ type (
 	URLFromConfig = api.URLFromConfig
 	// ExchangeConfig is a handshake frame and its reply.
 	ExchangeConfig = api.ExchangeConfig
+	// OpenChannelsConfig configures the request for the channels that are open.
+	OpenChannelsConfig = api.OpenChannelsConfig
 	// KeepAliveConfig configures keep-alive frames.
 	KeepAliveConfig = api.KeepAliveConfig
 	// PreflightConfig configures the request before the upgrade.
@@ -399,8 +401,9 @@ func (c *Config) validateNumbers() []error {
 func (c *Config) validateInitialState(profile *api.Profile) []error {
 	s := &c.InitialState
 	return slices.DeleteFunc([]error{
-		api.Need(!s.Enabled || profile.OpenChannels, "initial_state::enabled", s.Enabled,
-			fmt.Sprintf("false with api %q of platform %q: it has no request for open channels", profile.API, profile.Platform)),
+		api.Need(!s.Enabled || profile.OpenChannels || c.Session.InitialState.URL != "", "initial_state::enabled", s.Enabled,
+			fmt.Sprintf("false with api %q of platform %q: it has no request for open channels, and session::initial_state is none", profile.API, profile.Platform)),
+		api.Need(s.Enabled || c.Session.InitialState.URL == "", "session::initial_state::url", "…", "left out without initial_state::enabled: true"),
 		api.Need(s.Settle >= 0 && s.Settle <= time.Hour, "initial_state::settle", s.Settle, "0 to 1h"),
 		api.Need(s.ReconcileInterval >= time.Second && s.ReconcileInterval <= 24*time.Hour, "initial_state::reconcile_interval", s.ReconcileInterval, "1s to 24h"),
 		api.Need(s.StuckAfter >= time.Second, "initial_state::stuck_after", s.StuckAfter, "1s or more"),

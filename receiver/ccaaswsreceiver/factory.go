@@ -41,7 +41,7 @@ func createDefaultConfig() component.Config {
 		Subprotocol:   autoSubprotocol,
 		Notifications: NotificationsConfig{RefreshInterval: 15 * time.Minute},
 		EventHub:      EventHubConfig{DiscoveryURL: api.NICEDiscovery},
-		Session:       SessionConfig{URLFrom: URLFromConfig{Method: http.MethodPost}},
+		Session:       SessionConfig{URLFrom: URLFromConfig{Method: http.MethodPost}, InitialState: api.DefaultOpenChannels()},
 		Preflight:     PreflightConfig{Enabled: true, Path: "/api/v2/platform/version"},
 		Connections:   1,
 		Heartbeat:     HeartbeatConfig{Interval: 15 * time.Second, Timeout: 35 * time.Second},

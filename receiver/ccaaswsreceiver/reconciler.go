@@ -37,6 +37,9 @@ const (
 	// maxUnknown is how long windows remain incomplete because the state at start cannot
 	// be asked for.
 	maxUnknown = 15 * time.Minute
+	// minAskAgain and maxAskAgain bound the wait before the state at start is asked for again
+	// after an answer that cannot be read.
+	minAskAgain, maxAskAgain = time.Second, 2 * time.Minute
 )
 
 // reconciler asks the platform for the channels that events do not report: at the start,
@@ -158,12 +161,15 @@ func (r *reconciler) start(ctx context.Context, since time.Time) {
 	defer close(ended)
 	emitting.Go(func() { r.emitUnknown(ended, since) })
 	var result reconcile.Result
+	failures := 0
 	for began := time.Now(); ctx.Err() == nil && !r.off[api.AskPresent]; {
 		unlisted, failure := r.history.Present(ctx, r.ask, r.apply(reconcile.Range{}, &result))
 		switch {
 		case failure != nil && r.failed(ctx, api.AskPresent, failure):
 			return
 		case failure != nil:
+			sleep(ctx, min(minAskAgain<<min(failures, 8), maxAskAgain))
+			failures++
 		case unlisted == 0:
 			r.logger.Info("The channels that were open before the start are known", zap.Int("channels", result.Present), zap.Int("opened_since", result.Opened))
 			return
@@ -398,7 +404,7 @@ func (r *reconciler) ask(ctx context.Context, call *wsclient.Call) ([]byte, *wsc
 				return nil, wsclient.NewFailure(wsclient.Shutdown, false, ctx.Err())
 			}
 		}
-		access, failure := r.tokens.Get(ctx)
+		access, failure := r.token(ctx)
 		var body []byte
 		if failure == nil {
 			r.pace.Sent(time.Now())
@@ -420,6 +426,14 @@ func (r *reconciler) ask(ctx context.Context, call *wsclient.Call) ([]byte, *wsc
 			r.pace.Failed(failure.RetryAfter, time.Now())
 		}
 	}
+}
+
+// token returns the token of requests; none where none is configured.
+func (r *reconciler) token(ctx context.Context) (wsclient.Access, *wsclient.Failure) {
+	if r.tokens == nil {
+		return wsclient.Access{}, nil
+	}
+	return r.tokens.Get(ctx)
 }
 
 func (r *reconciler) countRequest(failure *wsclient.Failure) {

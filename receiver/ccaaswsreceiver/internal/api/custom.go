@@ -33,6 +33,8 @@ func (custom) Profile() *Profile {
 type SessionConfig struct {
 	// URLFrom is an HTTP request whose response has the address of the socket.
 	URLFrom URLFromConfig `mapstructure:"url_from"`
+	// InitialState is an HTTP request whose response lists the channels that are open.
+	InitialState OpenChannelsConfig `mapstructure:"initial_state"`
 	// Headers are those of the upgrade.
 	Headers map[string]configopaque.String `mapstructure:"headers"`
 	// OnOpen are handshake frames, each sent after the reply to the one before.
@@ -83,7 +85,7 @@ func (s *SessionConfig) isSet() bool {
 
 // rejectSession reports a session that is configured for another platform.
 func rejectSession(p *Profile, c *Config) error {
-	if !c.Session.isSet() {
+	if !c.Session.isSet() && !c.Session.InitialState.isSet() {
 		return nil
 	}
 	return fmt.Errorf("session: is for platform %q; platform %q with api %q has its own", custom{}.Profile().Platform, p.Platform, p.API)
@@ -99,6 +101,7 @@ func (custom) Validate(c *Config) error {
 		Need(s.KeepAlive.Send == "" || s.KeepAlive.Interval > 0, "session::keep_alive::interval", s.KeepAlive.Interval, "more than 0"),
 		Need(s.KeepAlive.Unanswered >= 0, "session::keep_alive::unanswered", s.KeepAlive.Unanswered, "0 (any number) or more"),
 		Need(s.IdleTimeout >= 0, "session::idle_timeout", s.IdleTimeout, "0 (off) or more"),
+		s.InitialState.validate(),
 	}
 	for i, one := range s.OnOpen {
 		errs = append(errs, Need(one.Send != "", fmt.Sprintf("session::on_open[%d]::send", i), "", "a frame"))
@@ -136,15 +139,15 @@ func (a custom) discovered(c *Config) (*Endpoints, error) {
 		}
 		at.API, at.login = httpRoot(address), httpRoot(address)
 	}
-	if at.URLFrom, err = c.urlFrom(at.API); err != nil {
+	if at.URLFrom, err = c.urlOn(at.API, c.Session.URLFrom.URL); err != nil {
 		return nil, fmt.Errorf("session::url_from::url: %w", err)
 	}
 	return at.completeWithoutClient(c, a.Profile())
 }
 
-// urlFrom parses an address, or a path on the host of another.
-func (c *Config) urlFrom(root *url.URL) (*url.URL, error) {
-	given, err := url.Parse(c.Session.URLFrom.URL)
+// urlOn parses an address, or a path on the host of another.
+func (c *Config) urlOn(root *url.URL, text string) (*url.URL, error) {
+	given, err := url.Parse(text)
 	if err != nil { // its text repeats what may be a secret
 		return nil, errors.New("not an address, nor a path on the host of endpoint")
 	}
@@ -164,14 +167,14 @@ func (custom) Connect(c *Config, at *Endpoints, env *Environment) (*Upstream, er
 			Client: env.Client, Preflight: at.Preflight, Socket: at.Socket, Subprotocols: c.Subprotocols, Headers: headers, Private: true,
 			Advice: upgradeAdvice(c),
 		}
-		return newUpstream(c, tokens, socket.Prepare), nil
+		return newUpstream(c, tokens, socket.Prepare).listing(c, at), nil
 	}
 	from := &c.Session.URLFrom
 	socket := &wsclient.DiscoveredEndpoint{
 		Client: env.Client, Method: from.Method, URL: at.URLFrom, Headers: plainHeaders(from.Headers), Body: string(from.Body),
 		Path: from.Path, Expires: from.Expires, Upgrade: headers, Check: at.Check,
 	}
-	return newUpstream(c, tokens, socket.Prepare), nil
+	return newUpstream(c, tokens, socket.Prepare).listing(c, at), nil
 }
 
 // upgradeAdvice is what to check where a platform refuses the upgrade.

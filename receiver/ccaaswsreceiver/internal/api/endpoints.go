@@ -24,6 +24,9 @@ type Endpoints struct {
 	Token     *url.URL // nil: no token is requested, or the platform names its endpoint
 	URLFrom   *url.URL // of a custom platform: the request for the address of the socket
 
+	// OpenChannels is the configured request for the channels that are open; nil: there is none.
+	OpenChannels *url.URL
+
 	login          *url.URL // root of the default token endpoint; nil: there is none
 	discoversToken bool     // the platform names the token endpoint
 
@@ -99,6 +102,11 @@ func (at *Endpoints) completeWithoutClient(c *Config, p *Profile) (*Endpoints, e
 	var err error
 	if at.Token, err = c.tokenURL(at); err != nil {
 		return nil, err
+	}
+	if text := c.Session.InitialState.URL; text != "" && at.API != nil {
+		if at.OpenChannels, err = c.urlOn(at.API, text); err != nil {
+			return nil, fmt.Errorf("session::initial_state::url: %w", err)
+		}
 	}
 	at.Check = c.allowedHosts(p, at).check
 	return at, nil

@@ -5,6 +5,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -44,7 +45,11 @@ func realtimeOf(platform, subprotocol string) realtime {
 
 func (a realtime) Profile() *Profile { return &a.profile }
 
-func (a realtime) Validate(c *Config) error { return rejectSession(&a.profile, c) }
+func (a realtime) Validate(c *Config) error {
+	rest := *c
+	rest.Session.InitialState = OpenChannelsConfig{} // which the contract does not have
+	return errors.Join(rejectSession(&a.profile, &rest), c.Session.InitialState.validate())
+}
 
 func (a realtime) Endpoints(c *Config) (*Endpoints, error) {
 	at, err := a.profile.endpoints(c, streamPath)
@@ -76,7 +81,7 @@ func (a realtime) Protocol(*Config) wsclient.Protocol { return wsclient.Protocol
 
 func (a realtime) Connect(c *Config, at *Endpoints, env *Environment) (*Upstream, error) {
 	socket := &wsclient.StaticEndpoint{Client: env.Client, Preflight: at.Preflight, Socket: at.Socket, Subprotocols: c.Subprotocols}
-	return newUpstream(c, env.tokens(c, wsclient.StaticURL(at.Token)), socket.Prepare), nil
+	return newUpstream(c, env.tokens(c, wsclient.StaticURL(at.Token)), socket.Prepare).listing(c, at), nil
 }
 
 // Diagnose sends the pre-flight request.

@@ -25,6 +25,8 @@ type Session struct {
 	Channel     string `json:"channel"` // its id in events
 	ChannelType string `json:"channel_type,omitempty"`
 	User        string `json:"user,omitempty"`
+	Tenant      string `json:"tenant,omitempty"` // empty: that of the stream
+	Region      string `json:"region,omitempty"` // empty: that of the stream
 	// Conversation is what the platform's history names it by; empty: by Channel.
 	Conversation string `json:"conversation,omitempty"`
 	Participant  string `json:"participant,omitempty"` // of the conversation, where it has any
@@ -147,7 +149,10 @@ func (c *Channels) Take(e *jsonevent.Event, now time.Time) bool {
 	case closed != nil && e.Type != jsonevent.ConnectionOpen && e.Time <= closed.At+reopenGrace:
 		return true // an echo
 	}
-	s := Session{Channel: string(e.ChannelID), ChannelType: string(e.ChannelType), User: string(e.UserID)}
+	s := Session{
+		Channel: string(e.ChannelID), ChannelType: string(e.ChannelType), User: string(e.UserID),
+		Tenant: string(e.TenantID), Region: string(e.Region),
+	}
 	if e.Type == jsonevent.ConnectionOpen {
 		s.Start = e.Time
 	}
@@ -300,6 +305,7 @@ func event(kind jsonevent.Type, s *Session, at int64) jsonevent.Event {
 	return jsonevent.Event{
 		Type: kind, Time: at, Clock: jsonevent.OtherClock, Reconstructed: true,
 		ChannelID: []byte(s.Channel), UserID: []byte(s.User), ChannelType: []byte(s.ChannelType),
+		TenantID: []byte(s.Tenant), Region: []byte(s.Region),
 		ID: []byte("reconstructed/" + s.Channel + "/" + name + "/" + strconv.FormatInt(at/int64(time.Millisecond), 10)),
 	}
 }

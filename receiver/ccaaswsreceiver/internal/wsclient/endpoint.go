@@ -11,11 +11,11 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonvalue"
 )
 
 // StaticEndpoint is a socket at a configured address, with the token in the upgrade.
@@ -188,33 +188,12 @@ func timeAt(document []byte, path string) (time.Time, error) {
 
 // textAt returns the string or number at a path of a JSON document.
 func textAt(document []byte, path string) (string, error) {
-	value := json.RawMessage(document)
-	for step := range strings.SplitSeq(strings.ReplaceAll(path, "[", ".["), ".") {
-		if step == "" {
-			continue
-		}
-		if digits, isIndex := strings.CutPrefix(step, "["); isIndex {
-			index, err := strconv.Atoi(strings.TrimSuffix(digits, "]"))
-			var list []json.RawMessage
-			if err != nil || json.Unmarshal(value, &list) != nil || index < 0 || index >= len(list) {
-				return "", fmt.Errorf("the response has no value at %q", path)
-			}
-			value = list[index]
-			continue
-		}
-		var object map[string]json.RawMessage
-		if json.Unmarshal(value, &object) != nil || object[step] == nil {
-			return "", fmt.Errorf("the response has no value at %q", path)
-		}
-		value = object[step]
+	value, ok := jsonvalue.At(document, path)
+	if !ok {
+		return "", fmt.Errorf("the response has no value at %q", path)
 	}
-	var text string
-	if json.Unmarshal(value, &text) == nil && text != "" {
+	if text := jsonvalue.Text(value); text != "" {
 		return text, nil
-	}
-	var number json.Number
-	if json.Unmarshal(value, &number) == nil && number != "" {
-		return number.String(), nil
 	}
 	return "", fmt.Errorf("the value at %q of the response is neither text nor a number", path)
 }
