@@ -152,7 +152,7 @@ func (e *Engine) applyToSession(s *series, event *Event, before channel, t int64
 		return
 	}
 	c, of := s.channels.slots[slot].channel, s.sessions
-	reopened := before.closed() && c.lastEventAt() > before.lastEventAt()
+	reopened := before.closed() && (!c.closed() || c.lastEventAt() > before.lastEventAt())
 	if reopened {
 		e.detach(s, event.Channel, n, before)
 		d := of.needDetails(n)
