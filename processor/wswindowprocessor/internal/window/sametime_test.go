@@ -117,3 +117,22 @@ func TestState_ReconstructedSumsOfBefore(t *testing.T) {
 	require.NotNil(t, s.sessions)
 	assert.Equal(t, int64(7), s.sessions.since)
 }
+
+// A code of 0 that was sent is kept over a restart; none stays none.
+func TestSession_CloseCodeOfZeroIsKept(t *testing.T) {
+	t.Parallel()
+	for _, sent := range []bool{true, false} {
+		config := withSessions()
+		config.TrackChanges = true
+		e := New(config)
+		closed := of(at(ConnectionClose, 2_000, 1), 1)
+		closed.Detail.CloseCode, closed.Detail.HasCode = 0, sent
+		live(e, acme, of(at(ConnectionOpen, 0, 1), 1), closed)
+		e = saved(t, e).restore(t, config, base+3_000)
+		live(e, acme, at(MessageSend, 60_000, 2))
+		sessions := e.DrainSessions()
+		require.Len(t, sessions, 1)
+		assert.Zero(t, sessions[0].CloseCode)
+		assert.Equal(t, sent, sessions[0].CloseCodeKnown)
+	}
+}
