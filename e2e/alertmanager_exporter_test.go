@@ -131,6 +131,9 @@ func (g *grouping) restart(t testing.TB) {
 	})
 }
 
+// outageTrace is the trace of a session of each outage.
+const outageTrace = "5b8a1c0e9d3f4a62b7c81d2e3f405162"
+
 // outage is one alert of a test.
 type outage struct {
 	rule, tenant, region, severity string
@@ -160,6 +163,7 @@ func (g *grouping) send(all ...outage) error {
 		err := record.Body().FromRaw(map[string]any{
 			"metric": one.rule, "tenant_id": one.tenant, "region": one.region, "alert_type": one.severity, "status": one.status(),
 			"window_start": now.Add(-12 * time.Second).UnixMilli(), "window_end": now.Add(-2 * time.Second).UnixMilli(), "value": 1.5, "threshold": 0.5,
+			"traces": []any{outageTrace},
 		})
 		if err != nil {
 			return err

@@ -161,6 +161,38 @@ func TestHeal_GapOfAPlatform(t *testing.T) {
 	collector.stop(t)
 }
 
+// A collector that is killed during open conversations, and starts again after others have
+// begun and ended: the totals and the active connections are exact, and no window that was
+// emitted has changed.
+func TestHeal_RestartAfterKill(t *testing.T) {
+	t.Parallel()
+	platform := startPlatform(t, func(c *sim.Config) {
+		c.Tenants, c.Regions, c.ChannelTypes = []string{"acme_corp"}, []string{"us-east-1"}, []string{"webmessaging"}
+		c.Sessions, c.Lossy, c.Rate, c.SessionMessages, c.Duration = 300, true, 120, 4, 60*time.Second
+	})
+	sink := startWindowSink(t)
+	directory := t.TempDir()
+	collector := reconciling(t, platform, sink, directory)
+	started := time.Now()
+	eventually(t, func() error {
+		if _, opened, _, complete := sink.latest(); len(complete) == 0 || opened == 0 || time.Since(started) < 14*time.Second {
+			return errors.New("no complete window, or no saved state yet")
+		}
+		return nil
+	})
+	collector.kill(t)
+	time.Sleep(6 * time.Second)
+	collector = reconciling(t, platform, sink, directory)
+	<-platform.Done()
+	eventually(t, func() error { return agrees(platform, sink) })
+	assert.Contains(t, collector.output.String(), "State restored")
+	sink.mutex.Lock()
+	contradictions := sink.contradictions
+	sink.mutex.Unlock()
+	assert.Empty(t, contradictions, "no window changes")
+	collector.stop(t)
+}
+
 // A platform that loses events without a gap: conversations that ended meanwhile stay open
 // here, and those that began are missing, until the comparison with its counts finds both.
 func TestReconcile_LostEvents(t *testing.T) {
@@ -173,7 +205,7 @@ func TestReconcile_LostEvents(t *testing.T) {
 	collector := reconciling(t, platform, sink, t.TempDir())
 	eventually(t, func() error {
 		if _, opened, _, complete := sink.latest(); len(complete) == 0 || opened == 0 {
-			return fmt.Errorf("no complete window yet")
+			return errors.New("no complete window yet")
 		}
 		return nil
 	})
@@ -222,7 +254,7 @@ func TestInitialState_Truncated(t *testing.T) {
 	require.NoError(t, platform.Trouble(func(c *sim.Trouble) { c.AnalyticsTruncate = 0 }))
 	eventually(t, func() error {
 		if _, _, _, complete := sink.latest(); len(complete) == 0 {
-			return fmt.Errorf("no complete window yet")
+			return errors.New("no complete window yet")
 		}
 		return nil
 	})

@@ -51,7 +51,7 @@ func startAlertsPage(t *testing.T, pages *pager, arguments ...string) (*grouping
 func TestPageSilencesAlerts(t *testing.T) {
 	t.Parallel()
 	pages := startPager(t)
-	g, d := startAlertsPage(t, pages)
+	g, d := startAlertsPage(t, pages, "--set", "extensions::dashboard::links=[{name: Jaeger, url: 'https://jaeger.example.com/trace/{trace_id}'}]")
 	amtool := func(arguments ...string) string {
 		out, err := exec.CommandContext(t.Context(), built(t, "amtool"), append([]string{"--alertmanager.url", g.api}, arguments...)...).CombinedOutput()
 		require.NoError(t, err, string(out))
@@ -75,6 +75,7 @@ func TestPageSilencesAlerts(t *testing.T) {
 	}
 	b.until(group("ws_connection_drop_rate", "2 firing, 1 inhibited"))
 	b.until(group("ws_active_connections_high", "1 firing"))
+	b.until(fmt.Sprintf(`document.querySelectorAll('[data-group] a[href="https://jaeger.example.com/trace/%s"]').length === %d`, outageTrace, len(all)))
 	text := func(selector string) string {
 		return evaluate[string](b, fmt.Sprintf(`[...document.querySelectorAll(%q)].map((element) => element.innerText).join('\n')`, selector))
 	}

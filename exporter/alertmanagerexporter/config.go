@@ -24,6 +24,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter/internal/embedded"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/httpguard"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert"
 )
 
 // Config is the configuration of the exporter; see the README.
@@ -42,6 +43,8 @@ type Config struct {
 	ExpireAfter time.Duration `mapstructure:"expire_after"`
 	// ExternalURL is the URL of the API in notifications.
 	ExternalURL string `mapstructure:"external_url"`
+	// TraceURL is the address of a trace in the annotations, with {{trace_id}} in the place of its ID.
+	TraceURL string `mapstructure:"trace_url"`
 	// API is Alertmanager's API.
 	API configoptional.Optional[APIConfig] `mapstructure:"api"`
 	// Webhooks are signed webhooks, by receiver of the Alertmanager configuration.
@@ -119,6 +122,9 @@ func (c *Config) Validate() error {
 	need((c.ConfigFile == "") != (c.Inline == nil), "config_file, config", "exactly one of them is required: the path of an alertmanager.yml, or its content")
 	if _, err := c.externalURL(); err != nil {
 		errs = append(errs, fmt.Errorf("external_url: %w", err))
+	}
+	if err := promalert.TraceURL(c.TraceURL).Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("trace_url: %w", err))
 	}
 	if c.API.HasValue() {
 		errs = append(errs, c.API.Get().validate())

@@ -68,6 +68,8 @@ func TestConfig_Invalid(t *testing.T) {
 		{map[string]any{"retention": "1h"}, "repeat_interval: 4h0m0s: must be at most retention"},
 		{map[string]any{"expire_after": "0s"}, "expire_after: 0s: must be at least 1m"},
 		{map[string]any{"external_url": "localhost"}, `external_url: "localhost": must be a URL`},
+		{map[string]any{"trace_url": "https://tempo.example.com/trace"}, `trace_url: "https://tempo.example.com/trace" has no {{trace_id}}`},
+		{map[string]any{"trace_url": "tempo/{{trace_id}}"}, `trace_url: "tempo/{{trace_id}}" is not an http or https URL`},
 		{map[string]any{"limits": map[string]any{"alerts": 0}}, "limits::alerts: 0: must be 1 to"},
 		{map[string]any{"limits": map[string]any{"groups": -1}}, "limits::groups: -1: must be 1 to"},
 		{map[string]any{"limits": map[string]any{"silences": 1_000_000}}, "limits::silences: 1000000: must be 1 to"},

@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -52,6 +54,34 @@ func TestDrill(t *testing.T) {
 	assert.Contains(t, notification.Alerts[0].Annotations["description"], "test")
 	require.NoError(t, json.Unmarshal((<-s.received).body, &notification))
 	assert.Equal(t, "resolved", notification.Alerts[0].Status)
+}
+
+// An alert with sessions links the first of them; one without has no such annotation.
+func TestTraceURL(t *testing.T) {
+	t.Parallel()
+	s := newSink(t, func() int { return http.StatusOK })
+	f := begin(t, s.URL, func(c *Config) { c.TraceURL = "https://tempo.example.com/trace/{{trace_id}}" })
+	const first, second = "5b8a1c0e9d3f4a62b7c81d2e3f405162", "6b8a1c0e9d3f4a62b7c81d2e3f405162"
+	for _, traces := range [][]any{{first, second}, nil} {
+		now := time.Now()
+		record := drillRecord("id", map[string]string{wsevent.TenantID: strconv.Itoa(len(traces))}, wsevent.StatusFiring, now, now, time.Minute)
+		body := record.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().Map()
+		if traces != nil {
+			require.NoError(t, body.PutEmptySlice(wsevent.KeyAlertTraces).FromRaw(traces))
+		}
+		require.NoError(t, f.ConsumeLogs(t.Context(), record))
+	}
+	got := map[string]string{} // by tenant
+	for len(got) < 2 {
+		var notification struct {
+			Alerts []struct{ Labels, Annotations map[string]string }
+		}
+		require.NoError(t, json.Unmarshal((<-s.received).body, &notification))
+		for _, one := range notification.Alerts {
+			got[one.Labels[wsevent.TenantID]] = one.Annotations["trace_url"]
+		}
+	}
+	assert.Equal(t, map[string]string{"2": "https://tempo.example.com/trace/" + first, "0": ""}, got)
 }
 
 // What the receiver does with the alert is what the drill reports: retries, a refusal, and that

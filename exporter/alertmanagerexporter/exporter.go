@@ -176,6 +176,9 @@ func (e *alertmanagerExporter) notified(receiver, integration string, err error)
 // would be refused again.
 func (e *alertmanagerExporter) push(ctx context.Context, logs plog.Logs) error {
 	alerts, invalid := alertsOf(logs, time.Now(), e.config.ExpireAfter)
+	for i := range alerts {
+		alerts[i].Link(promalert.TraceURL(e.config.TraceURL))
+	}
 	rejected, err := e.engine.Put(ctx, alerts)
 	if err != nil {
 		e.status.set("state", err, false, time.Now())

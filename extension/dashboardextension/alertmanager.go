@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -68,8 +69,33 @@ func (a *alertmanagerAPI) mayChange(r *http.Request) bool {
 	if a.config.ServerConfig.Auth.HasValue() {
 		return true
 	}
-	forwarded := r.Header.Get("Forwarded") + r.Header.Get("X-Forwarded-For")
-	return a.config.onLoopback() && forwarded == "" && httpguard.Hosts{Loopback: true}.Allow(r)
+	return a.config.onLoopback() && !forwarded(r.Header) && httpguard.Hosts{Loopback: true}.Allow(r)
+}
+
+// forwarded is whether a request has any header that proxies add, even one without a value.
+func forwarded(header http.Header) bool {
+	for name := range header {
+		if name == "Forwarded" || name == "Via" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
+			return true
+		}
+	}
+	return false
+}
+
+var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// upstreamPath is the path to ask Alertmanager for: that of the route, with a checked id. The path
+// of the viewer, whose escapes could lead anywhere, is not used.
+func upstreamPath(r *http.Request) (string, error) {
+	_, path, _ := strings.Cut(r.Pattern, " ")
+	before, parametrised := strings.CutSuffix(path, "{id}")
+	if !parametrised {
+		return path, nil
+	}
+	if !uuid.MatchString(r.PathValue("id")) {
+		return "", errors.New("the id of a silence must be a UUID")
+	}
+	return before + r.PathValue("id"), nil
 }
 
 // read serves one viewer. Equal requests at the same time are one to Alertmanager.
@@ -78,12 +104,17 @@ func (a *alertmanagerAPI) read(w http.ResponseWriter, r *http.Request) {
 		a.send(w, r, refusal(http.StatusRequestURITooLong, "bad_data", fmt.Errorf("the parameters are longer than %d bytes", maxFilterBytes)))
 		return
 	}
-	key := r.URL.Path + "?" + r.URL.RawQuery
+	path, err := upstreamPath(r)
+	if err != nil {
+		a.send(w, r, refusal(http.StatusBadRequest, "bad_data", err))
+		return
+	}
+	query := r.URL.RawQuery
+	key := path + "?" + query
 	if answer, known := a.known(key); known {
 		a.send(w, r, answer)
 		return
 	}
-	path, query := r.URL.Path, r.URL.RawQuery
 	flight := a.flight.DoChan(key, func() (any, error) { //nolint:contextcheck // who asked first may leave
 		asked := a.began()
 		ctx, cancel := context.WithTimeout(context.Background(), a.timeout)
@@ -110,6 +141,11 @@ func (a *alertmanagerAPI) change(w http.ResponseWriter, r *http.Request) {
 			errors.New("silences cannot be changed here: the endpoint has no auth and is not on loopback, or the request was forwarded; use amtool, or set auth")))
 		return
 	}
+	path, err := upstreamPath(r)
+	if err != nil {
+		a.send(w, r, refusal(http.StatusBadRequest, "bad_data", err))
+		return
+	}
 	if r.Method == http.MethodPost && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 		a.send(w, r, refusal(http.StatusUnsupportedMediaType, "bad_data", errors.New("the body must be application/json")))
 		return
@@ -121,9 +157,9 @@ func (a *alertmanagerAPI) change(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.timeout)
 	defer cancel()
-	answer := a.ask(ctx, r.Method, r.URL.Path, "", body)
+	answer := a.ask(ctx, r.Method, path, "", body)
 	a.forget()
-	a.logger.Info("Request through the page", zap.String("method", r.Method), zap.String("path", r.URL.Path),
+	a.logger.Info("Request through the page", zap.String("method", r.Method), zap.String("path", path),
 		zap.String("client", r.RemoteAddr), zap.Int("status", answer.Status), zap.ByteString("body", body))
 	a.send(w, r, answer)
 }

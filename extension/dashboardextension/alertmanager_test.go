@@ -34,6 +34,8 @@ func startAlertmanager(t *testing.T, respond http.HandlerFunc) *running {
 	return run(t, config)
 }
 
+const silenceID = "b3f1c1de-8a54-4d6e-9a43-0f5d4c1a2b3c"
+
 var asJSON = http.Header{"Content-Type": {"application/json"}}
 
 func TestAlertmanager_PassedOn(t *testing.T) {
@@ -44,12 +46,12 @@ func TestAlertmanager_PassedOn(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `"`+r.Method+" "+r.URL.RequestURI()+" "+string(body)+`"`)
 	})
-	for _, path := range []string{"/api/v2/alerts?filter=a%3D%22b%22", "/api/v2/alerts/groups", "/api/v2/silences", "/api/v2/silence/id"} {
+	for _, path := range []string{"/api/v2/alerts?filter=a%3D%22b%22", "/api/v2/alerts/groups", "/api/v2/silences", "/api/v2/silence/" + silenceID} {
 		code, body := r.get(t, path)
 		assert.Equal(t, http.StatusOK, code)
 		assert.Equal(t, `"GET `+path+` "`, body)
 	}
-	for _, one := range [][3]string{{http.MethodPost, "/api/v2/silences", "{}"}, {http.MethodDelete, "/api/v2/silence/id", ""}} {
+	for _, one := range [][3]string{{http.MethodPost, "/api/v2/silences", "{}"}, {http.MethodDelete, "/api/v2/silence/" + silenceID, ""}} {
 		header := asJSON.Clone()
 		header.Set("Cookie", "session=1")
 		code, _, body := r.do(t, one[0], one[1], header, []byte(one[2]))
@@ -89,6 +91,11 @@ func TestAlertmanager_RefusedChanges(t *testing.T) {
 		"a sibling":       {with("Sec-Fetch-Site", "same-site"), "{}", http.StatusForbidden},
 		"a form":          {http.Header{"Content-Type": {"text/plain"}}, "{}", http.StatusUnsupportedMediaType},
 		"a reverse proxy": {with("X-Forwarded-For", "192.0.2.1"), "{}", http.StatusForbidden},
+		"a proxy's Via":              {with("Via", "1.1 proxy"), "{}", http.StatusForbidden},
+		"a proxy's X-Real-IP":        {with("X-Real-IP", "192.0.2.1"), "{}", http.StatusForbidden},
+		"a proxy's X-Forwarded-Host": {with("X-Forwarded-Host", "example.org"), "{}", http.StatusForbidden},
+		"a proxy's Forwarded":        {with("Forwarded", "for=192.0.2.1"), "{}", http.StatusForbidden},
+		"an empty X-Forwarded-For":   {with("X-Forwarded-For", ""), "{}", http.StatusForbidden},
 		"too large":       {asJSON, strings.Repeat(" ", maxSilenceBytes+1), http.StatusRequestEntityTooLarge},
 	} {
 		code, _, body := r.do(t, http.MethodPost, "/api/v2/silences", c.header, []byte(c.body))
@@ -97,6 +104,55 @@ func TestAlertmanager_RefusedChanges(t *testing.T) {
 	code, _, _ := r.do(t, http.MethodGet, "/api/v2/alerts?filter="+strings.Repeat("a", maxFilterBytes), nil, nil)
 	assert.Equal(t, http.StatusRequestURITooLong, code)
 	assert.Zero(t, reached.Load())
+}
+
+// Whatever is in place of an id, nothing else of Alertmanager is reached.
+func TestAlertmanager_NotASilence(t *testing.T) {
+	t.Parallel()
+	var reached atomic.Int32
+	r := startAlertmanager(t, func(http.ResponseWriter, *http.Request) { reached.Add(1) })
+	for _, id := range []string{
+		"..%2fstatus", "..%252fstatus", "%2e%2e%2fstatus", "..%2f..%2f..%2f-%2freload", "..%5cstatus", silenceID + "%2f..%2f..%2fstatus",
+		silenceID + "%3ffilter=a", silenceID + "%23a", silenceID + "%0a", "id", "%2e%2e",
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodDelete} {
+			code, _, body := r.do(t, method, "/api/v2/silence/"+id, asJSON, nil)
+			assert.Equal(t, http.StatusBadRequest, code, "%s %s: %s", method, id, body)
+		}
+	}
+	assert.Zero(t, reached.Load())
+}
+
+// Answers are JSON, or none: what upstream says otherwise is cited as text in an error.
+func TestAlertmanager_OnlyJSON(t *testing.T) {
+	t.Parallel()
+	r := startAlertmanager(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodDelete:
+			return
+		case strings.HasSuffix(r.URL.Path, "/silences"):
+			http.Error(w, "more than 32 matchers", http.StatusBadRequest)
+		default:
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = io.WriteString(w, "<script>alert(1)</script>")
+		}
+	})
+	for _, one := range []struct {
+		method, path string
+		code         int
+		body         string
+	}{
+		{http.MethodGet, "/api/v2/alerts", http.StatusBadGateway, `content type \"text/html\", not application/json`},
+		{http.MethodGet, "/api/v2/silences", http.StatusBadRequest, "more than 32 matchers"},
+		{http.MethodDelete, "/api/v2/silence/" + silenceID, http.StatusOK, ""},
+	} {
+		code, header, body := r.do(t, one.method, one.path, asJSON, nil)
+		assert.Equal(t, one.code, code, one.path)
+		assert.Equal(t, "application/json", header.Get("Content-Type"), one.path)
+		assert.Equal(t, "nosniff", header.Get("X-Content-Type-Options"), one.path)
+		assert.Contains(t, body, one.body)
+		assert.NotContains(t, body, "script")
+	}
 }
 
 func TestAlertmanager_MayChange(t *testing.T) {
@@ -137,9 +193,11 @@ func TestAlertmanager_SharedReads(t *testing.T) {
 			}),
 			send: func(w http.ResponseWriter, _ *http.Request, answer cache.Answer) { _, _ = w.Write(answer.Body) },
 		}
+		mux := http.NewServeMux()
+		api.register(mux)
 		get := func() string {
 			w := httptest.NewRecorder()
-			api.read(w, httptest.NewRequest(http.MethodGet, "http://localhost/api/v2/alerts/groups", http.NoBody))
+			mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/api/v2/alerts/groups", http.NoBody))
 			return w.Body.String()
 		}
 		var all sync.WaitGroup
@@ -154,7 +212,7 @@ func TestAlertmanager_SharedReads(t *testing.T) {
 		synctest.Wait()
 		change := httptest.NewRequest(http.MethodPost, "http://localhost/api/v2/silences", strings.NewReader("{}"))
 		change.Header.Set("Content-Type", "application/json")
-		api.change(httptest.NewRecorder(), change)
+		mux.ServeHTTP(httptest.NewRecorder(), change)
 		assert.Equal(t, "1", get(), "the silence is seen at once")
 		time.Sleep(alertsFor / 2)
 		assert.Equal(t, "1", get())
@@ -182,6 +240,7 @@ func TestAlertmanager_Unreachable(t *testing.T) {
 func TestAlertmanager_TooMuch(t *testing.T) {
 	t.Parallel()
 	r := startAlertmanager(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
 		chunk := make([]byte, 1<<20)
 		for range maxAlertsBytes>>20 + 1 {
 			_, _ = w.Write(chunk)

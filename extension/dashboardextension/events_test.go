@@ -198,6 +198,78 @@ func TestEvents_Blocks(t *testing.T) {
 	assert.Empty(t, tooLarge)
 }
 
+// Equal events of one frame are as many as they were, as records and in blocks; those of a request that is sent twice
+// are returned once, and equal ones of another request are others.
+func TestEvents_EqualEvents(t *testing.T) {
+	t.Parallel()
+	for name, fill := range map[string]func(logs, time.Time, time.Time){
+		"records": func(l logs, at, observed time.Time) {
+			for range 10 {
+				l.add(wsevent.MessageSend, at, "c-1").SetObservedTimestamp(pcommon.NewTimestampFromTime(observed))
+			}
+		},
+		"blocks": func(l logs, at, observed time.Time) {
+			var builder eventblock.Builder
+			for range 10 {
+				builder.Add(&eventblock.Event{Kind: eventblock.MessageSend, Channel: eventblock.HashString("c-1"), Time: at.UnixNano(), Observed: observed.UnixNano()})
+			}
+			wslog.PutBlock(l.add("", at, ""), &builder, nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, withEvents(t))
+			at := time.Now().Add(-time.Minute).Truncate(time.Second)
+			count := func() int {
+				events, _ := r.events(t, between(at, at.Add(time.Second)))
+				_, summary := r.get(t, "/api/v1/events/summary?"+between(at, at.Add(time.Second)))
+				assert.Contains(t, summary, fmt.Sprintf(`{"events":%d,`, len(events)))
+				return len(events)
+			}
+			first, second := newLogs(acme), newLogs(acme)
+			fill(first, at, at.Add(40*time.Millisecond))
+			fill(second, at, at.Add(40*time.Millisecond+10*time.Microsecond)) // the same ms
+			for _, step := range []struct {
+				sent logs
+				want int
+			}{{first, 10}, {first, 10}, {second, 20}, {second, 20}, {first, 20}} {
+				code, _, _ := step.sent.send(t, r)
+				require.Equal(t, http.StatusOK, code)
+				assert.Equal(t, step.want, count())
+			}
+			twice := newLogs(wsevent.Tags{TenantID: "twice", Region: "eu", ChannelType: "web"})
+			fill(twice, at, at)
+			twice.ResourceLogs().At(0).CopyTo(twice.ResourceLogs().AppendEmpty()) // two batches that a batcher has joined
+			for range 2 {
+				code, _, _ := twice.send(t, r)
+				require.Equal(t, http.StatusOK, code)
+				assert.Equal(t, 40, count())
+			}
+		})
+	}
+}
+
+// An event with an id is one event, whichever batch it comes in; a time of arrival that is none is left out.
+func TestEvents_IdentifiedAndUnobserved(t *testing.T) {
+	t.Parallel()
+	r := run(t, withEvents(t))
+	at := time.Now().Add(-time.Minute).Truncate(time.Second)
+	for i := range 3 {
+		sent := newLogs(acme)
+		record := sent.add(wsevent.MessageSend, at, "c-1")
+		record.Attributes().PutStr(wsevent.EventID, "e-1")
+		record.SetObservedTimestamp(1 << 63)
+		for range i {
+			sent.add(wsevent.MessageReceive, at.Add(time.Hour), "c-2")
+		}
+		code, _, _ := sent.send(t, r)
+		require.Equal(t, http.StatusOK, code)
+	}
+	events, _ := r.events(t, between(at, at.Add(time.Second)))
+	require.Len(t, events, 1)
+	assert.NotContains(t, events[0], "observed_timestamp")
+}
+
 // Everything that is wrong with a request is refused before anything is read.
 func TestEvents_BadRequests(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ package dashboardextension
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"mime"
 	"net/http"
 	"strconv"
@@ -118,6 +119,7 @@ func eventsOf(logs plog.Logs, now time.Time) (batch *eventstore.Batch, tooLarge 
 				}
 			}
 		}
+		batch.EndGroup() // queues and batchers of senders keep the records of a resource together
 	}
 	return batch, tooLarge
 }
@@ -210,7 +212,8 @@ var eventKeys = map[string]string{
 // event encodes a record. The result is valid until the next call.
 func (e *eventEncoder) event(record plog.LogRecord) *eventstore.Event {
 	event := &e.encoded
-	*event = eventstore.Event{Time: e.timeOf(record), Type: record.EventName()}
+	observed := unixNano(record.ObservedTimestamp())
+	*event = eventstore.Event{Time: e.timeOf(record), Type: record.EventName(), Observed: observed, Anonymous: true}
 	tags := e.tags
 	if body := record.Body(); body.Type() == pcommon.ValueTypeMap {
 		if !e.named { // alerts have their dimensions in the body
@@ -225,8 +228,8 @@ func (e *eventEncoder) event(record plog.LogRecord) *eventstore.Event {
 	j := e.json[:0]
 	j = append(j, `{"timestamp":`...)
 	j = strconv.AppendInt(j, event.Time/int64(time.Millisecond), 10)
-	if observed := record.ObservedTimestamp(); observed != 0 {
-		j = strconv.AppendInt(append(j, `,"observed_timestamp":`...), int64(observed)/int64(time.Millisecond), 10) //nolint:gosec // a time
+	if observed != 0 {
+		j = strconv.AppendInt(append(j, `,"observed_timestamp":`...), observed/int64(time.Millisecond), 10)
 	}
 	j = appendText(append(j, `,"type":`...), event.Type)
 	j = appendText(append(j, `,"tenant_id":`...), event.Tenant)
@@ -243,6 +246,8 @@ func (e *eventEncoder) event(record plog.LogRecord) *eventstore.Event {
 		switch name {
 		case wsevent.ChannelID:
 			event.ChannelID = value.AsString()
+		case wsevent.EventID:
+			event.Anonymous = value.AsString() == ""
 		case wsevent.CloseCode:
 			event.CloseCode = int(value.Int())
 		case wsevent.CloseReason:
@@ -275,11 +280,19 @@ func (e *eventEncoder) event(record plog.LogRecord) *eventstore.Event {
 
 func (e *eventEncoder) timeOf(record plog.LogRecord) int64 {
 	for _, t := range []pcommon.Timestamp{record.Timestamp(), record.ObservedTimestamp()} {
-		if t != 0 && t < 1<<63 {
-			return int64(t) //nolint:gosec // checked
+		if at := unixNano(t); at != 0 {
+			return at
 		}
 	}
 	return e.now
+}
+
+// unixNano is a time in unix ns; 0 without one, and for one after the year 2262, which no clock shows.
+func unixNano(t pcommon.Timestamp) int64 {
+	if t > math.MaxInt64 {
+		return 0
+	}
+	return int64(t)
 }
 
 func (e *eventEncoder) other(name string, value pcommon.Value) {

@@ -4,11 +4,13 @@
 package dashboardextension
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,6 +18,8 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/cache"
 )
 
 // proxy asks an outside Prometheus, Mimir or VictoriaMetrics, or an Alertmanager. Their addresses may have
@@ -72,12 +76,45 @@ func (p *proxy) pass(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer response.Body.Close()
+	if kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); kind != "application/json" {
+		return p.refuse(w, response)
+	}
 	maps.Copy(w.Header(), response.Header)
 	w.WriteHeader(response.StatusCode)
 	if _, err := io.Copy(w, response.Body); err != nil {
 		return fmt.Errorf("%s: the answer breaks off: %w", p.target.Redacted(), err)
 	}
 	return nil
+}
+
+// maxErrorText bounds what an error cites of an answer, in bytes.
+const maxErrorText = 1 << 10
+
+// refuse writes an answer that is not JSON as an error, so that nothing of it runs in the page's origin.
+// Alertmanager confirms changes without a body, which is passed on.
+func (p *proxy) refuse(w http.ResponseWriter, response *http.Response) error {
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxErrorText))
+	if err != nil {
+		return fmt.Errorf("%s: the answer breaks off: %w", p.target.Redacted(), err)
+	}
+	status := response.StatusCode
+	answer := cache.Answer{Header: http.Header{"Content-Type": {"application/json"}}}
+	switch {
+	case status < http.StatusMultipleChoices && len(text) == 0:
+	case status >= http.StatusBadRequest:
+		answer = refusal(status, "unavailable", fmt.Errorf("%s: %s: %s", p.name, response.Status, bytes.TrimSpace(text)))
+	default:
+		status = http.StatusBadGateway
+		answer = refusal(status, "unavailable", fmt.Errorf("%s answers %s with content type %q, not application/json",
+			p.name, response.Status, response.Header.Get("Content-Type")))
+	}
+	if after := response.Header.Get("Retry-After"); after != "" {
+		w.Header().Set("Retry-After", after)
+	}
+	maps.Copy(w.Header(), answer.Header)
+	w.WriteHeader(status)
+	_, err = w.Write(answer.Body)
+	return err
 }
 
 // longQuery is how long a query may be within an address.

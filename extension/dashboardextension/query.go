@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -106,7 +107,11 @@ func (v *queryHandler) answer(r *http.Request, endpoint string) cache.Answer {
 	if err := parseForm(r); err != nil {
 		return refusal(http.StatusBadRequest, "bad_data", err)
 	}
-	q, err := apirequest.New(strings.TrimPrefix(r.URL.Path, "/api/v1"), r.Form)
+	path, err := sourcePath(r, endpoint)
+	if err != nil {
+		return refusal(http.StatusBadRequest, "bad_data", err)
+	}
+	q, err := apirequest.New(path, r.Form)
 	if err == nil {
 		err = q.Check(v.limits, time.Now())
 	}
@@ -133,6 +138,23 @@ func (v *queryHandler) answer(r *http.Request, endpoint string) cache.Answer {
 	case <-r.Context().Done():
 		return refusal(statusClientClosed, "canceled", r.Context().Err())
 	}
+}
+
+// labelName is the form of a label's name in a path. Prometheus escapes others to it, with U__ before them.
+var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+
+// sourcePath is the path to ask the source for: that of the endpoint, with a checked name. The path of
+// the viewer, whose escapes could lead anywhere, is not used.
+func sourcePath(r *http.Request, endpoint string) (string, error) {
+	before, after, parametrised := strings.Cut(endpoint, "{name}")
+	if !parametrised {
+		return endpoint, nil
+	}
+	name := r.PathValue("name")
+	if !labelName.MatchString(name) {
+		return "", fmt.Errorf("%q is not the name of a label", name)
+	}
+	return before + name + after, nil
 }
 
 // parseForm reads the parameters of a request: those of its address, and those of its body.

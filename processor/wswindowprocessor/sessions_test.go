@@ -239,6 +239,7 @@ func TestSessions_PermanentlyRefusedRecordsAreDropped(t *testing.T) {
 		p := start(t, followed(), next)
 		require.NoError(t, p.ConsumeLogs(t.Context(), event(wsevent.ConnectionClose, "a")))
 		time.Sleep(30 * time.Second)
+		synctest.Wait()
 		assert.Equal(t, 1, calls)
 		assert.Zero(t, p.(*windowProcessor).own.waitingSessions())
 		require.NoError(t, p.Shutdown(t.Context()))

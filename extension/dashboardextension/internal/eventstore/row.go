@@ -23,6 +23,10 @@ type Event struct {
 	CloseReason                       string
 	CloseCode                         int
 	Abnormal, AbnormalKnown           bool
+	// Anonymous is true for an event without an id: an equal one is another event, unless its group was sent
+	// again. See Batch.EndGroup.
+	Anonymous bool
+	Observed  int64 // unix ns, 0: unknown; only to tell groups of anonymous events apart
 	JSON                              []byte // one object without line breaks
 }
 
@@ -30,6 +34,10 @@ type Event struct {
 type Batch struct {
 	rows  []byte // each with its length before it
 	times []int64
+
+	group     int            // where the rows of the group begin
+	anonymous bool           // the group has such events
+	groups    map[uint64]int // how many groups of each hash there are
 }
 
 // errTooLarge is the error of an event above MaxEvent.
@@ -37,7 +45,7 @@ var errTooLarge = errors.New("the event is larger than an event may be")
 
 // Add appends an event to the batch; the batch does not refer to it afterwards.
 func (b *Batch) Add(e *Event) error {
-	size := 8 + 1 + binary.MaxVarintLen32*7 + len(e.Type) + len(e.Tenant) + len(e.Region) + len(e.ChannelType) + len(e.ChannelID) + len(e.CloseReason) + len(e.JSON)
+	size := 8 + 1 + identitySize + binary.MaxVarintLen32*7 + len(e.Type) + len(e.Tenant) + len(e.Region) + len(e.ChannelType) + len(e.ChannelID) + len(e.CloseReason) + len(e.JSON)
 	if size > MaxEvent {
 		return errTooLarge
 	}
@@ -53,7 +61,14 @@ func (b *Batch) Add(e *Event) error {
 	if e.Abnormal {
 		flags |= flagAbnormal
 	}
+	if e.Anonymous {
+		flags |= flagIdentity
+		b.anonymous = true
+	}
 	r = append(r, flags)
+	if e.Anonymous { // until EndGroup
+		r = binary.LittleEndian.AppendUint64(r, uint64(e.Observed)) //nolint:gosec // the bits are kept
+	}
 	r = binary.AppendUvarint(r, uint64(max(0, e.CloseCode))) //nolint:gosec // it is not negative
 	for _, s := range [...]string{e.Type, e.Tenant, e.Region, e.ChannelType, e.ChannelID, e.CloseReason} {
 		r = binary.AppendUvarint(r, uint64(len(s)))
@@ -66,12 +81,43 @@ func (b *Batch) Add(e *Event) error {
 	return nil
 }
 
+// EndGroup ends a group: the events since the last call, which a sender sends again together. Each anonymous one
+// gets an identity, of a hash of the group and of its place in it. So equal events of a group, and of different
+// groups, are different ones, while those of a group that is sent again are the same. Equal groups of one batch
+// are different ones.
+func (b *Batch) EndGroup() {
+	group := b.rows[b.group:]
+	b.group = len(b.rows)
+	if !b.anonymous {
+		return
+	}
+	b.anonymous = false
+	hash := xxhash.Sum64(group)
+	if b.groups == nil {
+		b.groups = map[uint64]int{}
+	}
+	identity := hash + uint64(b.groups[hash])<<32 //nolint:gosec // it is not negative
+	b.groups[hash]++
+	for encoded, rest, ok := cutRow(group); ok; encoded, rest, ok = cutRow(rest) {
+		if encoded[identityAt-1]&flagIdentity != 0 {
+			binary.LittleEndian.PutUint64(encoded[identityAt:], identity)
+		}
+		identity++
+	}
+}
+
 // Len is the number of events.
 func (b *Batch) Len() int { return len(b.times) }
 
 const (
 	flagAbnormalKnown = 1 << iota
 	flagAbnormal
+	flagIdentity // eight bytes of identity follow
+)
+
+const (
+	identityAt   = 9 // in an encoded event
+	identitySize = 8
 )
 
 // row is an encoded event, taken apart. Its fields are parts of the encoded form.
@@ -91,8 +137,14 @@ func decodeRow(encoded []byte) (r row, ok bool) {
 	}
 	r.encoded = encoded
 	r.time = int64(binary.LittleEndian.Uint64(encoded)) //nolint:gosec // the bits are kept
-	r.flags = encoded[8]
-	rest := encoded[9:]
+	r.flags = encoded[8] &^ flagIdentity // it says nothing about the event
+	rest := encoded[identityAt:]
+	if encoded[8]&flagIdentity != 0 {
+		if len(rest) < identitySize {
+			return r, false
+		}
+		rest = rest[identitySize:]
+	}
 	code, n := binary.Uvarint(rest)
 	if n <= 0 {
 		return r, false
@@ -127,8 +179,8 @@ func prefixed(to, encoded []byte) []byte {
 	return append(to, encoded...)
 }
 
-// key orders events, newest first by time. Events of one time are ordered by a hash of their content, so
-// that an event has the same place wherever it is stored, and two copies of one event have the same key.
+// key orders events, newest first by time. Events of one time are ordered by a hash of their content and
+// identity, so that an event has the same place wherever it is stored, and two copies of one event have the same key.
 type key struct {
 	time int64
 	hash uint64

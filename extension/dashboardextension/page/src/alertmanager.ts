@@ -274,15 +274,18 @@ function address(text: string | undefined): string | undefined {
   return text !== undefined && /^https?:\/\/\S+$/.test(text) ? text : undefined;
 }
 
-/** linksOf are the runbook of an alert and its traces: trace_url is the address of the first of them. */
-export function linksOf({ annotations }: ManagedAlert): Link[] {
+/**
+ * linksOf are the runbook of an alert and its traces. trace_url is the address of the first of them; without it
+ * traceAddress is what the page's own configuration has.
+ */
+export function linksOf({ annotations }: ManagedAlert, traceAddress?: (id: string) => string | undefined): Link[] {
   const links: Link[] = [];
   const runbook = address(annotations['runbook_url']);
   if (runbook) links.push({ text: 'runbook', href: runbook });
   const url = address(annotations['trace_url']);
   const ids = (annotations['traces'] ?? '').match(/\b[0-9a-f]{32}\b/g) ?? [];
   for (const id of ids.slice(0, mostTraces)) {
-    links.push({ text: 'trace ' + id.slice(0, 8), href: url?.includes(ids[0]!) ? url.replaceAll(ids[0]!, id) : undefined });
+    links.push({ text: 'trace ' + id.slice(0, 8), href: url?.includes(ids[0]!) ? url.replaceAll(ids[0]!, id) : address(traceAddress?.(id)) });
   }
   return links;
 }

@@ -6,11 +6,13 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 import type { About } from './api';
 import {
+  channelOf,
   directions,
   fetchConversation,
   fetchEvents,
   fetchSummary,
   lossText,
+  outcomeOf,
   sessionOf,
   stepsOf,
   type Conversation,
@@ -196,7 +198,7 @@ function List({ hidden, choice, investigation, onChange }: ListProps) {
               <th scope="col">Type</th>
               <th scope="col">Channel</th>
               <th scope="col">Size</th>
-              <th scope="col">Close</th>
+              <th scope="col">Close, or outcome</th>
             </tr>
           </thead>
           <tbody>
@@ -260,9 +262,10 @@ const frames = ['protocol.violation', 'stream.gap'];
 
 function Row({ event, onChannel }: { event: Event; onChannel: (channel: string) => void }) {
   const [open, setOpen] = useState(frames.includes(event.type));
+  const channel = channelOf(event);
   return (
     <>
-      <tr class={event.abnormal ? 'abnormal' : ''} data-channel={event.channel_id}>
+      <tr class={event.abnormal ? 'abnormal' : ''} data-channel={channel}>
         <th scope="row">{preciseTime(event.timestamp)}</th>
         <td>
           <button type="button" class="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
@@ -270,15 +273,15 @@ function Row({ event, onChannel }: { event: Event; onChannel: (channel: string) 
           </button>
         </td>
         <td class="channel">
-          {event.channel_id && (
-            <button type="button" class="quiet" onClick={() => onChannel(event.channel_id!)}>
+          {channel && (
+            <button type="button" class="quiet" onClick={() => onChannel(channel)}>
               <span class="unseen">Conversation </span>
-              {event.channel_id}
+              {channel}
             </button>
           )}
         </td>
         <td>{event.payload_size === undefined ? '' : written(event.payload_size, bytes)}</td>
-        <td>{event.type === 'connection.close' ? closeText(event.close_code, event.close_reason) : ''}</td>
+        <td>{event.type === 'connection.close' ? closeText(event.close_code, event.close_reason) : outcomeOf(event)}</td>
       </tr>
       {open && (
         <tr class="detail">

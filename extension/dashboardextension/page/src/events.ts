@@ -4,6 +4,7 @@
 // The server's API of events.
 
 import { read } from './api';
+import { duration } from './format';
 
 /** Event is one line of a response. Keys that are absent are not known. */
 export interface Event {
@@ -139,6 +140,23 @@ export function stepsOf(conversation: Conversation): Step[] {
 export function sessionOf(conversation: Conversation): Record<string, unknown> | undefined {
   const record = conversation.events.findLast((event) => event.type === 'ws_session');
   return typeof record?.body === 'object' && record.body !== null ? (record.body as Record<string, unknown>) : undefined;
+}
+
+/** channelOf is the channel of an event; a session record has it in its body. */
+export function channelOf(event: Event): string | undefined {
+  if (event.channel_id) return event.channel_id;
+  if (event.type !== 'ws_session' || typeof event.body !== 'object' || event.body === null) return undefined;
+  const id = (event.body as Record<string, unknown>)['channel_id'];
+  return typeof id === 'string' && id !== '' ? id : undefined;
+}
+
+/** outcomeOf is how a session ended and how long it lasted, in a line; empty for other events. */
+export function outcomeOf(event: Event): string {
+  if (event.type !== 'ws_session' || typeof event.body !== 'object' || event.body === null) return '';
+  const { outcome, start, end, sampled } = event.body as Record<string, unknown>;
+  return [outcome, typeof start === 'number' && typeof end === 'number' && `after ${duration(end - start)}`, sampled === true && 'with a trace']
+    .filter((part) => typeof part === 'string' && part !== '')
+    .join(', ');
 }
 
 /** directions are what an arrow says of a message. */

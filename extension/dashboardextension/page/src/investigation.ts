@@ -18,6 +18,7 @@ export const foci = {
       ['type', 'ws_session'],
     ],
   },
+  sessions: { title: 'Ended sessions', parameters: [['type', 'ws_session']] },
   messages: {
     title: 'Messages',
     parameters: [

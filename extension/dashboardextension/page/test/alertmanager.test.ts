@@ -141,12 +141,16 @@ test('how many alerts matchers select is known before', () => {
 
 test('an alert links to its traces and its runbook, and to nothing that is no web address', () => {
   const [id, other] = ['0af7651916cd43dd8448eb211c80319c', '5b8efff798038103d269b633813fc60c'];
-  const linked = (annotations: Record<string, string>) =>
-    linksOf(managedOf([group('a', alert({}, {}, annotations))], [], everything).groups[0]!.alerts[0]!);
+  const linked = (annotations: Record<string, string>, traceAddress?: (id: string) => string | undefined) =>
+    linksOf(managedOf([group('a', alert({}, {}, annotations))], [], everything).groups[0]!.alerts[0]!, traceAddress);
   assert.deepEqual(linked({ traces: `${id}, ${other}`, trace_url: 'https://tempo.example.com/' + id }), [
     { text: 'trace 0af76519', href: 'https://tempo.example.com/' + id },
     { text: 'trace 5b8efff7', href: 'https://tempo.example.com/' + other },
   ]);
+  const jaeger = (trace: string) => 'https://jaeger.example.com/trace/' + trace;
+  assert.deepEqual(linked({ traces: id! }, jaeger), [{ text: 'trace 0af76519', href: jaeger(id!) }]);
+  assert.deepEqual(linked({ traces: id!, trace_url: 'https://tempo.example.com/' + id }, jaeger)[0]!.href, 'https://tempo.example.com/' + id);
+  assert.deepEqual(linked({ traces: id! }, () => undefined)[0]!.href, undefined);
   assert.deepEqual(linked({ traces: id! }), [{ text: 'trace 0af76519', href: undefined }]);
   assert.deepEqual(linked({ runbook_url: 'https://runbooks.example.com/a' }), [{ text: 'runbook', href: 'https://runbooks.example.com/a' }]);
   assert.deepEqual(linked({ runbook_url: 'javascript:alert(1)', traces: id!, trace_url: 'data:text/html,' + id }), [

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { linesOf, lossText, sessionOf, stepsOf, type Conversation, type Event, type Summary } from '../src/events';
+import { channelOf, linesOf, lossText, outcomeOf, sessionOf, stepsOf, type Conversation, type Event, type Summary } from '../src/events';
 import { linkTo, linkValues, parametersOf, parseInvestigation, windowsAt, writeInvestigation, type Investigation } from '../src/investigation';
 import { gridOf } from '../src/time';
 import { parse } from '../src/url';
@@ -109,4 +109,20 @@ test('losses are named', () => {
 test('lines are events', () => {
   assert.deepEqual(linesOf('{"timestamp":1}\n{"timestamp":2}\n'), [{ timestamp: 1 }, { timestamp: 2 }]);
   assert.deepEqual(linesOf(''), []);
+});
+
+test('a session record names its channel in its body', () => {
+  const event = { timestamp: 0, type: 'ws_session', tenant_id: '', region: '', channel_type: '' };
+  assert.equal(channelOf({ ...event, body: { channel_id: 'c-1' } }), 'c-1');
+  assert.equal(channelOf({ ...event, type: 'message.send', channel_id: 'c-2', body: { channel_id: 'c-1' } }), 'c-2');
+  assert.equal(channelOf({ ...event, type: 'message.send', body: { channel_id: 'c-1' } }), undefined);
+  for (const body of ['text', null, undefined, {}, { channel_id: 5 }]) assert.equal(channelOf({ ...event, body }), undefined);
+});
+
+test('a session is listed by its outcome', () => {
+  const session = { timestamp: 0, type: 'ws_session', tenant_id: '', region: '', channel_type: '' };
+  assert.equal(outcomeOf({ ...session, body: { outcome: 'dropped', start: 1_000, end: 62_000, sampled: true } }), 'dropped, after 1 min 1 s, with a trace');
+  assert.equal(outcomeOf({ ...session, body: { outcome: 'closed', sampled: false } }), 'closed');
+  assert.equal(outcomeOf({ ...session, type: 'message.send', body: { outcome: 'closed' } }), '');
+  for (const body of ['text', null, undefined, {}]) assert.equal(outcomeOf({ ...session, body }), '');
 });

@@ -23,12 +23,19 @@ package window
 // very moment.
 func (e *Engine) applyToChannel(s *series, event *Event, t int64) (repeated bool) {
 	c := s.channels.find(event.Channel)
+	counted := event.Reconstructed == Past && s.stream.countedBefore(event, c, t)
 	if c == nil {
+		if counted && event.Kind == ConnectionClose {
+			return true
+		}
 		e.open(s, event, t)
+		if added := s.channels.find(event.Channel); counted && added != nil {
+			added.from = packFrom(t, false)
+		}
 		if e.config.Sessions.Enabled {
 			e.applyToSession(s, event, channel{}, t)
 		}
-		return false
+		return counted
 	}
 	before := *c
 	switch {
@@ -50,7 +57,7 @@ func (e *Engine) applyToChannel(s *series, event *Event, t int64) (repeated bool
 	if e.config.Sessions.Enabled {
 		e.applyToSession(s, event, before, t)
 	}
-	return false
+	return counted
 }
 
 // changed records a channel that differs from its saved state.

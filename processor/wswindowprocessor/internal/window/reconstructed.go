@@ -69,6 +69,37 @@ func (e *Engine) reactivate(s *series, offset int64) {
 	e.recount(s)
 }
 
+// A receiver that is killed knows less than we do: its state is older than ours, so what was
+// received between the two saves is reconstructed after the restart, and we have counted it.
+// The channels that closed then are removed, so they are not recognised by themselves.
+
+// restoredAsCounted records up to when a restored stream has counted its events: from the
+// end of its latest gap to the newest event.
+func (s *stream) restoredAsCounted() {
+	if !s.live {
+		return
+	}
+	s.countedFrom = s.lostUntil
+	for _, g := range s.gaps {
+		s.countedFrom = max(s.countedFrom, g.end)
+	}
+	s.countedTo = max(s.countedFrom, s.newest)
+}
+
+func (s *stream) counted(t int64) bool {
+	return t >= s.countedFrom && t <= s.countedTo && s.countedTo > s.countedFrom
+}
+
+// countedBefore reports whether a reconstructed event was counted before a restore; before
+// is its channel, nil: it is unknown. An open of then makes the channel active, though: its
+// own may have been lost. Such a channel has not opened, by which its close is known.
+func (s *stream) countedBefore(event *Event, before *channel, t int64) bool {
+	if event.Reconstructed != Past || !s.counted(t) {
+		return false
+	}
+	return before == nil || event.Kind == ConnectionClose && !before.opened() && s.counted(before.openedAt())
+}
+
 // After a gap, a channel that has had no event since may have been closed in it. Until an
 // event of it, or until the receiver reports the gap as healed, it is unconfirmed: it
 // counts as active because nothing says otherwise.

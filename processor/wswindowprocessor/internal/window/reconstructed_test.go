@@ -176,3 +176,35 @@ func TestReconciled_IsOfTheWindowsAfterIt(t *testing.T) {
 	windows = e.Drain()
 	assert.Zero(t, windows[len(windows)-1].Reconciled, "it is of the past: %v", brief(windows[max(0, len(windows)-2):]))
 }
+
+// A receiver that was killed reconstructs what it received after its last save. What was
+// counted before our own save is not counted again, though the channels that closed then are
+// no longer known; what is newer is.
+func TestReconstructed_CountedBeforeARestore(t *testing.T) {
+	t.Parallel()
+	config := defaults()
+	config.TrackChanges = true
+	e := New(config)
+	live(e, acme, at(Connected, 0, 0), at(ConnectionOpen, 1_000, 1), at(ConnectionOpen, 2_000, 2), at(ConnectionClose, 3_000, 2),
+		at(ConnectionOpen, 4_000, 3), at(ConnectionOpen, 5_000, 4), at(MessageSend, 60_000, 1))
+	disk := saved(t, e)
+	disk.savedAt = base + 60_000
+	e = disk.restore(t, config, base+70_000)
+	live(e, acme, at(Connected, 70_000, 0), at(MessageSend, 71_000, 1))
+	const observed = 72_000
+	observe(e, acme, []Event{
+		past(at(ConnectionOpen, 2_000, 2), observed),   // counted, and the channel is forgotten
+		past(at(ConnectionClose, 3_000, 2), observed),  //
+		past(at(ConnectionOpen, 4_000, 3), observed),   // counted, and open
+		past(at(ConnectionClose, 65_000, 3), observed), // ended in the downtime
+		past(at(ConnectionOpen, 62_000, 5), observed),  // began in it
+		past(at(ConnectionOpen, 63_000, 6), observed),  // began and ended in it
+		past(at(ConnectionClose, 64_000, 6), observed), //
+	}, base+observed)
+	live(e, acme, at(MessageSend, 125_000, 1))
+	windows := e.Drain()
+	last := windows[len(windows)-1]
+	assert.Equal(t, int64(3), last.ActiveConnections)
+	assert.Equal(t, int64(6), last.Totals.ConnectionsOpened)
+	assert.Equal(t, int64(3), last.Totals.ConnectionsClosed)
+}

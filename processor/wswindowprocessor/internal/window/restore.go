@@ -112,6 +112,7 @@ func (e *Engine) RestoreStream(number int, value []byte) error {
 	if saved != e.grid {
 		e.regrid(st, saved)
 	}
+	st.restoredAsCounted()
 	return e.adopt(st)
 }
 

@@ -59,6 +59,8 @@ type stream struct {
 
 	unconfirmedBefore int64 // see reconstructed.go; 0: nothing is unconfirmed
 
+	countedFrom, countedTo int64 // see reconstructed.go; not saved, equal: no restore
+
 	skew      float64 // ms
 	skewAt    int64   // unix ms
 	skewKnown bool

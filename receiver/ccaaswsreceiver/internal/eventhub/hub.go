@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
@@ -35,7 +36,12 @@ type Hub struct {
 	Check func(*url.URL) error
 	// Refused reports an address of the hub that Check rejects; may be nil.
 	Refused func(error)
+
+	api atomic.Pointer[url.URL]
 }
+
+// API returns the root of the tenant's API; nil: it is not known before Prepare.
+func (h *Hub) API() *url.URL { return h.api.Load() }
 
 // TokenURL requests the token endpoint: before each token, since it may change.
 func (h *Hub) TokenURL(ctx context.Context) (*url.URL, *wsclient.Failure) {
@@ -93,7 +99,9 @@ func (h *Hub) find(ctx context.Context, access wsclient.Access, tenant string) (
 		if h.Socket.Scheme == "ws" {
 			scheme = "http"
 		}
-		named := h.named(ctx, access, &url.URL{Scheme: scheme, Host: h.Socket.Host}, func(host string) bool { return strings.EqualFold(host, h.Socket.Hostname()) })
+		root := &url.URL{Scheme: scheme, Host: h.Socket.Host}
+		h.api.Store(root)
+		named := h.named(ctx, access, root, func(host string) bool { return strings.EqualFold(host, h.Socket.Hostname()) })
 		return cmp.Or(named, h.Socket), nil
 	}
 	at := h.Discovery.JoinPath("/.well-known/cxone-configuration")
@@ -115,7 +123,11 @@ func (h *Hub) find(ctx context.Context, access wsclient.Access, tenant string) (
 	if err := h.Check(derived); err != nil {
 		return nil, call.BadAnswerTo("domain: %w", err)
 	}
-	named := h.named(ctx, access, &url.URL{Scheme: "https", Host: fmt.Sprintf("api-de-%s.%s", area, domain)},
+	root := &url.URL{Scheme: "https", Host: fmt.Sprintf("api-de-%s.%s", area, domain)}
+	if h.Check(root) == nil {
+		h.api.Store(root)
+	}
+	named := h.named(ctx, access, root,
 		func(string) bool { return true })
 	return cmp.Or(named, derived), nil
 }

@@ -24,6 +24,7 @@ const (
 	OpenIDConfigurationPath = "/.well-known/openid-configuration"
 	CXoneConfigurationPath  = "/.well-known/cxone-configuration"
 	CXoneTokenPath          = "/auth/token" //nolint:gosec // a path, not a credential
+	ContactsPath            = "/dfo/3.0/contacts"
 )
 
 type endpoints struct {
@@ -50,6 +51,7 @@ func (a *endpoints) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+OpenIDConfigurationPath, a.openIDConfiguration)
 	mux.HandleFunc("GET "+CXoneConfigurationPath, a.cxoneConfiguration)
 	mux.HandleFunc("POST "+CXoneTokenPath, a.cxoneToken)
+	mux.HandleFunc("GET "+ContactsPath, a.contacts)
 	mux.HandleFunc("GET /{$}", a.eventHubSocket)
 }
 

@@ -7,6 +7,7 @@ import type { About } from '../api';
 import { commonLabels, countsOf, linksOf, severityOf, titleOf, type AlertGroup, type Labels, type ManagedAlert } from '../alertmanager';
 import { duration, moment, plural } from '../format';
 import { useAlertmanager } from '../managed';
+import { linkTo, linkValues } from '../investigation';
 import { Panel, type View } from '../panel';
 import { episodesOf, errorOf, grouped, numberOf, whereOf, type Group, type Snapshot } from '../snapshot';
 import { SilenceDialog, Silences } from './silences';
@@ -58,6 +59,7 @@ export function Alerts({ view, about }: { view: View; about: About | undefined }
                 key={group.key}
                 group={group}
                 snapshot={snapshot}
+                about={about}
                 onSilence={maySilence ? silence : undefined}
               />
             ))}
@@ -123,12 +125,13 @@ function Alert({ group, snapshot }: { group: Group; snapshot: Snapshot }) {
 interface ManagedProps {
   group: AlertGroup;
   snapshot: Snapshot;
+  about: About | undefined;
   /** undefined where the viewer may not */
   onSilence: ((labels: Labels) => void) | undefined;
 }
 
 /** ManagedGroup is one notification of Alertmanager, and its alerts when it is opened. */
-function ManagedGroup({ group, snapshot, onSilence }: ManagedProps) {
+function ManagedGroup({ group, snapshot, about, onSilence }: ManagedProps) {
   const severity = severityOf(group);
   const common = commonLabels(group);
   const quiet = group.alerts.every((alert) => alert.state !== 'firing');
@@ -147,7 +150,7 @@ function ManagedGroup({ group, snapshot, onSilence }: ManagedProps) {
         </summary>
         <ul>
           {group.alerts.slice(0, mostOfAGroup).map((alert) => (
-            <ManagedRow key={JSON.stringify(alert.labels)} alert={alert} snapshot={snapshot} onSilence={onSilence} />
+            <ManagedRow key={JSON.stringify(alert.labels)} alert={alert} snapshot={snapshot} about={about} onSilence={onSilence} />
           ))}
           {rest > 0 && <li class="note">and {rest} more</li>}
         </ul>
@@ -161,9 +164,12 @@ function ManagedGroup({ group, snapshot, onSilence }: ManagedProps) {
   );
 }
 
-function ManagedRow({ alert, snapshot, onSilence }: Omit<ManagedProps, 'group'> & { alert: ManagedAlert }) {
+function ManagedRow({ alert, snapshot, about, onSilence }: Omit<ManagedProps, 'group'> & { alert: ManagedAlert }) {
   const { value, threshold, fault_domain: domain, summary } = alert.annotations;
   const where = whereOf(alert.labels);
+  const traces = about?.links.find(({ url }) => url.includes('{trace_id}'));
+  const traceAddress = (id: string) =>
+    traces && linkTo(traces.url, linkValues({ from: alert.since, to: snapshot.taken, focus: 'drops', channel: '' }, snapshot.choice, id));
   return (
     <li data-state={alert.state}>
       <span class={'state ' + alert.state}>{alert.state}</span>
@@ -176,7 +182,7 @@ function ManagedRow({ alert, snapshot, onSilence }: Omit<ManagedProps, 'group'> 
       )}
       {domain !== undefined && <span class="note">{domain}</span>}
       <span class="when">since {moment(alert.since, snapshot.taken)}</span>
-      {linksOf(alert).map(({ text, href }) =>
+      {linksOf(alert, traceAddress).map(({ text, href }) =>
         href === undefined ? (
           <code key={text}>{text}</code>
         ) : (

@@ -38,7 +38,7 @@ function Percentiles({ view, of, title, note }: Props) {
       title={title}
       note={note}
       view={view}
-      focus="connections"
+      focus="sessions"
       lines={lines}
       format={seconds}
       atLeast={1}
