@@ -64,6 +64,9 @@ func TestAbsent_DropRateOfAPlatformThatReportsNoDrops(t *testing.T) {
 		for i := range int64(20) {
 			r.consume(t, withoutDrops(start()+i*10_000, 1))
 			time.Sleep(10 * time.Second)
+			if i == 0 {
+				assert.Zero(t, r.log.FilterMessageSnippet(says).Len(), "the first close says nothing")
+			}
 		}
 		logged := r.log.FilterMessageSnippet(says).All()
 		require.Len(t, logged, 1, "once")
@@ -72,6 +75,27 @@ func TestAbsent_DropRateOfAPlatformThatReportsNoDrops(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		assert.Empty(t, r.bodies(), "neither firing nor missing data")
+		r.end(t)
+	})
+}
+
+// A platform that has classified a close reports drops, though many of the closes before
+// and after it, or a drop rate without open connections, are absent.
+func TestAbsent_DropsAreClassifiedLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := begin(t, configured(t, dropRules), owntest.NewStorage(), nil)
+		for i := range int64(40) {
+			window := withoutDrops(start()+i*10_000, 1)
+			if i == 5 {
+				dropped := window.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics()
+				dropped.At(1).CopyTo(dropped.AppendEmpty())
+				dropped.At(2).SetName("ws.connections.dropped")
+			}
+			r.consume(t, window)
+			time.Sleep(10 * time.Second)
+		}
+		assert.Zero(t, r.log.FilterMessageSnippet("Rule cannot fire for a stream").Len())
 		r.end(t)
 	})
 }

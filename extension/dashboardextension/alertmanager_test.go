@@ -86,17 +86,17 @@ func TestAlertmanager_RefusedChanges(t *testing.T) {
 		body   string
 		want   int
 	}{
-		"another origin":  {with("Origin", "https://example.org"), "{}", http.StatusForbidden},
-		"another site":    {with("Sec-Fetch-Site", "cross-site"), "{}", http.StatusForbidden},
-		"a sibling":       {with("Sec-Fetch-Site", "same-site"), "{}", http.StatusForbidden},
-		"a form":          {http.Header{"Content-Type": {"text/plain"}}, "{}", http.StatusUnsupportedMediaType},
-		"a reverse proxy": {with("X-Forwarded-For", "192.0.2.1"), "{}", http.StatusForbidden},
+		"another origin":             {with("Origin", "https://example.org"), "{}", http.StatusForbidden},
+		"another site":               {with("Sec-Fetch-Site", "cross-site"), "{}", http.StatusForbidden},
+		"a sibling":                  {with("Sec-Fetch-Site", "same-site"), "{}", http.StatusForbidden},
+		"a form":                     {http.Header{"Content-Type": {"text/plain"}}, "{}", http.StatusUnsupportedMediaType},
+		"a reverse proxy":            {with("X-Forwarded-For", "192.0.2.1"), "{}", http.StatusForbidden},
 		"a proxy's Via":              {with("Via", "1.1 proxy"), "{}", http.StatusForbidden},
 		"a proxy's X-Real-IP":        {with("X-Real-IP", "192.0.2.1"), "{}", http.StatusForbidden},
 		"a proxy's X-Forwarded-Host": {with("X-Forwarded-Host", "example.org"), "{}", http.StatusForbidden},
 		"a proxy's Forwarded":        {with("Forwarded", "for=192.0.2.1"), "{}", http.StatusForbidden},
 		"an empty X-Forwarded-For":   {with("X-Forwarded-For", ""), "{}", http.StatusForbidden},
-		"too large":       {asJSON, strings.Repeat(" ", maxSilenceBytes+1), http.StatusRequestEntityTooLarge},
+		"too large":                  {asJSON, strings.Repeat(" ", maxSilenceBytes+1), http.StatusRequestEntityTooLarge},
 	} {
 		code, _, body := r.do(t, http.MethodPost, "/api/v2/silences", c.header, []byte(c.body))
 		assert.Equal(t, c.want, code, "%s: %s", name, body)

@@ -43,6 +43,11 @@ func addresses(ctx context.Context, one *configcheck.Component, own map[string]s
 	for _, to := range targets {
 		host := hostPort(to.address)
 		if listener := own[host]; listener != "" {
+			if served := elsewhere(one, to, listener); served != "" {
+				report.Failed("answers", "%s: %s is %s of this configuration, which serves no path %q: what is sent there is lost; set %s",
+					to.key, host, listener, to.address.Path, (&url.URL{Scheme: to.address.Scheme, Host: to.address.Host, Path: served}).String())
+				continue
+			}
 			report.OK("answers", "%s: %s is %s of this configuration", to.key, host, listener)
 			continue
 		}
@@ -54,11 +59,42 @@ func addresses(ctx context.Context, one *configcheck.Component, own map[string]s
 	}
 }
 
+// dashboardPaths are what a dashboard accepts, by the type of the exporter and its key.
+var dashboardPaths = map[[2]string]string{
+	{"otlp_http", "endpoint"}:               "/api/v1/otlp", // the exporter appends /v1/metrics or /v1/logs
+	{"otlp_http", "metrics_endpoint"}:       "/api/v1/otlp/v1/metrics",
+	{"otlp_http", "logs_endpoint"}:          "/api/v1/otlp/v1/logs",
+	{"prometheus_remote_write", "endpoint"}: "/api/v1/write",
+	{"prometheusremotewrite", "endpoint"}:   "/api/v1/write",
+}
+
+// elsewhere returns the path that an exporter must send to where it sends to another one of
+// the configuration's dashboard; empty: the path is right, or is not known.
+func elsewhere(one *configcheck.Component, to target, listener string) string {
+	section, id, _ := strings.Cut(listener, confmap.KeyDelimiter)
+	listening := configcheck.Component{Section: section, ID: id}
+	if section != "extensions" || listening.Type() != "dashboard" {
+		return ""
+	}
+	served, path := dashboardPaths[[2]string{one.Type(), to.key}], to.address.Path
+	if to.key == "endpoint" && one.Type() == "otlp_http" {
+		path = strings.TrimSuffix(path, "/")
+	}
+	if path == served {
+		return ""
+	}
+	return served
+}
+
+// brokerKeys are the endpoints that a receiver connects to, by its type.
+var brokerKeys = map[string][]string{"ccaas_rabbitmq": {"endpoint", "amqp_endpoint"}}
+
 // targets returns the addresses of an exporter, and the brokers of any component.
 func targets(one *configcheck.Component) []target {
 	var found []target
 	configcheck.EachAddress(one.Settings, func(key, text string) {
-		broker := key == "brokers" || strings.HasSuffix(key, confmap.KeyDelimiter+"brokers")
+		broker := key == "brokers" || strings.HasSuffix(key, confmap.KeyDelimiter+"brokers") ||
+			one.Section == "receivers" && slices.Contains(brokerKeys[one.Type()], key)
 		if one.Section != "exporters" && !broker || key == listening[one.Type()] {
 			return
 		}
@@ -92,7 +128,10 @@ func hostPort(at *url.URL) string {
 	if at.Port() != "" {
 		return net.JoinHostPort(at.Hostname(), at.Port())
 	}
-	ports := map[string]string{"https": "443", "http": "80", "postgres": "5432", "postgresql": "5432"}
+	ports := map[string]string{
+		"https": "443", "http": "80", "postgres": "5432", "postgresql": "5432",
+		"amqp": "5672", "amqps": "5671", "rabbitmq-stream": "5552", "rabbitmq-stream+tls": "5551",
+	}
 	return net.JoinHostPort(at.Hostname(), ports[at.Scheme])
 }
 
@@ -170,7 +209,8 @@ func listeners(components []configcheck.Component) map[string]string {
 			continue
 		}
 		configcheck.EachAddress(conf.ToStringMap(), func(key, text string) {
-			if one.Section == "exporters" && key != listening[one.Type()] || one.Section != "exporters" && !strings.HasSuffix(key, "endpoint") {
+			if one.Section == "exporters" && key != listening[one.Type()] || one.Section != "exporters" && !strings.HasSuffix(key, "endpoint") ||
+				one.Section == "receivers" && slices.Contains(brokerKeys[one.Type()], key) {
 				return
 			}
 			if at := parse(text); at != nil && at.Scheme == "" {

@@ -58,6 +58,10 @@ func eachDirectory(prefix string, settings map[string]any, found func(key, path 
 	}
 }
 
+// fixed are directories in which the kernel creates the files, and nobody else, whatever
+// their rights say.
+var fixed = []string{"/proc", "/sys"}
+
 // writable returns an error unless a directory, or where it would be created, can be
 // written to by this user. It creates nothing.
 func writable(path string) error {
@@ -73,7 +77,11 @@ func writable(path string) error {
 		case !info.IsDir():
 			return fmt.Errorf("%s is a file, not a directory; give another path", path)
 		}
-		if err := access(path); err != nil {
+		err = access(path)
+		if missing && slices.Contains(fixed, path) { // of the kernel, where root, too, creates nothing
+			err = syscall.EPERM
+		}
+		if err != nil {
 			if missing {
 				return fmt.Errorf("%s: the directory cannot be created: %w; create it, or give this user the right to write there", path, err)
 			}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -49,6 +50,14 @@ func TestDirectories(t *testing.T) {
 		"path": diagnosis.OK, "dead_letter::path": diagnosis.Failed,
 	}, status)
 	assert.NoDirExists(t, filepath.Join(directory, "new"), "nothing is created")
+	if runtime.GOOS != "linux" {
+		return
+	}
+	report = diagnosis.Report{} // root, too, cannot create a directory in /proc
+	directories(&configcheck.Component{Settings: map[string]any{"events": map[string]any{"directory": "/proc/nope"}}}, &report)
+	require.Len(t, report.Results, 1)
+	assert.Equal(t, diagnosis.Failed, report.Results[0].Status)
+	assert.Contains(t, report.Results[0].Text, "events::directory: /proc: the directory cannot be created")
 }
 
 // serverConfig is a configuration of a component that listens.
@@ -80,7 +89,17 @@ func TestAddresses(t *testing.T) {
 		"host and port":     {"exporters", "otlp", map[string]any{"endpoint": strings.TrimPrefix(server.URL, "http://")}, diagnosis.OK, "endpoint: "},
 		"brokers":           {"receivers", "kafka", map[string]any{"brokers": []any{strings.TrimPrefix(gone.URL, "http://")}}, diagnosis.Failed, "brokers: "},
 		"database":          {"exporters", "timescaledb", map[string]any{"endpoint": "postgres://u:hush@" + strings.TrimPrefix(server.URL, "http://") + "/d"}, diagnosis.OK, "endpoint: "},
-		"own listener":      {"exporters", "otlp_http", map[string]any{"endpoint": "http://127.0.0.1:3080/api"}, diagnosis.OK, "is extensions::dashboard of this configuration"},
+		"own listener":      {"exporters", "otlp_http", map[string]any{"endpoint": "http://127.0.0.1:3080/api/v1/otlp/"}, diagnosis.OK, "is extensions::dashboard of this configuration"},
+		"own base":          {"exporters", "otlp_http/a", map[string]any{"endpoint": "http://127.0.0.1:3080/api/v1"}, diagnosis.Failed, "set http://127.0.0.1:3080/api/v1/otlp"},
+		"own metrics":       {"exporters", "otlp_http", map[string]any{"metrics_endpoint": "http://u:hush@localhost:3080/v1/metrics?hush"}, diagnosis.Failed, "serves no path \"/v1/metrics\": what is sent there is lost; set http://localhost:3080/api/v1/otlp/v1/metrics"},
+		"own logs":          {"exporters", "otlp_http", map[string]any{"logs_endpoint": "http://localhost:3080/api/v1/otlp/v1/metrics"}, diagnosis.Failed, "set http://localhost:3080/api/v1/otlp/v1/logs"},
+		"own logs right":    {"exporters", "otlp_http", map[string]any{"logs_endpoint": "http://localhost:3080/api/v1/otlp/v1/logs"}, diagnosis.OK, ""},
+		"own write":         {"exporters", "prometheus_remote_write", map[string]any{"endpoint": "http://localhost:3080/api/v1/push"}, diagnosis.Failed, "set http://localhost:3080/api/v1/write"},
+		"own write right":   {"exporters", "prometheusremotewrite", map[string]any{"endpoint": "http://localhost:3080/api/v1/write"}, diagnosis.OK, ""},
+		"own webhook":       {"exporters", "webhook", map[string]any{"endpoint": "http://localhost:3080/hook"}, diagnosis.OK, ""},
+		"stream":            {"receivers", "ccaas_rabbitmq/a", map[string]any{"endpoint": "rabbitmq-stream://" + strings.TrimPrefix(server.URL, "http://")}, diagnosis.OK, "endpoint: 127.0.0.1:"},
+		"no stream":         {"receivers", "ccaas_rabbitmq", map[string]any{"endpoint": "rabbitmq-stream://" + strings.TrimPrefix(gone.URL, "http://")}, diagnosis.Failed, "connection refused"},
+		"no AMQP":           {"receivers", "ccaas_rabbitmq", map[string]any{"amqp_endpoint": "amqp://" + strings.TrimPrefix(gone.URL, "http://")}, diagnosis.Failed, "amqp_endpoint: 127.0.0.1:"},
 		"listener":          {"exporters", "prometheus", map[string]any{"endpoint": "localhost:1"}, "", ""},
 		"receiver listener": {"receivers", "otlp", map[string]any{"endpoint": "localhost:1"}, "", ""},
 		"no address":        {"exporters", "otlp", map[string]any{"endpoint": "unix:///run/x"}, "", ""},
@@ -111,6 +130,17 @@ func TestAddresses(t *testing.T) {
 	addresses(t.Context(), &configcheck.Component{Section: "exporters", ID: "otlp_http", Settings: map[string]any{"endpoint": server.URL}}, own, &report)
 	require.Len(t, report.Results, 1)
 	assert.Contains(t, report.Results[0].Text, "the response is 503 Service Unavailable")
+}
+
+// A port that an address leaves out is that of its protocol.
+func TestHostPort(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"rabbitmq-stream://mq": "mq:5552", "rabbitmq-stream+tls://mq": "mq:5551", "amqp://mq": "mq:5672", "amqps://mq": "mq:5671",
+		"https://h/p": "h:443", "http://h:1": "h:1",
+	} {
+		assert.Equal(t, want, hostPort(parse(address)), address)
+	}
 }
 
 func listeningOn(endpoint string) *serverConfig {

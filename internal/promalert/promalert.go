@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,14 +125,14 @@ func annotations(rule, id string, body map[string]any) map[string]string {
 	return all
 }
 
-// Summary returns an alert in one line.
+// Summary returns an alert in one line, its numbers with 4 significant digits.
 func Summary(rule string, body map[string]any) string {
 	var line strings.Builder
 	line.WriteString(rule)
-	if value := Text(body[wsevent.KeyAlertValue]); value != "" {
+	if value := short(body[wsevent.KeyAlertValue]); value != "" {
 		line.WriteString(" is " + value)
 	}
-	if threshold := Text(body[wsevent.KeyAlertThreshold]); threshold != "" {
+	if threshold := short(body[wsevent.KeyAlertThreshold]); threshold != "" {
 		line.WriteString(" (threshold " + threshold + ")")
 	}
 	separator := " for "
@@ -142,6 +143,20 @@ func Summary(rule string, body map[string]any) string {
 		}
 	}
 	return line.String()
+}
+
+// short returns a value as text for a line that a person reads: a fraction has 4
+// significant digits, and a whole number up to a million is left as it is.
+func short(value any) string {
+	number, ok := value.(float64)
+	if !ok || number == math.Trunc(number) && math.Abs(number) < 1e6 {
+		return Text(value)
+	}
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(number, 'g', 4, 64), 64)
+	if err != nil {
+		return Text(value)
+	}
+	return Text(rounded)
 }
 
 // Plain returns a value as text without control and formatting characters, so that it is

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 var now = time.Date(2024, 5, 13, 18, 3, 40, 0, time.UTC)
@@ -62,4 +64,21 @@ func TestNew_NotAnAlert(t *testing.T) {
 		_, err := New(one.id, one.body, now, time.Hour)
 		require.ErrorContains(t, err, one.says)
 	}
+}
+
+// A person reads the summary; the annotations keep every digit.
+func TestSummary_RoundsToFourDigits(t *testing.T) {
+	t.Parallel()
+	for want, numbers := range map[string][2]any{
+		"busy is 273 (threshold 246.2)":           {273.0, 246.21739130434781},
+		"busy is 0.6812 (threshold 0.5)":          {0.68118, 0.5},
+		"busy is 12345 (threshold 12350)":         {12345.0, 12345.678},
+		"busy is 1.235e+09 (threshold 0.0001235)": {1234567890.0, 0.00012345678},
+		"busy is 7 (threshold -1.5)":              {int64(7), -1.5},
+	} {
+		body := map[string]any{wsevent.KeyAlertValue: numbers[0], wsevent.KeyAlertThreshold: numbers[1]}
+		assert.Equal(t, want, Summary("busy", body))
+		assert.Equal(t, Text(numbers[1]), annotations("busy", "1", body)[wsevent.KeyAlertThreshold])
+	}
+	assert.Equal(t, "busy", Summary("busy", nil))
 }

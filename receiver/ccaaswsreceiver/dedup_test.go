@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 // deduplicated runs frames through a batcher with deduplication in fake time. It returns
@@ -45,7 +46,9 @@ func deduplicate(t *testing.T, limits BatchConfig, delay time.Duration, write fu
 				}
 			}
 			for _, record := range recordsOf(one.logs) {
-				bodies = append(bodies, record.Body().Str())
+				if record.EventName() != wsevent.StreamBackpressure { // on a slow machine
+					bodies = append(bodies, record.Body().Str())
+				}
 			}
 			events += one.read.events
 			duplicates += one.read.duplicates

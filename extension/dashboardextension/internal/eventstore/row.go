@@ -26,8 +26,8 @@ type Event struct {
 	// Anonymous is true for an event without an id: an equal one is another event, unless its group was sent
 	// again. See Batch.EndGroup.
 	Anonymous bool
-	Observed  int64 // unix ns, 0: unknown; only to tell groups of anonymous events apart
-	JSON                              []byte // one object without line breaks
+	Observed  int64  // unix ns, 0: unknown; only to distinguish groups of anonymous events
+	JSON      []byte // one object without line breaks
 }
 
 // Batch holds encoded events. The zero value is an empty batch.
@@ -137,7 +137,7 @@ func decodeRow(encoded []byte) (r row, ok bool) {
 	}
 	r.encoded = encoded
 	r.time = int64(binary.LittleEndian.Uint64(encoded)) //nolint:gosec // the bits are kept
-	r.flags = encoded[8] &^ flagIdentity // it says nothing about the event
+	r.flags = encoded[8] &^ flagIdentity                // it says nothing about the event
 	rest := encoded[identityAt:]
 	if encoded[8]&flagIdentity != 0 {
 		if len(rest) < identitySize {

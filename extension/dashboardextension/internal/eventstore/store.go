@@ -216,11 +216,12 @@ func (s *Store) openJournals(now time.Time, next uint64) (uint64, error) {
 	for _, seq := range all {
 		next = max(next, seq+1)
 		path := journalPath(s.options.Directory, seq)
-		recovered, cut, err := readJournal(s.options.Directory, seq, now.UnixNano())
-		if err != nil || cut > 0 {
-			// A write that the end of the process cut off was not acknowledged. Damage looks the same.
-			s.options.Logger.Warn("The end of a journal of events is incomplete", "file", path, "bytes", cut, "error", err)
+		recovered, err := readJournal(s.options.Directory, seq, now.UnixNano())
+		if err != nil {
+			s.options.Logger.Error("A journal of events cannot be read, its events are missing", "file", path, "error", err)
 			s.losses.mark(Damaged, now.Add(-maxAge).UnixNano(), now.UnixNano())
+		} else {
+			s.loseOfJournal(recovered, now)
 		}
 		if err != nil || recovered.n == 0 {
 			if err := os.Remove(path); err != nil {
@@ -235,10 +236,32 @@ func (s *Store) openJournals(now time.Time, next uint64) (uint64, error) {
 				}
 			}
 		}
-		s.sealed = append(s.sealed, recovered)
+		s.sealed = append(s.sealed, recovered.table)
 	}
 	s.sealing <- struct{}{}
 	return next, nil
+}
+
+// loseOfJournal counts and logs what was lost of a journal. Of a damaged header nothing is known but when the
+// journal was written.
+func (s *Store) loseOfJournal(r *recovered, now time.Time) {
+	if r.skipped > 0 {
+		s.options.Logger.Error("A journal of events is damaged, the events after the damage are there", "file", r.path, "bytes", r.skipped)
+	}
+	if r.cut > 0 {
+		// A write that the end of the process cut off was not acknowledged. Damage looks the same.
+		s.options.Logger.Warn("The end of a journal of events is incomplete", "file", r.path, "bytes", r.cut)
+	}
+	known := int64(0)
+	for i := range r.damaged {
+		f := &r.damaged[i]
+		known += int64(frameSize + len(f.data))
+		s.loseDamaged(&header{minTime: f.minTime, maxTime: f.maxTime}, int(f.n))
+	}
+	if r.skipped+r.cut > known {
+		changed := s.clamp(r.changed, now)
+		s.losses.mark(Damaged, changed-maxAge.Nanoseconds(), changed)
+	}
 }
 
 // openAlive marks the time since an earlier process ran as incomplete.

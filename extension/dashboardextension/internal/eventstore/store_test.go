@@ -4,6 +4,7 @@
 package eventstore
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -547,6 +548,80 @@ func TestStore_CutOffFiles(t *testing.T) {
 	}
 }
 
+// A flipped bit in a journal costs the events of one write. If it is in them they are counted; if it is in the header
+// before them the minutes are marked.
+func TestStore_FlippedBitInJournal(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t, t.TempDir())
+	base := time.Now().Add(-3 * time.Minute)
+	for n := range 20 {
+		b := &Batch{}
+		for id := range 10 {
+			require.NoError(t, b.Add(event(base.Add(time.Duration(10*n+id)*time.Millisecond), 10*n+id, "c")))
+		}
+		require.NoError(t, s.Append(t.Context(), b))
+	}
+	q := &Query{Start: base.UnixNano(), End: base.Add(time.Minute).UnixNano()}
+	var at int // of the third frame, at a tenth of the journal
+	for _, content := range contents(t, s.options.Directory, journalSuffix) {
+		for range 2 {
+			f, ok := decodeFrame([]byte(content)[at:], int64(at))
+			require.True(t, ok)
+			at += frameSize + len(f.data)
+		}
+	}
+	for name, flip := range map[string]struct {
+		at     int
+		counts int
+	}{"rows": {at + frameSize + 20, 10}, "first length of rows": {at + frameSize, 10}, "magic": {at, 0}, "length": {at + 4, 0}, "checksum": {at + frameSize - 1, 0}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			directory := killed(t, s)
+			for path, content := range contents(t, directory, journalSuffix) {
+				changed := []byte(content)
+				changed[flip.at] ^= 4
+				require.NoError(t, os.WriteFile(path, changed, 0o600))
+			}
+			var log bytes.Buffer
+			l := &lost{}
+			options := l.options(directory)
+			options.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+			damaged, err := Open(options)
+			require.NoError(t, err)
+			got, complete := all(t, damaged, q, 1000)
+			require.NoError(t, damaged.Close())
+			assert.Len(t, got, 190)
+			assert.False(t, complete)
+			assert.Equal(t, flip.counts, l.of(Damaged))
+			assert.Contains(t, log.String(), "A journal of events is damaged")
+		})
+	}
+}
+
+// What looks like a frame inside an event is not taken for one after damage.
+func TestJournal_FrameInsideAnEvent(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	forged := newTable(directory, 1)
+	require.NoError(t, forged.write(batch(t, event(time.Now(), 1, "forged")).rows))
+	require.NoError(t, forged.close())
+	content, err := os.ReadFile(forged.path)
+	require.NoError(t, err)
+	carrier := event(time.Now(), 1, "carrier")
+	carrier.JSON = content
+	outer := newTable(directory, 2)
+	require.NoError(t, outer.write(batch(t, carrier).rows))
+	require.NoError(t, outer.close())
+	content, err = os.ReadFile(outer.path)
+	require.NoError(t, err)
+	content[0] ^= 1
+	require.NoError(t, os.WriteFile(outer.path, content, 0o600))
+	read, err := readJournal(directory, 2, 0)
+	require.NoError(t, err)
+	assert.Zero(t, read.n)
+	assert.Equal(t, int64(len(content)), read.cut)
+}
+
 // A kill between the block and the deletion of its journal stores nothing twice.
 func TestStore_KilledAfterTheBlock(t *testing.T) {
 	t.Parallel()
@@ -817,12 +892,13 @@ func FuzzJournal(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		directory := t.TempDir()
 		require.NoError(t, os.WriteFile(journalPath(directory, 1), content, 0o600))
-		read, cut, err := readJournal(directory, 1, 0)
+		read, err := readJournal(directory, 1, 0)
 		if err != nil {
 			require.ErrorIs(t, err, errDamaged)
 			return
 		}
-		require.GreaterOrEqual(t, cut, int64(0))
+		require.GreaterOrEqual(t, read.cut, int64(0))
+		require.LessOrEqual(t, read.cut+read.skipped, int64(len(content)))
 		n, err := eachRow(read.rows, func(*row) error { return nil })
 		require.NoError(t, err)
 		require.Equal(t, read.n, n)
