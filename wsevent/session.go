@@ -113,7 +113,8 @@ type Session struct {
 	End       UnixMilli
 	Outcome   string
 
-	CloseCode        int64 // 0: none
+	CloseCode        int64
+	CloseCodeKnown   bool // CloseCode was sent; 0 is one, too
 	CloseReason      string
 	MessagesSent     int64
 	MessagesReceived int64

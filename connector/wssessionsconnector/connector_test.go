@@ -39,7 +39,7 @@ func span(n byte) wsevent.SpanContext {
 func aSession() wsevent.Session {
 	return wsevent.Session{
 		Tags: acme, SpanContext: span(1), ID: span(1).TraceID, ChannelID: "c-1", UserID: "0badc0de", Pseudonym: true,
-		Start: begin, End: begin + 4_000, Outcome: wsevent.OutcomeDropped, CloseCode: 1006, CloseReason: "transport.failure",
+		Start: begin, End: begin + 4_000, Outcome: wsevent.OutcomeDropped, CloseCode: 1006, CloseCodeKnown: true, CloseReason: "transport.failure",
 		MessagesSent: 3, MessagesReceived: 2, PayloadBytes: 500, PayloadKnown: true, FirstReply: 1500 * time.Millisecond, FirstReplyKnown: true,
 		Complete: true, Sampled: true, TraceState: "ot=th:8", ReconnectOf: span(9),
 		Events: []wsevent.SessionEvent{{Offset: 0, Type: wsevent.ConnectionOpen}, {Offset: 4 * time.Second, Type: wsevent.ConnectionClose}},

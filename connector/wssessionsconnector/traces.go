@@ -108,7 +108,7 @@ func putAttributes(attributes pcommon.Map, s *wsevent.Session) {
 		put(attributes, attributeUser, s.UserID)
 	}
 	attributes.PutStr(attributeOutcome, s.Outcome)
-	if s.CloseCode != 0 {
+	if s.CloseCodeKnown {
 		attributes.PutInt(wsevent.CloseCode, s.CloseCode)
 	}
 	put(attributes, wsevent.CloseReason, s.CloseReason)

@@ -56,7 +56,7 @@ func (r *sessionReader) add(b *batch, kind window.Kind, record plog.LogRecord) {
 			}
 		}
 		if kind == window.ConnectionClose {
-			detail.CloseCode, _ = wslog.Int(attributes, wsevent.CloseCode)
+			detail.CloseCode, detail.HasCode = wslog.Int(attributes, wsevent.CloseCode)
 			if reason, ok := attributes.Get(wsevent.CloseReason); ok {
 				detail.CloseReason = reason.Str()
 			}
@@ -76,7 +76,7 @@ func (r *sessionReader) addOfBlock(b *batch, e *eventblock.Event) {
 		detail.ChannelID = string(e.ChannelID)
 		r.user(&detail, string(e.UserID))
 		if e.Kind == eventblock.ConnectionClose {
-			detail.CloseCode, detail.CloseReason = max(0, e.CloseCode), string(e.CloseReason)
+			detail.CloseCode, detail.HasCode, detail.CloseReason = max(0, e.CloseCode), e.HasCode, string(e.CloseReason)
 		}
 	}
 	b.details, b.records = append(b.details, detail), append(b.records, notStamped)

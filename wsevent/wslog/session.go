@@ -36,7 +36,7 @@ func EncodeSession(record plog.LogRecord, s *wsevent.Session) {
 	body.PutInt(wsevent.KeyStart, int64(s.Start))
 	body.PutInt(wsevent.KeyEnd, int64(s.End))
 	body.PutStr(wsevent.KeyOutcome, s.Outcome)
-	if s.CloseCode != 0 {
+	if s.CloseCodeKnown {
 		body.PutInt(wsevent.KeyCloseCode, s.CloseCode)
 	}
 	putText(body, wsevent.KeyCloseReason, s.CloseReason)
@@ -130,7 +130,7 @@ func DecodeSession(record plog.LogRecord, resource pcommon.Map) (s wsevent.Sessi
 	} else {
 		s.UserID = text(body, wsevent.KeyUserID)
 	}
-	s.CloseCode, _ = Int(body, wsevent.KeyCloseCode)
+	s.CloseCode, s.CloseCodeKnown = Int(body, wsevent.KeyCloseCode)
 	s.CloseReason = text(body, wsevent.KeyCloseReason)
 	s.MessagesSent, _ = Int(body, wsevent.KeyMessagesSent)
 	s.MessagesReceived, _ = Int(body, wsevent.KeyMessagesReceived)

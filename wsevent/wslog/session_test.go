@@ -24,7 +24,7 @@ func aSession() wsevent.Session {
 	return wsevent.Session{
 		Tags:        wsevent.Tags{TenantID: "acme_corp", Region: "us-east-1", ChannelType: "webmessaging"},
 		SpanContext: span(2), ID: span(1).TraceID, ChannelID: "c-1", UserID: "0badc0de", Pseudonym: true,
-		Start: 1_715_623_400_000, End: 1_715_627_400_000, Outcome: wsevent.OutcomeDropped, CloseCode: 1006, CloseReason: "transport.failure",
+		Start: 1_715_623_400_000, End: 1_715_627_400_000, Outcome: wsevent.OutcomeDropped, CloseCode: 1006, CloseCodeKnown: true, CloseReason: "transport.failure",
 		MessagesSent: 3, MessagesReceived: 2, PayloadBytes: 500, PayloadKnown: true, FirstReply: 1500 * time.Millisecond, FirstReplyKnown: true,
 		Complete:  true,
 		Events:    []wsevent.SessionEvent{{Offset: 0, Type: wsevent.ConnectionOpen}, {Offset: 4_000 * time.Second, Type: wsevent.ConnectionClose}},
@@ -76,6 +76,18 @@ func TestSession_UnknownIsNullOrAbsent(t *testing.T) {
 	for _, key := range []string{wsevent.KeyChannelID, wsevent.KeyUserID, wsevent.KeyCloseCode, wsevent.KeySegment, wsevent.KeyReconnectOf} {
 		assert.NotContains(t, body, key)
 	}
+}
+
+// A code of 0 that was sent is not one that was not.
+func TestSession_CloseCodeOfZeroIsKept(t *testing.T) {
+	t.Parallel()
+	want := aSession()
+	want.CloseCode = 0
+	record, resource := encodedSession(t, want)
+	assert.Equal(t, int64(0), record.Body().Map().AsRaw()[wsevent.KeyCloseCode])
+	got, err := DecodeSession(record, resource)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
 }
 
 func TestDecodeSession_IsTheInverse(t *testing.T) {

@@ -94,7 +94,10 @@ func (s *series) fields(m *message) {
 	m.bool(8, &s.reported)
 	m.bool(9, &s.pendingTotals)
 	m.counts(10, &s.totals)
-	m.reconstructed(12, &s.reconstructed)
+	m.reconstructed(13, &s.reconstructed)
+	if m.reading && s.reconstructed == (wsevent.Reconstructed{}) {
+		s.oldReconstructed(m)
+	}
 	next := s.stream.next
 	m.each(11, int(max(0, s.last+1-next)), func(i int, m *message) {
 		panes := &s.slot(next + int64(i)).panes
@@ -109,6 +112,18 @@ func (s *series) fields(m *message) {
 		case !m.reading && s.sessions != nil:
 			s.sessions.fields(m)
 		}
+	})
+}
+
+// oldReconstructed reads the sums of states of before, under the number of the sessions.
+// No field of theirs has the number and the type of one of the sums.
+func (s *series) oldReconstructed(m *message) {
+	m.each(12, 0, func(_ int, m *message) {
+		var sums wsevent.Reconstructed
+		m.sums(&sums)
+		s.reconstructed.Opened += sums.Opened
+		s.reconstructed.Closed += sums.Closed
+		s.reconstructed.Present += sums.Present
 	})
 }
 
@@ -130,11 +145,13 @@ func (m *message) counts(number protowire.Number, c *wsevent.Counts) {
 }
 
 func (m *message) reconstructed(number protowire.Number, r *wsevent.Reconstructed) {
-	m.one(number, func(m *message) {
-		m.count(1, &r.Opened)
-		m.count(2, &r.Closed)
-		m.count(3, &r.Present)
-	})
+	m.one(number, func(m *message) { m.sums(r) })
+}
+
+func (m *message) sums(r *wsevent.Reconstructed) {
+	m.count(1, &r.Opened)
+	m.count(2, &r.Closed)
+	m.count(3, &r.Present)
 }
 
 func (m *message) replayed(number protowire.Number, v *int) {

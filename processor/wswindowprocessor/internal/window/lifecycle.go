@@ -6,7 +6,9 @@ package window
 // A channel is open from its first event to its close, both included, and belongs
 // to every window that holds a moment of that stay. What counts is the order of
 // the events' times, not of their arrival: as long as the events of a channel are
-// out of order by less than a window's size, the result is the same.
+// out of order by less than a window's size, the result is the same. Between a close and
+// an open at the same time, which a platform with times in seconds sends, the order of
+// arrival decides.
 //
 // The series does not store which channels belong to which window. It stores,
 // for each window, by how many its active channels differ from those of the window
@@ -107,6 +109,9 @@ func (e *Engine) open(s *series, event *Event, t int64) {
 // reopen_grace is its echo, unless it is an open.
 func (e *Engine) touch(s *series, c *channel, t int64, kind Kind) {
 	switch {
+	case c.closed() && t == c.lastEventAt() && kind == ConnectionOpen: // the order of arrival decides
+		e.reopen(s, c, t, kind)
+		return
 	case c.closed() && t > c.lastEventAt():
 		if kind == ConnectionOpen || kind == presence || t-c.lastEventAt() > e.grace {
 			e.reopen(s, c, t, kind)

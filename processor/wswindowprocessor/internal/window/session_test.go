@@ -31,7 +31,7 @@ func withSessions() Config {
 func of(event Event, user uint64) Event {
 	event.Detail = &Detail{ChannelID: fmt.Sprintf("channel-%d", event.Channel), User: user}
 	if event.Kind == ConnectionClose {
-		event.Detail.CloseCode, event.Detail.CloseReason = 1000, "bye"
+		event.Detail.CloseCode, event.Detail.HasCode, event.Detail.CloseReason = 1000, true, "bye"
 		if event.Abnormal {
 			event.Detail.CloseCode, event.Detail.CloseReason = 1006, "transport.failure"
 		}

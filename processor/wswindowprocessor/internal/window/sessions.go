@@ -31,7 +31,8 @@ type Detail struct {
 	ChannelID   string
 	User        uint64 // hash of the user's ID; 0 for none
 	UserID      string // as it is reported
-	CloseCode   int64  // 0 for none
+	CloseCode   int64
+	HasCode     bool // CloseCode was sent; 0 is one, too
 	CloseReason string
 }
 
@@ -55,6 +56,7 @@ type details struct {
 	outcome string // "" while open
 	end     int64
 	code    int64
+	hasCode bool // 0 is a code, too
 	reason  string
 	nominee int64 // unix ms: start of the window whose end decides whether it is an exemplar
 	sampled bool  // it is one
@@ -152,7 +154,7 @@ func (e *Engine) applyToSession(s *series, event *Event, before channel, t int64
 		return
 	}
 	c, of := s.channels.slots[slot].channel, s.sessions
-	reopened := before.closed() && c.lastEventAt() > before.lastEventAt()
+	reopened := before.closed() && (!c.closed() || c.lastEventAt() > before.lastEventAt())
 	if reopened {
 		e.detach(s, event.Channel, n, before)
 		d := of.needDetails(n)
@@ -311,7 +313,8 @@ func (e *Engine) closeSession(s *series, event *Event, n uint32, start, t int64)
 	d.identify(event.Detail)
 	d.outcome, d.end = wsevent.OutcomeClosed, t
 	if event.Detail != nil {
-		d.code, d.reason = event.Detail.CloseCode, bounded(event.Detail.CloseReason)
+		d.code, d.hasCode = event.Detail.CloseCode, event.Detail.HasCode
+		d.reason = bounded(event.Detail.CloseReason)
 	}
 	if !event.Abnormal || event.Unknown {
 		return
@@ -444,7 +447,7 @@ func (e *Engine) sessionRecord(s *series, of *endedSession, outcome string, end,
 		Start:       wsevent.UnixMilli(of.start),
 		End:         wsevent.UnixMilli(max(end, of.start)),
 		Outcome:     outcome,
-		CloseCode:   d.code, CloseReason: d.reason,
+		CloseCode:   d.code, CloseCodeKnown: d.hasCode, CloseReason: d.reason,
 		MessagesSent: int64(one.sent), MessagesReceived: int64(one.received),
 		PayloadBytes: one.bytes(), PayloadKnown: one.is(sessionSized) || one.sent == 0 && one.received == 0,
 		FirstReplyKnown: one.reply != 0,

@@ -226,6 +226,8 @@ func (d *details) fields(m *message) {
 	m.string(13, &d.reason)
 	m.int(14, &d.nominee)
 	m.bool(15, &d.sampled)
+	m.bool(16, &d.hasCode)
+	d.hasCode = d.hasCode || d.code != 0 // states of before have the code alone
 	if m.reading && d.outcome != "" && d.outcome != wsevent.OutcomeClosed && d.outcome != wsevent.OutcomeDropped {
 		m.err = errMalformed
 	}

@@ -37,7 +37,8 @@ func (s *session) addBytes(n int64) {
 }
 
 // message counts a message that is at ms after the session's start. A reply is the
-// earliest message to the customer after the first from the customer.
+// earliest message to the customer after the first from the customer; at the same time,
+// the one that arrived after it.
 func (s *session) message(event *Event, at int64) {
 	if event.Unknown {
 		// without a size
@@ -57,7 +58,7 @@ func (s *session) message(event *Event, at int64) {
 		return
 	}
 	s.sent = increment(s.sent)
-	if s.receive != 0 && offset > s.receive && (s.reply == 0 || offset < s.reply) {
+	if s.receive != 0 && offset >= s.receive && (s.reply == 0 || offset < s.reply) {
 		s.reply = offset
 	}
 }

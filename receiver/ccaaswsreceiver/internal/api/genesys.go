@@ -199,7 +199,7 @@ func diagnoseQueues(ctx context.Context, inspection *notifications.Inspection, r
 func diagnoseTopics(ctx context.Context, inspection *notifications.Inspection, topics []string, report *diagnosis.Report) {
 	granted, failure := inspection.Granted(ctx)
 	if failure == nil {
-		report.OK("permissions", "the OAuth client has %d", granted.Number())
+		report.OK("permissions", "the OAuth client has %v", granted)
 	} else {
 		report.Skipped("permissions", "%v", failure)
 	}

@@ -244,7 +244,7 @@ func (r *referenceEvent) time(name string) int64 {
 				break
 			}
 		}
-		if integer := new(big.Int).Quo(exact.Num(), exact.Denom()); integer.IsInt64() {
+		if integer := new(big.Int).Quo(exact.Num(), exact.Denom()); integer.IsInt64() && integer.Sign() > 0 {
 			return integer.Int64()
 		}
 	}

@@ -113,8 +113,8 @@ func pastMidnight(clock string) (replaced string, days int, add time.Duration) {
 // within refuses times that unix nanoseconds do not hold.
 func within(at time.Time) (int64, error) {
 	switch {
-	case at.Before(time.Unix(0, 0)):
-		return 0, errBefore1970
+	case !at.After(time.Unix(0, 0)):
+		return 0, errNotAfter1970
 	case at.After(time.Unix(0, 1<<63-1)):
 		return 0, errPast2262
 	}

@@ -14,9 +14,9 @@ import (
 
 // Errors of ParseTimestamp.
 var (
-	errNoTimestamp = errors.New("is neither ISO 8601 nor an epoch")
-	errBefore1970  = errors.New("is before 1970")
-	errPast2262    = errors.New("is past the year 2262")
+	errNoTimestamp  = errors.New("is neither ISO 8601 nor an epoch")
+	errNotAfter1970 = errors.New("is not after 1970-01-01T00:00:00Z")
+	errPast2262     = errors.New("is past the year 2262")
 )
 
 // ParseTimestamp is ParseTimestampIn with UTC.
@@ -32,7 +32,8 @@ func ParseTimestamp(text []byte) (int64, error) { return ParseTimestampIn(text, 
 //
 // 24:00:00 is the next day's midnight, and a leap second (:60) the second after it.
 // Digits past the ninth of a fraction are below a nanosecond and are dropped. A date
-// alone, a week date and an ordinal date are refused.
+// alone, a week date and an ordinal date are refused. So is the epoch itself: it is what a
+// device without a clock sends, and a record's time of 0 means that there is none.
 func ParseTimestampIn(text []byte, location *time.Location) (int64, error) {
 	if len(text) > 4 && text[4] == '-' {
 		if at, ok := parseRFC3339(text); ok {
@@ -78,11 +79,8 @@ func parseOther(text []byte, location *time.Location) (int64, error) {
 //
 // The decimal point is moved, without rounding through a float.
 func (n *number) epoch() (int64, error) {
-	if n.mantissa == 0 {
-		return 0, nil
-	}
-	if n.negative {
-		return 0, errBefore1970
+	if n.mantissa == 0 || n.negative {
+		return 0, errNotAfter1970
 	}
 	exponent := n.exponent
 	switch digits := n.digits + exponent; {
@@ -97,7 +95,7 @@ func (n *number) epoch() (int64, error) {
 	}
 	if exponent <= 0 {
 		if exponent < -maxDigits {
-			return 0, nil
+			return 0, errNotAfter1970
 		}
 		return nanoseconds(0, n.mantissa/powers[-exponent])
 	}
@@ -106,6 +104,9 @@ func (n *number) epoch() (int64, error) {
 
 // nanoseconds narrows a product of 128 bits.
 func nanoseconds(high, low uint64) (int64, error) {
+	if high == 0 && low == 0 {
+		return 0, errNotAfter1970
+	}
 	if high != 0 || low > math.MaxInt64 {
 		return 0, errPast2262
 	}

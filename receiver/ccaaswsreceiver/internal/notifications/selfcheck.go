@@ -6,10 +6,12 @@ package notifications
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/wsclient"
@@ -85,8 +87,19 @@ func (i *Inspection) Granted(ctx context.Context) (Granted, *wsclient.Failure) {
 	return granted, failure
 }
 
-// Number returns the number of permissions.
-func (g Granted) Number() int { return len(g.all) }
+const maxNamed = 12 // permissions; a list of more is not read
+
+// String returns the number of permissions, and their names if they are few.
+func (g Granted) String() string {
+	if len(g.all) == 0 || len(g.all) > maxNamed {
+		return strconv.Itoa(len(g.all))
+	}
+	names := slices.Sorted(maps.Keys(g.all))
+	for n, name := range names { // of the platform, in a line of ours
+		names[n] = wsclient.Truncate(name)
+	}
+	return fmt.Sprintf("%d: %s", len(names), strings.Join(names, ", "))
+}
 
 // Has reports whether a permission, as domain:entity:action, is granted.
 func (g Granted) Has(permission string) bool {

@@ -5,6 +5,7 @@ package notifications
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -28,6 +29,17 @@ func TestGranted_Wildcards(t *testing.T) {
 		assert.Equal(t, want, grantedOf("routing:queue:view", "analytics:*:view", "conversation:message:*").Has(permission), permission)
 	}
 	assert.True(t, grantedOf("*:*:*").Has("a:b:c"))
+}
+
+func TestGranted_String(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "0", Granted{}.String())
+	assert.Equal(t, "2: conversation:call:view, routing:queue:view", grantedOf("routing:queue:view", "conversation:call:view").String(), "in order")
+	many := Granted{all: map[string]bool{}}
+	for n := range maxNamed + 1 {
+		many.all[fmt.Sprintf("a:b:%d", n)] = true
+	}
+	assert.Equal(t, "13", many.String())
 }
 
 func TestJudge(t *testing.T) {
