@@ -30,7 +30,7 @@ func (e *alertmanagerExporter) serve(ctx context.Context, host component.Host) e
 	mux.Handle("/api/v2/", e.engine.Handler())
 	mux.HandleFunc("POST /api/v1/drill", e.drill)
 	hosts := httpguard.Hosts{Loopback: httpguard.OnLoopback(config.ServerConfig.NetAddr), Allowed: config.AllowedHosts}
-	server, err := config.ServerConfig.ToServer(ctx, host.GetExtensions(), e.set.TelemetrySettings, httpguard.Handler(hosts, limited(maxRequests, mux)))
+	server, err := config.ServerConfig.ToServer(ctx, host.GetExtensions(), e.set.TelemetrySettings, httpguard.Handler(hosts, limited(maxRequests, recovered(e.logger, mux))))
 	if err != nil {
 		return fmt.Errorf("api: %w", err)
 	}
@@ -46,6 +46,25 @@ func (e *alertmanagerExporter) serve(ctx context.Context, host component.Host) e
 	})
 	e.logger.Info("Alertmanager API is open", zap.String("address", listener.Addr().String()))
 	return nil
+}
+
+// recovered answers 500 to a request on which upstream panics, and logs one line.
+func recovered(logger *zap.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause == http.ErrAbortHandler { //nolint:errorlint,err113 // the server compares it so
+				panic(cause)
+			}
+			logger.Warn("Request to the Alertmanager API failed", zap.String("method", r.Method), zap.String("path", r.URL.Path),
+				zap.String("cause", fmt.Sprint(cause)))
+			http.Error(w, "the request could not be processed", http.StatusInternalServerError)
+		}()
+		next.ServeHTTP(w, r)
+	})
 }
 
 // limited serves a number of requests at a time, and refuses more with 503.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -97,10 +98,41 @@ type LimitsConfig struct {
 var (
 	_ component.Config    = (*Config)(nil)
 	_ confmap.Unmarshaler = (*WebhookConfig)(nil)
+	_ confmap.Marshaler   = Config{}
 )
 
 // Unmarshal refuses durations without a unit.
 func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
+
+// Marshal writes the configuration as it is printed. An Alertmanager configuration has secrets in many
+// places, addresses among them: of one in place, only the keys are shown. The encoder calls it on a value.
+func (c Config) Marshal(conf *confmap.Conf) error { //nolint:gocritic,revive // see above
+	type plain Config // without this method
+	if c.Inline != nil {
+		c.Inline = opaque(c.Inline).(map[string]any)
+	}
+	return conf.Marshal(plain(c))
+}
+
+// opaque is a value with the keys of its maps, and all else hidden.
+func opaque(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		shown := make(map[string]any, len(value))
+		for key, inner := range value {
+			shown[key] = opaque(inner)
+		}
+		return shown
+	case []any:
+		shown := make([]any, len(value))
+		for i, inner := range value {
+			shown[i] = opaque(inner)
+		}
+		return shown
+	default:
+		return configopaque.String("x").String()
+	}
+}
 
 // Unmarshal sets the defaults of a webhook.
 func (c *WebhookConfig) Unmarshal(conf *confmap.Conf) error {
@@ -206,6 +238,9 @@ func (c *Config) externalURL() (*url.URL, error) {
 	}
 	address, err := url.Parse(text)
 	if err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
+		if strings.Contains(text, "@") {
+			text = "(not shown)" // it may have a password
+		}
 		return nil, fmt.Errorf("%q: must be a URL such as http://localhost:9093", text)
 	}
 	return address, nil

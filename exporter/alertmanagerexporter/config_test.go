@@ -4,7 +4,9 @@
 package alertmanagerexporter
 
 import (
+	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,4 +88,18 @@ func TestConfig_Invalid(t *testing.T) {
 		_, err := load(t, "alertmanager/file", one.change)
 		require.ErrorContains(t, err, one.says)
 	}
+}
+
+func TestConfig_PrintsNoSecret(t *testing.T) {
+	t.Parallel()
+	config := createDefaultConfig().(*Config)
+	config.Inline = map[string]any{"receivers": []any{map[string]any{"name": "a", "pagerduty_configs": []any{map[string]any{"routing_key": "hunter2"}}}}}
+	printed := confmap.New()
+	require.NoError(t, printed.Marshal(map[string]any{"alertmanager": config}))
+	shown := map[string]any{"receivers": []any{map[string]any{"name": "[REDACTED]", "pagerduty_configs": []any{map[string]any{"routing_key": "[REDACTED]"}}}}}
+	assert.Equal(t, shown, printed.Get("alertmanager::config"))
+	assert.Equal(t, 1, strings.Count(fmt.Sprint(printed.ToStringMap()), "retry_on_failure"), "other keys are there")
+	source, err := config.source()
+	require.NoError(t, err)
+	assert.Contains(t, source.Content, "routing_key: hunter2", "Alertmanager gets it")
 }

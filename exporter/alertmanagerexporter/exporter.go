@@ -84,6 +84,11 @@ func (e *alertmanagerExporter) retry() configretry.BackOffConfig {
 	return retry
 }
 
+// upstreamLogger is for Alertmanager. It has no stack traces: what a client does wrong is an error there.
+func upstreamLogger(logger *zap.Logger) *slog.Logger {
+	return slog.New(zapslog.NewHandler(logger.Core(), zapslog.AddStacktraceAt(slog.LevelError+1)))
+}
+
 func (e *alertmanagerExporter) start(ctx context.Context, host component.Host) error {
 	if err := e.open(ctx, host); err != nil {
 		return errors.Join(err, e.shutdown(ctx))
@@ -109,7 +114,7 @@ func (e *alertmanagerExporter) open(ctx context.Context, host component.Host) er
 		Directory: e.config.Directory, Retention: e.config.Retention, ExternalURL: external,
 		MaxAlerts: e.config.Limits.Alerts, MaxGroups: e.config.Limits.Groups, MaxSilences: e.config.Limits.Silences,
 		Webhooks: notifiers, OnNotify: e.notified, Registry: registry,
-		Logger: slog.New(zapslog.NewHandler(e.logger.Core())),
+		Logger: upstreamLogger(e.logger),
 	})
 	if err != nil {
 		return fmt.Errorf("directory: %w", err)

@@ -28,6 +28,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter/internal/metadatatest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -337,4 +339,23 @@ func TestLimited(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
 	close(release)
 	<-done
+}
+
+func TestRecovered(t *testing.T) {
+	t.Parallel()
+	core, logs := observer.New(zap.DebugLevel)
+	h := recovered(zap.New(core), http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("odd") }))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v2/alerts", http.NoBody))
+	assert.Equal(t, http.StatusInternalServerError, w.Code)
+	require.Equal(t, 1, logs.Len())
+	assert.Equal(t, "odd", logs.All()[0].ContextMap()["cause"])
+}
+
+func TestUpstreamLogger(t *testing.T) {
+	t.Parallel()
+	core, logs := observer.New(zap.DebugLevel)
+	upstreamLogger(zap.New(core)).Error("Failed to create silence: end time can't be in the past")
+	require.Equal(t, 1, logs.Len())
+	assert.Empty(t, logs.All()[0].Stack)
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -135,7 +136,7 @@ func (c *Config) Validate() error {
 		c.Store.Get().check(refuse)
 	case c.Prometheus.HasValue():
 		if u, err := url.Parse(c.Prometheus.Get().Endpoint); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			refuse("prometheus.endpoint", fmt.Sprintf("%q", c.Prometheus.Get().Endpoint),
+			refuse("prometheus.endpoint", shown(c.Prometheus.Get().Endpoint),
 				"must be a URL such as http://mimir:9009/prometheus, to which /api/v1/query is added")
 		}
 	default:
@@ -143,7 +144,7 @@ func (c *Config) Validate() error {
 	}
 	if c.Alertmanager.HasValue() {
 		if u, err := url.Parse(c.Alertmanager.Get().Endpoint); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			refuse("alertmanager::endpoint", fmt.Sprintf("%q", c.Alertmanager.Get().Endpoint),
+			refuse("alertmanager::endpoint", shown(c.Alertmanager.Get().Endpoint),
 				"must be a URL such as http://localhost:9093, to which /api/v2/alerts is added")
 		}
 	}
@@ -159,6 +160,18 @@ func (c *Config) Validate() error {
 	c.Query.check(refuse)
 	c.Window.check(refuse)
 	return errors.Join(errs...)
+}
+
+// shown is a URL as errors cite it, without its password.
+func shown(text string) string {
+	if !strings.Contains(text, "@") {
+		return strconv.Quote(text)
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.User == nil {
+		return "(not shown, as it may have a password)"
+	}
+	return strconv.Quote(u.Redacted())
 }
 
 func (c *Config) checkEndpoint(refuse func(key string, value any, rule string)) {
@@ -226,7 +239,7 @@ func (l *LinkConfig) check(key string, refuse func(key string, value any, rule s
 	}
 	u, err := url.Parse(placeholder.ReplaceAllString(l.URL, "x"))
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		refuse(key+"::url", fmt.Sprintf("%q", l.URL), "must be a URL such as https://grafana.example.com/explore?from={start}&to={end}")
+		refuse(key+"::url", shown(l.URL), "must be a URL such as https://grafana.example.com/explore?from={start}&to={end}")
 	}
 	for _, found := range placeholder.FindAllStringSubmatch(l.URL, -1) {
 		if !slices.Contains(placeholders, found[1]) {

@@ -101,3 +101,16 @@ func TestConfig(t *testing.T) {
 		})
 	}
 }
+
+func TestShownURLs(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"localhost:9093":                  `"localhost:9093"`,
+		"ftp://me:hunter2@example.com/{x": `"ftp://me:xxxxx@example.com/%7Bx"`,
+		"me:hunter2@example.com":          "(not shown, as it may have a password)",
+		"http://me:hun/ter2@example.com":  "(not shown, as it may have a password)",
+		"http://me:hunter2@example:port":  "(not shown, as it may have a password)",
+	} {
+		assert.Equal(t, want, shown(text))
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -120,7 +121,10 @@ func (b *budget) query(r *http.Request) error {
 // silence checks a silence before it is stored.
 func (b *budget) silence(one *models.PostableSilence) error {
 	for _, m := range one.Matchers {
-		if m == nil || m.Name == nil || m.Value == nil {
+		if m == nil {
+			return errors.New("matchers: an element is null") // upstream would panic
+		}
+		if m.Name == nil || m.Value == nil {
 			continue // upstream refuses it
 		}
 		var regexps []string
@@ -161,6 +165,9 @@ func bounded(stored func() ([]*silencepb.Silence, error), next http.Handler) htt
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b := &budget{}
 		err := b.query(r)
+		if err == nil && r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/alerts") {
+			err = noNull(r)
+		}
 		if err == nil && r.Method == http.MethodPost && !strings.HasSuffix(r.URL.Path, "/alerts") {
 			if err = b.body(r); err == nil {
 				storing.Lock()
@@ -174,6 +181,24 @@ func bounded(stored func() ([]*silencepb.Silence, error), next http.Handler) htt
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// noNull is an error for alerts with one that is null, on which upstream would panic. It leaves the
+// body to be read again; that is bounded by the server.
+func noNull(r *http.Request) error {
+	content, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(content))
+	var all []*struct{}
+	if err := json.NewDecoder(bytes.NewReader(content)).Decode(&all); err != nil {
+		return fmt.Errorf("alerts: %w", err)
+	}
+	if i := slices.Index(all, nil); i >= 0 {
+		return fmt.Errorf("alerts: element %d is null", i)
+	}
+	return nil
 }
 
 // body checks the silence in a request, and leaves the body to be read again.

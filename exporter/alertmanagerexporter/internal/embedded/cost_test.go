@@ -153,3 +153,34 @@ func TestOpen_NotARegularFileInPlaceOfState(t *testing.T) {
 		require.ErrorContains(t, err, "must be a regular file", name)
 	}
 }
+
+// Upstream panics on null.
+func TestNullElements(t *testing.T) {
+	t.Parallel()
+	r := start(t, t.TempDir())
+	for path, body := range map[string]string{
+		"/api/v2/alerts":   `[null]`,
+		"/api/v2/silences": `{"matchers":[null],"startsAt":"2030-01-01T00:00:00Z","endsAt":"2030-01-02T00:00:00Z","createdBy":"me","comment":"c"}`,
+	} {
+		w := r.request(t, http.MethodPost, path, body)
+		assert.Equal(t, http.StatusBadRequest, w.Code, path)
+		assert.Contains(t, w.Body.String(), "null")
+	}
+	w := r.request(t, http.MethodPost, "/api/v2/alerts", `[{"labels":{"alertname":"a"}}]`)
+	assert.Equal(t, http.StatusOK, w.Code, w.Body)
+}
+
+func TestRedactedErrors(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{
+		"webhook_configs: [{url: 'https://me:hunter2@example.com:port/x'}]",
+		"webhook_configs: [{url: 'ftp://me:hunter2@example.com'}]",
+		"webhook_configs: [{url: 'http://localhost', http_config: {proxy_url: 'http://me:hunter2@proxy:port'}}]",
+		"webhook_configs: [{url: 'http://localhost', http_config: {proxy_url: 'http://me:hun/hunter2@proxy'}}]",
+		"slack_configs: [{channel: a, api_url: 'https://hooks.example.com:port/hunter2'}]",
+	} {
+		err := Check(Source{Content: "route: {receiver: a}\nreceivers: [{name: a, " + bad + "}]"}, time.Hour, nil)
+		require.Error(t, err, bad)
+		assert.NotContains(t, err.Error(), "hun", bad)
+	}
+}

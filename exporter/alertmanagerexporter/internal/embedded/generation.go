@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -40,14 +41,15 @@ type Source struct {
 func (s Source) load() (*config.Config, error) {
 	initMatchers()
 	if s.Path == "" {
-		return config.Load(s.Content)
+		conf, err := config.Load(s.Content)
+		return conf, redacted(err)
 	}
 	if _, err := readBounded(s.Path); err != nil { // before upstream, which reads anything
 		return nil, err
 	}
 	conf, err := config.LoadFile(filepath.Clean(s.Path))
 	if err != nil {
-		return nil, err
+		return nil, redacted(err)
 	}
 	for _, pattern := range conf.Templates {
 		paths, _ := filepath.Glob(pattern) // upstream reports the error
@@ -58,6 +60,23 @@ func (s Source) load() (*config.Config, error) {
 		}
 	}
 	return conf, nil
+}
+
+var (
+	parsedURL = regexp.MustCompile(`parse "(?:[^"\\]|\\.)*": .*`)
+	userinfo  = regexp.MustCompile(`://[^\s"]*@`)
+)
+
+// redacted is an error of upstream without the URLs that it cites, which may be secrets as a whole.
+func redacted(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := parsedURL.ReplaceAllString(err.Error(), "a URL is not valid; it may be a secret, and is not shown")
+	if text = userinfo.ReplaceAllString(text, "://xxxxx@"); text != err.Error() {
+		return errors.New(text)
+	}
+	return err
 }
 
 // maxConfigBytes bounds a configuration, and a template.
@@ -106,7 +125,7 @@ func Check(source Source, retention time.Duration, webhooks []string) error {
 		return err
 	}
 	_, _, err = build(conf, retention, webhooks, slog.New(slog.DiscardHandler))
-	return err
+	return redacted(err)
 }
 
 // build makes everything of a configuration that can fail.
