@@ -106,7 +106,7 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmar
 
 // Marshal writes the configuration as it is printed. An Alertmanager configuration has secrets in many
 // places, addresses among them: of one in place, only the keys are shown. The encoder calls it on a value.
-func (c Config) Marshal(conf *confmap.Conf) error { //nolint:revive // see above
+func (c Config) Marshal(conf *confmap.Conf) error {
 	type plain Config // without this method
 	if c.Inline != nil {
 		c.Inline = opaque(c.Inline).(map[string]any)
