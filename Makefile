@@ -180,7 +180,7 @@ PAGE := extension/dashboardextension/page
 page: ## the live page: from TypeScript to the bundle that is embedded (needs Node and npm)
 	cd $(PAGE) && npm ci && npm run check && npm test && npm run build
 
-GENERATED := distribution receiver processor connector exporter extension dashboards deploy docs/traceability.md config/README.md go.mod go.sum
+GENERATED := config distribution receiver processor connector exporter extension dashboards deploy docs/traceability.md config/README.md go.mod go.sum
 .PHONY: generated
 generated: ## fail if a generated file or go.mod is not current
 	@sh $(PAGE)/current.sh
