@@ -438,6 +438,7 @@ func TestLog_OnceForAllStreamsAndOnceAMinute(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.start()
+		time.Sleep(updateInterval / 2) // so that no update comes between the streams of a second
 		for range 200 {
 			for i := range 20 {
 				logs := event(-time.Minute)

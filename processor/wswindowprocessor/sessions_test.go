@@ -248,11 +248,14 @@ func TestSessions_PermanentlyRefusedRecordsAreDropped(t *testing.T) {
 
 func TestConsumeLogs_RefusedWhileTooManySessionsWait(t *testing.T) {
 	t.Parallel()
-	sink := new(consumertest.LogsSink)
-	p := start(t, followed(), sink).(*windowProcessor)
-	p.own.sessions.records = make([]wsevent.Session, maxWaitingSessions)
-	require.ErrorContains(t, p.ConsumeLogs(t.Context(), event(wsevent.MessageSend, "a")), "100000 session records wait for downstream")
-	p.own.sessions.records = nil
-	require.NoError(t, p.ConsumeLogs(t.Context(), event(wsevent.MessageSend, "a")))
-	require.NoError(t, p.Shutdown(t.Context()))
+	synctest.Test(t, func(t *testing.T) { // no tick of the shard comes in between
+		sink := new(consumertest.LogsSink)
+		p := start(t, followed(), sink).(*windowProcessor)
+		synctest.Wait()
+		p.own.sessions.records = make([]wsevent.Session, maxWaitingSessions)
+		require.ErrorContains(t, p.ConsumeLogs(t.Context(), event(wsevent.MessageSend, "a")), "100000 session records wait for downstream")
+		p.own.sessions.records = nil
+		require.NoError(t, p.ConsumeLogs(t.Context(), event(wsevent.MessageSend, "a")))
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
 }
