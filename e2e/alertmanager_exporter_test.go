@@ -333,6 +333,9 @@ func TestAlertmanagerExporter_OneOutageOneNotification(t *testing.T) {
 	t.Parallel()
 	pages := startPager(t)
 	g := startGrouping(t, fmt.Sprintf(parityConfig, pages.URL))
+	g.stop(t)
+	g.environment = append(g.environment, "GOGC=100") // twice the live heap, not three times as the binary's own setting
+	g.restart(t)
 	outages := func(region string, n int) (all []outage) {
 		for i := range n {
 			all = append(all, outage{rule: "ws_drop_rate", tenant: fmt.Sprintf("tenant%d", i), region: region, severity: "critical"})

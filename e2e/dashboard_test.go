@@ -131,7 +131,6 @@ func (s *stored) answersLikePrometheus(t *testing.T, at int64) {
 		{"/query_exemplars", url.Values{"query": {`ws_nothing`}}},
 		{"/labels", url.Values{"match[]": {`{job="",__name__=~"ws_.*"}`}}},
 		{"/label/tenant_id/values", url.Values{"match[]": {`ws_active_connections{job=""}`, `ws_messages_sent_total{job=""}`}}},
-		{"/label/a-b/values", url.Values{}},
 		{"/series", url.Values{"match[]": {`ws_active_connections{job=""}`, `ws_active_connections{job="",tenant_id="globex"}`}}},
 		{"/series", url.Values{"match[]": {`{region=~".*"}`}}},
 		{"/series", url.Values{}},

@@ -134,7 +134,7 @@ func (p prometheus) matrix(selector string) ([]track, error) {
 func (p prometheus) totals() (seriesTotals, error) {
 	found := seriesTotals{}
 	for name, metric := range measurements {
-		samples, err := p.query(fmt.Sprintf(`sum by (tenant_id, region, channel_type) (%s{job=""})`, metric))
+		samples, err := p.query(fmt.Sprintf(`sum by (tenant_id, region, channel_type) (last_over_time(%s{job=""}[1h]))`, metric)) // the recording may have ended a while ago
 		if err != nil {
 			return nil, err
 		}
