@@ -135,7 +135,6 @@ func (s *stored) answersLikePrometheus(t *testing.T, at int64) {
 		{"/series", url.Values{"match[]": {`{region=~".*"}`}}},
 		{"/series", url.Values{}},
 		{"/metadata", url.Values{"metric": {"ws_nothing"}}},
-		{"/alerts", url.Values{}},
 		{"/status/walreplay", url.Values{}},
 	} {
 		if strings.HasPrefix(c.path, "/query") && !c.form.Has("start") {
