@@ -118,9 +118,14 @@ bin/jaeger: $(CACHE)/jaeger-$(JAEGER)
 bin/telegraf: $(CACHE)/telegraf-$(TELEGRAF)
 	@mkdir -p bin && ln -sf $< $@
 
+# One of them: make e2e-real REAL=Telegraf.
+REAL ?= Telegraf Jaeger
 .PHONY: e2e-real
-e2e-real: build servers bin/telegraf bin/jaeger bin/prometheus ## what needs a server that takes minutes to build: Telegraf, Jaeger
-	$(GO) test -tags e2e -count=1 -timeout 10m -run '^TestReal' ./e2e/
+e2e-real: build servers bin/prometheus ## what needs a server that takes minutes to build: Telegraf, Jaeger
+	@for server in $(REAL); do \
+		$(MAKE) bin/$$(echo $$server | tr '[:upper:]' '[:lower:]') && \
+		$(GO) test -tags e2e -count=1 -timeout 10m -run "^TestReal_$$server" ./e2e/ || exit 1; \
+	done
 
 # The page is tested in a real browser.
 .PHONY: chromium
