@@ -165,7 +165,7 @@ func (j *Journal) rewrite() error {
 		_ = j.file.Close()
 		j.file = nil
 	}
-	if err = replace(j.path, content); err != nil {
+	if err = Replace(j.path, content); err != nil {
 		return err
 	}
 	if j.file, err = os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
@@ -182,11 +182,11 @@ func Keep(path string, records ...[]byte) error {
 	for _, record := range records {
 		content = appendFrame(content, record)
 	}
-	return replace(path, content)
+	return Replace(path, content)
 }
 
-// replace writes a file so that after a crash the path holds the old content or the new.
-func replace(path string, content []byte) error {
+// Replace writes a file so that after a crash the path holds the old content or the new.
+func Replace(path string, content []byte) error {
 	temporary := path + ".tmp"
 	// What a crash left is removed, not followed: it may be a link to another file by now.
 	if info, err := os.Lstat(temporary); err == nil && !info.IsDir() {
@@ -203,7 +203,7 @@ func replace(path string, content []byte) error {
 		err = file.Sync()
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
-		return err
+		return errors.Join(err, os.Remove(temporary)) // what a full disk needs
 	}
 	if err = os.Rename(temporary, path); err != nil {
 		return err
@@ -259,7 +259,7 @@ func Read(path string) (records [][]byte, damaged string, err error) {
 		return records, "", nil
 	}
 	damaged = path + ".damaged"
-	return records, damaged, replace(damaged, content)
+	return records, damaged, Replace(damaged, content)
 }
 
 func readAll(file *os.File) ([]byte, error) {

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/journal"
 )
 
 // Reason says why events of a minute are missing.
@@ -114,7 +116,7 @@ func (l *losses) save(directory string) error {
 	l.changed = false
 	l.mutex.Unlock()
 	if err == nil {
-		err = replaceFile(filepath.Join(directory, lossesFile), content)
+		err = journal.Replace(filepath.Join(directory, lossesFile), content)
 	}
 	if err != nil {
 		l.mutex.Lock()
@@ -122,20 +124,4 @@ func (l *losses) save(directory string) error {
 		l.mutex.Unlock()
 	}
 	return err
-}
-
-// replaceFile writes a file in the place of another, of which one or the other is left when it is cut off.
-func replaceFile(path string, content []byte) error {
-	file, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return errors.Join(err, os.Remove(path+".tmp"))
-	}
-	return os.Rename(path+".tmp", path)
 }
