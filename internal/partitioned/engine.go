@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/receiver/receiverhelper"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 )
@@ -131,4 +132,19 @@ func (e *Engine) Active() map[int32]*Assignment {
 		}
 	}
 	return active
+}
+
+// ObserveAssigned observes the number of partitions that are read.
+func (e *Engine) ObserveAssigned(_ context.Context, o metric.Int64Observer) error {
+	o.Observe(int64(len(e.Active())))
+	return nil
+}
+
+// ObserveLag observes the messages that are not read yet, by partition.
+func (e *Engine) ObserveLag(_ context.Context, o metric.Int64Observer) error {
+	for number, a := range e.Active() {
+		lag, _ := a.LagAndSaved()
+		o.Observe(lag, metric.WithAttributes(attribute.Int64("partition", int64(number))))
+	}
+	return nil
 }

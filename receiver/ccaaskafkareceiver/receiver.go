@@ -5,6 +5,7 @@ package ccaaskafkareceiver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -55,7 +56,7 @@ func newReceiver(set receiver.Settings, config *Config, next consumer.Logs) (*ka
 	r := &kafkaReceiver{config: config, set: set, telemetry: telemetry}
 	r.engine = partitioned.New(partitioned.Settings{
 		Component:   metadata.Type.String(),
-		Alternative: "; to read events only, use the kafka receiver",
+		Alternative: "; to read events only, use the kafka receiver of the Collector's contrib distribution",
 		Placement:   "every producer has the stream_partitioner",
 		Encoding:    config.Encoding,
 		Next:        next,
@@ -151,4 +152,12 @@ func (r *kafkaReceiver) partitionClient(number int32) (*kgo.Client, error) {
 		return nil, fmt.Errorf("cannot make a client for Kafka: %w", err)
 	}
 	return client, nil
+}
+
+// observe registers what is read when own telemetry is collected.
+func (r *kafkaReceiver) observe() error {
+	return errors.Join(
+		r.telemetry.RegisterCcaasKafkaAssignedPartitionsCallback(r.engine.ObserveAssigned),
+		r.telemetry.RegisterCcaasKafkaLagCallback(r.engine.ObserveLag),
+	)
 }

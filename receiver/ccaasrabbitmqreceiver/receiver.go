@@ -15,8 +15,6 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receiverhelper"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/partitioned"
@@ -144,16 +142,7 @@ func queryEnd(ctx context.Context, a *partitioned.Assignment) {
 // observe registers what is read when own telemetry is collected.
 func (r *rabbitReceiver) observe() error {
 	return errors.Join(
-		r.telemetry.RegisterCcaasRabbitmqAssignedPartitionsCallback(func(_ context.Context, o metric.Int64Observer) error {
-			o.Observe(int64(len(r.engine.Active())))
-			return nil
-		}),
-		r.telemetry.RegisterCcaasRabbitmqLagCallback(func(_ context.Context, o metric.Int64Observer) error {
-			for number, a := range r.engine.Active() {
-				lag, _ := a.LagAndSaved()
-				o.Observe(lag, metric.WithAttributes(attribute.Int64("partition", int64(number))))
-			}
-			return nil
-		}),
+		r.telemetry.RegisterCcaasRabbitmqAssignedPartitionsCallback(r.engine.ObserveAssigned),
+		r.telemetry.RegisterCcaasRabbitmqLagCallback(r.engine.ObserveLag),
 	)
 }
