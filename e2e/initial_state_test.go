@@ -53,12 +53,12 @@ service:
 }
 
 // latest sums up the latest windows of the series, and the first one that is complete.
-func (s *windowSink) latest() (active, opened, closed int64, firstComplete map[sim.Series]toldWindow) {
+func (s *windowSink) latest() (active, opened, closed int64, firstComplete map[sim.Series]reportedWindow) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	firstComplete = map[sim.Series]toldWindow{}
+	firstComplete = map[sim.Series]reportedWindow{}
 	for series, windows := range s.bySeries {
-		var last toldWindow
+		var last reportedWindow
 		for _, w := range windows {
 			if w.start >= last.start {
 				last = w
