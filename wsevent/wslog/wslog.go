@@ -126,9 +126,13 @@ func putSums(into pcommon.Map, w *wsevent.Window, counts *wsevent.Counts, key fu
 		if key(sum) == "" || !known && sum.Optional {
 			continue
 		}
-		if value := into.PutEmpty(key(sum)); known {
-			value.SetInt(*sum.Of(counts))
-		}
+		putKnown(into, key(sum), *sum.Of(counts), known)
+	}
+}
+
+func putKnown(into pcommon.Map, key string, n int64, known bool) {
+	if value := into.PutEmpty(key); known {
+		value.SetInt(n)
 	}
 }
 
