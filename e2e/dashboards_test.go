@@ -134,6 +134,9 @@ func TestDashboards(t *testing.T) {
 	estate.until(t, `max_over_time(ws_alert_firing{rule="ws_connection_drop_rate"}[5m]) == 1`)
 	estate.until(t, `{__name__=~"otelcol_ccaas_ws_connections(_seconds)?(_total)?"} == 1`)
 
+	estate.until(t, `max_over_time(ws_events_reconstructed_total[5m]) > 0`)
+	estate.until(t, `count_over_time(ws_connections_unreconciled[5m]) > 1 and count_over_time(ws_connections_stuck[5m]) > 1`)
+
 	estate.ancient(t)
 	estate.until(t, `{__name__=~"otelcol_dashboard_refused_samples(_total)?"}`)
 	estate.until(t, `{__name__=~"otelcol_ccaas_ws_rotations(_total)?"}`)
