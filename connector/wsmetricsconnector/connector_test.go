@@ -51,8 +51,8 @@ func aWindow() wsevent.Window {
 	}
 }
 
-// windowPoints is the number of points of aWindow, which has no reconstructed events.
-var windowPoints = len(definitions) - 4
+// windowPoints is the number of points of aWindow, which has no reconstructed events and no healed gaps.
+var windowPoints = len(definitions) - 6
 
 func record(window wsevent.Window) plog.Logs {
 	logs := plog.NewLogs()
