@@ -17,7 +17,7 @@ import (
 // metricNames are the metrics of this distribution.
 var metricNames = append(sumNames(),
 	"ws.active_connections", "ws.clock.skew", "ws.connections.stuck", "ws.connections.unanswered", "ws.connections.unreconciled",
-	"ws.drop_rate", "ws.events.reconstructed", "ws.messages", "ws.payload.throughput",
+	"ws.drop_rate", "ws.events.reconstructed", "ws.gaps.healed.since", "ws.gaps.healed.until", "ws.messages", "ws.payload.throughput",
 	wsevent.MetricSessionDuration, wsevent.MetricSessionFirstReply, wsevent.MetricSessions,
 	wsevent.CompleteMetric, "ws.window.size", "ws.window.step",
 	wsevent.MetricAlertBaseline, wsevent.MetricAlertFiring, wsevent.MetricAlertFor, wsevent.MetricAlertThreshold)
