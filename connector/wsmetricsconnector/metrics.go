@@ -68,7 +68,7 @@ var windowDefinitions = []definition{
 }
 
 // definitions are all metrics. Dashboards depend on their names, kinds and units.
-var definitions = append(sums(), windowDefinitions...)
+var definitions = append(windowDefinitions, sums()...)
 
 func sums() (of []definition) {
 	for i := range wsevent.Sums {
