@@ -4,6 +4,8 @@
 package wsmetricsconnector
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
@@ -68,7 +70,7 @@ var windowDefinitions = []definition{
 }
 
 // definitions are all metrics. Dashboards depend on their names, kinds and units.
-var definitions = append(windowDefinitions, sums()...)
+var definitions = slices.Concat(windowDefinitions, sums())
 
 func sums() (of []definition) {
 	for i := range wsevent.Sums {

@@ -53,7 +53,7 @@ func TestOpen(t *testing.T) {
 	}{
 		"opened":       {extensions{disk: owntest.NewStorage()}, "", false},
 		"missing":      {extensions{other: owntest.NewStorage()}, "storage: disk: there is no such extension", false},
-		"no storage":   {extensions{disk: plain{}}, "storage: disk: is no storage extension", false},
+		"no storage":   {extensions{disk: plain{}}, "storage: disk: is not a storage extension", false},
 		"not openable": {extensions{disk: broken{Storage: owntest.NewStorage(), openErr: failure}}, "storage: disk: storage cannot be opened: invalid database", true},
 	} {
 		t.Run(name, func(t *testing.T) {
