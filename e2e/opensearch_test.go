@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -27,7 +28,7 @@ import (
 )
 
 // startOpenSearch starts a node and returns its URL.
-func startOpenSearch(t testing.TB) string {
+func startOpenSearch(t testing.TB, environment ...string) string {
 	t.Helper()
 	java, err := exec.LookPath("java")
 	_, missing := os.Stat("../bin/opensearch/Server.class")
@@ -45,6 +46,7 @@ func startOpenSearch(t testing.TB) string {
 	port := freePort(t)
 	command := exec.CommandContext(context.Background(), java, "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classes+"/*:"+classes,
 		"Server", folder, strconv.Itoa(port), strconv.Itoa(freePort(t)))
+	command.Env = append(os.Environ(), environment...)
 	startCommand(t, "opensearch", unprivileged(t, command, folder))
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
 	eventually(t, func() error {
@@ -74,7 +76,7 @@ func openSearchQuery(url, body string, into any) error {
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
+	if err == nil && response.StatusCode >= http.StatusMultipleChoices {
 		err = fmt.Errorf("%s: %s", response.Status, text)
 	}
 	if err != nil {
@@ -167,8 +169,93 @@ func TestOpenSearch_HasEventsAndWindows(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(stream, `"template":"ccaas-`), stream)
 }
 
+// The clock of an OpenSearch moves on by more than a day in steps of ten minutes, and then by 92 days. After each run of retention.sh no
+// event is older than 25 hours and none of 24 hours is missing, and the same for windows and 90 days.
+func TestOpenSearch_RetentionDeletes(t *testing.T) {
+	t.Parallel()
+	faketime := installed(t, "faketime", "libfaketime.so.1", "/usr/lib/*/faketime/libfaketime.so.1")
+	folder := serverFolder(t)
+	offset := filepath.Join(folder, "offset")
+	at := time.Duration(0)
+	move := func(to time.Duration) {
+		at = to
+		next := offset + ".new"                                                                     // a process may read it at any moment
+		require.NoError(t, os.WriteFile(next, fmt.Appendf(nil, "+%d\n", int(at.Seconds())), 0o644)) //nolint:gosec // read by another user
+		require.NoError(t, os.Rename(next, offset))
+	}
+	move(0)
+	environment := []string{"LD_PRELOAD=" + faketime, "FAKETIME_TIMESTAMP_FILE=" + offset, "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"}
+	url := startOpenSearch(t, environment...)
+	setUpOpenSearch(t, url)
+
+	// write stores a document that says when it was written.
+	write := func(stream string) {
+		var created struct{ Result string }
+		require.NoError(t, openSearchQuery(url+"/"+stream+"/_create/"+strconv.Itoa(int(at.Seconds())),
+			fmt.Sprintf(`{"@timestamp":%d,"written":%d}`, time.Now().Add(at).UnixMilli(), int(at.Minutes())), &created))
+	}
+	retention := func() {
+		command := exec.CommandContext(t.Context(), "../deploy/elastic/retention.sh")
+		command.Env = append(append(os.Environ(), "ELASTICSEARCH_URL="+url), environment...)
+		out, err := command.CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	// kept are the minutes at which the documents that are there were written.
+	kept := func(stream string) (minutes []int) {
+		_, _, err := get(url + "/" + stream + "/_refresh")
+		require.NoError(t, err)
+		var found struct {
+			Hits struct {
+				Hits []struct {
+					Source struct{ Written int } `json:"_source"`
+				}
+			}
+		}
+		require.NoError(t, openSearchQuery(url+"/"+stream+"/_search", `{"size":1000,"sort":[{"@timestamp":"asc"}]}`, &found))
+		for _, hit := range found.Hits.Hits {
+			minutes = append(minutes, hit.Source.Written)
+		}
+		return minutes
+	}
+	// check compares what is kept with what was written since the begin, every step.
+	check := func(stream string, step, least, most time.Duration) {
+		minutes := kept(stream)
+		require.NotEmpty(t, minutes)
+		oldest := time.Duration(minutes[0]) * time.Minute
+		assert.LessOrEqual(t, at-oldest, most, "the oldest at %v", at)
+		if oldest > 0 {
+			assert.GreaterOrEqual(t, at-oldest, least-step, "the oldest at %v", at)
+		}
+		assert.Len(t, minutes, int((at-oldest)/step)+1, "all since are there")
+	}
+	const events, windows, interval, day = "logs-ccaas.events-default", "logs-ccaas.windows-default", 10 * time.Minute, 24 * time.Hour
+	for to := time.Duration(0); to <= 27*time.Hour; to += interval {
+		move(to)
+		write(events)
+		retention()
+		if to >= 23*time.Hour {
+			check(events, interval, day, 25*time.Hour)
+		}
+	}
+	assert.NotContains(t, kept(events), 0, "it has deleted")
+	begin := at
+	for to := begin; to <= begin+94*day; to += day {
+		move(to)
+		write(windows)
+		retention()
+	}
+	minutes := kept(windows)
+	require.NotEmpty(t, minutes)
+	oldest := at - time.Duration(minutes[0])*time.Minute
+	assert.GreaterOrEqual(t, oldest, 89*day) // there is one a day
+	assert.LessOrEqual(t, oldest, 92*day)
+	assert.Len(t, minutes, int(oldest/day)+1)
+	assert.Empty(t, kept(events))
+}
+
 // The lifecycle files keep events for 24 hours and windows for 90 days, and roll over often enough that a document is not
-// kept for much longer. OpenSearch has no lifecycle policies of this kind, and Elasticsearch is not here.
+// kept for much longer: 40 minutes, and ten of the cluster's interval before each of rollover and deletion. OpenSearch has no
+// lifecycle policies of this kind, and Elasticsearch is not here.
 func TestValidateElasticLifecycles(t *testing.T) {
 	t.Parallel()
 	type policy struct {
@@ -188,7 +275,7 @@ func TestValidateElasticLifecycles(t *testing.T) {
 			}
 		}
 	}
-	for name, want := range map[string][2]string{"events": {"1h", "24h"}, "windows": {"1d", "90d"}} {
+	for name, want := range map[string][2]string{"events": {"40m", "24h"}, "windows": {"1d", "90d"}} {
 		text, err := os.ReadFile("../deploy/elastic/ilm-" + name + ".json")
 		require.NoError(t, err)
 		var p policy
