@@ -64,11 +64,13 @@ func startPostgres(t testing.TB) *postgres {
 func (p *postgres) ready(t testing.TB) {
 	t.Helper()
 	eventually(t, func() error {
-		connection, err := pgx.Connect(t.Context(), p.url)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		connection, err := pgx.Connect(ctx, p.url)
 		if err != nil {
 			return err
 		}
-		return connection.Close(t.Context())
+		return connection.Close(ctx)
 	})
 }
 
