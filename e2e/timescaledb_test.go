@@ -64,13 +64,11 @@ func startPostgres(t testing.TB) *postgres {
 func (p *postgres) ready(t testing.TB) {
 	t.Helper()
 	eventually(t, func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		connection, err := pgx.Connect(ctx, p.url)
+		connection, err := pgx.Connect(t.Context(), p.url)
 		if err != nil {
 			return err
 		}
-		return connection.Close(ctx)
+		return connection.Close(t.Context())
 	})
 }
 

