@@ -72,7 +72,7 @@ func (p *postgres) ready(t testing.TB) {
 	})
 }
 
-// query reads one column. It uses a connection of its own, and no prepared statement, since the connections of a server may share one session.
+// query reads one column. It uses a connection of its own, since a server may have no more than one.
 func query[T any](t testing.TB, p *postgres, sql string, arguments ...any) ([]T, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -82,7 +82,7 @@ func query[T any](t testing.TB, p *postgres, sql string, arguments ...any) ([]T,
 		return nil, err
 	}
 	defer func() { _ = connection.Close(ctx) }()
-	found, err := connection.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, arguments...)...)
+	found, err := connection.Query(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, arguments...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func someWindows(n int, end time.Time) pmetric.Metrics {
 // checkTables sends windows, sends them again, and reads them.
 func checkTables(t *testing.T, server *postgres) {
 	t.Helper()
-	send := func(metrics pmetric.Metrics) {
+	send := func(metrics pmetric.Metrics) { // by an exporter of its own: a server may have one connection only
 		e := newTimescaleDBExporter(t, server)
 		require.NoError(t, e.ConsumeMetrics(t.Context(), metrics))
 		require.NoError(t, e.Shutdown(t.Context()))
@@ -302,8 +302,8 @@ func TestTimescaleDB_PlainPostgreSQL(t *testing.T) {
 	})
 }
 
-// startTimescaleDB starts PostgreSQL with the extension, whose connections share one session.
-func startTimescaleDB(t testing.TB) *postgres {
+// startTimescaleDB starts PostgreSQL with the extension, which has one connection at a time.
+func startTimescaleDB(t *testing.T) *postgres {
 	t.Helper()
 	node, err := exec.LookPath("node")
 	_, missing := os.Stat("../bin/timescaledb/node_modules")
