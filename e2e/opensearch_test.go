@@ -166,7 +166,8 @@ func TestOpenSearch_HasEventsAndWindows(t *testing.T) {
 }
 
 // The lifecycle files keep events for 24 hours and windows for 90 days, and roll over often enough that a document is not
-// kept for much longer. OpenSearch has no lifecycle policies of this kind, and Elasticsearch is not here.
+// kept for much longer: 40 minutes, and ten of the cluster's interval before each of rollover and deletion. OpenSearch has no
+// lifecycle policies of this kind, and Elasticsearch is not here.
 func TestValidateElasticLifecycles(t *testing.T) {
 	t.Parallel()
 	type policy struct {
@@ -186,7 +187,7 @@ func TestValidateElasticLifecycles(t *testing.T) {
 			}
 		}
 	}
-	for name, want := range map[string][2]string{"events": {"1h", "24h"}, "windows": {"1d", "90d"}} {
+	for name, want := range map[string][2]string{"events": {"40m", "24h"}, "windows": {"1d", "90d"}} {
 		text, err := os.ReadFile("../deploy/elastic/ilm-" + name + ".json")
 		require.NoError(t, err)
 		var p policy
