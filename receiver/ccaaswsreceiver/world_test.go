@@ -279,6 +279,7 @@ func (w *world) conversations(which func(*worldChannel) bool) string {
 
 // worldAPI is an API by which a receiver knows the world.
 type worldAPI struct {
+	name       string
 	config     func(*Config)
 	event      func(kind, id string, at time.Time) string
 	history    string // where what happened in a gap is asked for
