@@ -108,12 +108,20 @@ func (n *niceCases) lookup(ctx context.Context, ask Ask, names []string, apply A
 		}
 		names = slices.DeleteFunc(slices.Clone(names), func(id string) bool { return open[id] })
 	}
+	var missing []string
 	for _, id := range names[:min(len(names), maxCaseLookups)] {
-		one, failure := n.one(ctx, ask, id)
-		if failure != nil {
+		one, found, failure := n.one(ctx, ask, id)
+		switch {
+		case failure != nil:
 			return failure
+		case !found:
+			missing = append(missing, id)
+		default:
+			applySessions([]reconcile.Session{one}, apply)
 		}
-		applySessions([]reconcile.Session{one}, apply)
+	}
+	if failure := n.gone(ctx, ask, missing, apply); failure != nil {
+		return failure
 	}
 	if rest := len(names) - maxCaseLookups; rest > 0 {
 		return wsclient.NewFailure(wsclient.Quota, false, fmt.Errorf("%d cases are looked up at a time; %d are left", maxCaseLookups, rest))
@@ -121,24 +129,47 @@ func (n *niceCases) lookup(ctx context.Context, ask Ask, names []string, apply A
 	return nil
 }
 
-// one asks for a case. One that the platform does not have has ended.
-func (n *niceCases) one(ctx context.Context, ask Ask, id string) (reconcile.Session, *wsclient.Failure) {
+// one asks for a case.
+func (n *niceCases) one(ctx context.Context, ask Ask, id string) (one reconcile.Session, found bool, failure *wsclient.Failure) {
 	call, failure := n.call("case", nil, url.PathEscape(id))
 	if failure != nil {
-		return reconcile.Session{}, failure
+		return one, false, failure
 	}
 	body, failure := ask(ctx, call)
 	if failure != nil && (failure.Status == http.StatusNotFound || failure.Status == http.StatusGone) {
-		return reconcile.Session{Channel: id, Ended: true}, nil
+		return one, false, nil
 	}
 	if failure != nil {
-		return reconcile.Session{}, failure
+		return one, false, failure
 	}
-	found, err := history.DecodeCase(body, id)
+	decoded, err := history.DecodeCase(body, id)
 	if err != nil {
-		return reconcile.Session{}, call.BadAnswerTo("%w", err)
+		return one, false, call.BadAnswerTo("%w", err)
 	}
-	return found.Session, nil
+	return decoded.Session, true, nil
+}
+
+// gone takes the cases that the platform does not have for ended, unless it lists them as
+// open: then it is the request that it does not have.
+func (n *niceCases) gone(ctx context.Context, ask Ask, ids []string, apply Apply) *wsclient.Failure {
+	if len(ids) == 0 {
+		return nil
+	}
+	open, hits, failure := n.open(ctx, ask, apply)
+	if failure != nil {
+		return failure
+	}
+	if unlisted := hits - int64(len(open)); unlisted > 0 {
+		return wsclient.NewFailure(wsclient.BadAnswer, false, fmt.Errorf("%d cases are not found, and %d are missing in the list of open ones", len(ids), unlisted))
+	}
+	var sessions []reconcile.Session
+	for _, id := range ids {
+		if !open[id] {
+			sessions = append(sessions, reconcile.Session{Channel: id, Ended: true})
+		}
+	}
+	applySessions(sessions, apply)
+	return nil
 }
 
 // between asks for the cases that have ended, the one with the latest change first, down to

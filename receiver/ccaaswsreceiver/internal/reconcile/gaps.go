@@ -76,13 +76,14 @@ func (g *Gaps) add(gap Range) {
 // Take returns the gap that is to be healed now, if there is one: as far back as platforms
 // answer.
 func (g *Gaps) Take(now time.Time) (gap Range, ok bool) {
-	if g.waiting == (Range{}) {
-		return gap, false
-	}
-	g.healing, g.waiting = g.waiting, Range{}
-	gap = g.healing
+	gap = g.waiting
+	g.waiting = Range{}
 	gap.From = max(gap.From, now.Add(-maxReach).UnixNano())
-	return gap, gap.From < gap.To
+	if gap.From >= gap.To { // none, or too old
+		return Range{}, false
+	}
+	g.healing = gap
+	return gap, true
 }
 
 // Ended records the result of healing what Take returned.

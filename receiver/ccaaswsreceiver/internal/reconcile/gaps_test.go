@@ -68,6 +68,7 @@ func TestGaps_OlderThanPlatformsAnswer(t *testing.T) {
 	g.Add(after(0), after(10))
 	_, ok = g.Take(now)
 	assert.False(t, ok)
+	assert.Equal(t, now, g.Unhealed(now))
 }
 
 // Whenever the state is saved, it names the beginning of what is not healed.
