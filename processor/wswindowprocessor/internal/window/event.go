@@ -47,6 +47,7 @@ type Event struct {
 	Unknown  bool // of a message: it has no Bytes; of a ConnectionClose: Abnormal or not is not known
 	// Reconstructed is how a ConnectionOpen or a ConnectionClose is known.
 	Reconstructed Reconstructed
+	reopened      bool   // of a ConnectionOpen: its user's latest session was dropped
 	Socket        uint16 // of Connected, Disconnected and Alive: which of a receiver's
 	Time          int64  // unix ms; of a Gap and a Healed: its start
 	Observed      int64  // unix ms, the receiver's clock; 0: unknown, the arrival is taken
@@ -57,8 +58,7 @@ type Event struct {
 	Every  int64   // of Alive: the time that it covers, ms; of Connected: the interval of the heartbeats
 	Skew   float64 // ms, positive: the platform is ahead
 
-	Detail   *Detail // what sessions need besides; nil where they are not kept
-	reopened bool    // of a ConnectionOpen: its user's latest session was dropped
+	Detail *Detail // what sessions need besides; nil where they are not kept
 }
 
 // observed is when the event was read, as far as can be: never ahead of the wall clock.
