@@ -44,10 +44,11 @@ type Event struct {
 	Kind     Kind
 	Abnormal bool // of a ConnectionClose: it counts as a drop
 	Shutdown bool // of a Disconnected: its receiver has ended
-	Unknown  bool // of a message: it has no Bytes; of a ConnectionClose: Abnormal or not is not known
+	// Unknown: a message has no Bytes; whether a ConnectionClose was Abnormal is not known;
+	// in a Gap the state at start was not known, and no event is missing.
+	Unknown bool
 	// Reconstructed is how a ConnectionOpen or a ConnectionClose is known.
 	Reconstructed Reconstructed
-	reopened      bool   // of a ConnectionOpen: its user's latest session was dropped
 	Socket        uint16 // of Connected, Disconnected and Alive: which of a receiver's
 	Time          int64  // unix ms; of a Gap and a Healed: its start
 	Observed      int64  // unix ms, the receiver's clock; 0: unknown, the arrival is taken
@@ -58,7 +59,8 @@ type Event struct {
 	Every  int64   // of Alive: the time that it covers, ms; of Connected: the interval of the heartbeats
 	Skew   float64 // ms, positive: the platform is ahead
 
-	Detail *Detail // what sessions need besides; nil where they are not kept
+	Detail   *Detail // what sessions need besides; nil where they are not kept
+	reopened bool    // of a ConnectionOpen: its user's latest session was dropped
 }
 
 // observed is when the event was read, as far as can be: never ahead of the wall clock.
