@@ -148,7 +148,7 @@ func TestFaultBackendOutageWithARestart(t *testing.T) {
 			stopped := time.Now()
 			collector.stop(t)
 			took := time.Since(stopped)
-			within(t, "SIGTERM while the store hangs", took, termination)
+			timed(t, "SIGTERM while the store hangs", took, termination)
 			door.close()
 			before := len(truth.windowsNow())
 			collector = shipped(t, test.config, environment, set...)
@@ -197,7 +197,7 @@ func TestFaultGatewayOutageWithARestart(t *testing.T) {
 	time.Sleep(6 * time.Second) // longer than a timeout
 	stopped := time.Now()
 	collector.stop(t)
-	within(t, "SIGTERM while the gateway hangs", time.Since(stopped), termination)
+	timed(t, "SIGTERM while the gateway hangs", time.Since(stopped), termination)
 	door.close()
 	sidecar()
 	shipped(t, "gateway.yaml", []string{
@@ -241,7 +241,7 @@ func TestFaultKafkaHangsAtSIGTERM(t *testing.T) {
 			time.Sleep(2 * time.Second) // into an attempt
 			stopped := time.Now()
 			collector.stop(t)
-			within(t, "SIGTERM while Kafka hangs", time.Since(stopped), termination)
+			timed(t, "SIGTERM while Kafka hangs", time.Since(stopped), termination)
 		})
 	}
 }
@@ -263,7 +263,7 @@ func TestFaultEveryBackendHangsAtSIGTERM(t *testing.T) {
 			require.NoError(t, collector.ended())
 			stopped := time.Now()
 			collector.stop(t)
-			within(t, "SIGTERM while every backend hangs", time.Since(stopped), termination)
+			timed(t, "SIGTERM while every backend hangs", time.Since(stopped), termination)
 		})
 	}
 }

@@ -160,7 +160,7 @@ func TestFaultHostileSenders(t *testing.T) { //nolint:tparallel // each attack h
 			ending := (hostile{process: gateway}).ends(t)
 			stop()
 			all.Wait()
-			within(t, "SIGTERM during the attack", ending, termination)
+			timed(t, "SIGTERM during the attack", ending, termination)
 			measured(t, "%d plain requests served, %d refused with 503, %d MiB", served, refused, memory>>20)
 		})
 	}

@@ -320,8 +320,8 @@ func TestFaultHostileClients(t *testing.T) { //nolint:tparallel // each attack h
 			result := h.under(limited, t, attacks...)
 			memory := h.memory(t, "VmHWM")
 			// Attackers, attacked and other tests share the processors: /healthz is as slow for that, and waits for no query.
-			within(t, "the slowest plain query, less three times /healthz,", result.slowest-3*result.idle, slowestQuery)
-			within(t, "the newest window", time.Duration(result.oldest*float64(time.Second)), 10*time.Second)
+			timed(t, "the slowest plain query, less three times /healthz,", result.slowest-3*result.idle, slowestQuery)
+			timed(t, "the newest window", time.Duration(result.oldest*float64(time.Second)), 10*time.Second)
 			assert.Positive(t, result.plain)
 			assert.LessOrEqual(t, memory, int64(mostResident))
 
@@ -339,7 +339,7 @@ func TestFaultHostileClients(t *testing.T) { //nolint:tparallel // each attack h
 			ending := h.ends(t)
 			stop()
 			all.Wait()
-			within(t, "SIGTERM during the attack", ending, termination)
+			timed(t, "SIGTERM during the attack", ending, termination)
 			measured(t, "%d attempts of %d attackers: slowest of %d queries %v, slowest /healthz %v, %d MiB",
 				result.attempts, attackers*len(attacks), result.plain, result.slowest.Round(time.Millisecond), result.idle.Round(time.Millisecond), memory>>20)
 		})

@@ -30,9 +30,9 @@ func amount[N any](quick, full N) N {
 	return quick
 }
 
-// within notes how long something took beside its limit. It fails no test: a machine may be
+// timed notes how long something took beside its limit. It fails no test: a machine may be
 // slow, and what never ends has failed already.
-func within(t testing.TB, what string, took, limit time.Duration) {
+func timed(t testing.TB, what string, took, limit time.Duration) {
 	t.Helper()
 	verdict := "holds"
 	if took > limit {
