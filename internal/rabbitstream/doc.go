@@ -6,7 +6,6 @@
 //
 // Every wait has a deadline or a context, so that a broker that stops to respond is an
 // error. A connection does not reconnect: after its first error the caller dials again,
-// and knows therefore what was confirmed on which connection. The public client of the
-// protocol reconnects by itself, without an end, writes without a deadline and does not
-// return the time of a chunk.
+// and knows therefore what was confirmed on which connection. docs/adr/0022 says why RabbitMQ's own
+// client is not used.
 package rabbitstream
