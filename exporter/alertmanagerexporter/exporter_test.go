@@ -210,7 +210,7 @@ func TestExporter_RefusedIsADeadLetter(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond)
 	metadatatest.AssertEqualAlertmanagerDeadLetters(t, f.telemetry,
 		[]metricdata.DataPoint[int64]{{Value: 1, Attributes: attribute.NewSet(attribute.String("receiver_name", "oncall"))}}, metricdatatest.IgnoreTimestamp())
-	event := <-f.host.events
+	event := f.host.Next()
 	assert.Equal(t, componentstatus.StatusRecoverableError, event.Status())
 	require.ErrorContains(t, event.Err(), "receiver oncall: signed_webhook[0]: refused by the receiver: ")
 }
@@ -235,7 +235,7 @@ receivers: [{ name: oncall, webhook_configs: [{ url: "%s" }] }]
 	})
 	f.send(t, "firing", "a")
 	<-s.received
-	event := <-f.host.events
+	event := f.host.Next()
 	assert.Equal(t, componentstatus.StatusRecoverableError, event.Status())
 	require.ErrorContains(t, event.Err(), "receiver oncall: webhook[0]: unexpected status code 400")
 	require.Eventually(t, func() bool {
@@ -249,23 +249,23 @@ receivers: [{ name: oncall, webhook_configs: [{ url: "%s" }] }]
 		})
 	}, 10*time.Second, 50*time.Millisecond)
 	accepts.Store(true)
-	assert.Equal(t, componentstatus.StatusOK, (<-f.host.events).Status())
+	assert.Equal(t, componentstatus.StatusOK, f.host.Next().Status())
 }
 
 // A receiver that fails is not in the status of a configuration that is without it.
 func TestStatus_ClearedByPrefix(t *testing.T) {
 	t.Parallel()
 	s, now := newStatus(), time.Now()
-	host := &statusHost{Host: componenttest.NewNopHost(), events: make(chan *componentstatus.Event, 10)}
+	host := owntest.NewHost(nil)
 	s.host = host
 	s.set(receiverSource+"a/slack[0]", errors.New("slack is gone"), true, now)
-	require.ErrorContains(t, (<-host.events).Err(), "slack is gone")
+	require.ErrorContains(t, host.Next().Err(), "slack is gone")
 	s.set("state", errors.New("disk full"), true, now)
-	<-host.events
+	host.Next()
 	s.clear(receiverSource, now)
-	require.EqualError(t, (<-host.events).Err(), "disk full")
+	require.EqualError(t, host.Next().Err(), "disk full")
 	s.set("state", nil, true, now)
-	assert.Equal(t, componentstatus.StatusOK, (<-host.events).Status())
+	assert.Equal(t, componentstatus.StatusOK, host.Next().Status())
 }
 
 func TestExporter_NotAnAlertIsDropped(t *testing.T) {
