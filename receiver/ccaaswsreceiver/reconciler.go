@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/pause"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/history"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
@@ -151,7 +152,7 @@ func (r *reconciler) awaitConnections(ctx context.Context) {
 		if up {
 			return
 		}
-		sleep(ctx, spareInterval)
+		pause.For(ctx, spareInterval)
 	}
 }
 
@@ -174,7 +175,7 @@ func (r *reconciler) start(ctx context.Context, since time.Time) {
 		case failure != nil && r.failed(ctx, api.AskPresent, failure):
 			return
 		case failure != nil:
-			sleep(ctx, min(minAskAgain<<min(failures, 8), maxAskAgain))
+			pause.For(ctx, min(minAskAgain<<min(failures, 8), maxAskAgain))
 			failures++
 		case unlisted == 0:
 			r.logger.Info("The channels that were open before the start are known", zap.Int("channels", result.Present), zap.Int("opened_since", result.Opened))
@@ -203,7 +204,7 @@ func (r *reconciler) truncated(ctx context.Context, unlisted int64) (again bool)
 			r.failed(ctx, api.AskCount, failure)
 		}
 	}
-	return sleep(ctx, min(r.set.Settle, r.set.ReconcileInterval))
+	return pause.For(ctx, min(r.set.Settle, r.set.ReconcileInterval))
 }
 
 func (r *reconciler) agrees(counts map[reconcile.Group]int64) bool {
@@ -272,9 +273,9 @@ func (r *reconciler) heal(ctx context.Context, gap reconcile.Range) *wsclient.Fa
 	for _, final := range []bool{false, true} {
 		before := result
 		if wait := time.Until(time.Unix(0, gap.To).Add(r.set.Settle)); final {
-			sleep(ctx, r.set.Settle)
+			pause.For(ctx, r.set.Settle)
 		} else {
-			sleep(ctx, wait)
+			pause.For(ctx, wait)
 		}
 		if failure = r.between(ctx, gap, &result); failure == nil {
 			failure = r.lookup(ctx, gap, &result)
@@ -296,7 +297,7 @@ func (r *reconciler) relist(ctx context.Context, gap reconcile.Range) *wsclient.
 	if r.off[api.AskPresent] {
 		return functionOff()
 	}
-	sleep(ctx, time.Until(time.Unix(0, gap.To).Add(r.set.Settle)))
+	pause.For(ctx, time.Until(time.Unix(0, gap.To).Add(r.set.Settle)))
 	var result reconcile.Result
 	asked := time.Now()
 	unlisted, failure := r.history.Present(ctx, r.ask, r.apply(gap, &result))
@@ -309,7 +310,7 @@ func (r *reconciler) relist(ctx context.Context, gap reconcile.Range) *wsclient.
 			append(gapFields(gap), zap.Int64("missing", unlisted))...)
 		return wsclient.NewFailure(wsclient.BadAnswer, false, errors.New("the list is not complete"))
 	}
-	sleep(ctx, inFlight)
+	pause.For(ctx, inFlight)
 	r.mutex.Lock()
 	lists := r.channels.Lists(asked, time.Unix(0, gap.To))
 	r.mutex.Unlock()
@@ -488,7 +489,7 @@ func (r *reconciler) askUpTo(ctx context.Context, call *wsclient.Call, attempts 
 	r.permission = call.Permission
 	for attempt := 1; ; attempt++ {
 		for !wsclient.HasSpare(r.client) || r.pace.Wait(time.Now()) > 0 {
-			if !sleep(ctx, max(r.pace.Wait(time.Now()), spareInterval)) {
+			if !pause.For(ctx, max(r.pace.Wait(time.Now()), spareInterval)) {
 				return nil, wsclient.NewFailure(wsclient.Shutdown, false, ctx.Err())
 			}
 		}
@@ -563,18 +564,6 @@ func (r *reconciler) failed(ctx context.Context, function api.Function, failure 
 	}
 	r.status.set(r.target.number, historyTrouble, err)
 	return true
-}
-
-// sleep waits, and reports whether ctx is not over.
-func sleep(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(max(wait, 0))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // gaps are the gaps of a receiver. The connections add them, the reconciler heals them, and
