@@ -132,7 +132,10 @@ func TestDashboards(t *testing.T) {
 	estate.until(t, `{__name__=~"otelcol_ccaas_ws_connect_failures(_seconds)?(_total)?"} > 0`)
 	estate.until(t, `min_over_time(ws_window_complete_ratio[5m]) == 0`)
 	estate.until(t, `max_over_time(ws_alert_firing{rule="ws_connection_drop_rate"}[5m]) == 1`)
-	estate.until(t, `{__name__=~"otelcol_ccaas_ws_connections(_seconds)?(_total)?"} == 1`)
+	estate.until(t, `{__name__=~"otelcol_ccaas_ws_connections(_seconds)?(_total)?"} == 2`) // of both receivers
+
+	estate.until(t, `max_over_time(ws_events_reconstructed_total[5m]) > 0`)
+	estate.until(t, `count_over_time(ws_connections_unreconciled[5m]) > 1 and count_over_time(ws_connections_stuck[5m]) > 1`)
 
 	estate.ancient(t)
 	estate.until(t, `{__name__=~"otelcol_dashboard_refused_samples(_total)?"}`)

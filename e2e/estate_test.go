@@ -38,6 +38,16 @@ receivers:
     reconnect: { initial_interval: 500ms }
     batch: { max_events: 100 }
     rotation: { overlap: 2s, max_age: 25s }
+  ccaas_ws/asked: # the platform is asked for its history
+    platform: genesys_cloud
+    api: notifications
+    endpoint: "http://%[2]s"
+    tenant_id: globex
+    region: us-east-1
+    oauth2: { client_id: asked, client_secret: secret }
+    reconnect: { initial_interval: 500ms }
+    limits: { requests_per_minute: 600, dials_per_minute: 600 }
+    initial_state: { enabled: true, settle: 1s, reconcile_interval: 5s }
 processors:
   memory_limiter: { check_interval: 1s, limit_mib: 512, spike_limit_mib: 128 }
   drift:
@@ -85,7 +95,7 @@ service:
         - periodic: { interval: 1000, exporter: { otlp: { protocol: http/protobuf, endpoint: "http://127.0.0.1:%[8]d/api/v1/otlp/v1/metrics" } } }
   pipelines:
     logs/events:
-      receivers: [ccaas_ws]
+      receivers: [ccaas_ws, ccaas_ws/asked]
       processors: [memory_limiter, drift, ws_window]
       exporters: [otlp_http/archive, ws_metrics, ws_sessions]
     metrics/sessions:

@@ -71,7 +71,7 @@ service:
 	}
 	w.process = start(t, "otelcol-ccaas", []string{
 		"CCAAS_ENDPOINT=" + platform.URL(), "CCAAS_CLIENT_ID=collector", "CCAAS_CLIENT_SECRET=" + hushed,
-		fmt.Sprintf("CCAAS_HEALTH=127.0.0.1:%d", freePort(t)),
+		fmt.Sprintf("CCAAS_HEALTH=127.0.0.1:%d", freePort(t)), "CCAAS_STATE=" + t.TempDir(),
 		"CCAAS_ACCESS_KEY=key", "CCAAS_ACCESS_KEY_SECRET=" + hushed, "PARTICIPANT_TOKEN=" + hushed,
 		"TASKROUTER_URL=" + platform.URL() + "/v1/wschannels?token=" + url.QueryEscape(token),
 	}, "--config", filepath.Join("..", "config", config), "--config", addition)

@@ -35,6 +35,12 @@ type toldWindow struct {
 	totals     wsevent.Counts
 	since      int64
 	complete   bool
+	healed     wsevent.Healed
+}
+
+// healedGap reports whether a time is one in which every gap is healed.
+func (w toldWindow) healedGap(at time.Time) bool {
+	return int64(w.healed.Since) <= at.UnixMilli() && at.UnixMilli() <= int64(w.healed.Until)
 }
 
 // windowSink takes window records by OTLP over HTTP, and remembers every window.
@@ -97,6 +103,9 @@ func (s *windowSink) note(r wslog.Record) {
 	if complete, ok := r.Fields.Get(wsevent.FieldComplete); ok {
 		w.complete = complete.Bool()
 	}
+	since, _ := wslog.Int(r.Fields, wsevent.FieldHealedSince)
+	until, _ := wslog.Int(r.Fields, wsevent.FieldHealedUntil)
+	w.healed = wsevent.Healed{Since: wsevent.UnixMilli(since), Until: wsevent.UnixMilli(until)}
 	s.reported++
 	windows, ok := s.bySeries[series]
 	if !ok {

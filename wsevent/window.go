@@ -42,6 +42,10 @@ const (
 	FieldUnreconciled = "connections_unreconciled"
 	FieldStuck        = "connections_stuck"
 
+	// Absent where no gap of the stream has been healed.
+	FieldHealedSince = "gaps_healed_since" // int, unix ms
+	FieldHealedUntil = "gaps_healed_until" // int, unix ms
+
 	TotalSince        = "since" // int, unix ms
 	TotalPayloadBytes = "payload_bytes"
 
@@ -92,6 +96,10 @@ type Reconciled struct {
 	Stuck             int64 // ours that have had no event for long
 	StuckKnown        bool
 }
+
+// Healed is a time in which every gap of a stream has been healed: its opens and closes
+// are in the totals of the window, though windows of the gaps stay incomplete.
+type Healed struct{ Since, Until UnixMilli }
 
 // Add adds other to c. A sum that would exceed the largest int64 stays there. No count
 // may be negative.
@@ -187,6 +195,7 @@ type Window struct {
 	// Reconstructed are totals, too.
 	Reconstructed Reconstructed `json:",omitzero"`
 	Reconciled    Reconciled    `json:",omitzero"`
+	Healed        Healed        `json:",omitzero"`
 }
 
 // MessagesPerSecond is (sent + received) / size.

@@ -17,7 +17,8 @@ import (
 // metricNames are the metrics of this distribution.
 var metricNames = []string{
 	"ws.active_connections", "ws.backpressure.events", "ws.clock.skew", "ws.connections.closed", "ws.connections.dropped",
-	"ws.connections.opened", "ws.connections.reopened", "ws.connections.stuck", "ws.connections.unanswered", "ws.connections.unreconciled", "ws.drop_rate", "ws.events.reconstructed", "ws.late_events", "ws.messages", "ws.messages.received", "ws.messages.sent",
+	"ws.connections.opened", "ws.connections.reopened", "ws.connections.stuck", "ws.connections.unanswered", "ws.connections.unreconciled", "ws.drop_rate", "ws.events.reconstructed",
+	"ws.gaps.healed.since", "ws.gaps.healed.until", "ws.late_events", "ws.messages", "ws.messages.received", "ws.messages.sent",
 	"ws.messages.unsized", "ws.payload", "ws.payload.throughput", "ws.protocol.violations", "ws.session.duration",
 	"ws.session.first_reply", "ws.sessions", "ws.window.complete", "ws.window.size", "ws.window.step",
 	wsevent.MetricAlertBaseline, wsevent.MetricAlertFiring, wsevent.MetricAlertFor, wsevent.MetricAlertThreshold,

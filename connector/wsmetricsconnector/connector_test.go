@@ -6,6 +6,7 @@ package wsmetricsconnector
 import (
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,8 +51,8 @@ func aWindow() wsevent.Window {
 	}
 }
 
-// windowPoints is the number of points of aWindow, which has no reconstructed events.
-var windowPoints = len(definitions) - 4
+// windowPoints is the number of points of aWindow, which has no reconstructed events and no healed gaps.
+var windowPoints = len(definitions) - 6
 
 func record(window wsevent.Window) plog.Logs {
 	logs := plog.NewLogs()
@@ -220,12 +221,18 @@ func TestMetrics_ReconstructedEventsByKind(t *testing.T) {
 	window := aWindow()
 	window.Reconstructed = wsevent.Reconstructed{Opened: 2, Closed: 3, Present: 5}
 	window.Reconciled = wsevent.Reconciled{Unreconciled: -4, UnreconciledKnown: true, StuckKnown: true}
+	window.Healed = wsevent.Healed{Since: 1_715_000_000_000, Until: 1_715_000_060_000}
 	sink := new(consumertest.MetricsSink)
 	require.NoError(t, newLogs(t, sink).ConsumeLogs(t.Context(), record(window)))
 	found := map[string]int64{}
 	for _, metric := range sink.AllMetrics()[0].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
 		if metric.Name() == "ws.connections.unreconciled" || metric.Name() == "ws.connections.stuck" {
 			found[metric.Name()] = points(metric).At(0).IntValue()
+		}
+		if strings.HasPrefix(metric.Name(), "ws.gaps.healed.") {
+			point := points(metric).At(0)
+			found[metric.Name()] = int64(point.DoubleValue())
+			assert.Len(t, point.Attributes().AsRaw(), 2, "of the stream")
 		}
 		if metric.Name() != "ws.events.reconstructed" {
 			continue
@@ -240,6 +247,7 @@ func TestMetrics_ReconstructedEventsByKind(t *testing.T) {
 	}
 	assert.Equal(t, map[string]int64{
 		"opened": 2, "closed": 3, "present": 5, "ws.connections.unreconciled": -4, "ws.connections.stuck": 0,
+		"ws.gaps.healed.since": 1_715_000_000, "ws.gaps.healed.until": 1_715_000_060,
 	}, found)
 }
 

@@ -49,6 +49,10 @@ var definitions = []definition{
 		integer(wsevent.FieldUnreconciled)),
 	gauge("ws.connections.stuck", "{conversation}", "Number of conversations that are open without an event for stuck_after; absent where the receiver does not reconcile.",
 		integer(wsevent.FieldStuck)),
+	streamGauge("ws.gaps.healed.since", "s", "Unix time from which on every gap of the stream is healed, up to ws.gaps.healed.until; absent where none is.",
+		milliseconds(wsevent.FieldHealedSince)),
+	streamGauge("ws.gaps.healed.until", "s", "Unix time up to which every gap of the stream is healed: its opens and closes are in the sums.",
+		milliseconds(wsevent.FieldHealedUntil)),
 	streamGauge("ws.window.size", "s", "Length of a window.", windowSize),
 	streamGauge("ws.window.step", "s", "Time from the start of a window to the start of the next.", windowStep),
 
@@ -108,6 +112,17 @@ func float(field string) func(wslog.Record, pmetric.NumberDataPoint) bool {
 		value, ok := wslog.Number(window.Fields, field)
 		if ok {
 			point.SetDoubleValue(value)
+		}
+		return ok
+	}
+}
+
+// milliseconds reads a time in unix ms.
+func milliseconds(field string) func(wslog.Record, pmetric.NumberDataPoint) bool {
+	return func(window wslog.Record, point pmetric.NumberDataPoint) bool {
+		at, ok := wslog.Int(window.Fields, field)
+		if ok {
+			point.SetDoubleValue(float64(at) / 1000)
 		}
 		return ok
 	}

@@ -102,12 +102,12 @@ func mark(q promql.Query, color string) *dashboard.AnnotationQueryBuilder {
 		Enable(true).IconColor(color).Expr(q.Expr)
 }
 
-// streamBands shows whether the windows of each stream are complete, incomplete or
-// missing, which would otherwise be no more than an empty place.
+// streamBands shows whether the windows of each stream are complete, incomplete,
+// missing, or of a gap that is healed, which would otherwise be no more than an empty place.
 func streamBands(p promql.Panel) *statetimeline.PanelBuilder {
 	return states(p, map[string]dashboard.ValueMappingResult{
-		"1": state(0, "complete", calm), "0": state(1, "incomplete", warning), "-1": state(2, "no windows", nothing),
+		"1": state(0, "complete", calm), "0.5": state(1, "gap, healed", neutral), "0": state(2, "incomplete", warning), "-1": state(3, "no windows", nothing),
 	}).
 		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)).
-		Thresholds(steps(nothing, from(0, warning), from(1, calm)))
+		Thresholds(steps(nothing, from(0, warning), from(0.5, neutral), from(1, calm)))
 }

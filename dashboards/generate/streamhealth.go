@@ -30,6 +30,13 @@ func streamHealth(a asked, variables map[string]string) *dashboard.DashboardBuil
 		inside(a.panel("token")),
 		inside(a.panel("delivery")))
 
+	built.WithRow(dashboard.NewRowBuilder("Are gaps healed? (initial_state)"))
+	four(built,
+		counts(a.panel("reconstructed_events")),
+		inside(a.panel("unconfirmed_channels")),
+		inside(a.panel("unreconciled_conversations")),
+		inside(a.panel("stuck_conversations")))
+
 	built.WithRow(dashboard.NewRowBuilder("Does it keep up?"))
 	four(built,
 		inside(a.panel("watermark_lag")),

@@ -172,7 +172,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		number, _ := wslog.Int(attributes, wsevent.StreamConnection)
 		event.Socket = uint16(number) //nolint:gosec // a receiver has at most 100
 		event.Every = aliveInterval(attributes)
-		event.Shutdown = isShutdown(attributes)
+		event.Shutdown = isCause(attributes, wsevent.CauseShutdown)
 	case window.Alive:
 		if event.Every = aliveInterval(attributes); event.Every == 0 {
 			return
@@ -192,6 +192,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 			return
 		}
 		event.Time, event.GapEnd = start, end
+		event.Unknown = isCause(attributes, wsevent.CauseInitialState)
 	case window.Skew:
 		if event.Skew, ok = wslog.Number(attributes, wsevent.ClockSkewOffset); !ok {
 			return
@@ -280,10 +281,10 @@ func observed(record plog.LogRecord) int64 {
 	return 0
 }
 
-// isShutdown reports whether a disconnect is the end of its receiver.
-func isShutdown(attributes pcommon.Map) bool {
+// isCause reports whether a record about a stream has a cause.
+func isCause(attributes pcommon.Map, name string) bool {
 	cause, ok := attributes.Get(wsevent.StreamCause)
-	return ok && cause.Str() == wsevent.CauseShutdown
+	return ok && cause.Str() == name
 }
 
 // channel is the hash by which a channel is followed; 0 when there is none.

@@ -42,6 +42,7 @@ func example(t testing.TB, name string, values map[string]string) *Config {
 	hurry := configFor("")
 	config.Reconnect, config.Batch.Timeout = hurry.Reconnect, hurry.Batch.Timeout
 	config.Limits = LimitsConfig{RequestsPerMinute: 10_000, DialsPerMinute: 10_000}
+	config.InitialState.Enabled, config.Storage = false, nil // these tests are about what the socket carries
 	return config
 }
 

@@ -291,7 +291,7 @@ func (r *reconciler) round(ctx context.Context) {
 		r.target.emitReconciled(nil, r.stuck())
 		return
 	}
-	counts, failure := r.history.Count(ctx, r.ask)
+	counts, failure := r.history.Count(ctx, r.askOnce) // again in the next round: a gap does not wait for it
 	if failure != nil {
 		r.failed(ctx, api.AskCount, failure)
 		return
@@ -323,7 +323,7 @@ func (r *reconciler) stuck() map[string]int64 {
 func (r *reconciler) resolve(ctx context.Context, missing, ghosts bool) {
 	var result reconcile.Result
 	if missing && r.history.Present != nil && !r.off[api.AskPresent] {
-		if _, failure := r.history.Present(ctx, r.ask, r.apply(reconcile.Range{}, &result)); failure != nil {
+		if _, failure := r.history.Present(ctx, r.askOnce, r.apply(reconcile.Range{}, &result)); failure != nil {
 			r.failed(ctx, api.AskPresent, failure)
 		}
 	}
@@ -396,6 +396,15 @@ func newReconcilerTelemetry(t *metadata.TelemetryBuilder) reconcilerTelemetry {
 // ask sends a request when there is one left over, again while it fails for a reason that
 // passes.
 func (r *reconciler) ask(ctx context.Context, call *wsclient.Call) ([]byte, *wsclient.Failure) {
+	return r.askUpTo(ctx, call, maxAttempts)
+}
+
+// askOnce sends a request when there is one left over.
+func (r *reconciler) askOnce(ctx context.Context, call *wsclient.Call) ([]byte, *wsclient.Failure) {
+	return r.askUpTo(ctx, call, 1)
+}
+
+func (r *reconciler) askUpTo(ctx context.Context, call *wsclient.Call, attempts int) ([]byte, *wsclient.Failure) {
 	refused := false
 	r.permission = call.Permission
 	for attempt := 1; ; attempt++ {
@@ -420,10 +429,13 @@ func (r *reconciler) ask(ctx context.Context, call *wsclient.Call) ([]byte, *wsc
 		case failure.Status == http.StatusUnauthorized && !refused && access.Token != "":
 			refused = true
 			r.tokens.Reject(access.Token)
-		case failure.Permanent || ctx.Err() != nil || attempt >= maxAttempts:
+		case failure.Permanent || ctx.Err() != nil:
 			return nil, failure
 		default:
 			r.pace.Failed(failure.RetryAfter, time.Now())
+			if attempt >= attempts {
+				return nil, failure
+			}
 		}
 	}
 }

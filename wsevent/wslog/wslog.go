@@ -80,7 +80,7 @@ func EncodeWindow(record plog.LogRecord, w *wsevent.Window) {
 }
 
 func putFields(fields pcommon.Map, w *wsevent.Window) {
-	fields.EnsureCapacity(16)
+	fields.EnsureCapacity(18)
 	fields.PutInt(wsevent.FieldActiveConnections, w.ActiveConnections)
 	fields.PutDouble(wsevent.FieldMessagesPerSecond, w.MessagesPerSecond())
 	putKnown(fields, wsevent.FieldPayloadBytesTotal, w.Counts.PayloadBytes, w.Totals.PayloadKnown())
@@ -97,6 +97,10 @@ func putFields(fields pcommon.Map, w *wsevent.Window) {
 	}
 	if w.Reconciled.StuckKnown {
 		fields.PutInt(wsevent.FieldStuck, w.Reconciled.Stuck)
+	}
+	if w.Healed != (wsevent.Healed{}) {
+		fields.PutInt(wsevent.FieldHealedSince, int64(w.Healed.Since))
+		fields.PutInt(wsevent.FieldHealedUntil, int64(w.Healed.Until))
 	}
 	if w.SessionsKnown {
 		fields.PutInt(wsevent.FieldConnectionsReopened, w.Counts.ConnectionsReopened)

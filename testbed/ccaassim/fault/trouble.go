@@ -52,6 +52,7 @@ type Trouble struct {
 	SubscriptionFail   Failure
 	QueuesFail         Failure
 	AnalyticsFail      Failure
+	AnalyticsFailPath  string
 	AnalyticsLatency   time.Duration
 	AnalyticsTruncate  int
 	AnalyticsShift     int
@@ -267,6 +268,7 @@ func (t *Trouble) RegisterFlags(set *flag.FlagSet) {
 	set.Var(&t.SubscriptionFail, "subscription-fail", "answer requests for subscriptions with status[:times[:retry-after]]")
 	set.Var(&t.QueuesFail, "queues-fail", "answer requests for queues with status[:times[:retry-after]]")
 	set.Var(&t.AnalyticsFail, "analytics-fail", "answer requests for open sessions and the history with status[:times[:retry-after]]")
+	set.StringVar(&t.AnalyticsFailPath, "analytics-fail-path", t.AnalyticsFailPath, "how the path ends of the requests that --analytics-fail is about, as /details/query; empty: all")
 	set.DurationVar(&t.AnalyticsLatency, "analytics-latency", t.AnalyticsLatency, "time after which an open or a close is in the history")
 	set.IntVar(&t.AnalyticsTruncate, "analytics-truncate", t.AnalyticsTruncate, "open conversations that an answer lists of each group; 0: all")
 	set.IntVar(&t.AnalyticsShift, "analytics-shift", t.AnalyticsShift, "rows by which the pages of the history shift between two requests")

@@ -182,8 +182,11 @@ export function bandsOf(snapshot: Snapshot): Band[] {
   });
 }
 
-/** Completeness of the windows of a stream at a point: all there and complete, some of them, or none there. */
-export type Completeness = 'complete' | 'partial' | 'none';
+/**
+ * Completeness of the windows of a stream at a point: all there and complete, some of them, or none there; healed where
+ * they are not complete, and what was opened and closed is known nevertheless.
+ */
+export type Completeness = 'complete' | 'partial' | 'healed' | 'none';
 
 export type StreamState = 'complete' | 'incomplete' | 'stopped' | 'quiet';
 
@@ -213,11 +216,14 @@ export function streamsOf(snapshot: Snapshot): Stream[] {
   const rows = by('rows');
   const complete = by('streams', 'complete');
   const connections = by('streams', 'connections');
+  const since = by('streams', 'healed_since');
+  const until = by('streams', 'healed_until');
   const streams = seriesOf(snapshot, 'streams', 'seen').map((series): Stream => {
     const key = streamKey(series.labels);
     const row = rows.get(key);
     const seen = Math.round((only(series) ?? 0) * 1000);
     const open = only(connections.get(key));
+    const healed = { since: 1000 * (only(since.get(key)) ?? Infinity), until: 1000 * (only(until.get(key)) ?? -Infinity) };
     const onTime = seen > grid.newest - schedule.step;
     let state: StreamState;
     if (onTime) state = only(complete.get(key)) === 0 ? 'incomplete' : 'complete';
@@ -228,7 +234,7 @@ export function streamsOf(snapshot: Snapshot): Stream[] {
       state,
       seen,
       connections: open,
-      runs: runs(grid, begin, (index) => completenessAt(row, grid.points[index]!, grid, schedule)),
+      runs: runs(grid, begin, (index) => completenessAt(row, grid.points[index]!, grid, schedule, healed)),
     };
   });
   return streams.sort(
@@ -237,10 +243,24 @@ export function streamsOf(snapshot: Snapshot): Stream[] {
   );
 }
 
-function completenessAt(row: Series | undefined, point: number, grid: Grid, schedule: Schedule): Completeness {
+/** Healed is a time in which every gap of a stream is healed. */
+interface Healed {
+  since: number;
+  until: number;
+}
+
+function completenessAt(
+  row: Series | undefined,
+  point: number,
+  grid: Grid,
+  schedule: Schedule,
+  healed: Healed,
+): Completeness {
   const value = row?.points.get(point);
-  if (value === undefined) return 'none';
-  return value >= windowsIn(point, grid, schedule) ? 'complete' : 'partial';
+  if (value !== undefined && value >= windowsIn(point, grid, schedule)) return 'complete';
+  // The first window of the point may have begun before the gap has ended.
+  if (point > healed.since && point - grid.step < healed.until + schedule.window - schedule.step) return 'healed';
+  return value === undefined ? 'none' : 'partial';
 }
 
 /** Episode is one firing of a rule for one series. */

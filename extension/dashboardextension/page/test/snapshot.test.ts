@@ -153,6 +153,33 @@ test('a strip has complete windows, some of them, and none', () => {
   );
 });
 
+test('a gap is healed where the stream says so, and open elsewhere', () => {
+  const row = line(
+    acme,
+    full.map((_, i) => (i === 1 || i === 3 || i === 6 ? 0 : i === 2 ? null : 1)),
+  );
+  const healed = (kind: string, time: number) => at({ ...acme, kind }, time / 1000);
+  const p = snapshot({
+    ...stream(0, 1, 1),
+    rows: [row],
+    streams: [
+      ...(stream(0, 1, 1).streams as Series[]),
+      healed('healed_since', points[0]! + 3_000),
+      healed('healed_until', points[3]! - 2_000),
+    ],
+  });
+  assert.deepEqual(
+    streamsOf(p)[0]!.runs.map((run) => [run.kind, points.indexOf(run.to)]),
+    [
+      ['complete', 0],
+      ['healed', 3],
+      ['complete', 5],
+      ['partial', 6],
+      ['complete', points.length - 1],
+    ],
+  );
+});
+
 const rule = { rule: 'drop', severity: 'critical' };
 
 /** firing is a series that fires at some of the points. */

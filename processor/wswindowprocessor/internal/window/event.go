@@ -44,7 +44,9 @@ type Event struct {
 	Kind     Kind
 	Abnormal bool // of a ConnectionClose: it counts as a drop
 	Shutdown bool // of a Disconnected: its receiver has ended
-	Unknown  bool // of a message: it has no Bytes; of a ConnectionClose: Abnormal or not is not known
+	// Unknown: a message has no Bytes; whether a ConnectionClose was Abnormal is not known;
+	// in a Gap the state at start was not known, and no event is missing.
+	Unknown bool
 	// Reconstructed is how a ConnectionOpen or a ConnectionClose is known.
 	Reconstructed Reconstructed
 	Socket        uint16 // of Connected, Disconnected and Alive: which of a receiver's

@@ -52,18 +52,25 @@ func (s *stream) fields(m *message) {
 	m.bool(27, &s.away)
 	m.bool(28, &s.awayInPast)
 	m.int(29, &s.awaySince)
-	m.each(30, len(s.gaps), func(i int, m *message) {
-		if m.reading {
-			s.gaps = append(s.gaps, gap{})
-		}
-		m.int(1, &s.gaps[i].start)
-		m.int(2, &s.gaps[i].end)
-	})
+	m.gaps(30, &s.gaps)
 	m.float(31, &s.skew)
 	m.bool(32, &s.skewKnown)
 	m.int(33, &s.skewAt)
 	m.int(35, &s.lostUntil) // 34: sourceFields, 36: droppedFields
 	m.int(40, &s.unconfirmedBefore)
+	m.gaps(41, &s.unhealed)
+	m.int(42, &s.healed.start)
+	m.int(43, &s.healed.end)
+}
+
+func (m *message) gaps(number protowire.Number, gaps *[]gap) {
+	m.each(number, len(*gaps), func(i int, m *message) {
+		if m.reading {
+			*gaps = append(*gaps, gap{})
+		}
+		m.int(1, &(*gaps)[i].start)
+		m.int(2, &(*gaps)[i].end)
+	})
 }
 
 // sourceFields are the connections that the stream is fed by.

@@ -116,7 +116,7 @@ func (s *stream) unconfirm(t int64) {
 const gapTolerance = 10_000
 
 // confirm records that the gap up to end is healed.
-func (s *stream) confirm(_, end int64) {
+func (s *stream) confirm(end int64) {
 	if end+gapTolerance >= s.unconfirmedBefore {
 		s.unconfirmedBefore = 0
 	}

@@ -198,6 +198,7 @@ func (s *series) window(k int64, g grid, counts wsevent.Counts, complete bool) w
 		Totals:            s.totals,
 		Reconstructed:     s.reconstructed,
 		Reconciled:        s.reconciled.at(g.end(k)),
+		Healed:            s.stream.healedAt(g.end(k)),
 	}
 }
 

@@ -58,6 +58,8 @@ type stream struct {
 	dropped map[uint64]recentDrop // sessions, by user, whose reconnect is waited for
 
 	unconfirmedBefore int64 // see reconstructed.go; 0: nothing is unconfirmed
+	unhealed          []gap // see healed.go, in the stream's time, in order of their arrival
+	healed            gap   // in which every gap is healed; empty: none is
 
 	countedFrom, countedTo int64 // see reconstructed.go; not saved, equal: no restore
 
@@ -77,8 +79,9 @@ func (s *stream) tags() wsevent.Tags {
 // gap is a time in which the stream was not received completely: [start, end), unix ms.
 type gap struct{ start, end int64 }
 
-// maxGaps bounds the gaps kept for windows that are still open. Past it the two
-// oldest are taken for one, which can only make more windows incomplete.
+// maxGaps bounds the gaps kept for windows that are still open, and those that are not
+// healed. Past it the two oldest are taken for one, which can only make more windows
+// incomplete, or not healed.
 const maxGaps = 32
 
 // begin sets the watermark to t.
@@ -167,9 +170,16 @@ func (s *stream) apply(event *Event, observed, now int64) {
 		s.down[event.Socket] = struct{}{}
 		s.ended = event.Shutdown
 	case Gap:
-		s.addGap(s.toStreamTime(event.Time, event.GapEnd, observed))
+		start, end := s.toStreamTime(event.Time, event.GapEnd, observed)
+		if event.Unknown {
+			s.blind(start, end)
+		} else {
+			s.addGap(start, end)
+		}
 	case Healed:
-		s.confirm(s.toStreamTime(event.Time, event.GapEnd, observed))
+		start, end := s.toStreamTime(event.Time, event.GapEnd, observed)
+		s.confirm(end)
+		s.heal(gap{start, end})
 	case Skew:
 		if event.Time >= s.skewAt {
 			s.skew, s.skewKnown, s.skewAt = event.Skew, true, event.Time
@@ -237,16 +247,30 @@ func (s *stream) toStreamTime(start, end, observed int64) (ownStart, ownEnd int6
 	return start + s.clockOffset, end + s.clockOffset
 }
 
+// addGap records a time in which events were missed.
 func (s *stream) addGap(start, end int64) {
+	if end > start {
+		s.missed(gap{start, end})
+	}
+	s.blind(start, end)
+}
+
+// blind records a time in which windows are incomplete.
+func (s *stream) blind(start, end int64) {
 	if end <= start {
 		return
 	}
 	s.unconfirm(end)
-	if len(s.gaps) == maxGaps {
-		s.gaps[1] = gap{min(s.gaps[0].start, s.gaps[1].start), max(s.gaps[0].end, s.gaps[1].end)}
-		s.gaps = s.gaps[1:]
+	s.gaps = appendGap(s.gaps, gap{start, end})
+}
+
+// appendGap appends a gap to at most maxGaps.
+func appendGap(gaps []gap, one gap) []gap {
+	if len(gaps) == maxGaps {
+		gaps[1] = gap{min(gaps[0].start, gaps[1].start), max(gaps[0].end, gaps[1].end)}
+		gaps = gaps[1:]
 	}
-	s.gaps = append(s.gaps, gap{start, end})
+	return append(gaps, one)
 }
 
 // coverage reports whether the stream was received in all of [start, end), and whether so

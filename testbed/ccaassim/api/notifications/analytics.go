@@ -47,7 +47,12 @@ func (a *endpoints) analyticsRoutes(mux *http.ServeMux) {
 // analytics checks a request: trouble, the token, the limit of calls, the permission.
 func (a *endpoints) analytics(permission string, answer http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		_, ok := a.call(w, r, func(t *truth.RequestTruth) { t.Analytics++ }, func(t *fault.Trouble) *fault.Failure { return &t.AnalyticsFail })
+		_, ok := a.call(w, r, func(t *truth.RequestTruth) { t.Analytics++ }, func(t *fault.Trouble) *fault.Failure {
+			if !strings.HasSuffix(r.URL.Path, t.AnalyticsFailPath) {
+				return &fault.Failure{}
+			}
+			return &t.AnalyticsFail
+		})
 		if !ok {
 			return
 		}

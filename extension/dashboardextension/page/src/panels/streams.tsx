@@ -32,6 +32,9 @@ export function Streams({ view }: { view: View }) {
           <li>
             <i class="key partial" /> incomplete
           </li>
+          <li title="Opened and closed connections were asked for afterwards; messages stay unknown.">
+            <i class="key healed" /> gap, healed
+          </li>
           <li>
             <i class="key none" /> no window
           </li>
@@ -48,7 +51,7 @@ export function Streams({ view }: { view: View }) {
   );
 }
 
-const height = { complete: 6, partial: 14, none: 14 };
+const height = { complete: 6, partial: 14, healed: 14, none: 14 };
 
 function Row({ stream, snapshot }: { stream: Stream; snapshot: Snapshot }) {
   const { from, to } = snapshot.grid;
