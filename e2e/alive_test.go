@@ -74,11 +74,11 @@ func connected(t *testing.T, platform *sim.Server, sockets int64) {
 }
 
 // of are the windows of a tenant, in order.
-func (s *windowSink) of(tenant string) []toldWindow {
+func (s *windowSink) of(tenant string) []reportedWindow {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	windows := s.bySeries[sim.Series{TenantID: tenant, Region: "us-east-1", ChannelType: "voice"}]
-	return slices.SortedFunc(maps.Values(windows), func(a, b toldWindow) int { return int(a.start - b.start) })
+	return slices.SortedFunc(maps.Values(windows), func(a, b reportedWindow) int { return int(a.start - b.start) })
 }
 
 // calm waits for a window of a tenant that began after a moment and says that nothing happened.
@@ -86,7 +86,7 @@ func (s *windowSink) calm(t *testing.T, tenant string, after time.Time) {
 	t.Helper()
 	eventually(t, func() error {
 		windows := s.of(tenant)
-		if !slices.ContainsFunc(windows, func(w toldWindow) bool {
+		if !slices.ContainsFunc(windows, func(w reportedWindow) bool {
 			return w.start >= after.UnixMilli() && w.complete && w.active == 1 && w.counts == wsevent.Counts{}
 		}) {
 			return fmt.Errorf("no zero window of %s after %v: %+v", tenant, after, windows)

@@ -19,10 +19,10 @@ import (
 	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 )
 
-// BenchmarkWholePath floods the built collector from the simulator, and reports
+// BenchmarkCompletePath floods the built collector from the simulator, and reports
 // the CPU time that the collector's process used for an event, user and system,
 // socket included. The simulator's own CPU time is not in it.
-func BenchmarkWholePath(b *testing.B) {
+func BenchmarkCompletePath(b *testing.B) {
 	for _, variant := range []flood{
 		{raw: false, gogc: "100", frame: sim.FrameObject, frameEvents: 1},
 		{raw: false, frame: sim.FrameObject, frameEvents: 1},

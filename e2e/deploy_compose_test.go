@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -160,14 +161,25 @@ func TestValidateBackends(t *testing.T) {
 				} `yaml:"resource_attributes"`
 			} `yaml:"otlp_config"`
 		} `yaml:"limits_config"`
+		Ingester struct {
+			ChunkAge time.Duration `yaml:"max_chunk_age"`
+		}
 		Compactor struct {
-			Retention bool `yaml:"retention_enabled"`
+			Retention bool          `yaml:"retention_enabled"`
+			Interval  time.Duration `yaml:"compaction_interval"`
+			Delay     time.Duration `yaml:"retention_delete_delay"`
 		}
 	}
 	readYAML(t, "../deploy/compose/loki.yaml", &loki)
 	assert.Equal(t, 3100, loki.Server.Port)
 	assert.Equal(t, "24h", loki.Limits.Retention)
 	assert.True(t, loki.Compactor.Retention, "else nothing is ever deleted")
+	for name, step := range map[string]time.Duration{
+		"max_chunk_age": loki.Ingester.ChunkAge, "compaction_interval": loki.Compactor.Interval, "retention_delete_delay": loki.Compactor.Delay,
+	} {
+		assert.Positive(t, step, name)
+	}
+	assert.Less(t, loki.Ingester.ChunkAge+loki.Compactor.Interval+loki.Compactor.Delay, time.Hour, "no event is older than 25 hours")
 	require.Len(t, loki.Limits.OTLP.Attributes.Config, 1)
 	assert.Subset(t, loki.Limits.OTLP.Attributes.Config[0].Attributes, []string{"tenant_id", "region", "channel_type"})
 

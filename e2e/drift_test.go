@@ -61,7 +61,7 @@ func startNTP(t *testing.T, ahead time.Duration) string {
 // are those of the time at which things happened. With a reference by which our
 // own clock is right the platform is to blame, with one that agrees with the
 // platform our own clock is.
-func TestSkewIsMeasuredToldAndCorrected(t *testing.T) {
+func TestSkewIsMeasuredReportedAndCorrected(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		skew, reference time.Duration

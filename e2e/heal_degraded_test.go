@@ -30,13 +30,13 @@ func smallPlatform(t *testing.T, change func(*sim.Config)) *sim.Server {
 }
 
 // lastWindow is the latest window of the only series.
-func (s *windowSink) lastWindow() toldWindow {
+func (s *windowSink) lastWindow() reportedWindow {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for _, windows := range s.bySeries {
 		return latest(windows)
 	}
-	return toldWindow{}
+	return reportedWindow{}
 }
 
 // counts waits for messages that a collector counts from now on.

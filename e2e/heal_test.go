@@ -64,10 +64,10 @@ type connectionSums struct{ active, opened, closed, dropped int64 }
 
 // sums adds up the latest windows of the series, and returns the first one of each that is
 // complete.
-func (s *windowSink) sums() (now connectionSums, firstComplete map[sim.Series]toldWindow) {
+func (s *windowSink) sums() (now connectionSums, firstComplete map[sim.Series]reportedWindow) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	firstComplete = map[sim.Series]toldWindow{}
+	firstComplete = map[sim.Series]reportedWindow{}
 	for series, windows := range s.bySeries {
 		for _, w := range windows {
 			if first, known := firstComplete[series]; w.complete && (!known || w.start < first.start) {

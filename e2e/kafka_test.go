@@ -9,11 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
-
-	"github.com/stretchr/testify/require"
 
 	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 )
@@ -40,7 +36,7 @@ func startTier(t *testing.T, platforms ...*sim.Server) tier {
 }
 
 // startWindows starts a collector that counts windows.
-func (s tier) startWindows(t *testing.T) *process {
+func (s tier) startWindows(t testing.TB) *process {
 	t.Helper()
 	return start(t, "otelcol-ccaas", []string{
 		"KAFKA_BROKERS=" + s.broker.address,
@@ -51,7 +47,7 @@ func (s tier) startWindows(t *testing.T) *process {
 }
 
 // has waits for a collector to have partitions.
-func has(t *testing.T, p *process) {
+func has(t testing.TB, p *process) {
 	t.Helper()
 	eventually(t, func() error {
 		if !strings.Contains(p.output.String(), "Partition assigned") {
@@ -65,46 +61,7 @@ func has(t *testing.T, p *process) {
 // for longer than the group waits, added and replaced under load.
 func TestWindowsBehindKafkaStayExact(t *testing.T) {
 	t.Parallel()
-	var platforms []*sim.Server
-	for _, tenants := range [][]string{{"acme_corp", "globex", "initech"}, {"umbrella", "hooli"}} {
-		platforms = append(platforms, startPlatform(t, func(c *sim.Config) {
-			c.Rate, c.Events, c.Announce, c.Sessions = 1_000, 36_000, true, 2_000
-			c.Tenants, c.Regions = tenants, []string{"us-east-1", "eu-west-1"}
-			c.Frame, c.FrameEvents, c.DropRate = sim.FrameArray, 10, 10
-		}))
-	}
+	platforms := twoPlatforms(t, 1_000, 36_000)
 	set := startTier(t, platforms...)
-	first, second := set.startWindows(t), set.startWindows(t)
-	has(t, first)
-	has(t, second)
-	set.windows.waitFor(t, 200)
-
-	first.kill(t)
-	killed := time.Now()
-	set.windows.waitUntil(t, killed) // of every stream, so the other one has taken over
-
-	third := set.startWindows(t)
-	has(t, third)
-	require.NoError(t, second.Process.Signal(syscall.SIGSTOP))
-	stopped := time.Now()
-	set.windows.waitUntil(t, stopped)
-	require.NoError(t, second.Process.Signal(syscall.SIGCONT)) // it does not know what happened meanwhile
-	eventually(t, func() error {
-		if !strings.Contains(second.output.String(), "partition lost") {
-			return errors.New("the collector that was stopped does not know yet that others have its partitions")
-		}
-		return nil
-	})
-	fourth := set.startWindows(t)
-	has(t, fourth)
-	third.stop(t)
-
-	truth := map[sim.Series]sim.Counts{}
-	for _, platform := range platforms {
-		for _, series := range sent(t, platform).Series {
-			truth[series.Series] = series.Counts
-		}
-	}
-	eventually(t, func() error { return set.windows.disagreement(truth) })
-	set.windows.check(t, truth)
+	changeOwners(t, set.windows, func() *process { return set.startWindows(t) }, has, platforms)
 }

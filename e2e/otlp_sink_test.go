@@ -33,21 +33,26 @@ type otlpSink struct {
 func startOTLPSink(t testing.TB) *otlpSink {
 	t.Helper()
 	s := &otlpSink{events: map[string]int{}, metrics: map[string]bool{}, requests: map[string]int{}}
-	s.Server = httptest.NewServer(s)
-	t.Cleanup(s.Close)
+	s.Server = serveOTLP(t, s.take)
 	return s
 }
 
-func (s *otlpSink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := content(r)
-	if err == nil {
-		err = s.take(r, body)
-	}
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	w.Header().Set("Content-Type", "application/x-protobuf")
+// serveOTLP is a server of OTLP over HTTP that passes the body of every request to take.
+func serveOTLP(t testing.TB, take func(r *http.Request, body []byte) error) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := content(r)
+		if err == nil {
+			err = take(r, body)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-protobuf")
+	}))
+	t.Cleanup(server.Close)
+	return server
 }
 
 func content(r *http.Request) ([]byte, error) {

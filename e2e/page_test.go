@@ -291,7 +291,7 @@ func TestPage_PollsOncePerWindowLength(t *testing.T) {
 	assert.Empty(t, b.complained())
 }
 
-func TestPageTellsThatAStreamHasStopped(t *testing.T) {
+func TestPageShowsThatAStreamHasStopped(t *testing.T) {
 	t.Parallel()
 	platform := startPlatform(t, func(c *sim.Config) { c.Rate, c.Announce = 100, true })
 	d := startDashboard(t, platform)

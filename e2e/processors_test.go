@@ -6,11 +6,8 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -23,16 +20,14 @@ import (
 func TestProcessorsOfTheCollector(t *testing.T) {
 	t.Parallel()
 	received := make(chan plog.Logs, 10)
-	sink := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
+	sink := serveOTLP(t, func(_ *http.Request, body []byte) error {
 		request := plogotlp.NewExportRequest()
-		if err = errors.Join(err, request.UnmarshalProto(body)); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
+		if err := request.UnmarshalProto(body); err != nil {
+			return err
 		}
 		received <- request.Logs()
-	}))
-	t.Cleanup(sink.Close)
+		return nil
+	})
 	address := func() string { return fmt.Sprintf("127.0.0.1:%d", freePort(t)) }
 	otlp, health, zpages := address(), address(), address()
 	start(t, "otelcol-ccaas", []string{"OTLP=" + otlp, "HEALTH=" + health, "ZPAGES=" + zpages, "SINK=" + sink.URL},

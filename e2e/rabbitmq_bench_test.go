@@ -48,10 +48,7 @@ func BenchmarkTiers(b *testing.B) {
 	run := func(b *testing.B, p *sim.Server, windows *windowSink, ingest, window *process, size func() int64) {
 		b.Helper()
 		begun := time.Now()
-		truth := map[sim.Series]sim.Counts{}
-		for _, series := range sent(b, p).Series {
-			truth[series.Series] = series.Counts
-		}
+		truth := truthOf(b, []*sim.Server{p})
 		eventually(b, func() error { return windows.disagreement(truth) })
 		n := float64(p.Truth().Events)
 		in, out := ingest.cpu(b).Seconds(), window.cpu(b).Seconds()

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -84,51 +83,13 @@ func twoPlatforms(t *testing.T, rate float64, events int64) (platforms []*sim.Se
 	return platforms
 }
 
-func truthOf(t testing.TB, platforms []*sim.Server) map[sim.Series]sim.Counts {
-	t.Helper()
-	truth := map[sim.Series]sim.Counts{}
-	for _, platform := range platforms {
-		for _, series := range sent(t, platform).Series {
-			truth[series.Series] = series.Counts
-		}
-	}
-	return truth
-}
-
 // Windows and totals stay exact when collectors that count them are killed, stopped
 // for longer than the session timeout, added and replaced under load.
 func TestWindowsBehindRabbitMQStayExact(t *testing.T) {
 	t.Parallel()
 	platforms := twoPlatforms(t, 1_000, 36_000)
 	set := startRabbitTier(t, platforms...)
-	first, second := set.startWindows(t), set.startWindows(t)
-	claims(t, first)
-	claims(t, second)
-	set.windows.waitFor(t, 200)
-
-	first.kill(t)
-	killed := time.Now()
-	set.windows.waitUntil(t, killed) // of every stream, so the other one has taken over
-
-	third := set.startWindows(t)
-	claims(t, third)
-	require.NoError(t, second.Process.Signal(syscall.SIGSTOP))
-	stopped := time.Now()
-	set.windows.waitUntil(t, stopped)
-	require.NoError(t, second.Process.Signal(syscall.SIGCONT)) // it does not know what happened meanwhile
-	eventually(t, func() error {
-		if !strings.Contains(second.output.String(), "partition lost") {
-			return errors.New("the collector that was stopped does not know yet that others have its partitions")
-		}
-		return nil
-	})
-	fourth := set.startWindows(t)
-	claims(t, fourth)
-	third.stop(t)
-
-	truth := truthOf(t, platforms)
-	eventually(t, func() error { return set.windows.disagreement(truth) })
-	set.windows.check(t, truth)
+	changeOwners(t, set.windows, func() *process { return set.startWindows(t) }, claims, platforms)
 }
 
 // Window collectors are killed at any moment, at least one of them always runs.

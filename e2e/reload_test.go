@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -65,7 +66,6 @@ func (r *reloading) write(t *testing.T, config string) {
 func (r *reloading) hangUp(t *testing.T, config string) {
 	t.Helper()
 	r.write(t, config)
-	time.Sleep(time.Second) // a SIGHUP at the moment at which a new service registers its signals is lost
 	require.NoError(t, r.Process.Signal(syscall.SIGHUP))
 }
 
@@ -136,6 +136,22 @@ func TestReload_ConfigurationThatDoesNotStartIsReplacedByThePrevious(t *testing.
 
 	r.hangUp(t, r.config) // the cause is removed
 	connected(t, platform, accepted+1)
+	require.NoError(t, r.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, r.Wait(), "SIGTERM ends it without an error")
+}
+
+// SIGHUP at any moment, also while the service starts: what was written last is in force in the end.
+func TestReload_AtAnyMoment(t *testing.T) {
+	t.Parallel()
+	platform := startPlatform(t, func(c *sim.Config) { c.Silent = true })
+	r := startReloading(t, platform)
+	const rounds = 20
+	for round := range rounds {
+		r.hangUp(t, strings.Replace(r.config, "telemetry:\n", fmt.Sprintf("telemetry:\n    resource: { round: number-%d }\n", round), 1))
+		time.Sleep(rand.N(600 * time.Millisecond)) //nolint:gosec // any moment
+	}
+	eventually(t, func() error { return r.logs("Everything is ready", fmt.Sprintf("number-%d", rounds-1)) })
+	require.NoError(t, platform.WaitConnected(t.Context()))
 	require.NoError(t, r.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, r.Wait(), "SIGTERM ends it without an error")
 }

@@ -131,32 +131,21 @@ func startSessionSink(t testing.TB) *sessionSink {
 		records: map[wsevent.TraceID]wsevent.Session{}, events: map[wsevent.TraceID][]string{}, spans: map[wsevent.TraceID]ptrace.Span{},
 		reopened: map[wsevent.Tags]int64{},
 	}
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := content(r)
-		if err == nil {
-			err = s.take(r.URL.Path, body)
-		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		w.Header().Set("Content-Type", "application/x-protobuf")
-	}))
-	t.Cleanup(s.Close)
+	s.Server = serveOTLP(t, s.take)
 	return s
 }
 
-func (s *sessionSink) take(path string, body []byte) error {
+func (s *sessionSink) take(r *http.Request, body []byte) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	switch {
-	case strings.HasSuffix(path, "/v1/logs"):
+	case strings.HasSuffix(r.URL.Path, "/v1/logs"):
 		request := plogotlp.NewExportRequest()
 		if err := request.UnmarshalProto(body); err != nil {
 			return err
 		}
 		return s.takeLogs(request.Logs())
-	case strings.HasSuffix(path, "/v1/traces"):
+	case strings.HasSuffix(r.URL.Path, "/v1/traces"):
 		request := ptraceotlp.NewExportRequest()
 		if err := request.UnmarshalProto(body); err != nil {
 			return err

@@ -8,16 +8,17 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
@@ -27,8 +28,8 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
-// toldWindow is what a window record says.
-type toldWindow struct {
+// reportedWindow is what a window record says.
+type reportedWindow struct {
 	start, end int64 // unix ms
 	active     int64
 	counts     wsevent.Counts
@@ -39,7 +40,7 @@ type toldWindow struct {
 }
 
 // healedGap reports whether a time is one in which every gap is healed.
-func (w toldWindow) healedGap(at time.Time) bool {
+func (w reportedWindow) healedGap(at time.Time) bool {
 	return int64(w.healed.Since) <= at.UnixMilli() && at.UnixMilli() <= int64(w.healed.Until)
 }
 
@@ -48,32 +49,24 @@ type windowSink struct {
 	url string
 
 	mutex          sync.Mutex
-	bySeries       map[sim.Series]map[int64]toldWindow // by start
+	bySeries       map[sim.Series]map[int64]reportedWindow // by start
 	reported       int
 	contradictions []string
 }
 
 func startWindowSink(t testing.TB) *windowSink {
 	t.Helper()
-	s := &windowSink{bySeries: map[sim.Series]map[int64]toldWindow{}}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/v1/logs", func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
+	s := &windowSink{bySeries: map[sim.Series]map[int64]reportedWindow{}}
+	s.url = serveOTLP(t, func(r *http.Request, body []byte) error {
+		if r.URL.Path != "/v1/logs" {
+			return nil
+		}
 		request := plogotlp.NewExportRequest()
-		if err == nil {
-			err = request.UnmarshalProto(body)
+		if err := request.UnmarshalProto(body); err != nil {
+			return err
 		}
-		if err == nil {
-			err = s.take(request.Logs())
-		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-		}
-	})
-	mux.HandleFunc("/api/v1/otlp/v1/metrics", func(http.ResponseWriter, *http.Request) {})
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	s.url = server.URL
+		return s.take(request.Logs())
+	}).URL
 	return s
 }
 
@@ -96,7 +89,7 @@ func (s *windowSink) take(logs plog.Logs) error {
 
 func (s *windowSink) note(r wslog.Record) {
 	series := sim.Series{TenantID: r.Tags.TenantID, Region: r.Tags.Region, ChannelType: r.Tags.ChannelType}
-	w := toldWindow{start: int64(r.Start), end: int64(r.End), since: int64(r.Since), counts: countsIn(r.Fields), totals: countsIn(r.Totals)}
+	w := reportedWindow{start: int64(r.Start), end: int64(r.End), since: int64(r.Since), counts: countsIn(r.Fields), totals: countsIn(r.Totals)}
 	w.counts.PayloadBytes, _ = wslog.Int(r.Fields, wsevent.FieldPayloadBytesTotal)
 	w.totals.PayloadBytes, _ = wslog.Int(r.Totals, wsevent.TotalPayloadBytes)
 	w.active, _ = wslog.Int(r.Fields, wsevent.FieldActiveConnections)
@@ -109,7 +102,7 @@ func (s *windowSink) note(r wslog.Record) {
 	s.reported++
 	windows, ok := s.bySeries[series]
 	if !ok {
-		windows = map[int64]toldWindow{}
+		windows = map[int64]reportedWindow{}
 		s.bySeries[series] = windows
 	}
 	if before, again := windows[w.start]; again && before != w {
@@ -214,7 +207,7 @@ func simCounts(c wsevent.Counts) sim.Counts {
 	}
 }
 
-func latest(windows map[int64]toldWindow) (last toldWindow) {
+func latest(windows map[int64]reportedWindow) (last reportedWindow) {
 	for _, w := range windows {
 		if w.end > last.end {
 			last = w
@@ -248,4 +241,50 @@ func (s *windowSink) disagreement(truth map[sim.Series]sim.Counts) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// changeOwners kills, stops, adds and replaces collectors that count the windows of
+// partitions, and compares the windows with what the platforms sent. owns waits until a
+// collector has a partition.
+func changeOwners(t *testing.T, windows *windowSink, start func() *process, owns func(testing.TB, *process), platforms []*sim.Server) {
+	t.Helper()
+	first, second := start(), start()
+	owns(t, first)
+	owns(t, second)
+	windows.waitFor(t, 200)
+
+	first.kill(t)
+	killed := time.Now()
+	windows.waitUntil(t, killed) // of every stream, so the other one has taken over
+
+	third := start()
+	owns(t, third)
+	require.NoError(t, second.Process.Signal(syscall.SIGSTOP))
+	stopped := time.Now()
+	windows.waitUntil(t, stopped)
+	require.NoError(t, second.Process.Signal(syscall.SIGCONT)) // it does not know what happened meanwhile
+	eventually(t, func() error {
+		if !strings.Contains(second.output.String(), "partition lost") {
+			return errors.New("the collector that was stopped does not know yet that others have its partitions")
+		}
+		return nil
+	})
+	fourth := start()
+	owns(t, fourth)
+	third.stop(t)
+
+	truth := truthOf(t, platforms)
+	eventually(t, func() error { return windows.disagreement(truth) })
+	windows.check(t, truth)
+}
+
+func truthOf(t testing.TB, platforms []*sim.Server) map[sim.Series]sim.Counts {
+	t.Helper()
+	truth := map[sim.Series]sim.Counts{}
+	for _, platform := range platforms {
+		for _, series := range sent(t, platform).Series {
+			truth[series.Series] = series.Counts
+		}
+	}
+	return truth
 }

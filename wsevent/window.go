@@ -81,6 +81,70 @@ type Counts struct {
 	ConnectionsReopened int64 `json:",omitzero"` // in ConnectionsOpened: by the user of a session that was dropped before
 }
 
+// Sum describes one number of Counts. Window records, saved state and metrics are made by
+// this description.
+type Sum struct {
+	Of    func(*Counts) *int64
+	Saved int // number in saved state, from 1; that of a removed one is not used again
+
+	Field, Total string             // keys in "fields" and "totals" of a window record; empty: it is in no record
+	Known        func(*Window) bool // nil: it always is
+	Optional     bool               // absent, and not null, where it is not known
+
+	Metric, Unit, Description string // of Total as a cumulative sum
+}
+
+// Sums are the numbers of Counts.
+var Sums = [...]Sum{
+	{
+		Saved: 4, Of: func(c *Counts) *int64 { return &c.PayloadBytes }, Known: func(w *Window) bool { return w.Totals.PayloadKnown() },
+		Field: FieldPayloadBytesTotal, Total: TotalPayloadBytes,
+		Metric: "ws.payload", Unit: "By", Description: "Payload bytes, in both directions.",
+	}, {
+		Saved: 1, Of: func(c *Counts) *int64 { return &c.MessagesSent },
+		Field: FieldMessagesSent, Total: FieldMessagesSent,
+		Metric: "ws.messages.sent", Unit: "{message}", Description: "Number of messages sent (message.send).",
+	}, {
+		Saved: 2, Of: func(c *Counts) *int64 { return &c.MessagesReceived },
+		Field: FieldMessagesReceived, Total: FieldMessagesReceived,
+		Metric: "ws.messages.received", Unit: "{message}", Description: "Number of messages received (message.receive).",
+	}, {
+		Saved: 3, Of: func(c *Counts) *int64 { return &c.MessagesUnsized },
+		Field: FieldMessagesUnsized, Total: FieldMessagesUnsized,
+		Metric: "ws.messages.unsized", Unit: "{message}", Description: "Number of messages without a payload size, in both directions.",
+	}, {
+		Saved: 5, Of: func(c *Counts) *int64 { return &c.ConnectionsOpened },
+		Field: FieldConnectionsOpened, Total: FieldConnectionsOpened,
+		Metric: "ws.connections.opened", Unit: "{connection}", Description: "Number of connections opened.",
+	}, {
+		Saved: 6, Of: func(c *Counts) *int64 { return &c.ConnectionsClosed },
+		Field: FieldConnectionsClosed, Total: FieldConnectionsClosed,
+		Metric: "ws.connections.closed", Unit: "{connection}", Description: "Number of connections closed, normally or abnormally.",
+	}, {
+		Saved: 12, Of: func(c *Counts) *int64 { return &c.ConnectionsReopened }, Known: func(w *Window) bool { return w.SessionsKnown }, Optional: true,
+		Field: FieldConnectionsReopened, Total: FieldConnectionsReopened,
+		Metric: "ws.connections.reopened", Unit: "{connection}", Description: "Number of connections opened by the user of a session that was dropped shortly before.",
+	}, {
+		Saved: 7, Of: func(c *Counts) *int64 { return &c.ConnectionsDropped }, Known: func(w *Window) bool { return w.Totals.DropsKnown() },
+		Field: FieldConnectionsDropped, Total: FieldConnectionsDropped,
+		Metric: DroppedMetric, Unit: "{connection}", Description: "Number of connections that closed abnormally.",
+	}, {
+		Saved: 8, Of: func(c *Counts) *int64 { return &c.ClosesUnclassified },
+	}, {
+		Saved: 9, Of: func(c *Counts) *int64 { return &c.BackpressureEvents },
+		Field: FieldBackpressureEvents, Total: FieldBackpressureEvents,
+		Metric: "ws.backpressure.events", Unit: "{event}", Description: "Number of times that reading was blocked by backpressure.",
+	}, {
+		Saved: 10, Of: func(c *Counts) *int64 { return &c.ProtocolViolations },
+		Field: FieldProtocolViolations, Total: FieldProtocolViolations,
+		Metric: "ws.protocol.violations", Unit: "{event}", Description: "Number of frames or parts of frames that are not valid events.",
+	}, {
+		Saved: 11, Of: func(c *Counts) *int64 { return &c.LateEvents },
+		Field: FieldLateEvents, Total: FieldLateEvents,
+		Metric: "ws.late_events", Unit: "{event}", Description: "Number of events that were too late for their window; the other sums include them.",
+	},
+}
+
 // Reconstructed are the running numbers of events that were not received on the socket,
 // but derived from a snapshot or from the platform's history.
 type Reconstructed struct {
@@ -104,36 +168,18 @@ type Healed struct{ Since, Until UnixMilli }
 // Add adds other to c. A sum that would exceed the largest int64 stays there. No count
 // may be negative.
 func (c *Counts) Add(other *Counts) {
-	c.MessagesSent += other.MessagesSent
-	c.MessagesReceived += other.MessagesReceived
-	c.MessagesUnsized += other.MessagesUnsized
-	c.PayloadBytes += other.PayloadBytes
-	c.ConnectionsOpened += other.ConnectionsOpened
-	c.ConnectionsClosed += other.ConnectionsClosed
-	c.ConnectionsDropped += other.ConnectionsDropped
-	c.ClosesUnclassified += other.ClosesUnclassified
-	c.BackpressureEvents += other.BackpressureEvents
-	c.ProtocolViolations += other.ProtocolViolations
-	c.LateEvents += other.LateEvents
-	c.ConnectionsReopened += other.ConnectionsReopened
-	if c.MessagesSent|c.MessagesReceived|c.MessagesUnsized|c.PayloadBytes|c.ConnectionsOpened|c.ConnectionsClosed|
-		c.ConnectionsDropped|c.ClosesUnclassified|c.BackpressureEvents|c.ProtocolViolations|c.LateEvents|c.ConnectionsReopened < 0 {
-		c.saturate()
-	}
-}
-
-// saturate replaces the sums that have gone past the largest int64, which made them
-// negative.
-func (c *Counts) saturate() {
-	for _, sum := range []*int64{
-		&c.MessagesSent, &c.MessagesReceived, &c.MessagesUnsized, &c.PayloadBytes, &c.ConnectionsOpened, &c.ConnectionsClosed,
-		&c.ConnectionsDropped, &c.ClosesUnclassified, &c.BackpressureEvents, &c.ProtocolViolations, &c.LateEvents,
-		&c.ConnectionsReopened,
-	} {
-		if *sum < 0 {
-			*sum = math.MaxInt64
-		}
-	}
+	c.MessagesSent = AddSaturating(c.MessagesSent, other.MessagesSent)
+	c.MessagesReceived = AddSaturating(c.MessagesReceived, other.MessagesReceived)
+	c.MessagesUnsized = AddSaturating(c.MessagesUnsized, other.MessagesUnsized)
+	c.PayloadBytes = AddSaturating(c.PayloadBytes, other.PayloadBytes)
+	c.ConnectionsOpened = AddSaturating(c.ConnectionsOpened, other.ConnectionsOpened)
+	c.ConnectionsClosed = AddSaturating(c.ConnectionsClosed, other.ConnectionsClosed)
+	c.ConnectionsDropped = AddSaturating(c.ConnectionsDropped, other.ConnectionsDropped)
+	c.ClosesUnclassified = AddSaturating(c.ClosesUnclassified, other.ClosesUnclassified)
+	c.BackpressureEvents = AddSaturating(c.BackpressureEvents, other.BackpressureEvents)
+	c.ProtocolViolations = AddSaturating(c.ProtocolViolations, other.ProtocolViolations)
+	c.LateEvents = AddSaturating(c.LateEvents, other.LateEvents)
+	c.ConnectionsReopened = AddSaturating(c.ConnectionsReopened, other.ConnectionsReopened)
 }
 
 // AddSaturating returns a + b, at most math.MaxInt64. Neither may be negative.

@@ -77,7 +77,7 @@ func TestHeartbeat_NotQueued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := owntest.NewStorage()
 		disk.FailAfter(0)
-		next := &deadAfter{disk: disk}
+		next := sinkOf(disk)
 		r := begin(t, configured(t, heartbeatRule), nil, next)
 		for range 100 {
 			r.consume(t, drops(time.Now().UnixMilli(), 0))

@@ -15,13 +15,20 @@ import (
 )
 
 // metricNames are the metrics of this distribution.
-var metricNames = []string{
-	"ws.active_connections", "ws.backpressure.events", "ws.clock.skew", "ws.connections.closed", "ws.connections.dropped",
-	"ws.connections.opened", "ws.connections.reopened", "ws.connections.stuck", "ws.connections.unanswered", "ws.connections.unreconciled", "ws.drop_rate", "ws.events.reconstructed",
-	"ws.gaps.healed.since", "ws.gaps.healed.until", "ws.late_events", "ws.messages", "ws.messages.received", "ws.messages.sent",
-	"ws.messages.unsized", "ws.payload", "ws.payload.throughput", "ws.protocol.violations", "ws.session.duration",
-	"ws.session.first_reply", "ws.sessions", "ws.window.complete", "ws.window.size", "ws.window.step",
-	wsevent.MetricAlertBaseline, wsevent.MetricAlertFiring, wsevent.MetricAlertFor, wsevent.MetricAlertThreshold,
+var metricNames = append(sumNames(),
+	"ws.active_connections", "ws.clock.skew", "ws.connections.stuck", "ws.connections.unanswered", "ws.connections.unreconciled",
+	"ws.drop_rate", "ws.events.reconstructed", "ws.gaps.healed.since", "ws.gaps.healed.until", "ws.messages", "ws.payload.throughput",
+	wsevent.MetricSessionDuration, wsevent.MetricSessionFirstReply, wsevent.MetricSessions,
+	wsevent.CompleteMetric, "ws.window.size", "ws.window.step",
+	wsevent.MetricAlertBaseline, wsevent.MetricAlertFiring, wsevent.MetricAlertFor, wsevent.MetricAlertThreshold)
+
+func sumNames() (names []string) {
+	for i := range wsevent.Sums {
+		if name := wsevent.Sums[i].Metric; name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // unknownMetric returns the nearest known name where a rule names a ws.* metric that

@@ -530,7 +530,7 @@ func TestBackpressure(t *testing.T) {
 		config := configured(t, dropRule)
 		config.Rules[0].Level.For = 1
 		config.Rules[0].MaxSeries = 2 * maxPending
-		sink := &deadAfter{disk: d}
+		sink := sinkOf(d)
 		r := begin(t, config, nil, sink)
 		batch := pmetric.NewMetrics()
 		for i := range maxPending {

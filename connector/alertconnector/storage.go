@@ -23,7 +23,7 @@ import (
 // open opens the storage and restores the state. Where the storage is unavailable, rules
 // are evaluated without one, and that is reported as the component's status.
 func (e *evaluator) open(ctx context.Context, host component.Host, now time.Time) error {
-	client, err := state.Open(ctx, host, *e.config.Storage, component.KindConnector, e.id)
+	client, err := state.Open(ctx, host, *e.config.Storage, component.KindConnector, e.id, "")
 	if errors.Is(err, state.ErrUnavailable) {
 		e.logger.Error("Storage cannot be opened. Baselines start without history, and no state is saved", zap.Error(err))
 		e.report(componentstatus.NewRecoverableErrorEvent(err))

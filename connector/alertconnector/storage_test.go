@@ -4,7 +4,6 @@
 package alertconnector
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -66,18 +64,15 @@ func TestConsume_SameBatchTwice(t *testing.T) {
 	})
 }
 
-// deadAfter takes logs until its disk has died: what comes later was never sent by
-// a process that was killed then.
-type deadAfter struct {
-	consumertest.LogsSink
-	disk *owntest.Storage
-}
-
-func (s *deadAfter) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	if s.disk.CutOff() {
-		return errors.New("nobody is there")
-	}
-	return s.LogsSink.ConsumeLogs(ctx, logs)
+// sinkOf takes logs until its disk has died: what comes later was never sent by a process
+// that was killed then.
+func sinkOf(disk *owntest.Storage) *owntest.LogsSink {
+	return &owntest.LogsSink{Refuse: func(plog.Logs) error {
+		if disk.CutOff() {
+			return errors.New("nobody is there")
+		}
+		return nil
+	}}
 }
 
 const killRules = dropRule + `
@@ -156,7 +151,7 @@ func TestStorage_KillAnywhere(t *testing.T) {
 		for cut := 1; cut < operations; cut++ {
 			d := owntest.NewStorage()
 			d.FailAfter(cut)
-			before := &deadAfter{disk: d}
+			before := sinkOf(d)
 			r := begin(t, minutes(configured(t, killRules)), d, before)
 			reached := 0
 			for _, batch := range batches {
@@ -321,8 +316,6 @@ func TestStorage_Unknown(t *testing.T) {
 	require.ErrorContains(t, c.Start(t.Context(), owntest.NewHost(nil)), "storage: disk: there is no such extension")
 	require.NoError(t, c.Shutdown(t.Context()))
 }
-
-var _ consumer.Logs = (*deadAfter)(nil)
 
 // A disk that is damaged and full at once keeps nobody from watching.
 func TestStorage_DamagedAndFull(t *testing.T) {

@@ -4,6 +4,8 @@
 package wsmetricsconnector
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
@@ -31,8 +33,8 @@ type kind struct{ name, total string }
 // kindAttribute names the sum among those of a metric.
 const kindAttribute = "kind"
 
-// definitions are all metrics. Dashboards depend on their names, kinds and units.
-var definitions = []definition{
+// windowDefinitions are the metrics that are no sum of wsevent.Counts.
+var windowDefinitions = []definition{
 	gauge("ws.active_connections", "{connection}", "Number of connections that were open at any moment of the window.",
 		integer(wsevent.FieldActiveConnections)),
 	gauge("ws.messages", "{message}/s", "Messages per second, in both directions.",
@@ -56,16 +58,6 @@ var definitions = []definition{
 	streamGauge("ws.window.size", "s", "Length of a window.", windowSize),
 	streamGauge("ws.window.step", "s", "Time from the start of a window to the start of the next.", windowStep),
 
-	sum("ws.payload", "By", "Payload bytes, in both directions.", wsevent.TotalPayloadBytes),
-	sum("ws.messages.sent", "{message}", "Number of messages sent (message.send).", wsevent.FieldMessagesSent),
-	sum("ws.messages.received", "{message}", "Number of messages received (message.receive).", wsevent.FieldMessagesReceived),
-	sum("ws.messages.unsized", "{message}", "Number of messages without a payload size, in both directions.", wsevent.FieldMessagesUnsized),
-	sum("ws.connections.opened", "{connection}", "Number of connections opened.", wsevent.FieldConnectionsOpened),
-	sum("ws.connections.closed", "{connection}", "Number of connections closed, normally or abnormally.", wsevent.FieldConnectionsClosed),
-	sum("ws.connections.reopened", "{connection}", "Number of connections opened by the user of a session that was dropped shortly before.", wsevent.FieldConnectionsReopened),
-	sum(wsevent.DroppedMetric, "{connection}", "Number of connections that closed abnormally.", wsevent.FieldConnectionsDropped),
-	sum("ws.backpressure.events", "{event}", "Number of times that reading was blocked by backpressure.", wsevent.FieldBackpressureEvents),
-	sum("ws.protocol.violations", "{event}", "Number of frames or parts of frames that are not valid events.", wsevent.FieldProtocolViolations),
 	{
 		name: "ws.events.reconstructed", unit: "{event}", cumulative: true,
 		description: "Number of events derived from the platform's history: opened and closed are also in the other sums, present are channels that were open before.",
@@ -75,7 +67,18 @@ var definitions = []definition{
 			{"present", wsevent.TotalReconstructedPresent},
 		},
 	},
-	sum("ws.late_events", "{event}", "Number of events that were too late for their window; the other sums include them.", wsevent.FieldLateEvents),
+}
+
+// definitions are all metrics. Dashboards depend on their names, kinds and units.
+var definitions = slices.Concat(windowDefinitions, sums())
+
+func sums() (of []definition) {
+	for i := range wsevent.Sums {
+		if s := &wsevent.Sums[i]; s.Metric != "" {
+			of = append(of, sum(s.Metric, s.Unit, s.Description, s.Total))
+		}
+	}
+	return of
 }
 
 func gauge(name, unit, description string, read func(wslog.Record, pmetric.NumberDataPoint) bool) definition {

@@ -85,7 +85,7 @@ var attributesOf = map[string][]string{
 	},
 }
 
-func TestKibana_SavedObjectsAreWhole(t *testing.T) {
+func TestKibana_SavedObjectsAreComplete(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../deploy/elastic/kibana.ndjson")
 	require.NoError(t, err)

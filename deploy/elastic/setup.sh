@@ -1,6 +1,6 @@
 #!/bin/sh
 # setup.sh: index templates and lifecycle policies for config/elastic-bulk.yaml, once per cluster. Elasticsearch takes all of it; OpenSearch
-# has no lifecycle policies of this kind: OPENSEARCH=1 leaves them out, and its index state management has to delete.
+# has no lifecycle policies of this kind: OPENSEARCH=1 leaves them out, and retention.sh deletes.
 set -eu
 cd "$(dirname "$0")"
 url=${ELASTICSEARCH_URL:-http://localhost:9200}

@@ -27,8 +27,8 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter/internal/embedded"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert"
-	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert/alertlog"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // alertmanagerExporter is the component around the embedded Alertmanager.
@@ -215,7 +215,7 @@ func alertsOf(logs plog.Logs, now time.Time, expireAfter time.Duration) (alerts 
 				if value, ok := record.Attributes().Get(wsevent.AlertID); ok {
 					id = value.AsString()
 				}
-				alert, err := promalert.New(id, alertlog.Body(record.Body()), now, expireAfter)
+				alert, err := promalert.New(id, wslog.AlertBody(record.Body()), now, expireAfter)
 				if err != nil {
 					invalid = append(invalid, fmt.Errorf("record %s: %w", record.EventName(), err))
 					continue

@@ -32,19 +32,11 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter/internal/metadatatest"
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 )
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-// statusHost keeps the statuses that the component reports.
-type statusHost struct {
-	component.Host
-
-	events chan *componentstatus.Event
-}
-
-func (h *statusHost) Report(event *componentstatus.Event) { h.events <- event }
 
 // sink is a webhook receiver whose answers a test sets.
 type sink struct {
@@ -74,7 +66,7 @@ type fixture struct {
 	exporter.Logs
 
 	config    *Config
-	host      *statusHost
+	host      *owntest.Host
 	telemetry *componenttest.Telemetry
 }
 
@@ -106,7 +98,7 @@ func begin(t *testing.T, endpoint string, change func(*Config)) *fixture {
 	require.NoError(t, err)
 	f := &fixture{
 		Logs: made, config: config, telemetry: telemetry,
-		host: &statusHost{Host: componenttest.NewNopHost(), events: make(chan *componentstatus.Event, 100)},
+		host: owntest.NewHost(nil),
 	}
 	require.NoError(t, f.Start(t.Context(), f.host))
 	t.Cleanup(func() {
@@ -231,7 +223,7 @@ func TestExporter_LimitIsReported(t *testing.T) {
 	s := newSink(t, always(http.StatusOK))
 	f := begin(t, s.URL, func(c *Config) { c.Limits.Alerts = 1 })
 	f.send(t, "firing", "a", "b")
-	event := <-f.host.events
+	event := f.host.Next()
 	assert.Equal(t, componentstatus.StatusRecoverableError, event.Status())
 	require.ErrorContains(t, event.Err(), "alert b: limit of alerts reached: 1 (limits::alerts)")
 }
@@ -241,13 +233,13 @@ func TestExporter_Reload(t *testing.T) {
 	s := newSink(t, always(http.StatusOK))
 	f := begin(t, s.URL, nil)
 	write(t, f.config.ConfigFile, "nobody") // is no receiver
-	event := <-f.host.events
+	event := f.host.Next()
 	assert.Equal(t, componentstatus.StatusRecoverableError, event.Status())
 	require.ErrorContains(t, event.Err(), `undefined receiver "nobody"`)
 	f.send(t, "firing", "a")
 	<-s.received // the last good configuration is in force
 	write(t, f.config.ConfigFile, "oncall")
-	assert.Equal(t, componentstatus.StatusOK, (<-f.host.events).Status())
+	assert.Equal(t, componentstatus.StatusOK, f.host.Next().Status())
 }
 
 func TestExporter_ReloadIsBounded(t *testing.T) {
@@ -262,13 +254,13 @@ func TestExporter_ReloadIsBounded(t *testing.T) {
 		require.NoError(t, os.Rename(next, f.config.ConfigFile))
 	}
 	replace(append(text, "#"+strings.Repeat("x", 1<<20)...))
-	event := <-f.host.events
+	event := f.host.Next()
 	assert.Equal(t, componentstatus.StatusRecoverableError, event.Status())
 	require.ErrorContains(t, event.Err(), "more than 1048576 bytes")
 	f.send(t, "firing", "a")
 	<-s.received // the last good configuration is in force
 	replace(text)
-	assert.Equal(t, componentstatus.StatusOK, (<-f.host.events).Status())
+	assert.Equal(t, componentstatus.StatusOK, f.host.Next().Status())
 }
 
 func TestExporter_API(t *testing.T) {

@@ -25,7 +25,7 @@ func TestExporter_PipeInPlaceOfTheConfiguration(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	require.NoError(t, os.Rename(pipe, f.config.ConfigFile))
-	event := <-f.host.events
+	event := f.host.Next()
 	assert.Equal(t, componentstatus.StatusRecoverableError, event.Status())
 	require.ErrorContains(t, event.Err(), "must be a regular file")
 	f.send(t, "firing", "a")

@@ -4,7 +4,6 @@
 package elasticsearchbulkexporter
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -12,7 +11,6 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
-	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -98,14 +96,21 @@ func (e *bulkExporter) push(ctx context.Context, logs plog.Logs) error {
 }
 
 func (e *bulkExporter) post(ctx context.Context, body []byte) (bulk.Result, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(body))
-	if err != nil {
-		return bulk.Result{}, consumererror.NewPermanent(err)
-	}
-	request.Header.Set("Content-Type", "application/x-ndjson")
-	text, err := e.client.Do(request)
+	text, err := e.client.Post(ctx, e.url, http.Header{"Content-Type": {"application/x-ndjson"}}, body)
 	if err != nil {
 		return bulk.Result{}, err
 	}
 	return bulk.Read(text)
+}
+
+// windowsOnly is an exporter whose queue holds windows only: raw events are left out before it.
+type windowsOnly struct{ exporter.Logs }
+
+// ConsumeLogs queues the windows among the records.
+func (e windowsOnly) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+	windows := bulk.Windows(logs)
+	if windows.ResourceLogs().Len() == 0 {
+		return nil
+	}
+	return e.Logs.ConsumeLogs(ctx, windows)
 }

@@ -4,14 +4,12 @@
 package influxdbexporter
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
-	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -87,16 +85,12 @@ func (e *influxdbExporter) push(ctx context.Context, metrics pmetric.Metrics) er
 }
 
 func (e *influxdbExporter) post(ctx context.Context, text []byte) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(text))
-	if err != nil {
-		return consumererror.NewPermanent(err)
-	}
-	request.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	request := http.Request{Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}}
 	if e.config.Token != "" {
 		request.Header.Set("Authorization", "Token "+string(e.config.Token))
 	} else if e.config.Username != "" {
 		request.SetBasicAuth(e.config.Username, string(e.config.Password))
 	}
-	_, err = e.client.Do(request)
+	_, err := e.client.Post(ctx, e.url, request.Header, text)
 	return err
 }

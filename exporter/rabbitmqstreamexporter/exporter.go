@@ -93,7 +93,7 @@ func (e *streamExporter) open(ctx context.Context, host component.Host) error {
 
 // restore reads the name of the producer and the request that was being published.
 func (e *streamExporter) restore(ctx context.Context, host component.Host, id component.ID, producer string) (string, error) {
-	client, err := state.Open(ctx, host, id, component.KindExporter, e.set.ID)
+	client, err := state.Open(ctx, host, id, component.KindExporter, e.set.ID, "")
 	if errors.Is(err, state.ErrUnavailable) {
 		e.set.Logger.Error("Storage cannot be opened. A batch that is published during a restart may be in a stream twice", zap.Error(err))
 		return producer, nil

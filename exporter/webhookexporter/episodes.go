@@ -15,24 +15,24 @@ import (
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/pdatautil"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
-	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/metadata"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 )
 
 // maxEpisodes bounds the episodes that are remembered. The one whose record was sent least
 // recently is evicted first, and resolved ones before those that fire.
 const maxEpisodes = 10_000
 
-// state is a state of an episode: firing or resolved, as of a window. No state of an episode is
+// episodeState is a state of an episode: firing or resolved, as of a window. No state of an episode is
 // older than the one before, so one that fires after another was resolved is of a new episode with
 // the same alert_id, as other sources reuse theirs, and supersedes it.
-type state struct {
+type episodeState struct {
 	Time     int64 `json:"time"` // end of the window, unix ms
 	Resolved bool  `json:"resolved"`
 }
 
-func (s state) newerThan(other state) bool {
+func (s episodeState) newerThan(other episodeState) bool {
 	if s.Time != other.Time {
 		return s.Time > other.Time
 	}
@@ -46,39 +46,37 @@ func (s state) newerThan(other state) bool {
 // A state is on the storage before its request is made, so that a kill at any moment leaves
 // it there. Each episode has a key of its own, numbered from 0.
 type episodes struct {
-	logger    *zap.Logger
 	telemetry *metadata.TelemetryBuilder
 
-	mutex  sync.Mutex
-	client storage.Client // nil: the queue is in memory, and so are these
-	all    []episode
-	byID   map[[16]byte]int // alert_id, hashed -> index in all
-	failed bool             // the storage rejected the latest write
+	mutex sync.Mutex
+	store *state.Store // nil: the queue is in memory, and so are these
+	all   []episode
+	byID  map[[16]byte]int // alert_id, hashed -> index in all
 }
 
 type episode struct {
 	id   [16]byte
 	sent int64 // unix ms
-	state
+	episodeState
 }
 
 // savedEpisode is an episode on the storage.
 type savedEpisode struct {
 	ID   string `json:"id"`
 	Sent int64  `json:"sent"`
-	state
+	episodeState
 }
 
-func newEpisodes(logger *zap.Logger, telemetry *metadata.TelemetryBuilder) *episodes {
-	return &episodes{logger: logger, telemetry: telemetry, byID: map[[16]byte]int{}}
+func newEpisodes(telemetry *metadata.TelemetryBuilder) *episodes {
+	return &episodes{telemetry: telemetry, byID: map[[16]byte]int{}}
 }
 
 // attempt is a request for a state of an episode.
 type attempt struct {
 	index    int // in all; negative: the record belongs to no episode
 	episode  [16]byte
-	state    state
-	previous state
+	state    episodeState
+	previous episodeState
 }
 
 var errSuperseded = errors.New("the receiver has acknowledged a newer state of the episode")
@@ -91,17 +89,17 @@ func (e *episodes) begin(ctx context.Context, m *message, now time.Time) (attemp
 	}
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
-	a := attempt{episode: pdatautil.Hash(pdatautil.WithString(m.AlertID)), state: state{Time: m.Time.UnixMilli(), Resolved: m.resolved()}}
+	a := attempt{episode: pdatautil.Hash(pdatautil.WithString(m.AlertID)), state: episodeState{Time: m.Time.UnixMilli(), Resolved: m.resolved()}}
 	index, known := e.byID[a.episode]
 	if !known {
 		index = e.add(a.episode)
 	}
-	a.index, a.previous = index, e.all[index].state
+	a.index, a.previous = index, e.all[index].episodeState
 	if known && a.previous.newerThan(a.state) {
 		return a, errSuperseded
 	}
 	changed := !known || a.previous != a.state
-	e.all[index].state, e.all[index].sent = a.state, now.UnixMilli()
+	e.all[index].episodeState, e.all[index].sent = a.state, now.UnixMilli()
 	if changed {
 		e.save(ctx, index)
 	}
@@ -116,8 +114,8 @@ func (e *episodes) reject(ctx context.Context, a attempt) {
 	}
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
-	if current := &e.all[a.index]; current.id == a.episode && current.state == a.state && a.previous != a.state {
-		current.state = a.previous
+	if current := &e.all[a.index]; current.id == a.episode && current.episodeState == a.state && a.previous != a.state {
+		current.episodeState = a.previous
 		e.save(ctx, a.index)
 	}
 }
@@ -156,55 +154,49 @@ func (e *episodes) evictable() int {
 // save writes an episode. A failure does not stop delivery: after a kill, an older state could
 // then follow a newer one.
 func (e *episodes) save(ctx context.Context, index int) {
-	if e.client == nil {
+	if e.store == nil {
 		return
 	}
 	one := &e.all[index]
-	text, err := json.Marshal(savedEpisode{ID: hex.EncodeToString(one.id[:]), Sent: one.sent, state: one.state})
+	text, err := json.Marshal(savedEpisode{ID: hex.EncodeToString(one.id[:]), Sent: one.sent, episodeState: one.episodeState})
 	if err == nil {
-		err = e.client.Set(ctx, strconv.Itoa(index), text)
+		err = e.store.Set(ctx, strconv.Itoa(index), text)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		e.telemetry.WebhookEpisodeSaveFailures.Add(ctx, 1)
-		if !e.failed {
-			e.logger.Error("State of an episode not saved; after a kill the receiver may get an older state after a newer one. Is the disk of the storage full?", zap.Error(err))
-		}
-	case e.failed:
-		e.logger.Info("State of episodes saved again")
 	}
-	e.failed = err != nil
+	e.store.Saved(err)
 }
 
-// restore reads the saved episodes. One that is damaged is logged and left out.
-func (e *episodes) restore(ctx context.Context, client storage.Client) error {
+// restore reads the saved episodes. One that is damaged is quarantined.
+func (e *episodes) restore(ctx context.Context, store *state.Store) error {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
-	e.client = client
+	e.store = store
 	const atOnce = 100 // each batch costs the storage a transaction
 	for from := 0; from < maxEpisodes; from += atOnce {
 		operations := make([]*storage.Operation, atOnce)
 		for i := range operations {
 			operations[i] = storage.GetOperation(strconv.Itoa(from + i))
 		}
-		if err := client.Batch(ctx, operations...); err != nil {
+		if err := store.Batch(ctx, operations...); err != nil {
 			return err
 		}
 		for _, operation := range operations {
 			if operation.Value == nil { // they are numbered without holes
 				return nil
 			}
-			e.restoreOne(operation.Key, operation.Value)
+			e.restoreOne(ctx, operation.Key, operation.Value)
 		}
 	}
 	return nil
 }
 
-func (e *episodes) restoreOne(key string, text []byte) {
+func (e *episodes) restoreOne(ctx context.Context, key string, text []byte) {
 	var saved savedEpisode
 	err := json.Unmarshal(text, &saved)
 	if err == nil {
-		one := episode{sent: saved.Sent, state: saved.state}
+		one := episode{sent: saved.Sent, episodeState: saved.episodeState}
 		if n, decodeErr := hex.Decode(one.id[:], []byte(saved.ID[:min(len(saved.ID), 32)])); decodeErr == nil && n == len(one.id) {
 			e.byID[one.id] = len(e.all)
 			e.all = append(e.all, one)
@@ -212,7 +204,7 @@ func (e *episodes) restoreOne(key string, text []byte) {
 		}
 		err = fmt.Errorf("id: %q: must be 32 hexadecimal digits", saved.ID)
 	}
-	e.logger.Error("Saved state of an episode is damaged and ignored; the receiver may get an older state of it again", zap.String("key", key), zap.Error(err))
+	e.store.Quarantine(ctx, key, text, err)
 	e.all = append(e.all, episode{}) // its number is used again
 }
 
@@ -220,10 +212,10 @@ func (e *episodes) restoreOne(key string, text []byte) {
 func (e *episodes) close(ctx context.Context) error {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
-	if e.client == nil {
+	if e.store == nil {
 		return nil
 	}
-	client := e.client
-	e.client = nil
-	return client.Close(ctx)
+	store := e.store
+	e.store = nil
+	return store.Close(ctx)
 }

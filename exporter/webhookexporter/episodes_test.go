@@ -4,16 +4,13 @@
 package webhookexporter
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,10 +21,10 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/extension/extensiontest"
-	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 )
 
 var storageID = component.MustNewID("file_storage")
@@ -100,39 +97,10 @@ func TestEpisodes_OrderOverARestart(t *testing.T) {
 	}
 }
 
-// memory is a storage extension that is copied to simulate a kill.
-type memory struct {
-	component.StartFunc
-	component.ShutdownFunc
-	storage.Client
-	mutex  sync.Mutex
-	data   map[string][]byte
-	failed bool
-}
-
-func (m *memory) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
-	return m, nil
-}
-
-func (*memory) Close(context.Context) error { return nil }
-
-func (m *memory) Set(_ context.Context, key string, value []byte) error {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	if m.failed {
-		return storage.ErrStorageFull
-	}
-	m.data[key] = slices.Clone(value)
-	return nil
-}
-
-func (m *memory) Batch(_ context.Context, operations ...*storage.Operation) error {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	for _, operation := range operations {
-		operation.Value = m.data[operation.Key]
-	}
-	return nil
+// remember makes an exporter keep its episodes on a storage.
+func (b *running) remember(disk *owntest.Storage) {
+	b.t.Helper()
+	require.NoError(b.t, b.episodes.restore(b.t.Context(), state.NewStore(disk, "disk", b.logger, nil)))
 }
 
 // Whatever order the queue has, and wherever the collector is killed, the states of an episode
@@ -156,7 +124,7 @@ func TestEpisodes_AnyOrderAndAnyKill(t *testing.T) {
 				}
 			}
 			seen, acknowledged := map[string]int{}, map[string]bool{}
-			disk := &memory{data: map[string][]byte{}}
+			disk := owntest.NewStorage()
 			var killed bool
 			start := func() *webhookExporter {
 				killed = false
@@ -172,7 +140,7 @@ func TestEpisodes_AnyOrderAndAnyKill(t *testing.T) {
 						}
 					case 2: // the collector is killed, and the response lost
 						killed = true
-						disk = &memory{data: maps.Clone(disk.data)}
+						disk = disk.Copy()
 					}
 					assert.GreaterOrEqual(t, at, seen[one[0]], "seed %d: episode %s", seed, one[0])
 					seen[one[0]], acknowledged[one[0]] = at, true
@@ -181,7 +149,7 @@ func TestEpisodes_AnyOrderAndAnyKill(t *testing.T) {
 					}
 					return says(200)
 				}, nil)
-				require.NoError(t, b.episodes.restore(t.Context(), disk))
+				b.remember(disk)
 				t.Cleanup(b.stop)
 				return b.webhookExporter
 			}
@@ -276,9 +244,9 @@ func TestEpisodes_NewEpisodeIsDelivered(t *testing.T) {
 		for _, restart := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, restart %t", name, restart), func(t *testing.T) {
 				t.Parallel()
-				disk := &memory{data: map[string][]byte{}}
+				disk := owntest.NewStorage()
 				b := startExporter(t, always(200), nil)
-				require.NoError(t, b.episodes.restore(t.Context(), disk))
+				b.remember(disk)
 				attempt := func(r record) error {
 					logs := plog.NewLogs()
 					alert(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty(), r.id, r.status, r.window)
@@ -290,7 +258,7 @@ func TestEpisodes_NewEpisodeIsDelivered(t *testing.T) {
 				if restart {
 					b.stop()
 					b = startExporter(t, always(200), nil)
-					require.NoError(t, b.episodes.restore(t.Context(), disk))
+					b.remember(disk)
 				}
 				require.ErrorIs(t, attempt(c.next), c.want)
 				b.stop()
@@ -321,7 +289,7 @@ func TestEpisodes_Bounded(t *testing.T) {
 		for _, one := range messagesOf(alerts([2]string{strconv.Itoa(i), "resolved"})) {
 			a, err := b.episodes.begin(t.Context(), one, begin.Add(24*time.Hour))
 			require.NoError(t, err)
-			if a.previous != (state{}) {
+			if a.previous != (episodeState{}) {
 				kept++
 				assert.GreaterOrEqual(t, i, 5)
 			}
@@ -335,20 +303,23 @@ func TestEpisodes_StorageFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := startExporter(t, always(200), nil)
-		disk := &memory{data: map[string][]byte{"0": []byte("{"), "1": []byte(`{"id":"00"}`)}}
-		require.NoError(t, b.episodes.restore(t.Context(), disk))
-		assert.Equal(t, 2, b.logs.FilterMessageSnippet("damaged and ignored").Len())
-		disk.failed = true
+		disk := owntest.NewStorage()
+		disk.Put("0", []byte("{"))
+		disk.Put("1", []byte(`{"id":"00"}`))
+		b.remember(disk)
+		assert.Equal(t, 2, b.logs.FilterMessageSnippet("damaged").Len())
+		assert.True(t, disk.Has(state.QuarantineKey("0")))
+		disk.SetFull(true)
 		b.send(alerts([2]string{"a", "firing"}, [2]string{"a", "resolved"}))
 		synctest.Wait()
 		assert.Len(t, b.receiver.all(), 2)
 		assert.Equal(t, int64(2), b.total("otelcol_webhook_episode_save_failures"))
-		assert.Equal(t, 1, b.logs.FilterMessageSnippet("not saved").Len(), "logged once")
-		disk.failed = false
+		assert.Equal(t, 1, b.logs.FilterMessageSnippet("cannot be saved").Len(), "logged once")
+		disk.SetFull(false)
 		b.send(alerts([2]string{"b", "firing"}))
 		synctest.Wait()
 		assert.Equal(t, 1, b.logs.FilterMessageSnippet("saved again").Len())
-		assert.Contains(t, disk.data, "3")
+		assert.True(t, disk.Has("3"))
 		b.stop()
 	})
 }
@@ -357,7 +328,7 @@ func TestStorage_Unknown(t *testing.T) {
 	t.Parallel()
 	b := startExporter(t, always(200), nil)
 	b.config.QueueConfig.Get().StorageID = &storageID
-	require.ErrorContains(t, b.openEpisodes(t.Context(), b.host), "sending_queue::storage: file_storage: no storage extension")
+	require.ErrorContains(t, b.openEpisodes(t.Context(), b.host), "sending_queue::storage: file_storage: there is no such extension")
 	b.config.QueueConfig.Get().StorageID = nil
 	b.stop()
 }

@@ -19,12 +19,12 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
-	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 )
 
 // webhookExporter delivers records. The exporter that it embeds is exporterhelper's: it
@@ -85,7 +85,7 @@ func newExporter(ctx context.Context, set exporter.Settings, config *Config) (_ 
 		}
 	}
 	e.deadLetters = newDeadLetters(config.DeadLetter, set.Logger, e.telemetry)
-	e.episodes = newEpisodes(set.Logger, e.telemetry)
+	e.episodes = newEpisodes(e.telemetry)
 	e.Logs, err = exporterhelper.NewLogs(ctx, set, config, e.push,
 		exporterhelper.WithStart(e.open),
 		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
@@ -132,15 +132,11 @@ func (e *webhookExporter) openEpisodes(ctx context.Context, host component.Host)
 		return nil
 	}
 	id := *e.config.QueueConfig.Get().StorageID
-	extension, ok := host.GetExtensions()[id].(storage.Extension)
-	if !ok {
-		return fmt.Errorf("sending_queue::storage: %s: no storage extension of that name is in service::extensions", id)
-	}
-	client, err := extension.GetClient(ctx, component.KindExporter, e.set.ID, "episodes")
-	if err == nil {
-		err = e.episodes.restore(ctx, client)
-	}
+	client, err := state.Open(ctx, host, id, component.KindExporter, e.set.ID, "episodes")
 	if err != nil {
+		return fmt.Errorf("sending_queue::%w", err)
+	}
+	if err := e.episodes.restore(ctx, state.NewStore(client, id.String(), e.logger, nil)); err != nil {
 		return fmt.Errorf("sending_queue::storage: %s: %w", id, err)
 	}
 	return nil

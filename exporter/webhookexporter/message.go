@@ -18,8 +18,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
-	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert/alertlog"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
+	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
 
 // message is a record to be delivered.
@@ -60,7 +60,7 @@ func messageOf(resource pcommon.Resource, record plog.LogRecord) *message {
 	}
 	m.Content, m.err = contentOf(record.Body())
 	if m.err == nil {
-		m.Body = alertlog.Body(record.Body())
+		m.Body = wslog.AlertBody(record.Body())
 		m.Attributes = record.Attributes().AsRaw()
 		m.Resource = resource.Attributes().AsRaw()
 	} else {

@@ -62,7 +62,7 @@ func (r *recorder) Write(p []byte) (int, error) {
 	r.WriteHeader(http.StatusOK)
 	if r.body.Len()+len(p) > r.limit {
 		r.excess = true
-		return 0, fmt.Errorf("the answer is larger than %d bytes", r.limit)
+		return 0, fmt.Errorf("the response is larger than %d bytes", r.limit)
 	}
 	if r.failed == nil {
 		r.failed = r.claim.Grow(len(p))
@@ -86,7 +86,7 @@ func (r *recorder) answer() cache.Answer {
 	r.WriteHeader(http.StatusOK)
 	if r.excess {
 		return refusal(http.StatusUnprocessableEntity, "execution",
-			fmt.Errorf("the answer is larger than %d bytes: ask for less, or for a longer step", r.limit))
+			fmt.Errorf("the response is larger than %d bytes: request a shorter range, fewer series or a longer step", r.limit))
 	}
 	if r.broken != nil {
 		return refusal(http.StatusBadGateway, "unavailable", r.broken)

@@ -48,6 +48,8 @@ type Config struct {
 	Query QueryConfig `mapstructure:"query"`
 	// Window says when there are new windows to ask for.
 	Window WindowConfig `mapstructure:"window"`
+
+	deprecated []string // keys that are set and deprecated
 }
 
 // StoreConfig is the embedded database.
@@ -110,7 +112,8 @@ type QueryConfig struct {
 
 // WindowConfig is when windows are there to be asked for.
 type WindowConfig struct {
-	// Size and Overlap are those of ws_window.
+	// Size and Overlap are those of ws_window, until the first windows arrive. Deprecated: the
+	// windows' own metrics have them.
 	Size    time.Duration `mapstructure:"size"`
 	Overlap time.Duration `mapstructure:"overlap"`
 	// Offset is from a window's end to the moment when pages ask for it.
@@ -119,8 +122,15 @@ type WindowConfig struct {
 
 var _ component.Config = (*Config)(nil)
 
-// Unmarshal refuses durations without a unit.
-func (c *Config) Unmarshal(conf *confmap.Conf) error { return confduration.Unmarshal(conf, c) }
+// Unmarshal refuses durations without a unit, and notes which deprecated keys are set.
+func (c *Config) Unmarshal(conf *confmap.Conf) error {
+	for _, key := range []string{"window::size", "window::overlap"} {
+		if conf.IsSet(key) {
+			c.deprecated = append(c.deprecated, key)
+		}
+	}
+	return confduration.Unmarshal(conf, c)
+}
 
 // Validate says which key cannot be as it is.
 func (c *Config) Validate() error {
@@ -136,11 +146,11 @@ func (c *Config) Validate() error {
 		c.Store.Get().check(refuse)
 	case c.Prometheus.HasValue():
 		if u, err := url.Parse(c.Prometheus.Get().Endpoint); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			refuse("prometheus.endpoint", shown(c.Prometheus.Get().Endpoint),
+			refuse("prometheus::endpoint", shown(c.Prometheus.Get().Endpoint),
 				"must be a URL such as http://mimir:9009/prometheus, to which /api/v1/query is added")
 		}
 	default:
-		errs = append(errs, errors.New("store.directory: must be set, or prometheus.endpoint to show what is kept elsewhere"))
+		errs = append(errs, errors.New("store::directory: must be set, or prometheus::endpoint to show what is kept elsewhere"))
 	}
 	if c.Alertmanager.HasValue() {
 		if u, err := url.Parse(c.Alertmanager.Get().Endpoint); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
@@ -191,22 +201,22 @@ func (c *Config) onLoopback() bool { return httpguard.OnLoopback(c.ServerConfig.
 
 func (s *StoreConfig) check(refuse func(key string, value any, rule string)) {
 	if s.Directory == "" {
-		refuse("store.directory", `""`, "must be a directory that outlives the collector")
+		refuse("store::directory", `""`, "must be a directory that outlives the collector")
 	}
 	if s.Retention < 3*time.Hour {
-		refuse("store.retention", s.Retention, "must be at least 3h")
+		refuse("store::retention", s.Retention, "must be at least 3h")
 	}
 	if s.MaxBytes < 0 {
-		refuse("store.max_bytes", s.MaxBytes, "must not be negative; 0 is no limit")
+		refuse("store::max_bytes", s.MaxBytes, "must not be negative; 0 is no limit")
 	}
 	if s.OutOfOrderWindow < 0 || s.OutOfOrderWindow > s.Retention {
-		refuse("store.out_of_order_window", s.OutOfOrderWindow, fmt.Sprintf("must be from 0s to retention (%v)", s.Retention))
+		refuse("store::out_of_order_window", s.OutOfOrderWindow, fmt.Sprintf("must be from 0s to retention (%v)", s.Retention))
 	}
 	if s.MaxSeries < 1 {
-		refuse("store.max_series", s.MaxSeries, "must be at least 1")
+		refuse("store::max_series", s.MaxSeries, "must be at least 1")
 	}
 	if s.MinFreeBytes < 0 {
-		refuse("store.min_free_bytes", s.MinFreeBytes, "must not be negative")
+		refuse("store::min_free_bytes", s.MinFreeBytes, "must not be negative")
 	}
 }
 
@@ -250,30 +260,30 @@ func (l *LinkConfig) check(key string, refuse func(key string, value any, rule s
 
 func (q *QueryConfig) check(refuse func(key string, value any, rule string)) {
 	if q.Timeout < 100*time.Millisecond {
-		refuse("query.timeout", q.Timeout, "must be at least 100ms")
+		refuse("query::timeout", q.Timeout, "must be at least 100ms")
 	}
 	if q.MaxSamples < 1 {
-		refuse("query.max_samples", q.MaxSamples, "must be at least 1")
+		refuse("query::max_samples", q.MaxSamples, "must be at least 1")
 	}
 	if q.MaxConcurrent < 1 {
-		refuse("query.max_concurrent", q.MaxConcurrent, "must be at least 1")
+		refuse("query::max_concurrent", q.MaxConcurrent, "must be at least 1")
 	}
 	if q.MaxRange < time.Hour {
-		refuse("query.max_range", q.MaxRange, "must be at least 1h")
+		refuse("query::max_range", q.MaxRange, "must be at least 1h")
 	}
 	if q.CacheBytes < 0 {
-		refuse("query.cache_bytes", q.CacheBytes, "must not be negative; 0 keeps nothing")
+		refuse("query::cache_bytes", q.CacheBytes, "must not be negative; 0 keeps nothing")
 	}
 }
 
 func (w *WindowConfig) check(refuse func(key string, value any, rule string)) {
 	if w.Size < 100*time.Millisecond {
-		refuse("window.size", w.Size, "must be at least 100ms")
+		refuse("window::size", w.Size, "must be at least 100ms")
 	}
 	if w.Overlap < 0 || w.Overlap >= w.Size {
-		refuse("window.overlap", w.Overlap, fmt.Sprintf("must be from 0s to less than size (%v)", w.Size))
+		refuse("window::overlap", w.Overlap, fmt.Sprintf("must be from 0s to less than size (%v)", w.Size))
 	}
 	if w.Offset < 0 {
-		refuse("window.offset", w.Offset, "must not be negative")
+		refuse("window::offset", w.Offset, "must not be negative")
 	}
 }

@@ -38,6 +38,7 @@ func TestConfig(t *testing.T) {
 				Timeout: 30 * time.Second, MaxSamples: 5_000_000, MaxConcurrent: 4, MaxRange: 8784 * time.Hour, CacheBytes: 32 << 20,
 			}, c.Query)
 			assert.Equal(t, WindowConfig{Size: 10 * time.Second, Overlap: time.Second, Offset: 2 * time.Second}, c.Window)
+			assert.Empty(t, c.deprecated)
 		}},
 		"all": {check: func(t *testing.T, c *Config) {
 			assert.True(t, c.ServerConfig.TLS.HasValue())
@@ -47,6 +48,7 @@ func TestConfig(t *testing.T) {
 			}, *c.Store.Get())
 			assert.Equal(t, QueryConfig{Timeout: 10 * time.Second, MaxSamples: 1000, MaxConcurrent: 2, MaxRange: 24 * time.Hour}, c.Query)
 			assert.Equal(t, WindowConfig{Size: 5 * time.Second, Offset: 3 * time.Second}, c.Window)
+			assert.Equal(t, []string{"window::size", "window::overlap"}, c.deprecated)
 		}},
 		"mimir": {check: func(t *testing.T, c *Config) {
 			assert.False(t, c.Store.HasValue())
@@ -58,17 +60,17 @@ func TestConfig(t *testing.T) {
 		"off_host":          {errors: []string{"endpoint: 0.0.0.0:3080: other machines reach it", "allow_insecure: true"}},
 		"all_addresses":     {errors: []string{"endpoint: :3080: other machines reach it"}},
 		"no_endpoint":       {errors: []string{`endpoint: ""`}},
-		"nothing":           {errors: []string{"store.directory: must be set"}},
-		"no_directory":      {errors: []string{`store.directory: ""`}},
+		"nothing":           {errors: []string{"store::directory: must be set"}},
+		"no_directory":      {errors: []string{`store::directory: ""`}},
 		"both":              {errors: []string{"store, prometheus: only one of them"}},
 		"alertmanager_host": {errors: []string{`alertmanager::endpoint: "localhost:9093": must be a URL`}},
-		"prometheus_host":   {errors: []string{`prometheus.endpoint: "mimir:9009": must be a URL`}},
+		"prometheus_host":   {errors: []string{`prometheus::endpoint: "mimir:9009": must be a URL`}},
 		"bad_store": {errors: []string{
-			"store.retention: 1h0m0s", "store.max_bytes: -1", "store.out_of_order_window: 2h0m0s: must be from 0s to retention (1h0m0s)",
-			"store.max_series: 0", "store.min_free_bytes: -1",
+			"store::retention: 1h0m0s", "store::max_bytes: -1", "store::out_of_order_window: 2h0m0s: must be from 0s to retention (1h0m0s)",
+			"store::max_series: 0", "store::min_free_bytes: -1",
 		}},
 		"bad_query": {errors: []string{
-			"query.timeout: 0s", "query.max_samples: 0", "query.max_concurrent: 0", "query.max_range: 1m0s", "query.cache_bytes: -1",
+			"query::timeout: 0s", "query::max_samples: 0", "query::max_concurrent: 0", "query::max_range: 1m0s", "query::cache_bytes: -1",
 		}},
 		"events": {check: func(t *testing.T, c *Config) {
 			assert.Equal(t, EventsConfig{
@@ -82,7 +84,7 @@ func TestConfig(t *testing.T) {
 			`links::0::name: ""`, `links::0::url: "grafana"`, `links::1::url: {from}: is not known; known are {start}, {end}`, `links::2::url: "javascript://x"`,
 		}},
 		"same_directory": {errors: []string{"events::directory: data: must not be store::directory"}},
-		"bad_window":     {errors: []string{"window.size: 0s", "window.overlap: 1s", "window.offset: -1s"}},
+		"bad_window":     {errors: []string{"window::size: 0s", "window::overlap: 1s", "window::offset: -1s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

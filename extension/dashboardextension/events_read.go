@@ -77,7 +77,7 @@ func (e *eventQueries) answer(r *http.Request, answer func(context.Context, *htt
 	case errors.As(err, &bad), errors.Is(err, eventstore.ErrCursor), errors.Is(err, eventstore.ErrTooMuchWork):
 		return refusal(http.StatusBadRequest, "bad_data", err)
 	case errors.Is(err, context.DeadlineExceeded):
-		return refusal(http.StatusServiceUnavailable, "timeout", fmt.Errorf("the query took longer than query.timeout (%v): choose a shorter time", e.timeout))
+		return refusal(http.StatusServiceUnavailable, "timeout", fmt.Errorf("the query took longer than query::timeout (%v): choose a shorter time", e.timeout))
 	case errors.Is(err, context.Canceled):
 		return refusal(statusClientClosed, "canceled", err)
 	}

@@ -406,7 +406,7 @@ func TestEvents_FullDiskLeavesMetrics(t *testing.T) {
 	config := withEvents(t)
 	config.Events.Get().MinFreeBytes = 1 << 60
 	r := run(t, config)
-	event := <-r.host.events
+	event := r.host.Next()
 	assert.Equal(t, componentstatus.StatusRecoverableError, event.Status())
 	require.ErrorContains(t, event.Err(), "events: ")
 	sent := newLogs(acme)

@@ -57,6 +57,10 @@ func newDashboard(set extension.Settings, config *Config) (*dashboard, error) {
 // that they find it ready, and ends after they have.
 func (d *dashboard) Start(ctx context.Context, host component.Host) error {
 	d.host = host
+	if len(d.config.deprecated) > 0 {
+		d.set.Logger.Warn("Keys are deprecated and will be removed: ws_window_size_seconds and ws_window_step_seconds of the windows replace them. Remove the keys",
+			zap.Strings("keys", d.config.deprecated))
+	}
 	source, err := d.openSource(ctx)
 	if err != nil {
 		return err
@@ -118,7 +122,7 @@ func (d *dashboard) openSource(ctx context.Context) (http.Handler, error) {
 		Status:            d.health.setStore,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("store.directory: %w", err)
+		return nil, fmt.Errorf("store::directory: %w", err)
 	}
 	d.store = opened
 	return opened.Query(), nil

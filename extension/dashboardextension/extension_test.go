@@ -36,20 +36,13 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/extension/dashboardextension/internal/metadatatest"
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 )
-
-// host keeps what a component reports of itself.
-type host struct {
-	component.Host
-	events chan *componentstatus.Event
-}
-
-func (h *host) Report(event *componentstatus.Event) { h.events <- event }
 
 type running struct {
 	*dashboard
 	url       string
-	host      *host
+	host      *owntest.Host
 	telemetry *componenttest.Telemetry
 }
 
@@ -79,7 +72,7 @@ func run(t *testing.T, config *Config) *running {
 	set.BuildInfo.Version = "1.2.3"
 	d, err := newDashboard(set, config)
 	require.NoError(t, err)
-	h := &host{Host: componenttest.NewNopHost(), events: make(chan *componentstatus.Event, 100)}
+	h := owntest.NewHost(nil)
 	require.NoError(t, d.Start(t.Context(), h))
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
@@ -399,11 +392,11 @@ func TestDiskFull(t *testing.T) {
 		otlpJSON("a", time.Now(), 1))
 	assert.Equal(t, http.StatusServiceUnavailable, code)
 	assert.NotEmpty(t, header.Get("Retry-After"))
-	assert.Contains(t, body, "store.min_free_bytes")
+	assert.Contains(t, body, "store::min_free_bytes")
 	code, body = r.get(t, "/healthz")
 	assert.Equal(t, http.StatusServiceUnavailable, code)
-	assert.Contains(t, body, "store.min_free_bytes")
-	assert.Equal(t, componentstatus.StatusRecoverableError, (<-r.host.events).Status())
+	assert.Contains(t, body, "store::min_free_bytes")
+	assert.Equal(t, componentstatus.StatusRecoverableError, r.host.Next().Status())
 	code, _ = r.get(t, "/api/v1/query?query=a")
 	assert.Equal(t, http.StatusOK, code)
 }
@@ -417,7 +410,7 @@ func TestSecondOnTheDirectory(t *testing.T) {
 	d, err := newDashboard(extensiontest.NewNopSettings(metadata.Type), second)
 	require.NoError(t, err)
 	err = d.Start(t.Context(), r.host)
-	require.ErrorContains(t, err, "store.directory: "+config.Store.Get().Directory+": another process has this store open")
+	require.ErrorContains(t, err, "store::directory: "+config.Store.Get().Directory+": another process has this store open")
 	require.NoError(t, d.Shutdown(t.Context()))
 }
 
@@ -536,7 +529,7 @@ func TestPrometheusThatMisbehaves(t *testing.T) {
 	r := run(t, config)
 	code, body := r.get(t, "/api/v1/query?query=up")
 	assert.Equal(t, http.StatusBadGateway, code, body)
-	assert.Contains(t, body, "the answer breaks off")
+	assert.Contains(t, body, "the response is truncated")
 	code, _ = r.get(t, "/api/v1/query?query=moved")
 	assert.Equal(t, http.StatusBadGateway, code)
 }

@@ -25,7 +25,7 @@ func createDefaultConfig() component.Config {
 	server.NetAddr.Endpoint = "localhost:3080"
 	server.ReadHeaderTimeout = 10 * time.Second
 	server.ReadTimeout = 30 * time.Second
-	server.WriteTimeout = time.Minute // an answer may take query.timeout
+	server.WriteTimeout = time.Minute // an answer may take query::timeout
 	return &Config{
 		ServerConfig: server,
 		Store: configoptional.Default(StoreConfig{

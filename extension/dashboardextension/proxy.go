@@ -23,7 +23,8 @@ import (
 )
 
 // proxy asks an outside Prometheus, Mimir or VictoriaMetrics, or an Alertmanager. Their addresses may have
-// a path, such as Mimir's /prometheus, before /api/v1.
+// a path, such as Mimir's /prometheus, before /api/v1. Of a response that is truncated, httputil.ReverseProxy
+// returns no error to a caller that is no server; it would be cached.
 type proxy struct {
 	name   string
 	client *http.Client
@@ -59,7 +60,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // it was too large
 	}
 	if !errors.Is(err, context.Canceled) { // we are being shut down
-		p.logger.Warn(p.name+" does not answer", zap.String("endpoint", p.target.Redacted()), zap.Error(err))
+		p.logger.Warn(p.name+" does not respond", zap.String("endpoint", p.target.Redacted()), zap.Error(err))
 	}
 }
 
@@ -82,7 +83,7 @@ func (p *proxy) pass(w http.ResponseWriter, r *http.Request) error {
 	maps.Copy(w.Header(), response.Header)
 	w.WriteHeader(response.StatusCode)
 	if _, err := io.Copy(w, response.Body); err != nil {
-		return fmt.Errorf("%s: the answer breaks off: %w", p.target.Redacted(), err)
+		return fmt.Errorf("%s: the response is truncated: %w", p.target.Redacted(), err)
 	}
 	return nil
 }
@@ -95,7 +96,7 @@ const maxErrorText = 1 << 10
 func (p *proxy) refuse(w http.ResponseWriter, response *http.Response) error {
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxErrorText))
 	if err != nil {
-		return fmt.Errorf("%s: the answer breaks off: %w", p.target.Redacted(), err)
+		return fmt.Errorf("%s: the response is truncated: %w", p.target.Redacted(), err)
 	}
 	status := response.StatusCode
 	answer := cache.Answer{Header: http.Header{"Content-Type": {"application/json"}}}
@@ -105,7 +106,7 @@ func (p *proxy) refuse(w http.ResponseWriter, response *http.Response) error {
 		answer = refusal(status, "unavailable", fmt.Errorf("%s: %s: %s", p.name, response.Status, bytes.TrimSpace(text)))
 	default:
 		status = http.StatusBadGateway
-		answer = refusal(status, "unavailable", fmt.Errorf("%s answers %s with content type %q, not application/json",
+		answer = refusal(status, "unavailable", fmt.Errorf("%s responded with %s and content type %q, not application/json",
 			p.name, response.Status, response.Header.Get("Content-Type")))
 	}
 	if after := response.Header.Get("Retry-After"); after != "" {

@@ -220,7 +220,7 @@ func (v *queryHandler) work(ctx context.Context, compute func() cache.Answer) ca
 	case answer := <-answers:
 		return answer
 	case <-ctx.Done():
-		return refusal(http.StatusServiceUnavailable, "timeout", fmt.Errorf("no answer within %v (query.timeout): %w", v.timeout, ctx.Err()))
+		return refusal(http.StatusServiceUnavailable, "timeout", fmt.Errorf("no response within %v (query::timeout): %w", v.timeout, ctx.Err()))
 	}
 }
 

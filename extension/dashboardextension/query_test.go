@@ -183,7 +183,7 @@ func TestRefused(t *testing.T) {
 	for target, message := range map[string]string{
 		"/api/v1/query_range?query=up&start=1700000000&end=9999-12-31T00:00:00Z&step=1e9": "end: 9999-12-31T00:00:00Z: must be at most 8784h0m0s from now",
 		"/api/v1/query_range?query=up&start=1700000000&end=1700086400&step=1":             "would make 86400 points",
-		"/api/v1/query?query=up&time=tomorrow":                                            "is no time",
+		"/api/v1/query?query=up&time=tomorrow":                                            "is not a time",
 		"/api/v1/query?query=%zz":                                                         "invalid URL escape",
 	} {
 		recorder := v.view(t.Context(), target)
@@ -356,7 +356,7 @@ func TestRecorderIsBounded(t *testing.T) {
 	require.Error(t, err)
 	answer := r.answer()
 	assert.Equal(t, http.StatusUnprocessableEntity, answer.Status)
-	assert.Contains(t, string(answer.Body), "ask for less")
+	assert.Contains(t, string(answer.Body), "request a shorter range")
 }
 
 // Answers that the source is writing share a budget: the largest is refused, and its query ends.

@@ -6,6 +6,7 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -71,10 +72,15 @@ func (c *Client) Close() {
 	}
 }
 
-// Do sends a request and returns the body of a successful response. An error is permanent only
+// Post posts a body and returns the body of a successful response. An error is permanent only
 // where the request itself is wrong: credentials, and a database that is not there or has moved,
 // are for an administrator to correct, and the data is good.
-func (c *Client) Do(request *http.Request) ([]byte, error) {
+func (c *Client) Post(ctx context.Context, url string, header http.Header, body []byte) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, consumererror.NewPermanent(err)
+	}
+	request.Header = header
 	response, err := c.client.Do(request)
 	if err != nil {
 		return nil, err

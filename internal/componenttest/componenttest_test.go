@@ -41,5 +41,7 @@ func TestHost(t *testing.T) {
 	componentstatus.ReportStatus(h, componentstatus.NewEvent(componentstatus.StatusOK))
 	assert.Equal(t, []componentstatus.Status{componentstatus.StatusStarting, componentstatus.StatusOK}, h.Statuses())
 	assert.Equal(t, componentstatus.StatusOK, h.LastStatus())
+	assert.Equal(t, componentstatus.StatusStarting, h.Next().Status())
+	assert.Equal(t, componentstatus.StatusOK, h.Next().Status())
 	assert.Empty(t, NewHost(nil).GetExtensions())
 }

@@ -3,7 +3,7 @@
 
 // Package componenttest is what the components' tests share beyond the Collector's own
 // componenttest: a host that records statuses, a storage that can be full, fail and be
-// copied as a kill leaves it, and fuzzing of configurations.
+// copied as a kill leaves it, a sink that refuses, and fuzzing of configurations.
 package componenttest
 
 import (
@@ -17,21 +17,25 @@ import (
 type Host struct {
 	extensions map[component.ID]component.Component
 
-	mutex  sync.Mutex
-	events []*componentstatus.Event
+	mutex    sync.Mutex
+	reported sync.Cond
+	events   []*componentstatus.Event
+	taken    int // events that Next has returned
 }
 
 // NewHost makes a host with a storage extension, under StorageID, unless that is nil.
 func NewHost(storage component.Component) *Host {
 	if storage == nil {
-		return &Host{}
+		return NewHostWith(nil)
 	}
 	return NewHostWith(map[component.ID]component.Component{StorageID: storage})
 }
 
 // NewHostWith makes a host with extensions.
 func NewHostWith(extensions map[component.ID]component.Component) *Host {
-	return &Host{extensions: extensions}
+	h := &Host{extensions: extensions}
+	h.reported.L = &h.mutex
+	return h
 }
 
 // GetExtensions returns the extensions.
@@ -42,6 +46,18 @@ func (h *Host) Report(event *componentstatus.Event) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	h.events = append(h.events, event)
+	h.reported.Broadcast()
+}
+
+// Next waits for the next status event, the first one at first.
+func (h *Host) Next() *componentstatus.Event {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	for h.taken == len(h.events) {
+		h.reported.Wait()
+	}
+	h.taken++
+	return h.events[h.taken-1]
 }
 
 // Statuses are those reported so far, in order.

@@ -17,9 +17,8 @@ import (
 type runContext struct {
 	context.Context //nolint:containedctx // it is the parent of this context
 
-	stop    <-chan struct{}
-	onLoop  func()
-	capture func()
+	stop   <-chan struct{}
+	onLoop func() // when the loop waits for the first time, and later
 }
 
 // Done is closed when the Collector is to end.
@@ -27,7 +26,6 @@ func (c *runContext) Done() <-chan struct{} {
 	if !calledBy(controlLoop) {
 		return c.Context.Done()
 	}
-	c.capture()
 	c.onLoop()
 	return c.stop
 }

@@ -8,4 +8,9 @@
 // ends where it cannot. Run takes SIGHUP from it, validates the configuration in a
 // child process, and only then replaces the Collector by a new one. Where the new
 // one does not start, the previous configuration is started again.
+//
+// The Collector registers for SIGHUP when it has started, and taking it away is not
+// atomic. So a configuration that has changed while the Collector started is validated
+// without a signal, and a Collector that SIGHUP has reached starts its service again
+// with the configuration in force.
 package reload

@@ -6,6 +6,7 @@ package reload
 import (
 	"context"
 	"maps"
+	"reflect"
 	"sync"
 
 	"go.opentelemetry.io/collector/confmap"
@@ -15,19 +16,30 @@ import (
 // can be started again after its files have changed.
 type record struct {
 	mutex   sync.Mutex
-	latest  map[string]*confmap.Retrieved // of the configuration that is being read
+	latest  map[string]reading            // of the configuration that was read last
 	inForce map[string]*confmap.Retrieved // of the last one that started
-	restart bool                          // inForce is used in the place of the providers
+	keep    bool                          // inForce is used in the place of the providers
 }
 
-func newRecord() *record { return &record{latest: map[string]*confmap.Retrieved{}} }
+// reading is what a provider returned.
+type reading struct {
+	provider  confmap.Provider
+	retrieved *confmap.Retrieved
+}
 
-// commit marks what was read as the configuration in force.
+func newRecord() *record { return &record{latest: map[string]reading{}} }
+
+// commit marks what was read as the configuration in force. A Collector that reads it
+// again by itself, since SIGHUP has reached it, gets the same one.
 func (r *record) commit() {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if !r.restart {
-		r.inForce = maps.Clone(r.latest)
+	if r.keep {
+		return
+	}
+	r.keep, r.inForce = true, map[string]*confmap.Retrieved{}
+	for uri, read := range r.latest {
+		r.inForce[uri] = read.retrieved
 	}
 }
 
@@ -35,28 +47,48 @@ func (r *record) commit() {
 func (r *record) forget() {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.latest, r.restart = map[string]*confmap.Retrieved{}, false
+	r.latest, r.keep = map[string]reading{}, false
 }
 
 // restore makes the next configuration be the one in force; false without one.
 func (r *record) restore() bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.restart = r.inForce != nil
-	return r.restart
+	r.keep = r.inForce != nil
+	return r.keep
+}
+
+// changed reports whether the configuration is another one than was read last, even if
+// that one did not start. What cannot be read is not a change.
+func (r *record) changed(ctx context.Context) bool {
+	r.mutex.Lock()
+	latest := maps.Clone(r.latest)
+	r.mutex.Unlock()
+	for uri, read := range latest {
+		now, err := read.provider.Retrieve(ctx, uri, func(*confmap.ChangeEvent) {})
+		if err != nil {
+			continue
+		}
+		was, errWas := read.retrieved.AsRaw()
+		is, errIs := now.AsRaw()
+		if errWas == nil && errIs == nil && !reflect.DeepEqual(was, is) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *record) get(uri string) (*confmap.Retrieved, bool) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	retrieved, ok := r.inForce[uri]
-	return retrieved, ok && r.restart
+	return retrieved, ok && r.keep
 }
 
-func (r *record) put(uri string, retrieved *confmap.Retrieved) {
+func (r *record) put(uri string, read reading) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.latest[uri] = retrieved
+	r.latest[uri] = read
 }
 
 // wrap makes providers whose results are recorded.
@@ -82,9 +114,12 @@ func (p *recordedProvider) Retrieve(ctx context.Context, uri string, watcher con
 	if retrieved, ok := p.record.get(uri); ok {
 		return retrieved, nil
 	}
-	retrieved, err := p.Provider.Retrieve(ctx, uri, watcher)
+	retrieved, err := p.Provider.Retrieve(ctx, uri, func(event *confmap.ChangeEvent) {
+		p.record.forget() // the Collector reads what has changed
+		watcher(event)
+	})
 	if err == nil {
-		p.record.put(uri, retrieved)
+		p.record.put(uri, reading{p.Provider, retrieved})
 	}
 	return retrieved, err
 }

@@ -164,7 +164,10 @@ func (s *supervisor) terminated() bool {
 // once runs one Collector.
 func (s *supervisor) once(parent context.Context) outcome {
 	stop, running := make(chan struct{}), make(chan struct{})
-	ctx := &runContext{Context: parent, stop: stop, onLoop: sync.OnceFunc(func() { close(running) }), capture: s.capture}
+	ctx := &runContext{Context: parent, stop: stop, onLoop: sync.OnceFunc(func() {
+		s.capture()
+		close(running)
+	})}
 	ended := make(chan error, 1)
 	go func() { ended <- s.start(ctx) }() //nolint:contextcheck // ctx carries the parent
 
@@ -174,6 +177,14 @@ func (s *supervisor) once(parent context.Context) outcome {
 	var end outcome
 	var hangup <-chan os.Signal // nil while starting, checking or stopping
 	stopping := false
+	begin := func() {
+		hangup = nil
+		select {
+		case <-s.hangup: // it asks for the same
+		default:
+		}
+		go func() { checked <- s.check(checkCtx) }()
+	}
 	for {
 		select {
 		case end.err = <-ended:
@@ -188,14 +199,18 @@ func (s *supervisor) once(parent context.Context) outcome {
 			return end
 		case <-running:
 			s.record.commit()
-			running, end.running, hangup = nil, true, s.hangup
-			if stopping {
-				hangup = nil
+			running, end.running = nil, true
+			switch {
+			case stopping:
+			case s.record.changed(parent): // SIGHUP at the moment at which capture takes it from the Collector is lost
+				s.log().Info("Configuration has changed while the Collector started; validating it")
+				begin()
+			default:
+				hangup = s.hangup
 			}
 		case <-hangup:
-			hangup = nil
 			s.log().Info("Received SIGHUP; validating the configuration")
-			go func() { checked <- s.check(checkCtx) }()
+			begin()
 		case err := <-checked:
 			switch {
 			case stopping:

@@ -29,6 +29,7 @@ type fixture struct {
 	invalid           error  // what the check returns
 	running           chan string
 	fail              map[string]error // configurations that do not start
+	starting          func()           // between reading the configuration and running
 	end               chan error
 }
 
@@ -36,7 +37,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
 	f := &fixture{
-		hangup: make(chan os.Signal, 1), terminate: make(chan os.Signal, 1), logs: logs, text: "first",
+		hangup: make(chan os.Signal, 1), terminate: make(chan os.Signal, 1), logs: logs, text: "first", starting: func() {},
 		running: make(chan string, 10), fail: map[string]error{}, end: make(chan error),
 	}
 	record := newRecord()
@@ -64,6 +65,7 @@ func (f *fixture) collect(ctx context.Context) error {
 	if err := f.fail[raw.(string)]; err != nil {
 		return err
 	}
+	f.starting()
 	run.onLoop()
 	f.running <- raw.(string)
 	select {
@@ -120,6 +122,58 @@ func TestSupervisor_Reload(t *testing.T) {
 			})
 		})
 	}
+}
+
+// SIGHUP of this time may be lost, or reach the Collector as well.
+func TestSupervisor_ConfigurationChangesWhileStarting(t *testing.T) {
+	t.Parallel()
+	for name, signal := range map[string]bool{"the signal is lost": false, "the signal arrives": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.starting = func() {
+					f.starting = func() {}
+					f.text = "second"
+					if signal {
+						f.hangup <- syscall.SIGHUP
+					}
+				}
+				ended := make(chan error, 1)
+				go func() { ended <- f.run(t.Context()) }()
+				assert.Equal(t, "first", <-f.running)
+				assert.Equal(t, "second", <-f.running)
+				synctest.Wait()
+				assert.Empty(t, f.running, "it is reloaded once")
+				f.end <- errors.New("asynchronous error")
+				require.EqualError(t, <-ended, "asynchronous error")
+			})
+		})
+	}
+}
+
+// A Collector that receives SIGHUP itself reads its configuration before anyone has validated it.
+func TestRecord_RunningCollectorReadsTheConfigurationInForce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	read := func() any {
+		retrieved, err := f.provider.Retrieve(t.Context(), "text:", nil)
+		require.NoError(t, err)
+		raw, err := retrieved.AsRaw()
+		require.NoError(t, err)
+		return raw
+	}
+	assert.Equal(t, "first", read())
+	assert.False(t, f.record.changed(t.Context()))
+	f.record.commit()
+	f.text = "second"
+	assert.Equal(t, "first", read())
+	assert.True(t, f.record.changed(t.Context()))
+	f.record.forget()
+	assert.Equal(t, "second", read())
+	f.record.restore() // it did not start
+	assert.Equal(t, "first", read())
+	assert.False(t, f.record.changed(t.Context()), "what did not start is not tried again")
 }
 
 func TestSupervisor_FirstStartFails(t *testing.T) {
@@ -191,7 +245,7 @@ func TestRunContext_DoneIsForTheControlLoopAlone(t *testing.T) {
 	t.Parallel()
 	stop := make(chan struct{})
 	close(stop)
-	ctx := &runContext{Context: context.Background(), stop: stop, onLoop: func() { t.Error("not the control loop") }, capture: func() {}}
+	ctx := &runContext{Context: context.Background(), stop: stop, onLoop: func() { t.Error("not the control loop") }}
 	assert.Nil(t, ctx.Done())
 	derived, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -29,18 +29,19 @@ func QuarantineKey(key string) string { return damagedPrefix + key }
 // component continues without persistence.
 var ErrUnavailable = errors.New("storage cannot be opened")
 
-// Open opens the client of a component in a storage extension. An error other than
-// ErrUnavailable is one of the configuration.
-func Open(ctx context.Context, host component.Host, storageID component.ID, kind component.Kind, id component.ID) (storage.Client, error) {
+// Open opens a client of a component in a storage extension; name is that of one of
+// several clients, else empty. An error other than ErrUnavailable is one of the
+// configuration.
+func Open(ctx context.Context, host component.Host, storageID component.ID, kind component.Kind, id component.ID, name string) (storage.Client, error) {
 	extension, ok := host.GetExtensions()[storageID]
 	if !ok {
 		return nil, fmt.Errorf("storage: %s: there is no such extension; name one of service::extensions", storageID)
 	}
 	provider, ok := extension.(storage.Extension)
 	if !ok {
-		return nil, fmt.Errorf("storage: %s: is no storage extension, as file_storage is", storageID)
+		return nil, fmt.Errorf("storage: %s: is not a storage extension, as file_storage is", storageID)
 	}
-	client, err := provider.GetClient(ctx, kind, id, "")
+	client, err := provider.GetClient(ctx, kind, id, name)
 	if err != nil {
 		return nil, fmt.Errorf("storage: %s: %w: %w. If another collector uses it, configure another directory; "+
 			"if its file is damaged, move the file out of the storage's directory and restart", storageID, ErrUnavailable, err)

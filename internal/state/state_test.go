@@ -15,29 +15,25 @@ import (
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 )
 
-type memory struct {
-	component.StartFunc
-	component.ShutdownFunc
-	storage.Client
-	data    map[string][]byte
-	openErr error
-	getErr  error
-	setErr  error
+// broken is a storage that cannot be opened or read, where there is an error.
+type broken struct {
+	*owntest.Storage
+	openErr, getErr error
 }
 
-func (m *memory) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
-	return m, m.openErr
+func (b broken) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
+	return b, b.openErr
 }
 
-func (m *memory) Get(_ context.Context, key string) ([]byte, error) { return m.data[key], m.getErr }
-
-func (m *memory) Set(_ context.Context, key string, value []byte) error {
-	if m.setErr == nil {
-		m.data[key] = value
+func (b broken) Get(ctx context.Context, key string) ([]byte, error) {
+	if b.getErr != nil {
+		return nil, b.getErr
 	}
-	return m.setErr
+	return b.Storage.Get(ctx, key)
 }
 
 type plain struct {
@@ -45,27 +41,24 @@ type plain struct {
 	component.ShutdownFunc
 }
 
-type host map[component.ID]component.Component
-
-func (h host) GetExtensions() map[component.ID]component.Component { return h }
-
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	disk, other := component.MustNewID("disk"), component.MustNewID("other")
 	failure := errors.New("invalid database")
+	type extensions = map[component.ID]component.Component
 	for name, test := range map[string]struct {
-		extensions  host
+		extensions  map[component.ID]component.Component
 		err         string
 		unavailable bool
 	}{
-		"opened":       {host{disk: &memory{}}, "", false},
-		"missing":      {host{other: &memory{}}, "storage: disk: there is no such extension", false},
-		"no storage":   {host{disk: plain{}}, "storage: disk: is no storage extension", false},
-		"not openable": {host{disk: &memory{openErr: failure}}, "storage: disk: storage cannot be opened: invalid database", true},
+		"opened":       {extensions{disk: owntest.NewStorage()}, "", false},
+		"missing":      {extensions{other: owntest.NewStorage()}, "storage: disk: there is no such extension", false},
+		"no storage":   {extensions{disk: plain{}}, "storage: disk: is not a storage extension", false},
+		"not openable": {extensions{disk: broken{Storage: owntest.NewStorage(), openErr: failure}}, "storage: disk: storage cannot be opened: invalid database", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, err := Open(t.Context(), test.extensions, disk, component.KindProcessor, component.MustNewID("ws_window"))
+			client, err := Open(t.Context(), owntest.NewHostWith(test.extensions), disk, component.KindProcessor, component.MustNewID("ws_window"), "")
 			if test.err == "" {
 				require.NoError(t, err)
 				assert.NotNil(t, client)
@@ -78,19 +71,21 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-func newStore(m *memory, report func(*componentstatus.Event)) (*Store, *observer.ObservedLogs) {
+func newStore(m storage.Client, report func(*componentstatus.Event)) (*Store, *observer.ObservedLogs) {
 	core, logs := observer.New(zap.InfoLevel)
 	return NewStore(m, "disk", zap.New(core), report), logs
 }
 
 func TestStore_DamagedValueIsQuarantined(t *testing.T) {
 	t.Parallel()
-	m := &memory{data: map[string][]byte{"a": []byte("value"), "b": []byte("value")}}
+	m := owntest.NewStorage()
+	m.Put("a", []byte("value"))
+	m.Put("b", []byte("value"))
 	s, logs := newStore(m, nil)
 	ok, err := s.Load(t.Context(), "a", func([]byte) error { return errors.New("checksum mismatch") })
 	require.NoError(t, err)
 	assert.False(t, ok)
-	assert.Equal(t, "value", string(m.data["damaged/a"]))
+	assert.Equal(t, "value", string(m.Data()["damaged/a"]))
 	entries := logs.FilterMessageSnippet("damaged").All()
 	require.Len(t, entries, 1)
 	assert.Equal(t, "a", entries[0].ContextMap()["key"])
@@ -102,13 +97,15 @@ func TestStore_DamagedValueIsQuarantined(t *testing.T) {
 	ok, err = s.Load(t.Context(), "none", func([]byte) error { panic("nothing to decode") })
 	require.NoError(t, err)
 	assert.False(t, ok)
-	assert.NotContains(t, m.data, "damaged/b")
+	assert.False(t, m.Has("damaged/b"))
 	assert.Equal(t, 1, logs.Len())
 }
 
 func TestStore_QuarantineOnAFullDiskIsLogged(t *testing.T) {
 	t.Parallel()
-	m := &memory{data: map[string][]byte{"a": {}}, setErr: storage.ErrStorageFull}
+	m := owntest.NewStorage()
+	m.Put("a", []byte{})
+	m.SetFull(true)
 	s, logs := newStore(m, nil)
 	_, err := s.Load(t.Context(), "a", func([]byte) error { return errors.New("truncated") })
 	require.NoError(t, err)
@@ -118,7 +115,7 @@ func TestStore_QuarantineOnAFullDiskIsLogged(t *testing.T) {
 
 func TestStore_ReadErrorIsReturned(t *testing.T) {
 	t.Parallel()
-	s, _ := newStore(&memory{getErr: errors.New("input/output error")}, nil)
+	s, _ := newStore(broken{getErr: errors.New("input/output error")}, nil)
 	_, err := s.Load(t.Context(), "a", func([]byte) error { return nil })
 	require.EqualError(t, err, "a: input/output error")
 }
@@ -126,7 +123,7 @@ func TestStore_ReadErrorIsReturned(t *testing.T) {
 func TestStore_FailureIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	var events []componentstatus.Status
-	s, logs := newStore(&memory{}, func(event *componentstatus.Event) { events = append(events, event.Status()) })
+	s, logs := newStore(owntest.NewStorage(), func(event *componentstatus.Event) { events = append(events, event.Status()) })
 	for _, err := range []error{nil, storage.ErrStorageFull, storage.ErrStorageFull} {
 		s.Saved(err)
 	}

@@ -67,7 +67,7 @@ func TestBlocks_SkewIsThatOfRecords(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			config := createDefaultConfig().(*Config)
 			config.Correct = true
-			p, err := newProcessor(processortest.NewNopSettings(metadata.Type), config, new(faultySink))
+			p, err := newProcessor(processortest.NewNopSettings(metadata.Type), config, new(owntest.LogsSink))
 			require.NoError(t, err)
 			r := rand.New(rand.NewPCG(3, 4))
 			for second := range 60 {

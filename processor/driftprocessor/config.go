@@ -82,11 +82,11 @@ func (c *Config) Validate() error {
 	case c.RestartAfter > 0 && c.RestartAfter < time.Second:
 		refuse("restart_after", c.RestartAfter, "must be at least 1s; 0s never restarts")
 	case c.RestartAfter > 0 && c.Reference.NTP == "":
-		refuse("restart_after", c.RestartAfter, "needs reference.ntp: without it nobody knows that our own clock is the wrong one")
+		refuse("restart_after", c.RestartAfter, "needs reference::ntp: without it nobody knows that our own clock is the wrong one")
 	}
 	if c.Reference.NTP != "" {
 		if err := checkAddress(c.Reference.NTP); err != nil {
-			refuse("reference.ntp", strconv.Quote(c.Reference.NTP), err.Error())
+			refuse("reference::ntp", strconv.Quote(c.Reference.NTP), err.Error())
 		}
 	}
 	return errors.Join(errs...)

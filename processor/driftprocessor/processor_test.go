@@ -25,6 +25,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/driftprocessor/internal/metadatatest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
@@ -56,25 +57,9 @@ type bench struct {
 	*driftProcessor
 
 	t    *testing.T
-	sink *faultySink
+	sink *owntest.LogsSink
 	logs *observer.ObservedLogs
 	tel  *componenttest.Telemetry
-}
-
-// faultySink is a sink that refuses records on demand.
-type faultySink struct {
-	consumertest.LogsSink
-
-	refuse func(plog.Logs) error
-}
-
-func (m *faultySink) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	if m.refuse != nil {
-		if err := m.refuse(logs); err != nil {
-			return err
-		}
-	}
-	return m.LogsSink.ConsumeLogs(ctx, logs)
 }
 
 func isClock(logs plog.Logs) bool {
@@ -95,7 +80,7 @@ func newBenchBefore(t *testing.T, change func(*Config), next consumer.Logs) *ben
 		change(config)
 	}
 	require.NoError(t, config.Validate())
-	b := &bench{t: t, sink: new(faultySink), tel: componenttest.NewTelemetry()}
+	b := &bench{t: t, sink: new(owntest.LogsSink), tel: componenttest.NewTelemetry()}
 	t.Cleanup(func() { require.NoError(t, b.tel.Shutdown(context.WithoutCancel(t.Context()))) })
 	set := metadatatest.NewSettings(b.tel)
 	core, logs := observer.New(zapcore.InfoLevel)
@@ -361,11 +346,11 @@ func TestAnnotate_RetriedBatchIsCorrectedOnce(t *testing.T) {
 		before := mustSum(t, b, "otelcol_drift_corrected_events")
 		logs := event(90 * time.Second)
 		now := time.Now()
-		b.sink.refuse = func(plog.Logs) error { return errors.New("not now") }
+		b.sink.Refuse = func(plog.Logs) error { return errors.New("not now") }
 		for range 100 {
 			require.Error(t, b.ConsumeLogs(t.Context(), logs))
 		}
-		b.sink.refuse = nil
+		b.sink.Refuse = nil
 		require.NoError(t, b.ConsumeLogs(t.Context(), logs))
 		assert.Equal(t, pcommon.NewTimestampFromTime(now), only(logs).Timestamp())
 		assert.Equal(t, before+1, mustSum(t, b, "otelcol_drift_corrected_events"))
@@ -379,7 +364,7 @@ func TestAnnotate_RetriedBatchIsCorrectedOnce(t *testing.T) {
 func TestReport_OnsetIsRetriedUntilAccepted(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
-		b.sink.refuse = func(logs plog.Logs) error {
+		b.sink.Refuse = func(logs plog.Logs) error {
 			if isClock(logs) {
 				return errors.New("full")
 			}
@@ -388,7 +373,7 @@ func TestReport_OnsetIsRetriedUntilAccepted(t *testing.T) {
 		b.start()
 		b.sendFor(20*time.Second, time.Minute)
 		assert.Empty(t, b.phases())
-		b.sink.refuse = nil
+		b.sink.Refuse = nil
 		b.sendFor(2*time.Second, time.Minute)
 		assert.Equal(t, []string{"onset"}, b.phases())
 		assert.Len(t, b.records(wsevent.ClockSkew), 1, "the skew that was due")
@@ -400,7 +385,7 @@ func TestReport_OnsetIsRetriedUntilAccepted(t *testing.T) {
 func TestReport_PermanentlyRefusedRecordsAreCounted(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, nil)
-		b.sink.refuse = func(logs plog.Logs) error {
+		b.sink.Refuse = func(logs plog.Logs) error {
 			if isClock(logs) {
 				return consumererror.NewPermanent(errors.New("no"))
 			}

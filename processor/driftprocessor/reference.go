@@ -29,7 +29,7 @@ const (
 	readingTTL = 3 * queryInterval
 )
 
-var errHostClock = errors.New("our own clock is misaligned by reference.ntp for longer than restart_after; " +
+var errHostClock = errors.New("our own clock is misaligned by reference::ntp for longer than restart_after; " +
 	"the collector stops so that the clock can be set before it is started again")
 
 // reading is the offset of our own clock by the reference.
@@ -50,7 +50,7 @@ func (address ntpServer) ask(ctx context.Context) (reading, error) {
 		err = response.Validate()
 	}
 	if err != nil {
-		return reading{}, fmt.Errorf("reference.ntp: %s: %w", address, err)
+		return reading{}, fmt.Errorf("reference::ntp: %s: %w", address, err)
 	}
 	return reading{offset: -response.ClockOffset, uncertainty: response.RootDistance}, nil
 }

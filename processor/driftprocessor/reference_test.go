@@ -110,7 +110,7 @@ func TestReference_UnusableNTPResponse(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
 			_, err := startNTP(t, 0, alter).ask(ctx)
-			assert.ErrorContains(t, err, "reference.ntp: 127.0.0.1:")
+			assert.ErrorContains(t, err, "reference::ntp: 127.0.0.1:")
 		})
 	}
 }

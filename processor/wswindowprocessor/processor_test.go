@@ -4,7 +4,6 @@
 package wswindowprocessor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -24,6 +23,7 @@ import (
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processortest"
 
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 	"github.com/otelcol-ccaas/otelcol-ccaas/processor/wswindowprocessor/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
@@ -117,19 +117,6 @@ func TestConsumeLogs_EventsPassAndTheirWindowFollows(t *testing.T) {
 	})
 }
 
-// faultySink is a sink that refuses records on demand.
-type faultySink struct {
-	consumertest.LogsSink
-	refuse func(plog.Logs) error
-}
-
-func (m *faultySink) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	if err := m.refuse(logs); err != nil {
-		return err
-	}
-	return m.LogsSink.ConsumeLogs(ctx, logs)
-}
-
 func isWindows(logs plog.Logs) bool {
 	return wslog.IsWindow(logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0))
 }
@@ -138,7 +125,7 @@ func TestConsumeLogs_RetriedBatchCountsOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		refusals := 3
-		sink := &faultySink{refuse: func(plog.Logs) error {
+		sink := &owntest.LogsSink{Refuse: func(plog.Logs) error {
 			if refusals > 0 {
 				refusals--
 				return errors.New("not now")
@@ -166,7 +153,7 @@ func TestEmit_WindowsWaitForDownstreamInOrder(t *testing.T) {
 		var refusing atomic.Bool
 		refusing.Store(true)
 		var refused atomic.Int64
-		sink := &faultySink{refuse: func(logs plog.Logs) error {
+		sink := &owntest.LogsSink{Refuse: func(logs plog.Logs) error {
 			if refusing.Load() && isWindows(logs) {
 				refused.Add(1)
 				return errors.New("full")
@@ -194,7 +181,7 @@ func TestEmit_WindowsWaitForDownstreamInOrder(t *testing.T) {
 func TestConsumeLogs_RefusedWhileTooManyWindowsWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		sink := &faultySink{refuse: func(logs plog.Logs) error {
+		sink := &owntest.LogsSink{Refuse: func(logs plog.Logs) error {
 			if isWindows(logs) {
 				return errors.New("full")
 			}
@@ -219,7 +206,7 @@ func TestEmit_PermanentlyRefusedWindowsAreDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		refusals := 1
-		sink := &faultySink{refuse: func(logs plog.Logs) error {
+		sink := &owntest.LogsSink{Refuse: func(logs plog.Logs) error {
 			if isWindows(logs) && refusals > 0 {
 				refusals--
 				return consumererror.NewPermanent(errors.New("no"))

@@ -152,7 +152,7 @@ func startFollowed(t *testing.T, d *owntest.Storage, next consumer.Logs) *window
 func TestSessions_WaitingRecordsSurviveAKill(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		refusing := &faultySink{refuse: func(logs plog.Logs) error {
+		refusing := &owntest.LogsSink{Refuse: func(logs plog.Logs) error {
 			if record := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0); wslog.IsSession(record) || wslog.IsWindow(record) {
 				return assert.AnError
 			}

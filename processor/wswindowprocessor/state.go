@@ -23,7 +23,7 @@ import (
 // reported as its status.
 func (p *windowProcessor) open(ctx context.Context, host component.Host, now time.Time) error {
 	report := func(event *componentstatus.Event) { componentstatus.ReportStatus(host, event) }
-	client, err := state.Open(ctx, host, *p.config.Storage, component.KindProcessor, p.id)
+	client, err := state.Open(ctx, host, *p.config.Storage, component.KindProcessor, p.id, "")
 	if errors.Is(err, state.ErrUnavailable) {
 		config := p.config.window()
 		config.TrackChanges = false

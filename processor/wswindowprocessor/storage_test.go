@@ -125,7 +125,7 @@ func TestRestore_OpenWindowContinues(t *testing.T) {
 func TestRestore_WaitingWindowsSurviveAKill(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		refusing := &faultySink{refuse: func(logs plog.Logs) error {
+		refusing := &owntest.LogsSink{Refuse: func(logs plog.Logs) error {
 			if isWindows(logs) {
 				return errors.New("full")
 			}
@@ -205,7 +205,7 @@ func TestCheckpoint_WindowsDeliveredWhileTheDiskWasFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := owntest.NewStorage()
 		var once sync.Once
-		sink := &faultySink{refuse: func(logs plog.Logs) error {
+		sink := &owntest.LogsSink{Refuse: func(logs plog.Logs) error {
 			if isWindows(logs) {
 				once.Do(func() { d.SetFull(true) }) // between the checkpoint and the deletion
 			}

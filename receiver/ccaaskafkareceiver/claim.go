@@ -50,7 +50,7 @@ func (l *partitionLog) prepare(ctx context.Context) error {
 		err = fmt.Errorf("has %d partitions and must have as many as %s, %d", len(state.Partitions), config.Topic, partitions)
 	}
 	if err != nil {
-		return fmt.Errorf("state.topic: %s: %w", config.stateTopic(), err)
+		return fmt.Errorf("state::topic: %s: %w", config.stateTopic(), err)
 	}
 	l.partitions, l.id = partitions, events.ID
 	return nil
@@ -84,7 +84,7 @@ func (l *partitionLog) fence(ctx context.Context) error {
 		return err
 	}
 	if dropped := l.snapshot.Dropped; dropped > 0 {
-		l.logger.Error("State exceeds its bound; what is beyond is ignored, and the windows of its time are incomplete. Delete the state topic's stale keys, or use another state.topic",
+		l.logger.Error("State exceeds its bound; what is beyond is ignored, and the windows of its time are incomplete. Delete the state topic's stale keys, or use another state::topic",
 			zap.String("topic", l.topic), zap.String("state_topic", l.state), zap.Int("max_bytes", statelog.MaxBytes), zap.Int("ignored_records", dropped))
 	}
 	return nil
@@ -145,7 +145,7 @@ func (l *partitionLog) Start(ctx context.Context) (partitioned.Start, error) {
 	case piece == nil:
 		start.Position = first
 	case size <= 0:
-		return start, fmt.Errorf("the position of %s in %s cannot be read; to start anew, use another state.topic or group_id", l, l.state)
+		return start, fmt.Errorf("the position of %s in %s cannot be read; to start anew, use another state::topic or group_id", l, l.state)
 	case !bytes.Equal(piece[size:], l.id[:]):
 		start.Position, start.LossReason = first, "the topic was created again; its messages are read from the beginning"
 	case position < first:

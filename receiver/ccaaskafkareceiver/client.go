@@ -61,11 +61,11 @@ func (c *SASLConfig) mechanism(host component.Host) (sasl.Mechanism, error) {
 	case saslOAuthBearer:
 		extension, ok := host.GetExtensions()[*c.OAuthBearerTokenSource]
 		if !ok {
-			return nil, fmt.Errorf("auth.sasl.oauthbearer_token_source: %s: there is no such extension; name one of service::extensions", c.OAuthBearerTokenSource)
+			return nil, fmt.Errorf("auth::sasl::oauthbearer_token_source: %s: there is no such extension; name one of service::extensions", c.OAuthBearerTokenSource)
 		}
 		source, ok := extension.(tokenSource)
 		if !ok {
-			return nil, fmt.Errorf("auth.sasl.oauthbearer_token_source: %s: does not provide tokens, as oauth2client does", c.OAuthBearerTokenSource)
+			return nil, fmt.Errorf("auth::sasl::oauthbearer_token_source: %s: does not provide tokens, as oauth2client does", c.OAuthBearerTokenSource)
 		}
 		return oauth.Oauth(func(ctx context.Context) (oauth.Auth, error) {
 			token, err := source.Token(ctx)

@@ -22,6 +22,8 @@ import (
 	"go.opentelemetry.io/collector/config/configtls"
 	"go.uber.org/zap"
 	"golang.org/x/oauth2"
+
+	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 )
 
 // asks returns the error of a request by a client with this configuration.
@@ -91,25 +93,20 @@ func (tokens) Token(context.Context) (*oauth2.Token, error) {
 	return &oauth2.Token{AccessToken: "a token"}, nil
 }
 
-// extensions are those of a host.
-type extensions map[component.ID]component.Component
-
-func (e extensions) GetExtensions() map[component.ID]component.Component { return e }
-
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	id := component.MustNewID("oauth2client")
 	config := createDefaultConfig().(*Config)
 	config.Auth.SASL = configoptional.Some(SASLConfig{Mechanism: saslOAuthBearer, OAuthBearerTokenSource: &id})
 	_, err := config.connect(t.Context(), componenttest.NewNopHost(), zap.NewNop())
-	require.ErrorContains(t, err, "auth.sasl.oauthbearer_token_source: oauth2client: there is no such extension")
-	_, err = config.connect(t.Context(), extensions{id: struct {
+	require.ErrorContains(t, err, "auth::sasl::oauthbearer_token_source: oauth2client: there is no such extension")
+	_, err = config.connect(t.Context(), owntest.NewHostWith(map[component.ID]component.Component{id: struct {
 		component.StartFunc
 		component.ShutdownFunc
-	}{}}, zap.NewNop())
+	}{}}), zap.NewNop())
 	require.ErrorContains(t, err, "does not provide tokens")
 
-	mechanism, err := config.Auth.SASL.Get().mechanism(extensions{id: tokens{}})
+	mechanism, err := config.Auth.SASL.Get().mechanism(owntest.NewHostWith(map[component.ID]component.Component{id: tokens{}}))
 	require.NoError(t, err)
 	assert.Equal(t, "OAUTHBEARER", mechanism.Name())
 	_, greeting, err := mechanism.Authenticate(t.Context(), "broker")

@@ -106,9 +106,9 @@ func (c *Config) Validate() error {
 	errs := []error{
 		need(len(c.Brokers) > 0 && !slices.Contains(c.Brokers, ""), "brokers", c.Brokers, "one host:port or more"),
 		need(topicName(c.Topic), "topic", c.Topic, topicRule),
-		need(c.State.Topic == "" || topicName(c.State.Topic), "state.topic", c.State.Topic, topicRule),
-		need(c.State.Topic != c.Topic, "state.topic", c.State.Topic, "another topic than that of the events"),
-		need(topicName(c.stateTopic()), "state.topic", c.stateTopic(), topicRule+"; set it, since it cannot be made of topic and group_id"),
+		need(c.State.Topic == "" || topicName(c.State.Topic), "state::topic", c.State.Topic, topicRule),
+		need(c.State.Topic != c.Topic, "state::topic", c.State.Topic, "another topic than that of the events"),
+		need(topicName(c.stateTopic()), "state::topic", c.stateTopic(), topicRule+"; set it, since it cannot be made of topic and group_id"),
 		need(c.State.ReplicationFactor == -1 || c.State.ReplicationFactor > 0, "state.replication_factor", c.State.ReplicationFactor, "-1, or 1 and more"),
 		need(c.Encoding == otlpProto || c.Encoding == otlpJSON, "encoding", c.Encoding, "otlp_proto or otlp_json"),
 		need(c.InitialOffset == earliest || c.InitialOffset == latest, "initial_offset", c.InitialOffset, "earliest or latest"),
@@ -128,12 +128,12 @@ func (c *SASLConfig) check() error {
 	switch c.Mechanism {
 	case saslPlain, saslSHA256, saslSHA512:
 		return errors.Join(
-			need(c.Username != "", "auth.sasl.username", c.Username, "given with "+c.Mechanism),
-			need(c.Password != "", "auth.sasl.password", "", "given with "+c.Mechanism))
+			need(c.Username != "", "auth::sasl::username", c.Username, "given with "+c.Mechanism),
+			need(c.Password != "", "auth::sasl::password", "", "given with "+c.Mechanism))
 	case saslOAuthBearer:
-		return need(c.OAuthBearerTokenSource != nil, "auth.sasl.oauthbearer_token_source", "", "the extension that has the tokens, as oauth2client")
+		return need(c.OAuthBearerTokenSource != nil, "auth::sasl::oauthbearer_token_source", "", "the extension that has the tokens, as oauth2client")
 	default:
-		return need(false, "auth.sasl.mechanism", c.Mechanism, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER")
+		return need(false, "auth::sasl::mechanism", c.Mechanism, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER")
 	}
 }
 

@@ -61,7 +61,7 @@ func TestBadConfig(t *testing.T) {
 		"topic":        `topic: "ccaas events": must be 1 to 249 letters, digits and ._-`,
 		"long_topic":   "set it, since it cannot be made of topic and group_id",
 		"group":        `group_id: "": must be a name`,
-		"state_topic":  `state.topic: "ccaas_events": must be another topic than that of the events`,
+		"state_topic":  `state::topic: "ccaas_events": must be another topic than that of the events`,
 		"replication":  "state.replication_factor: 0: must be -1, or 1 and more",
 		"encoding":     `encoding: "avro": must be otlp_proto or otlp_json`,
 		"offset":       `initial_offset: "yesterday": must be earliest or latest`,
@@ -69,9 +69,9 @@ func TestBadConfig(t *testing.T) {
 		"heartbeat":    "heartbeat_interval: 0s: must be more than 0",
 		"session":      "session_timeout: 2s: must be more than heartbeat_interval (3s)",
 		"rebalance":    "rebalance_timeout: 5s: must be at least session_timeout (10s)",
-		"mechanism":    `auth.sasl.mechanism: "GSSAPI": must be PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER`,
-		"password":     `auth.sasl.password: "": must be given with PLAIN`,
-		"token_source": `auth.sasl.oauthbearer_token_source: "": must be the extension`,
+		"mechanism":    `auth::sasl::mechanism: "GSSAPI": must be PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER`,
+		"password":     `auth::sasl::password: "": must be given with PLAIN`,
+		"token_source": `auth::sasl::oauthbearer_token_source: "": must be the extension`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -155,7 +155,7 @@ func TestOpenChannels_FailuresThatLast(t *testing.T) {
 		"forbidden":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, "403 Forbidden"},
 		"huge": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(slices.Repeat([]byte(" "), 8<<20+1))
-		}, "the answer is larger than"},
+		}, "the response is larger than"},
 		"elsewhere": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
 		}, "redirects are not followed"},

@@ -39,7 +39,7 @@ func (r *wsReceiver) openSaving(ctx context.Context, host component.Host, of *re
 	if of == nil || r.config.Storage == nil {
 		return nil
 	}
-	client, err := state.Open(ctx, host, *r.config.Storage, component.KindReceiver, r.set.ID)
+	client, err := state.Open(ctx, host, *r.config.Storage, component.KindReceiver, r.set.ID, "")
 	if errors.Is(err, state.ErrUnavailable) {
 		r.set.Logger.Error("The state of channels is not kept over a restart", zap.Error(err))
 		return nil

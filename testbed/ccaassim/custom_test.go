@@ -56,7 +56,7 @@ func TestAmazonConnectControl(t *testing.T) {
 	}
 }
 
-func TestAmazonConnectTellsTheTruth(t *testing.T) {
+func TestAmazonConnect_FramesMatchTheTruth(t *testing.T) {
 	t.Parallel()
 	server := start(t, func(c *config.Config) {
 		oneTenant(c)
@@ -101,7 +101,7 @@ func TestAmazonConnectTellsTheTruth(t *testing.T) {
 	assert.Equal(t, counts, server.Truth().APIs["connect_chat"].Total)
 }
 
-func TestTaskRouterTellsTheTruth(t *testing.T) {
+func TestTaskRouter_FramesMatchTheTruth(t *testing.T) {
 	t.Parallel()
 	server := start(t, func(c *config.Config) {
 		oneTenant(c)
@@ -166,7 +166,7 @@ func TestTaskRouterTellsTheTruth(t *testing.T) {
 	assert.Equal(t, truth.Total, truth.APIs["task_router"].Total)
 }
 
-func TestEveryAPITellsTheSameEventsAtOnce(t *testing.T) {
+func TestAPIs_SendTheSameEventsAtOnce(t *testing.T) {
 	t.Parallel()
 	server := start(t, func(c *config.Config) {
 		oneTenant(c)

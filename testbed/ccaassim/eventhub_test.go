@@ -179,7 +179,7 @@ type wireEnvelope struct {
 	} `json:"data"`
 }
 
-func TestTheEventHubTellsTheTruth(t *testing.T) {
+func TestEventHub_FramesMatchTheTruth(t *testing.T) {
 	t.Parallel()
 	server := start(t, func(c *config.Config) {
 		oneTenant(c)

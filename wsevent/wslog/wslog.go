@@ -5,9 +5,11 @@
 package wslog
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -83,11 +85,10 @@ func putFields(fields pcommon.Map, w *wsevent.Window) {
 	fields.EnsureCapacity(18)
 	fields.PutInt(wsevent.FieldActiveConnections, w.ActiveConnections)
 	fields.PutDouble(wsevent.FieldMessagesPerSecond, w.MessagesPerSecond())
-	putKnown(fields, wsevent.FieldPayloadBytesTotal, w.Counts.PayloadBytes, w.Totals.PayloadKnown())
 	if rate := fields.PutEmpty(wsevent.FieldDropRatePercent); w.DropRateKnown() {
 		rate.SetDouble(w.DropRatePercent())
 	}
-	putCounts(fields, &w.Counts, w.Totals.DropsKnown())
+	putSums(fields, w, &w.Counts, func(s *wsevent.Sum) string { return s.Field })
 	if skew := fields.PutEmpty(wsevent.FieldClockSkew); w.ClockSkewKnown {
 		skew.SetDouble(w.ClockSkew)
 	}
@@ -102,20 +103,13 @@ func putFields(fields pcommon.Map, w *wsevent.Window) {
 		fields.PutInt(wsevent.FieldHealedSince, int64(w.Healed.Since))
 		fields.PutInt(wsevent.FieldHealedUntil, int64(w.Healed.Until))
 	}
-	if w.SessionsKnown {
-		fields.PutInt(wsevent.FieldConnectionsReopened, w.Counts.ConnectionsReopened)
-	}
 }
 
 func putTotals(totals pcommon.Map, w *wsevent.Window) {
 	totals.EnsureCapacity(12)
 	putReconstructed(totals, &w.Reconstructed)
 	totals.PutInt(wsevent.TotalSince, int64(w.Since))
-	putKnown(totals, wsevent.TotalPayloadBytes, w.Totals.PayloadBytes, w.Totals.PayloadKnown())
-	putCounts(totals, &w.Totals, w.Totals.DropsKnown())
-	if w.SessionsKnown {
-		totals.PutInt(wsevent.FieldConnectionsReopened, w.Totals.ConnectionsReopened)
-	}
+	putSums(totals, w, &w.Totals, func(s *wsevent.Sum) string { return s.Total })
 }
 
 // putReconstructed writes the sums of reconstructed events. Most series have none.
@@ -128,18 +122,16 @@ func putReconstructed(totals pcommon.Map, r *wsevent.Reconstructed) {
 	totals.PutInt(wsevent.TotalReconstructedPresent, r.Present)
 }
 
-// putCounts writes the counts whose names are the same in fields and totals: all
-// but the payload's.
-func putCounts(into pcommon.Map, c *wsevent.Counts, dropsKnown bool) {
-	into.PutInt(wsevent.FieldMessagesSent, c.MessagesSent)
-	into.PutInt(wsevent.FieldMessagesReceived, c.MessagesReceived)
-	into.PutInt(wsevent.FieldMessagesUnsized, c.MessagesUnsized)
-	into.PutInt(wsevent.FieldConnectionsOpened, c.ConnectionsOpened)
-	into.PutInt(wsevent.FieldConnectionsClosed, c.ConnectionsClosed)
-	putKnown(into, wsevent.FieldConnectionsDropped, c.ConnectionsDropped, dropsKnown)
-	into.PutInt(wsevent.FieldBackpressureEvents, c.BackpressureEvents)
-	into.PutInt(wsevent.FieldProtocolViolations, c.ProtocolViolations)
-	into.PutInt(wsevent.FieldLateEvents, c.LateEvents)
+// putSums writes counts of a window under the keys that key returns.
+func putSums(into pcommon.Map, w *wsevent.Window, counts *wsevent.Counts, key func(*wsevent.Sum) string) {
+	for i := range wsevent.Sums {
+		sum := &wsevent.Sums[i]
+		known := sum.Known == nil || sum.Known(w)
+		if key(sum) == "" || !known && sum.Optional {
+			continue
+		}
+		putKnown(into, key(sum), *sum.Of(counts), known)
+	}
 }
 
 func putKnown(into pcommon.Map, key string, n int64, known bool) {
@@ -259,4 +251,17 @@ func nearest(f float64) (int64, bool) {
 	default:
 		return int64(f), true
 	}
+}
+
+// AlertBody returns the body of an alert's record in Go's types: a map[string]any where it
+// is an object. Text that is a JSON object is decoded, since some transports turn an object
+// into text.
+func AlertBody(body pcommon.Value) any {
+	if body.Type() == pcommon.ValueTypeStr && strings.HasPrefix(body.Str(), "{") {
+		var object map[string]any
+		if json.Unmarshal([]byte(body.Str()), &object) == nil {
+			return object
+		}
+	}
+	return body.AsRaw()
 }

@@ -172,3 +172,21 @@ func TestWindow_DropRateWithoutActiveConnectionsIsNull(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, pcommon.ValueTypeEmpty, rate.Type())
 }
+
+func TestAlertBody(t *testing.T) {
+	t.Parallel()
+	object := pcommon.NewValueMap()
+	object.Map().PutStr("a", "b")
+	for _, one := range []struct {
+		body pcommon.Value
+		want any
+	}{
+		{object, map[string]any{"a": "b"}},
+		{pcommon.NewValueStr(`{"a":"b"}`), map[string]any{"a": "b"}},
+		{pcommon.NewValueStr(`{"a":`), `{"a":`},
+		{pcommon.NewValueInt(3), int64(3)},
+		{pcommon.NewValueEmpty(), nil},
+	} {
+		assert.Equal(t, one.want, AlertBody(one.body))
+	}
+}

@@ -103,3 +103,22 @@ func (r *RoundRobin) write(b *truth.Batch, targets []*Socket) (all SendResult) {
 // TakesFrames reports whether an API other than realtime_events can send an item: an
 // event, or one that is malformed as a frame and not as an object of those.
 func TakesFrames(i *traffic.Item) bool { return i.Malformed == fault.WellFormed || i.Malformed.Alone() }
+
+// Frames is the Encoding of an API other than realtime_events.
+type Frames struct {
+	Series []traffic.Series
+	// Write appends the frames of an item, which happened at a time (unix ns) of the platform's clock.
+	Write func(f *FrameBuffer, i *traffic.Item, at int64, t *fault.Trouble)
+}
+
+// Takes leaves out the malformed objects of the realtime events.
+func (*Frames) Takes(i *traffic.Item) bool { return TakesFrames(i) }
+
+// Encode writes the items that the API takes.
+func (e *Frames) Encode(f *FrameBuffer, b *traffic.Batch, t *fault.Trouble) {
+	for n := range b.Items {
+		if i := &b.Items[n]; e.Takes(i) {
+			e.Write(f, i, t.Stamp(e.Series[i.Event.Series].Region, b.Times[n]), t)
+		}
+	}
+}

@@ -173,12 +173,12 @@ func normalTime(text string) (string, error) {
 	if err != nil {
 		t, err := time.Parse(time.RFC3339Nano, text)
 		if err != nil {
-			return "", fmt.Errorf("%q is no time: use seconds since the epoch, or RFC 3339", text)
+			return "", fmt.Errorf("%q is not a time: use seconds since the epoch, or RFC 3339", text)
 		}
 		seconds = float64(t.UnixMilli()) / 1000
 	}
 	if math.IsNaN(seconds) {
-		return "", fmt.Errorf("%q is no time", text)
+		return "", fmt.Errorf("%q is not a time", text)
 	}
 	return number(min(max(seconds, -farthest), farthest)), nil
 }

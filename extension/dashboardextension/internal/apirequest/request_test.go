@@ -113,8 +113,8 @@ func TestCheck(t *testing.T) {
 func TestNew(t *testing.T) {
 	t.Parallel()
 	for form, message := range map[string]string{
-		"time=yesterday":    `invalid parameter "time": "yesterday" is no time`,
-		"start=NaN":         `invalid parameter "start": "NaN" is no time`,
+		"time=yesterday":    `invalid parameter "time": "yesterday" is not a time`,
+		"start=NaN":         `invalid parameter "start": "NaN" is not a time`,
 		"step=often":        `invalid parameter "step": "often" is no duration`,
 		"step=1e300":        `invalid parameter "step": "1e300" is too long`,
 		"lookback_delta=-x": `invalid parameter "lookback_delta"`,

@@ -234,7 +234,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.DashboardSeriesLimit, err = builder.meter.Int64ObservableGauge(
 		"otelcol_dashboard_series_limit",
-		metric.WithDescription("Maximum number of series (store.max_series). [Alpha]"),
+		metric.WithDescription("Maximum number of series (store::max_series). [Alpha]"),
 		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)

@@ -177,7 +177,7 @@ func AssertEqualDashboardSeries(t *testing.T, tt *componenttest.Telemetry, dps [
 func AssertEqualDashboardSeriesLimit(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_dashboard_series_limit",
-		Description: "Maximum number of series (store.max_series). [Alpha]",
+		Description: "Maximum number of series (store::max_series). [Alpha]",
 		Unit:        "{series}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,

@@ -59,7 +59,7 @@ func (s *Store) writable() error {
 	}
 	free, known := freeBytes(s.options.Directory)
 	if known && free < s.options.MinFreeBytes {
-		err := fmt.Errorf("%s: the disk has %d bytes left, and store.min_free_bytes is %d: %w",
+		err := fmt.Errorf("%s: the disk has %d bytes left, and store::min_free_bytes is %d: %w",
 			s.options.Directory, free, s.options.MinFreeBytes, syscall.ENOSPC)
 		s.fail(err)
 		return err

@@ -56,7 +56,7 @@ func (s *boundedSet) Next() bool {
 		return false
 	}
 	if s.left--; s.left < 0 {
-		s.err = fmt.Errorf("these series and steps need room for more than %d samples (query.max_samples): "+
+		s.err = fmt.Errorf("these series and steps need room for more than %d samples (query::max_samples): "+
 			"ask for fewer series, a shorter time or longer steps", s.maxSamples)
 		return false
 	}

@@ -214,7 +214,7 @@ func TestWriteAndQuery(t *testing.T) {
 }
 
 // Samples of a batch that cannot be stored are counted and reported, and the rest is stored.
-func TestTheGoodGoesOn(t *testing.T) {
+func TestWrite_ValidSamplesAreStored(t *testing.T) {
 	t.Parallel()
 	f := open(t, t.TempDir(), func(o *Options) { o.MaxSeries = 5; o.OutOfOrderWindow = time.Hour })
 	now := time.Now().Truncate(time.Second)
@@ -616,7 +616,7 @@ func TestDiskFull(t *testing.T) {
 	recorder := f.otlp(t, m)
 	assert.Equal(t, http.StatusServiceUnavailable, recorder.Code)
 	assert.NotEmpty(t, recorder.Header().Get("Retry-After"))
-	assert.Contains(t, recorder.Body.String(), "store.min_free_bytes")
+	assert.Contains(t, recorder.Body.String(), "store::min_free_bytes")
 	require.ErrorIs(t, f.Health(), syscall.ENOSPC)
 	assert.Equal(t, []string{"eu=1"}, f.query(t, "a", now))
 	require.ErrorIs(t, f.reopen(), syscall.ENOSPC)
@@ -687,7 +687,7 @@ func TestManySparseSeries(t *testing.T) {
 	}
 	code, body := ask("10")
 	assert.Equal(t, http.StatusUnprocessableEntity, code)
-	assert.Contains(t, body, "query.max_samples")
+	assert.Contains(t, body, "query::max_samples")
 	code, body = ask("100")
 	assert.Equal(t, http.StatusOK, code, body)
 }

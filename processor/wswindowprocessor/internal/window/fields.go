@@ -136,18 +136,9 @@ func (s *series) oldReconstructed(m *message) {
 
 func (m *message) counts(number protowire.Number, c *wsevent.Counts) {
 	m.one(number, func(m *message) {
-		m.count(1, &c.MessagesSent)
-		m.count(2, &c.MessagesReceived)
-		m.count(3, &c.MessagesUnsized)
-		m.count(4, &c.PayloadBytes)
-		m.count(5, &c.ConnectionsOpened)
-		m.count(6, &c.ConnectionsClosed)
-		m.count(7, &c.ConnectionsDropped)
-		m.count(8, &c.ClosesUnclassified)
-		m.count(9, &c.BackpressureEvents)
-		m.count(10, &c.ProtocolViolations)
-		m.count(11, &c.LateEvents)
-		m.count(12, &c.ConnectionsReopened)
+		for i := range wsevent.Sums {
+			m.count(protowire.Number(wsevent.Sums[i].Saved), wsevent.Sums[i].Of(c)) //nolint:gosec // from 1
+		}
 	})
 }
 

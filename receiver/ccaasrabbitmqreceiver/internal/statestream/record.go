@@ -87,12 +87,16 @@ func Decode(value []byte) (r Record, err error) {
 
 // Split returns the records of a checkpoint.
 func Split(writer Writer, epoch, checkpoint uint64, content []byte) []Record {
-	parts := max(1, (len(content)+PartSize-1)/PartSize)
+	return split(writer, epoch, checkpoint, content, PartSize)
+}
+
+func split(writer Writer, epoch, checkpoint uint64, content []byte, size int) []Record {
+	parts := max(1, (len(content)+size-1)/size)
 	records := make([]Record, parts)
 	for i := range records {
 		records[i] = Record{
 			Writer: writer, Epoch: epoch, Checkpoint: checkpoint, Part: uint64(i), Parts: uint64(parts), //nolint:gosec // not negative
-			Content: content[i*PartSize : min(len(content), (i+1)*PartSize)],
+			Content: content[i*size : min(len(content), (i+1)*size)],
 		}
 	}
 	return records

@@ -15,9 +15,12 @@ import (
 
 func claim(writer byte) []byte { return (&Record{Claim: true, Writer: Writer{writer}}).Encode() }
 
+// partSize replaces PartSize, so that checkpoints of several parts are small.
+const partSize = 256
+
 // checkpoint returns the encoded parts of a checkpoint.
 func checkpoint(writer byte, number uint64, c Checkpoint) (parts [][]byte) {
-	for _, r := range Split(Writer{writer}, 1, number, c.Encode()) {
+	for _, r := range split(Writer{writer}, 1, number, c.Encode(), partSize) {
 		parts = append(parts, r.Encode())
 	}
 	return parts
@@ -62,7 +65,7 @@ func TestState_ChangesAndFull(t *testing.T) {
 
 func TestState_StaleOwnerHasNoEffect(t *testing.T) {
 	t.Parallel()
-	large := Checkpoint{Position: Position{Next: 9}, Changes: []Change{{"a", bytes.Repeat([]byte("x"), 3*PartSize)}}}
+	large := Checkpoint{Position: Position{Next: 9}, Changes: []Change{{"a", bytes.Repeat([]byte("x"), 3*partSize)}}}
 	parts := checkpoint(1, 1, large)
 	require.Len(t, parts, 4)
 	before := checkpoint(1, 0, Checkpoint{Position: Position{Next: 1}, Changes: values("a", "1")})[0]
@@ -75,13 +78,13 @@ func TestState_StaleOwnerHasNoEffect(t *testing.T) {
 	assert.Equal(t, map[string][]byte{"a": []byte("1"), "b": []byte("2")}, s.Values)
 
 	s = stateOf(append([][]byte{claim(1), before}, parts...)...)
-	assert.Len(t, s.Values["a"], 3*PartSize)
+	assert.Len(t, s.Values["a"], 3*partSize)
 }
 
 func TestState_IncompleteCheckpointHasNoEffect(t *testing.T) {
 	t.Parallel()
-	parts := checkpoint(1, 1, Checkpoint{Changes: []Change{{"a", bytes.Repeat([]byte("x"), 2*PartSize)}}})
-	other := checkpoint(1, 2, Checkpoint{Changes: []Change{{"b", bytes.Repeat([]byte("x"), 2*PartSize)}}})
+	parts := checkpoint(1, 1, Checkpoint{Changes: []Change{{"a", bytes.Repeat([]byte("x"), 2*partSize)}}})
+	other := checkpoint(1, 2, Checkpoint{Changes: []Change{{"b", bytes.Repeat([]byte("x"), 2*partSize)}}})
 	assert.Empty(t, stateOf(claim(1), parts[0], parts[2]).Values)
 	assert.Empty(t, stateOf(claim(1), parts[1], parts[2]).Values, "its first part was deleted")
 	assert.Empty(t, stateOf(claim(1), parts[0], other[1], other[2]).Values)
@@ -108,7 +111,7 @@ func TestState_AnyInterleaving(t *testing.T) {
 					queues[w] = append(queues[w], written{value: claim(byte(w + 1))})
 				}
 				name := fmt.Sprint(w, "/", n)
-				parts := checkpoint(byte(w+1), uint64(n), Checkpoint{Changes: []Change{{name, make([]byte, random.IntN(3)*PartSize)}}})
+				parts := checkpoint(byte(w+1), uint64(n), Checkpoint{Changes: []Change{{name, make([]byte, random.IntN(3)*partSize)}}})
 				for i, part := range parts {
 					queues[w] = append(queues[w], written{part, name, i == 0, i == len(parts)-1})
 				}

@@ -81,7 +81,7 @@ func do(ctx context.Context, client *http.Client, call *Call) ([]byte, *Failure)
 	case err != nil:
 		return nil, transportFailure(what, err)
 	case len(body) > maxAnswerSize:
-		return nil, permanent(BadAnswer, fmt.Errorf("%s: the answer is larger than %d bytes", what, maxAnswerSize))
+		return nil, permanent(BadAnswer, fmt.Errorf("%s: the response is larger than %d bytes", what, maxAnswerSize))
 	}
 	return body, nil
 }

@@ -125,31 +125,21 @@ func (a *endpoints) received(s *api.Socket, text []byte, g api.Grant) {
 // encoder writes events as Amazon Connect chat does: JSON in a string in JSON.
 type encoder struct {
 	directory *api.Directory
-	series    []traffic.Series
 	content   []byte
 }
 
 // NewEncoder makes the encoding of the API.
 func NewEncoder(d *api.Directory, series []traffic.Series) api.Encoding {
-	return &encoder{directory: d, series: series}
+	e := &encoder{directory: d}
+	return &api.Frames{Series: series, Write: e.encode}
 }
 
-// Takes leaves out the malformed objects of the realtime events.
-func (*encoder) Takes(i *traffic.Item) bool { return api.TakesFrames(i) }
-
-func (e *encoder) Encode(out *api.FrameBuffer, b *traffic.Batch, t *fault.Trouble) {
-	for n := range b.Items {
-		i := &b.Items[n]
-		if !e.Takes(i) {
-			continue
-		}
-		at := t.Stamp(e.series[i.Event.Series].Region, b.Times[n])
-		e.content = e.write(e.content[:0], &i.Event, at)
+func (e *encoder) encode(out *api.FrameBuffer, i *traffic.Item, at int64, t *fault.Trouble) {
+	e.content = e.write(e.content[:0], &i.Event, at)
+	e.envelope(out, i, t)
+	if i.Event.Kind == traffic.ConnectionClose && i.Malformed == fault.WellFormed { // the chat ends with its customer
+		e.content = e.ended(e.content[:0], &i.Event, at)
 		e.envelope(out, i, t)
-		if i.Event.Kind == traffic.ConnectionClose && i.Malformed == fault.WellFormed { // the chat ends with its customer
-			e.content = e.ended(e.content[:0], &i.Event, at)
-			e.envelope(out, i, t)
-		}
 	}
 }
 

@@ -207,33 +207,24 @@ type encoder struct {
 
 // NewEncoder makes the encoding of the API.
 func NewEncoder(d *api.Directory, series []traffic.Series) api.Encoding {
-	return &encoder{directory: d, series: series}
+	e := &encoder{directory: d, series: series}
+	return &api.Frames{Series: series, Write: e.encode}
 }
 
-// Takes leaves out the malformed objects of the realtime events.
-func (*encoder) Takes(i *traffic.Item) bool { return api.TakesFrames(i) }
-
-func (e *encoder) Encode(out *api.FrameBuffer, b *traffic.Batch, t *fault.Trouble) {
-	for n := range b.Items {
-		i := &b.Items[n]
-		if !e.Takes(i) {
-			continue
+func (e *encoder) encode(out *api.FrameBuffer, i *traffic.Item, at int64, t *fault.Trouble) {
+	switch i.Event.Kind {
+	case traffic.ConnectionOpen:
+		e.envelope(out, i, at, t, "Case", "CaseCreated", "new", i.Event.Id)
+		e.second(out, i, at, t, "Case", "CaseStatusChanged", "open")
+	case traffic.ConnectionClose:
+		status := ended(i.Event.Ending)
+		e.envelope(out, i, at, t, "Case", "CaseStatusChanged", status, i.Event.Id)
+		if status == "resolved" { // and then closed, as cases are
+			e.second(out, i, at, t, "Case", "CaseStatusChanged", "closed")
 		}
-		at := t.Stamp(e.series[i.Event.Series].Region, b.Times[n])
-		switch i.Event.Kind {
-		case traffic.ConnectionOpen:
-			e.envelope(out, i, at, t, "Case", "CaseCreated", "new", i.Event.Id)
-			e.second(out, i, at, t, "Case", "CaseStatusChanged", "open")
-		case traffic.ConnectionClose:
-			status := ended(i.Event.Ending)
-			e.envelope(out, i, at, t, "Case", "CaseStatusChanged", status, i.Event.Id)
-			if status == "resolved" { // and then closed, as cases are
-				e.second(out, i, at, t, "Case", "CaseStatusChanged", "closed")
-			}
-		default:
-			e.envelope(out, i, at, t, "Message", "MessageCreated", "open", i.Event.Id)
-			e.second(out, i, at, t, "Message", "MessageAddedIntoCase", "open")
-		}
+	default:
+		e.envelope(out, i, at, t, "Message", "MessageCreated", "open", i.Event.Id)
+		e.second(out, i, at, t, "Message", "MessageAddedIntoCase", "open")
 	}
 }
 

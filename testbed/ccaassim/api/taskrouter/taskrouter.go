@@ -56,22 +56,14 @@ type encoder struct {
 
 // NewEncoder makes the encoding of the API.
 func NewEncoder(d *api.Directory, series []traffic.Series) api.Encoding {
-	return &encoder{directory: d, series: series}
+	e := &encoder{directory: d, series: series}
+	return &api.Frames{Series: series, Write: e.encode}
 }
 
-// Takes leaves out the malformed objects of the realtime events.
-func (*encoder) Takes(i *traffic.Item) bool { return api.TakesFrames(i) }
-
-func (e *encoder) Encode(out *api.FrameBuffer, b *traffic.Batch, t *fault.Trouble) {
-	for n := range b.Items {
-		i := &b.Items[n]
-		if !e.Takes(i) {
-			continue
-		}
-		start := out.Begin()
-		out.Bytes = e.write(out.Bytes, &i.Event, t.Stamp(e.series[i.Event.Series].Region, b.Times[n]))
-		out.Finish(start, i, t)
-	}
+func (e *encoder) encode(out *api.FrameBuffer, i *traffic.Item, at int64, t *fault.Trouble) {
+	start := out.Begin()
+	out.Bytes = e.write(out.Bytes, &i.Event, at)
+	out.Finish(start, i, t)
 }
 
 func (e *encoder) write(to []byte, ev *traffic.Event, at int64) []byte {

@@ -4,6 +4,9 @@
 package componenttest
 
 import (
+	"context"
+
+	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -11,6 +14,24 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/eventblock"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
+
+// LogsSink is a sink that refuses batches on demand.
+type LogsSink struct {
+	consumertest.LogsSink
+
+	// Refuse returns the error with which a batch is refused; nil: it is accepted.
+	Refuse func(plog.Logs) error
+}
+
+// ConsumeLogs stores a batch that is not refused.
+func (s *LogsSink) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+	if s.Refuse != nil {
+		if err := s.Refuse(logs); err != nil {
+			return err
+		}
+	}
+	return s.LogsSink.ConsumeLogs(ctx, logs)
+}
 
 // Blocks returns a batch in which event records that follow each other in a scope are an
 // event block. The other records are the same.
