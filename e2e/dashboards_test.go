@@ -148,7 +148,7 @@ func TestDashboards(t *testing.T) {
 	estate.until(t, `last_over_time(ALERTS{alertname="ws_clock_skew", alertstate="firing"}[5m])`, "embedded")
 	estate.until(t, `last_over_time(ALERTS{alertname="ws_connection_drop_rate", alertstate="firing"}[5m])`, "embedded")
 
-	estate.until(t, `sum(rate(ws_session_first_reply_seconds[1m])) != 0`, "scraping")
+	estate.until(t, `histogram_count(sum(rate(ws_session_first_reply_seconds[1m]))) > 0`, "scraping")
 	estate.until(t, `ws_connections_reopened_total > 0`)
 
 	now := time.Now().Add(9 * time.Second) // the step that we are in is shown, too
