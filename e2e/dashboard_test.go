@@ -289,7 +289,6 @@ func TestDashboardRefusesTooMuch(t *testing.T) {
 		}
 		return err
 	})
-	before := s.collector.cpu(t)
 	for query, message := range map[string]string{
 		"/query_range?query=ws_active_connections&start=1700000000&end=9999-12-31T00:00:00Z&step=1":                                   "end: 9999-12-31T00:00:00Z: must be at most",
 		"/query_range?query=ws_active_connections&start=0&end=1700000000&step=86400":                                                  "apart: must be at most 8784h0m0s",
@@ -303,7 +302,6 @@ func TestDashboardRefusesTooMuch(t *testing.T) {
 		assert.Contains(t, body, message)
 	}
 	assert.Empty(t, s.figures(t, "otelcol_dashboard_query_duration_count"+`{endpoint="/query_range"`))
-	assert.Less(t, s.collector.cpu(t)-before, 5*time.Second)
 
 	samples, err := s.dashboard.query("count(ws_active_connections)")
 	require.NoError(t, err)

@@ -148,7 +148,7 @@ func TestFaultBackendOutageWithARestart(t *testing.T) {
 			stopped := time.Now()
 			collector.stop(t)
 			took := time.Since(stopped)
-			assert.Less(t, took, 10*time.Second, "SIGTERM while the store hangs")
+			timed(t, "SIGTERM while the store hangs", took, termination)
 			door.close()
 			before := len(truth.windowsNow())
 			collector = shipped(t, test.config, environment, set...)
@@ -197,7 +197,7 @@ func TestFaultGatewayOutageWithARestart(t *testing.T) {
 	time.Sleep(6 * time.Second) // longer than a timeout
 	stopped := time.Now()
 	collector.stop(t)
-	assert.Less(t, time.Since(stopped), 10*time.Second, "SIGTERM while the gateway hangs")
+	timed(t, "SIGTERM while the gateway hangs", time.Since(stopped), termination)
 	door.close()
 	sidecar()
 	shipped(t, "gateway.yaml", []string{
@@ -241,7 +241,7 @@ func TestFaultKafkaHangsAtSIGTERM(t *testing.T) {
 			time.Sleep(2 * time.Second) // into an attempt
 			stopped := time.Now()
 			collector.stop(t)
-			assert.Less(t, time.Since(stopped), 10*time.Second)
+			timed(t, "SIGTERM while Kafka hangs", time.Since(stopped), termination)
 		})
 	}
 }
@@ -263,9 +263,7 @@ func TestFaultEveryBackendHangsAtSIGTERM(t *testing.T) {
 			require.NoError(t, collector.ended())
 			stopped := time.Now()
 			collector.stop(t)
-			took := time.Since(stopped)
-			assert.Less(t, took, 10*time.Second)
-			measured(t, "SIGTERM took %.1f s while every backend hangs", took.Seconds())
+			timed(t, "SIGTERM while every backend hangs", time.Since(stopped), termination)
 		})
 	}
 }

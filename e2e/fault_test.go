@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -28,6 +29,20 @@ func amount[N any](quick, full N) N {
 	}
 	return quick
 }
+
+// timed notes how long something took beside its limit. It fails no test: a machine may be
+// slow, and what never ends has failed already.
+func timed(t testing.TB, what string, took, limit time.Duration) {
+	t.Helper()
+	verdict := "holds"
+	if took > limit {
+		verdict = "DOES NOT HOLD"
+	}
+	measured(t, "%s took %v, at most %v: %s", what, took.Round(10*time.Millisecond), limit, verdict)
+}
+
+// termination is how long SIGTERM may take.
+const termination = 10 * time.Second
 
 // measured notes what a test has found in build/faults.md, as a row of a table,
 // beside the figures of all the others.

@@ -166,20 +166,21 @@ func TestOpenSearch_HasEventsAndWindows(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(stream, `"template":"ccaas-`), stream)
 }
 
-// retention.sh with a retention of seconds, run again and again: no event that is younger is missing, and none is older by more than the
-// rollover and the time between runs. The clock of a Java process cannot be moved here.
+// retention.sh with retentions of seconds, run again and again: in neither stream a document that is younger is missing, and none is older
+// by more than the rollover and the time between runs. The clock of a Java process cannot be moved here.
 func TestOpenSearch_RetentionDeletes(t *testing.T) {
 	t.Parallel()
 	url := startOpenSearch(t)
 	setUpOpenSearch(t, url)
-	const stream, rollover, retention = "logs-ccaas.events-default", 3 * time.Second, 10 * time.Second
+	const rollover = 3 * time.Second
+	retentions := map[string]time.Duration{"logs-ccaas.events-default": 6 * time.Second, "logs-ccaas.windows-default": 10 * time.Second}
 	run := func(environment ...string) {
 		command := exec.CommandContext(t.Context(), "../deploy/elastic/retention.sh")
 		command.Env = append(append(os.Environ(), "ELASTICSEARCH_URL="+url), environment...)
 		out, err := command.CombinedOutput()
 		require.NoError(t, err, string(out))
 	}
-	kept := func() map[int]bool {
+	kept := func(stream string) map[int]bool {
 		_, _, err := get(url + "/" + stream + "/_refresh")
 		require.NoError(t, err)
 		var found struct {
@@ -197,35 +198,47 @@ func TestOpenSearch_RetentionDeletes(t *testing.T) {
 		return numbers
 	}
 	type written struct{ before, after time.Time }
-	var events []written
-	last, longest, deleted := time.Now(), time.Duration(0), 0
-	for end := last.Add(3 * retention); time.Now().Before(end) || deleted == 0; {
-		event := written{before: time.Now()}
-		require.NoError(t, openSearchQuery(url+"/"+stream+"/_create/"+strconv.Itoa(len(events)),
-			fmt.Sprintf(`{"@timestamp":%d,"number":%d}`, event.before.UnixMilli(), len(events)), &struct{}{}))
-		event.after = time.Now()
-		events = append(events, event)
+	var documents []written // of each stream
+	deleted := map[string]bool{}
+	last, longest := time.Now(), time.Duration(0)
+	for end := last.Add(30 * time.Second); time.Now().Before(end) || len(deleted) < len(retentions); {
+		document := written{before: time.Now()}
+		for stream := range retentions {
+			require.NoError(t, openSearchQuery(url+"/"+stream+"/_create/"+strconv.Itoa(len(documents)),
+				fmt.Sprintf(`{"@timestamp":%d,"number":%d}`, document.before.UnixMilli(), len(documents)), &struct{}{}))
+		}
+		document.after = time.Now()
+		documents = append(documents, document)
 
 		begin := time.Now()
-		run("CCAAS_EVENTS_ROLLOVER=3", "CCAAS_EVENTS_RETENTION=10")
+		run("CCAAS_EVENTS_ROLLOVER=3", "CCAAS_EVENTS_RETENTION=6", "CCAAS_WINDOWS_ROLLOVER=3", "CCAAS_WINDOWS_RETENTION=10")
 		done := time.Now()
 		longest = max(longest, done.Sub(last))
 		last = begin
-		numbers := kept()
-		deleted = len(events) - len(numbers)
-		for number, event := range events {
-			if done.Sub(event.before) < retention {
-				assert.True(t, numbers[number], "event %d is missing after %v", number, done.Sub(event.before))
+		for stream, retention := range retentions {
+			numbers := kept(stream)
+			if len(numbers) < len(documents) {
+				deleted[stream] = true
 			}
-			if begin.Sub(event.after) > retention+rollover+2*longest+2*time.Second { // the script counts whole seconds
-				assert.False(t, numbers[number], "event %d is there after %v", number, begin.Sub(event.after))
+			for number, document := range documents {
+				if done.Sub(document.before) < retention {
+					assert.True(t, numbers[number], "document %d of %s is missing after %v", number, stream, done.Sub(document.before))
+				}
+				if begin.Sub(document.after) > retention+rollover+2*longest+2*time.Second { // the script counts whole seconds
+					assert.False(t, numbers[number], "document %d of %s is there after %v", number, stream, begin.Sub(document.after))
+				}
 			}
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
-	before := kept()
-	run() // as shipped: a day
-	assert.Equal(t, before, kept())
+	before := map[string]map[int]bool{}
+	for stream := range retentions {
+		before[stream] = kept(stream)
+	}
+	run() // as shipped: a day, and 90 days
+	for stream, numbers := range before {
+		assert.Equal(t, numbers, kept(stream))
+	}
 }
 
 // The lifecycle files keep events for 24 hours and windows for 90 days, and roll over often enough that a document is not

@@ -4,8 +4,12 @@
 package gctuning
 
 import (
+	"fmt"
 	"math"
+	"os"
+	"regexp"
 	"runtime/debug"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -86,4 +90,15 @@ func TestApply(t *testing.T) { //nolint:paralleltest // the settings are of the 
 		require.NoError(t, factories[0].Create(confmap.ConverterSettings{Logger: zap.NewNop()}).Convert(t.Context(), conf))
 		assert.Equal(t, int64(48*mebibyte), debug.SetMemoryLimit(-1))
 	})
+}
+
+// The documentation states this number as the shipped one, and no other.
+func TestDocumentation(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/tuning.md")
+	require.NoError(t, err)
+	assert.Contains(t, string(text), fmt.Sprintf("| `GOGC` | `%d` |", Percent))
+	shipped := regexp.MustCompile(`(\d+), as shipped`).FindAllStringSubmatch(string(text), -1)
+	require.Len(t, shipped, 1)
+	assert.Equal(t, strconv.Itoa(Percent), shipped[0][1])
 }

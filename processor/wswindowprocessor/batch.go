@@ -159,7 +159,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 			return
 		}
 		event.Time, event.GapEnd = start, end
-		event.Unknown = isCause(attributes, wsevent.CauseInitialState)
+		event.Unknown = isCause(attributes, wsevent.CauseInitialState) || partlyHealed(attributes)
 	case window.Skew:
 		if event.Skew, ok = wslog.Number(attributes, wsevent.ClockSkewOffset); !ok {
 			return
@@ -252,6 +252,20 @@ func observed(record plog.LogRecord) int64 {
 func isCause(attributes pcommon.Map, name string) bool {
 	cause, ok := attributes.Get(wsevent.StreamCause)
 	return ok && cause.Str() == name
+}
+
+// partlyHealed reports whether more than the messages of a gap stays unknown.
+func partlyHealed(attributes pcommon.Map) bool {
+	unknown, ok := attributes.Get(wsevent.HealedUnknown)
+	if !ok || unknown.Type() != pcommon.ValueTypeSlice {
+		return false
+	}
+	for _, what := range unknown.Slice().All() {
+		if what.Str() != wsevent.HealedMessages {
+			return true
+		}
+	}
+	return false
 }
 
 // channel is the hash by which a channel is followed; 0 when there is none.

@@ -102,6 +102,39 @@ func TestBatch_ReconstructedEvents(t *testing.T) {
 	}
 }
 
+// A gap counts as healed where no more than its messages stay unknown.
+func TestBatch_HealedGaps(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		event   string
+		unknown []any
+		cause   string
+		want    bool
+	}{
+		"healed":             {wsevent.StreamHealed, []any{wsevent.HealedMessages}, "", false},
+		"of an older sender": {wsevent.StreamHealed, nil, "", false},
+		"in part":            {wsevent.StreamHealed, []any{wsevent.HealedMessages, "others"}, "", true},
+		"a gap":              {wsevent.StreamGap, nil, "silence", false},
+		"the state at start": {wsevent.StreamGap, nil, wsevent.CauseInitialState, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			logs := event(test.event, "a")
+			attributes := attributesOf(logs)
+			attributes.PutInt(wsevent.GapStart, 1_000)
+			attributes.PutInt(wsevent.GapEnd, 2_000)
+			attributes.PutStr(wsevent.StreamCause, test.cause)
+			if test.unknown != nil {
+				require.NoError(t, attributes.PutEmptySlice(wsevent.HealedUnknown).FromRaw(test.unknown))
+			}
+			b := new(batch)
+			b.read(logs, 0)
+			require.Len(t, b.events, 1)
+			assert.Equal(t, test.want, b.events[0].Unknown)
+		})
+	}
+}
+
 func TestWindow_SaturatedSumIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

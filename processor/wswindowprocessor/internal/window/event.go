@@ -45,7 +45,8 @@ type Event struct {
 	Abnormal bool // of a ConnectionClose: it counts as a drop
 	Shutdown bool // of a Disconnected: its receiver has ended
 	// Unknown: a message has no Bytes; whether a ConnectionClose was Abnormal is not known;
-	// in a Gap the state at start was not known, and no event is missing.
+	// in a Gap the state at start was not known, and no event is missing; some opens and closes
+	// of a Healed stay unknown.
 	Unknown bool
 	// Reconstructed is how a ConnectionOpen or a ConnectionClose is known.
 	Reconstructed Reconstructed

@@ -54,6 +54,10 @@ func TestHealed_TimeInWhichEveryGapIsHealed(t *testing.T) {
 			[]Event{{Kind: Gap, Time: base + 90_000, GapEnd: base + 95_000, Observed: base + 95_000, Unknown: true}, lost(100_000, 130_000), healed(100_000, 130_000, 190_000)},
 			healedBetween(100_000, 130_000),
 		},
+		"healed, and some closes stay unknown": {
+			[]Event{lost(100_000, 130_000), {Kind: Healed, Time: base + 100_000, GapEnd: base + 130_000, Observed: base + 190_000, Unknown: true}},
+			wsevent.Healed{},
+		},
 		"healed twice": {
 			[]Event{lost(100_000, 130_000), healed(100_000, 130_000, 190_000), healed(100_000, 130_000, 195_000)}, healedBetween(100_000, 130_000),
 		},

@@ -37,8 +37,8 @@ func heapOf[T any](build func() T) (T, int64) {
 	return built, int64(after.HeapAlloc) - int64(before.HeapAlloc) //nolint:gosec // they fit
 }
 
-// A session without a recorder takes at most 32 bytes more than its channel.
-func TestSession_Memory(t *testing.T) { //nolint:paralleltest // it measures the heap
+// sessionMemory returns what a session without a recorder takes besides its channel, in bytes.
+func sessionMemory() float64 {
 	const channels = 1_000_000
 	off, without := heapOf(func() *Engine {
 		e, _ := inSessions(defaults(), channels)
@@ -50,9 +50,21 @@ func TestSession_Memory(t *testing.T) { //nolint:paralleltest // it measures the
 		e, _ := inSessions(config, channels)
 		return e
 	})
-	assert.LessOrEqual(t, float64(with-without)/channels, 32.0)
 	runtime.KeepAlive(off)
 	runtime.KeepAlive(on)
+	return float64(with-without) / channels
+}
+
+// A session without a recorder takes at most 32 bytes more than its channel.
+func TestSession_Memory(t *testing.T) { //nolint:paralleltest // it measures the heap
+	assert.LessOrEqual(t, sessionMemory(), 32.0)
+}
+
+// BenchmarkSessionMemory reports the same.
+func BenchmarkSessionMemory(b *testing.B) {
+	for b.Loop() {
+		b.ReportMetric(sessionMemory(), "B/channel")
+	}
 }
 
 // BenchmarkSessions is the cost of a message on an open channel without sessions, with

@@ -179,7 +179,9 @@ func (s *stream) apply(event *Event, observed, now int64) {
 	case Healed:
 		start, end := s.toStreamTime(event.Time, event.GapEnd, observed)
 		s.confirm(end)
-		s.heal(gap{start, end})
+		if !event.Unknown {
+			s.heal(gap{start, end})
+		}
 	case Skew:
 		if event.Time >= s.skewAt {
 			s.skew, s.skewKnown, s.skewAt = event.Skew, true, event.Time
