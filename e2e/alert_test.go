@@ -98,6 +98,46 @@ func burst(t testing.TB, platform *sim.Server) (calm func()) {
 	}
 }
 
+// A fault of all tenants of a region has the domain platform, one of a single tenant there has tenant: at the latest when the
+// alerts are repeated, for connections of two tenants need not drop in the same window first.
+func TestFaultDomain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		tenant, domain string
+		series         int
+	}{
+		"joint":  {"", "platform", 2},
+		"single": {"acme_corp", "tenant", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			platform := startCalmPlatform(t)
+			s := startSink(t, takes)
+			a := startAlerting(t, platform, s.url, "REPEAT_INTERVAL=1s")
+			a.waitForFiring(t, 0)
+			require.NoError(t, platform.Trouble(func(trouble *sim.Trouble) { trouble.BurstRegion, trouble.BurstTenant = "eu-west-1", c.tenant }))
+			burst(t, platform)
+			eventually(t, func() error {
+				latest := map[string]string{}
+				for _, got := range s.taken() {
+					if got.alert.Status == "firing" {
+						latest[got.alert.series()] = got.alert.FaultDomain
+					}
+				}
+				for series, domain := range latest {
+					if domain != c.domain {
+						return fmt.Errorf("%s: %s, want %s", series, domain, c.domain)
+					}
+				}
+				if len(latest) != c.series {
+					return fmt.Errorf("%v fire, want %d series", latest, c.series)
+				}
+				return nil
+			})
+		})
+	}
+}
+
 // TestEveryAlertArrives ends the collector, in each way, while the sink is in
 // trouble, in each way: with firing alerts on their way, and again with resolved ones behind
 // them. All of them arrive, in order, and duplicates are recognisable.

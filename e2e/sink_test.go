@@ -39,6 +39,7 @@ type alert struct {
 	TenantID    string             `json:"tenant_id"`
 	Region      string             `json:"region"`
 	ChannelType string             `json:"channel_type"`
+	FaultDomain string             `json:"fault_domain"`
 	Value       float64            `json:"value"`
 	WindowEnd   int64              `json:"window_end"`
 	Snapshot    map[string]float64 `json:"snapshot"`

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componentstatus"
 
 	owntest "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 )
@@ -133,12 +134,14 @@ func TestRulesFile_Broken(t *testing.T) {
 				failures := r.log.FilterMessageSnippet("last good rules stay in force")
 				require.Equal(t, 1, failures.Len())
 				assert.Contains(t, fmt.Sprint(failures.All()[0].ContextMap()["error"]), config.RulesFile)
-				assert.NotEmpty(t, r.e.watch.failure)
+				host := r.e.hosts[0].(*owntest.Host)
+				assert.Equal(t, componentstatus.StatusRecoverableError, host.LastStatus())
 				r.consume(t, drops(at+9_000, 0.6))
 				assert.Equal(t, []string{"firing"}, statuses(r.bodies()), "the run was not reset")
 				write(good)
 				time.Sleep(11 * time.Second)
 				assert.Equal(t, 1, r.log.FilterMessage("Rules file is valid again").Len())
+				assert.Equal(t, componentstatus.StatusOK, host.LastStatus())
 				assert.Zero(t, r.log.FilterMessage("Rules file applied").Len())
 				r.consume(t, drops(at+18_000, 0.1))
 				assert.Equal(t, []string{"firing", "resolved"}, statuses(r.bodies()))

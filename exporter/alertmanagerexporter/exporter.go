@@ -169,12 +169,12 @@ func (e *alertmanagerExporter) shutdown(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// notified is called with the result of each attempt to notify.
-func (e *alertmanagerExporter) notified(receiver, integration string, err error) {
+// notified is called with the result of each attempt to notify. What a receiver refuses shows at once.
+func (e *alertmanagerExporter) notified(receiver, integration string, retry bool, err error) {
 	if err != nil {
 		err = fmt.Errorf("receiver %s: %s: %w", receiver, integration, err)
 	}
-	e.status.set(receiver+"/"+integration, err, false, time.Now())
+	e.status.set(receiverSource+receiver+"/"+integration, err, !retry, time.Now())
 }
 
 // push returns when the alerts are on disk. A record that is no alert is dropped, since it

@@ -6,6 +6,7 @@ package alertmanagerexporter
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,7 +14,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +29,7 @@ import (
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 	"go.uber.org/zap"
@@ -204,7 +208,64 @@ func TestExporter_RefusedIsADeadLetter(t *testing.T) {
 		text, err := os.ReadFile(f.config.Webhooks["oncall"].DeadLetter.Path)
 		return err == nil && strings.Contains(string(text), got.header.Get(webhooks.HeaderWebhookID)) && strings.Contains(string(text), `"status":400`)
 	}, 10*time.Second, 10*time.Millisecond)
-	metadatatest.AssertEqualAlertmanagerDeadLetters(t, f.telemetry, []metricdata.DataPoint[int64]{{Value: 1}}, metricdatatest.IgnoreTimestamp())
+	metadatatest.AssertEqualAlertmanagerDeadLetters(t, f.telemetry,
+		[]metricdata.DataPoint[int64]{{Value: 1, Attributes: attribute.NewSet(attribute.String("receiver_name", "oncall"))}}, metricdatatest.IgnoreTimestamp())
+	event := f.host.Next()
+	assert.Equal(t, componentstatus.StatusRecoverableError, event.Status())
+	require.ErrorContains(t, event.Err(), "receiver oncall: signed_webhook[0]: refused by the receiver: ")
+}
+
+// What a receiver of alertmanager.yml refuses shows at once in the status and in the metrics of that receiver. It
+// is attempted again at each group_interval, so that it is notified once the receiver accepts it.
+func TestExporter_RefusedByAReceiverOfTheFile(t *testing.T) {
+	t.Parallel()
+	var accepts atomic.Bool
+	s := newSink(t, func() int {
+		if accepts.Load() {
+			return http.StatusOK
+		}
+		return http.StatusBadRequest
+	})
+	f := begin(t, s.URL, func(c *Config) {
+		c.Webhooks = nil
+		require.NoError(t, os.WriteFile(c.ConfigFile, fmt.Appendf(nil, `
+route: { receiver: oncall, group_wait: 0s, group_interval: 1s, repeat_interval: 1h }
+receivers: [{ name: oncall, webhook_configs: [{ url: "%s" }] }]
+`, s.URL), 0o600))
+	})
+	f.send(t, "firing", "a")
+	<-s.received
+	event := f.host.Next()
+	assert.Equal(t, componentstatus.StatusRecoverableError, event.Status())
+	require.ErrorContains(t, event.Err(), "receiver oncall: webhook[0]: unexpected status code 400")
+	require.Eventually(t, func() bool {
+		got, err := f.telemetry.GetMetric("otelcol_alertmanager_notifications_failed")
+		if err != nil {
+			return false
+		}
+		return slices.ContainsFunc(got.Data.(metricdata.Sum[int64]).DataPoints, func(point metricdata.DataPoint[int64]) bool {
+			want := attribute.NewSet(attribute.String("receiver_name", "oncall"), attribute.String("integration", "webhook"))
+			return point.Value >= 1 && point.Attributes.Equals(&want)
+		})
+	}, 10*time.Second, 50*time.Millisecond)
+	accepts.Store(true)
+	assert.Equal(t, componentstatus.StatusOK, f.host.Next().Status())
+}
+
+// A receiver that fails is not in the status of a configuration that is without it.
+func TestStatus_ClearedByPrefix(t *testing.T) {
+	t.Parallel()
+	s, now := newStatus(), time.Now()
+	host := owntest.NewHost(nil)
+	s.host = host
+	s.set(receiverSource+"a/slack[0]", errors.New("slack is gone"), true, now)
+	require.ErrorContains(t, host.Next().Err(), "slack is gone")
+	s.set("state", errors.New("disk full"), true, now)
+	host.Next()
+	s.clear(receiverSource, now)
+	require.EqualError(t, host.Next().Err(), "disk full")
+	s.set("state", nil, true, now)
+	assert.Equal(t, componentstatus.StatusOK, host.Next().Status())
 }
 
 func TestExporter_NotAnAlertIsDropped(t *testing.T) {

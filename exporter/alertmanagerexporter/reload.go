@@ -51,6 +51,7 @@ func (e *alertmanagerExporter) reload(ctx context.Context, source embedded.Sourc
 		e.logger.Error("Configuration refused; the last one stays in force", zap.Error(err))
 	} else {
 		e.logger.Info("Configuration applied", zap.String("path", source.Path))
+		e.status.clear(receiverSource, time.Now()) // they may be gone, or lead elsewhere
 	}
 	e.telemetry.AlertmanagerConfigReloads.Add(ctx, 1, metric.WithAttributes(attribute.String("outcome", outcome)))
 	e.status.set("configuration", err, true, time.Now())

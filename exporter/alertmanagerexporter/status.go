@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 
 // grace is how long a receiver may fail before the component's status shows it.
 const grace = 30 * time.Second
+
+// receiverSource begins the names of the sources that are receivers.
+const receiverSource = "receiver "
 
 // status combines failures by source into the component's status.
 type status struct {
@@ -48,6 +52,14 @@ func (s *status) set(source string, err error, urgent bool, now time.Time) {
 		f.err, f.now = err, urgent
 		s.failing[source] = f
 	}
+	s.report(now)
+}
+
+// clear forgets the failures of the sources whose names begin with a prefix.
+func (s *status) clear(prefix string, now time.Time) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	maps.DeleteFunc(s.failing, func(source string, _ failure) bool { return strings.HasPrefix(source, prefix) })
 	s.report(now)
 }
 

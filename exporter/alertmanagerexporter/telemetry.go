@@ -6,6 +6,7 @@ package alertmanagerexporter
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,25 +43,23 @@ func (b *bridge) family(name string) *dto.MetricFamily {
 	return b.families[name]
 }
 
-// observe reports the sums of a metric by one label; an empty label sums all.
-func (b *bridge) observe(name, label string) metric.Int64Callback {
+// observe reports the sums of a metric by labels; without any it sums all.
+func (b *bridge) observe(name string, labels ...string) metric.Int64Callback {
 	return func(_ context.Context, o metric.Int64Observer) error {
-		sums := map[string]float64{}
+		sums, sets := map[attribute.Distinct]float64{}, map[attribute.Distinct]attribute.Set{}
 		for _, m := range b.family(name).GetMetric() {
-			by := ""
+			var by []attribute.KeyValue
 			for _, pair := range m.GetLabel() {
-				if pair.GetName() == label {
-					by = pair.GetValue()
+				if slices.Contains(labels, pair.GetName()) {
+					by = append(by, attribute.String(pair.GetName(), pair.GetValue()))
 				}
 			}
-			sums[by] += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			set := attribute.NewSet(by...)
+			sets[set.Equivalent()] = set
+			sums[set.Equivalent()] += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 		}
 		for by, sum := range sums {
-			if label == "" {
-				o.Observe(int64(sum))
-			} else {
-				o.Observe(int64(sum), metric.WithAttributes(attribute.String(label, by)))
-			}
+			o.Observe(int64(sum), metric.WithAttributeSet(sets[by]))
 		}
 		return nil
 	}
@@ -68,16 +67,16 @@ func (b *bridge) observe(name, label string) metric.Int64Callback {
 
 // register bridges the metrics of metadata.yaml.
 func (b *bridge) register(t *metadata.TelemetryBuilder) error {
-	const integration = "integration"
+	const receiver, integration = "receiver_name", "integration"
 	return errors.Join(
 		t.RegisterAlertmanagerAlertsCallback(b.observe("alertmanager_alerts", "state")),
 		t.RegisterAlertmanagerSilencesCallback(b.observe("alertmanager_silences", "state")),
-		t.RegisterAlertmanagerGroupsCallback(b.observe("alertmanager_dispatcher_aggregation_groups", "")),
-		t.RegisterAlertmanagerGroupLimitReachedCallback(b.observe("alertmanager_dispatcher_aggregation_group_limit_reached_total", "")),
-		t.RegisterAlertmanagerNotificationsCallback(b.observe("alertmanager_notifications_total", integration)),
-		t.RegisterAlertmanagerNotificationsFailedCallback(b.observe("alertmanager_notifications_failed_total", integration)),
-		t.RegisterAlertmanagerNotificationAttemptsCallback(b.observe("alertmanager_notification_requests_total", integration)),
-		t.RegisterAlertmanagerNotificationAttemptsFailedCallback(b.observe("alertmanager_notification_requests_failed_total", integration)),
+		t.RegisterAlertmanagerGroupsCallback(b.observe("alertmanager_dispatcher_aggregation_groups")),
+		t.RegisterAlertmanagerGroupLimitReachedCallback(b.observe("alertmanager_dispatcher_aggregation_group_limit_reached_total")),
+		t.RegisterAlertmanagerNotificationsCallback(b.observe("alertmanager_notifications_total", receiver, integration)),
+		t.RegisterAlertmanagerNotificationsFailedCallback(b.observe("alertmanager_notifications_failed_total", receiver, integration)),
+		t.RegisterAlertmanagerNotificationAttemptsCallback(b.observe("alertmanager_notification_requests_total", receiver, integration)),
+		t.RegisterAlertmanagerNotificationAttemptsFailedCallback(b.observe("alertmanager_notification_requests_failed_total", receiver, integration)),
 		t.RegisterAlertmanagerNotificationsSuppressedCallback(b.observe("alertmanager_notifications_suppressed_total", "reason")),
 	)
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter/internal/embedded"
@@ -126,7 +128,7 @@ func (w *webhook) failed(err error) error {
 
 // keep writes a dead letter.
 func (w *webhook) keep(ctx context.Context, n *embedded.Notification, status int, err error) {
-	w.telemetry.AlertmanagerDeadLetters.Add(ctx, 1)
+	w.telemetry.AlertmanagerDeadLetters.Add(ctx, 1, metric.WithAttributes(attribute.String("receiver_name", w.name)))
 	fields := []zap.Field{zap.String("receiver", w.name), zap.String("webhook_id", n.ID), zap.Int("alerts", n.Alerts), zap.Error(err)}
 	if w.letters != nil {
 		w.mutex.Lock()

@@ -58,13 +58,14 @@ func openAlerts(memory provider.Alerts, o *Options) (*alerts, error) {
 	if damaged != "" {
 		o.Logger.Error("State file is damaged; its complete records are in use, the damaged file is kept", "path", path, "kept", damaged, "records", len(records))
 	}
+	shared := map[string]string{}
 	for _, content := range records {
 		var r record
 		if err := json.Unmarshal(content, &r); err != nil {
 			discarded(o.Logger, path, err)
 			continue
 		}
-		one := r.alert()
+		one := r.alert(shared)
 		if r.Done {
 			delete(a.live, one.Fingerprint())
 		} else {
@@ -75,10 +76,10 @@ func openAlerts(memory provider.Alerts, o *Options) (*alerts, error) {
 	return a, err
 }
 
-func (r *record) alert() *alert.Alert {
+func (r *record) alert(shared map[string]string) *alert.Alert {
 	return &alert.Alert{
 		Alert: model.Alert{
-			Labels: r.Labels, Annotations: r.Annotations,
+			Labels: labelSet(r.Labels, shared), Annotations: labelSet(r.Annotations, shared),
 			StartsAt: r.StartsAt, EndsAt: r.EndsAt, GeneratorURL: r.GeneratorURL,
 		},
 		UpdatedAt: r.UpdatedAt, Timeout: r.Timeout,

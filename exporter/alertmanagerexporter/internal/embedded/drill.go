@@ -53,7 +53,7 @@ func (e *Engine) Watch(labels map[string]string) (*Watch, error) {
 	if current == nil {
 		return nil, errors.New("not started")
 	}
-	set := labelSet(labels)
+	set := labelSet(labels, map[string]string{})
 	w := &Watch{engine: e, labels: set, fingerprint: set.Fingerprint(), begin: time.Now(), changed: make(chan struct{}, 1)}
 	for _, route := range current.route.Match(set) {
 		name := route.RouteOpts.Receiver

@@ -59,8 +59,9 @@ type Options struct {
 	MaxAlerts, MaxGroups, MaxSilences int
 	// Webhooks are our notifiers by receiver.
 	Webhooks map[string]Notifier
-	// OnNotify is called with the result of each attempt to notify.
-	OnNotify func(receiver, integration string, err error)
+	// OnNotify is called with the result of each attempt to notify. Where retry is false, an error
+	// is one that the next attempt would have as well.
+	OnNotify func(receiver, integration string, retry bool, err error)
 	Logger   *slog.Logger
 	// Registry gets Alertmanager's metrics; it belongs to one Engine.
 	Registry *prometheus.Registry
@@ -105,6 +106,12 @@ const (
 	reconcile   = time.Minute
 	stateGC     = 15 * time.Minute
 )
+
+// byReceiver counts notifications by receiver, and not only by kind of integration.
+type byReceiver struct{ featurecontrol.NoopFlags }
+
+// EnableReceiverNamesInMetrics implements featurecontrol.Flagger.
+func (byReceiver) EnableReceiverNamesInMetrics() bool { return true }
 
 // initMatchers sets upstream's matcher parser, which is global.
 var initMatchers = sync.OnceFunc(func() {
@@ -153,7 +160,7 @@ func Open(options Options) (_ *Engine, err error) {
 	if e.alerts, err = openAlerts(e.memory, &e.options); err != nil {
 		return nil, fmt.Errorf("alerts: %w", err)
 	}
-	e.pipeline = notify.NewPipelineBuilder(options.Registry, featurecontrol.NoopFlags{}, nothing)
+	e.pipeline = notify.NewPipelineBuilder(options.Registry, byReceiver{}, nothing)
 	e.dispatcherMetrics = dispatch.NewDispatcherMetrics(false, options.Registry, featurecontrol.NoopFlags{})
 	building.Lock()
 	e.api, err = apiv2.NewAPI(e.alerts, e.alertGroups, e.groups.Muted, e.silences.Silences, nil, options.Logger.With("component", "api"), options.Registry)
@@ -189,10 +196,10 @@ type Rejected struct {
 // be, and that the same alerts can be put again.
 func (e *Engine) Put(ctx context.Context, some []promalert.Alert) (rejected Rejected, err error) {
 	now := time.Now()
-	all := make([]*alert.Alert, 0, len(some))
+	all, shared := make([]*alert.Alert, 0, len(some)), map[string]string{}
 	for _, one := range some {
 		a := &alert.Alert{
-			Alert:     model.Alert{Labels: labelSet(one.Labels), Annotations: labelSet(one.Annotations), StartsAt: one.StartsAt, EndsAt: one.EndsAt},
+			Alert:     model.Alert{Labels: labelSet(one.Labels, shared), Annotations: labelSet(one.Annotations, shared), StartsAt: one.StartsAt, EndsAt: one.EndsAt},
 			UpdatedAt: now,
 		}
 		if err := a.Validate(); err != nil {
@@ -208,11 +215,19 @@ func (e *Engine) Put(ctx context.Context, some []promalert.Alert) (rejected Reje
 	return rejected, err
 }
 
-func labelSet(from map[string]string) model.LabelSet {
+// labelSet returns the labels that have a value. Equal texts are kept once in shared: alerts of one outage have
+// most of them in common.
+func labelSet[Name, Value ~string](from map[Name]Value, shared map[string]string) model.LabelSet {
+	once := func(text string) string {
+		if _, known := shared[text]; !known {
+			shared[text] = text
+		}
+		return shared[text]
+	}
 	set := make(model.LabelSet, len(from))
 	for name, value := range from {
 		if value != "" {
-			set[model.LabelName(name)] = model.LabelValue(value)
+			set[model.LabelName(once(string(name)))] = model.LabelValue(once(string(value)))
 		}
 	}
 	return set

@@ -111,7 +111,7 @@ func open(t *testing.T, directory string, change func(*Options)) *rig {
 	options := Options{
 		Directory: directory, Retention: 120 * time.Hour, ExternalURL: &url.URL{Scheme: "http", Host: "localhost"},
 		MaxAlerts: 1000, MaxGroups: 100, MaxSilences: 10, Webhooks: map[string]Notifier{"oncall": r.recorder},
-		OnNotify: func(string, string, error) {}, Logger: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
+		OnNotify: func(string, string, bool, error) {}, Logger: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
 	}
 	if change != nil {
 		change(&options)

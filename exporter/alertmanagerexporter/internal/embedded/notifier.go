@@ -112,7 +112,7 @@ func (o *observed) Notify(ctx context.Context, some ...*alert.Alert) (bool, erro
 	var refused error
 	retry, err := o.integration.Notify(context.WithValue(ctx, refusedKey{}, &refused), some...)
 	if err == nil || ctx.Err() == nil { // an attempt that was interrupted says nothing of the receiver
-		o.engine.options.OnNotify(o.receiver, o.integration.Name(), err)
+		o.engine.options.OnNotify(o.receiver, o.integration.String(), retry, cmp.Or(err, refused))
 		o.engine.notified(o.receiver, o.integration.String(), some, retry, cmp.Or(err, refused))
 	}
 	return retry, err
