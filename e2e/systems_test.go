@@ -226,9 +226,15 @@ func serverFolder(t testing.TB) string {
 	folder, err := os.MkdirTemp("", "e2e-server-") //nolint:usetesting // see above
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(folder)) })
+	disown(t, folder)
+	return folder
+}
+
+// disown gives a file or a folder to the user of unprivileged.
+func disown(t testing.TB, path string) {
+	t.Helper()
 	if os.Getuid() == 0 {
 		uid, gid := nobody(t)
-		require.NoError(t, os.Chown(folder, uid, gid))
+		require.NoError(t, os.Chown(path, uid, gid))
 	}
-	return folder
 }
