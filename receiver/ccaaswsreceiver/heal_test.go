@@ -461,7 +461,7 @@ func TestHeal_FailuresThatLast(t *testing.T) {
 				require.NotNil(t, event)
 				assert.Equal(t, componentstatus.StatusRecoverableError, event.Status())
 				if test.forbidden {
-					assert.ErrorContains(t, event.Err(), one.permission)
+					require.ErrorContains(t, event.Err(), one.permission)
 				}
 				assert.Empty(t, w.downstream.records(wsevent.StreamHealed))
 				before := len(of.asked(one.history))

@@ -269,7 +269,7 @@ func (r *reconciler) heal(ctx context.Context, gap reconcile.Range) *wsclient.Fa
 	}
 	var result reconcile.Result
 	var failure *wsclient.Failure
-	r.lookup(ctx, gap, &result)
+	_ = r.lookup(ctx, gap, &result) // once more below
 	for _, final := range []bool{false, true} {
 		before := result
 		if wait := time.Until(time.Unix(0, gap.To).Add(r.set.Settle)); final {

@@ -5,6 +5,7 @@ package history
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -59,7 +60,7 @@ func TestDecodeCases(t *testing.T) {
 			for _, one := range page.All {
 				end := "open"
 				if one.Ended {
-					end = fmt.Sprint(one.End / 1e9)
+					end = strconv.FormatInt(one.End/1e9, 10)
 				}
 				found = append(found, fmt.Sprint(one.Channel, " ", one.ChannelType, " ", one.Start/1e9, " ", end, " ", one.Changed/1e9))
 			}
