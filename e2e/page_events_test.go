@@ -36,7 +36,7 @@ func TestPageShowsTheEventsBehindADropRate(t *testing.T) {
 	})
 	q := startFaultQuickstart(t, platform, "page.yaml")
 	q.connected(t)
-	eventually(t, func() error { // a window with many drops has been stored
+	dashboard{url: q.store.url + "/"}.schedule(t).eventually(t, func() error { // a window with many drops has been stored
 		samples, err := q.store.query("max_over_time(max(ws_drop_rate_percent)[5m:1s]) > 5")
 		if err == nil && len(samples) == 0 {
 			err = fmt.Errorf("no connections dropped yet: %+v", platform.Truth().Total)
@@ -49,7 +49,7 @@ func TestPageShowsTheEventsBehindADropRate(t *testing.T) {
 	b.until(`document.querySelector('.drops canvas') !== null`)
 
 	// The pointer goes along the chart until it is at a window with drops, and clicks.
-	to := time.Now()
+	to := time.UnixMilli(b.shown().Window) // the chart does not have later ones yet
 	drops := storedEvents(t, q.store.url, to.Add(-5*time.Minute), to, "abnormal", "true")
 	require.NotEmpty(t, drops)
 	worst := drops[len(drops)/2].Timestamp

@@ -43,7 +43,7 @@ func TestPageShowsSessions(t *testing.T) {
 	})
 	q := startFaultQuickstart(t, platform, "page.yaml")
 	q.connected(t)
-	eventually(t, func() error {
+	dashboard{url: q.store.url + "/"}.schedule(t).eventually(t, func() error {
 		samples, err := q.store.query(`histogram_count(sum(rate(ws_session_first_reply_seconds{outcome="dropped"}[1m]))) > 0`)
 		if err == nil && len(samples) == 0 {
 			err = errors.New("no session with a reply has been dropped yet")

@@ -101,6 +101,18 @@ func (d dashboard) waitForPolls(t testing.TB, polls int64) {
 	})
 }
 
+// eventually waits for what the server has, and asks no faster than a page: once for each poll.
+func (s schedule) eventually(t testing.TB, check func() error) {
+	t.Helper()
+	asked, err := int64(-1), error(nil)
+	eventually(t, func() error {
+		if poll := s.poll(time.Now()); poll != asked {
+			asked, err = poll, check()
+		}
+		return err
+	})
+}
+
 // share is the part of the truth that has a region; all with none.
 func share(truth sim.Truth, region string) (counts sim.Counts, open int64) {
 	for _, series := range truth.Series {
