@@ -90,6 +90,13 @@ var systems = []struct {
 		r.checkSQLPanels(t, server)
 		return found
 	}},
+	{"TimescaleDB", func(t *testing.T, r recording) seriesTotals {
+		server := startTimescaleDB(t)
+		r.into(t, "timescaledb.yaml", "TIMESCALEDB_URL="+server.url)
+		found := r.arrived(t, func() (seriesTotals, error) { return server.totals(t) })
+		r.checkSQLPanels(t, server)
+		return found
+	}},
 	{"OpenSearch", func(t *testing.T, r recording) seriesTotals {
 		url := startOpenSearch(t)
 		setUpOpenSearch(t, url)
