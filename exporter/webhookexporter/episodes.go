@@ -193,19 +193,27 @@ func (e *episodes) restore(ctx context.Context, store *state.Store) error {
 }
 
 func (e *episodes) restoreOne(ctx context.Context, key string, text []byte) {
-	var saved savedEpisode
-	err := json.Unmarshal(text, &saved)
+	one, err := decodeEpisode(text)
 	if err == nil {
-		one := episode{sent: saved.Sent, episodeState: saved.episodeState}
-		if n, decodeErr := hex.Decode(one.id[:], []byte(saved.ID[:min(len(saved.ID), 32)])); decodeErr == nil && n == len(one.id) {
-			e.byID[one.id] = len(e.all)
-			e.all = append(e.all, one)
-			return
-		}
-		err = fmt.Errorf("id: %q: must be 32 hexadecimal digits", saved.ID)
+		e.byID[one.id] = len(e.all)
+	} else {
+		e.store.Quarantine(ctx, key, text, err)
 	}
-	e.store.Quarantine(ctx, key, text, err)
-	e.all = append(e.all, episode{}) // its number is used again
+	e.all = append(e.all, one) // a damaged one keeps its number
+}
+
+func decodeEpisode(text []byte) (episode, error) {
+	var saved savedEpisode
+	if err := json.Unmarshal(text, &saved); err != nil {
+		return episode{}, err
+	}
+	one := episode{sent: saved.Sent, episodeState: saved.episodeState}
+	id, err := hex.DecodeString(saved.ID)
+	if err != nil || len(id) != len(one.id) {
+		return episode{}, fmt.Errorf("id: %q: must be %d hexadecimal digits", saved.ID, 2*len(one.id))
+	}
+	copy(one.id[:], id)
+	return one, nil
 }
 
 // close closes the storage client.

@@ -172,7 +172,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 		number, _ := wslog.Int(attributes, wsevent.StreamConnection)
 		event.Socket = uint16(number) //nolint:gosec // a receiver has at most 100
 		event.Every = aliveInterval(attributes)
-		event.Shutdown = isCause(attributes, wsevent.CauseShutdown)
+		event.Shutdown = hasCause(attributes, wsevent.CauseShutdown)
 	case window.Alive:
 		if event.Every = aliveInterval(attributes); event.Every == 0 {
 			return
@@ -192,7 +192,7 @@ func (b *batch) add(record plog.LogRecord, now pcommon.Timestamp) {
 			return
 		}
 		event.Time, event.GapEnd = start, end
-		event.Unknown = isCause(attributes, wsevent.CauseInitialState) || partlyHealed(attributes)
+		event.Unknown = hasCause(attributes, wsevent.CauseInitialState) || partlyHealed(attributes)
 	case window.Skew:
 		if event.Skew, ok = wslog.Number(attributes, wsevent.ClockSkewOffset); !ok {
 			return
@@ -281,10 +281,10 @@ func observed(record plog.LogRecord) int64 {
 	return 0
 }
 
-// isCause reports whether a record about a stream has a cause.
-func isCause(attributes pcommon.Map, name string) bool {
+// hasCause reports whether a record about a stream has a cause.
+func hasCause(attributes pcommon.Map, want string) bool {
 	cause, ok := attributes.Get(wsevent.StreamCause)
-	return ok && cause.Str() == name
+	return ok && cause.Str() == want
 }
 
 // partlyHealed reports whether more than the messages of a gap stays unknown.

@@ -114,7 +114,7 @@ func (b *bench) agree(t testing.TB, server *sim.Server, api string) {
 	t.Helper()
 	<-server.Done()
 	want := func() sim.Counts { return server.Truth().APIs[api].Total }
-	if !assert.Eventually(t, func() bool { return b.downstream.delivered() == want() }, patience, 20*time.Millisecond) {
+	if !assert.Eventually(t, func() bool { return b.downstream.delivered() == want() }, patience, 100*time.Millisecond) {
 		assert.Equal(t, want(), b.downstream.delivered(), "%+v", server.Truth().APIs[api].Missed)
 		t.FailNow()
 	}
@@ -177,7 +177,7 @@ func TestPlatforms_DeliverEveryEvent(t *testing.T) {
 func TestRotation_MetricsWithoutRecords(t *testing.T) {
 	t.Parallel()
 	server := platformFor(t, oneSeries(func(c *sim.Config) {
-		c.Rate, c.Events, c.TokenTTL, c.Delivery = 500, 2000, 2*time.Second, sim.DeliverBroadcast
+		c.Rate, c.Events, c.TokenTTL, c.Delivery = 500, 3000, 4*time.Second, sim.DeliverBroadcast
 		c.GrantedScopes = []string{"analytics:realtime:view", "admin:everything"}
 	}))
 	config := configFor(server.URL())

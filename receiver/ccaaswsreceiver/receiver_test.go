@@ -50,7 +50,7 @@ func TestReceiver_DeliversEveryEvent(t *testing.T) {
 		c.Frame, c.FrameEvents = sim.FrameMixed, 8
 	})
 	b := run(t, configFor(server.URL()))
-	require.Eventually(t, func() bool { return len(b.downstream.records(events()...)) == 20_000 }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(b.downstream.records(events()...)) == 20_000 }, patience, 100*time.Millisecond)
 	assert.Equal(t, int64(20_000), server.Truth().Events)
 
 	counted := map[string]int64{}

@@ -141,6 +141,8 @@ func TestHeal_OpensAndClosesOfAGap(t *testing.T) {
 			b := run(t, reconciled(server))
 			waitConnected(t, server)
 			b.downstream.wait(t, slices.Repeat([]string{wsevent.MessageSend}, 100)...)
+			require.Eventually(t, func() bool { return len(b.downstream.reconstructed(wsevent.ConnectionOpen)) > 0 }, patience, 10*time.Millisecond)
+			early, _, _ := ended(server)
 			require.NoError(t, server.Trouble(func(t *sim.Trouble) { t.UpgradeFail = sim.Failure{Status: 503} }))
 			server.Reset()
 			time.Sleep(3 * time.Second)
@@ -156,10 +158,10 @@ func TestHeal_OpensAndClosesOfAGap(t *testing.T) {
 				opened, closed, open := ended(server)
 				active := c.active()
 				t.Logf("opened %d of %d, closed %d of %d, open %d of %d", len(c.opened), opened, len(c.closed), closed, active, open)
-				// What was opened before the first connection, which a slow machine makes late, was open before.
+				// What was opened before the list of open channels was asked for is in it.
 				before := opened - int64(len(c.opened))
-				return before >= 0 && before < 20 && int64(len(c.closed)) == closed && int64(active) == open
-			}, 2*patience, time.Second)
+				return before >= 0 && before <= early && int64(len(c.closed)) == closed && int64(active) == open
+			}, patience, time.Second)
 			requireOnce(t, c.opened)
 			requireOnce(t, c.closed)
 			requireOnce(t, c.present)

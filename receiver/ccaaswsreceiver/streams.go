@@ -55,10 +55,10 @@ func (s *streams) observe(one stream, at time.Time) {
 }
 
 func (s *streams) oldest() (oldest stream) {
-	first := true
-	for one, seen := range s.seen {
-		if first || seen.Before(s.seen[oldest]) {
-			oldest, first = one, false
+	var since time.Time
+	for one, at := range s.seen {
+		if since.IsZero() || at.Before(since) {
+			oldest, since = one, at
 		}
 	}
 	return oldest

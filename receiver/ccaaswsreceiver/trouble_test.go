@@ -124,7 +124,7 @@ func TestMalformedFrames(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return len(b.downstream.records(events()...)) == int(truth.Events) &&
 			len(b.downstream.records(wsevent.ProtocolViolation)) == violations
-	}, patience, 20*time.Millisecond, "every good neighbour, and a record for each bad one: %v", truth.Violations)
+	}, patience, 100*time.Millisecond, "every good neighbour, and a record for each bad one: %v", truth.Violations)
 }
 
 func TestConnection_FrameTooLarge(t *testing.T) {
