@@ -10,7 +10,7 @@ alertmanager=${CCAAS_ALERTMANAGER_API:-localhost:9093}
 
 # Three tenants in three regions. Connections drop in bulk in one of them, a campaign triples one tenant's traffic, the
 # clock of one region is ahead, and now and then the socket is reset.
-bin/ccaassim --listen "$address" --sink --announce --rate 120 --sessions 600 \
+bin/ccaassim --listen "$address" --sink --announce --rate 120 --sessions 600 --reconnect-rate 60 \
 	--tenants acme_corp,globex,initech --regions us-east-1,eu-west-1,ap-southeast-2 \
 	--burst-every 3m --burst-duration 40s --burst-drop-rate 20 --burst-region eu-west-1 \
 	--campaign-every 5m --campaign-duration 2m --campaign-tenant globex \

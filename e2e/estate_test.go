@@ -51,9 +51,10 @@ receivers:
 processors:
   memory_limiter: { check_interval: 1s, limit_mib: 512, spike_limit_mib: 128 }
   drift:
-  ws_window: { storage: file_storage }
+  ws_window: { storage: file_storage, sessions: { enabled: true } }
 connectors:
   ws_metrics:
+  ws_sessions:
   alert:
     storage: file_storage
     rules:
@@ -96,7 +97,10 @@ service:
     logs/events:
       receivers: [ccaas_ws, ccaas_ws/asked]
       processors: [memory_limiter, drift, ws_window]
-      exporters: [otlp_http/archive, ws_metrics]
+      exporters: [otlp_http/archive, ws_metrics, ws_sessions]
+    metrics/sessions:
+      receivers: [ws_sessions]
+      exporters: [otlp_http/windows, otlp_http/embedded, prometheus_remote_write, prometheus]
     metrics/windows:
       receivers: [ws_metrics]
       exporters: [otlp_http/windows, otlp_http/embedded, otlp_http/lost, prometheus_remote_write, prometheus, alert]
@@ -140,7 +144,8 @@ func startEstate(t *testing.T) *estate {
 		"embedded": {url: fmt.Sprintf("http://127.0.0.1:%d", embedded)},
 	}
 	e.simulator = "http://" + platform
-	start(t, "ccaassim", nil, "--listen", platform, "--rate", "150", "--malformed", "0.03", "--skew", "350ms", "--duplicates", "0.05", "--burst-drop-rate", "60")
+	start(t, "ccaassim", nil, "--listen", platform, "--rate", "150", "--malformed", "0.03", "--skew", "350ms", "--duplicates", "0.05", "--burst-drop-rate", "60",
+		"--reconnect-rate", "60", "--reconnect-within", "10s")
 	config := filepath.Join(folder, "config.yaml")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, dashboardsConfig, folder, platform,
 		e.stores["OTLP"].url, e.stores["remote write"].url, archive.URL, telemetry, windows, embedded), 0o600))

@@ -30,7 +30,7 @@ import (
 )
 
 // certify writes a certificate for loopback and its key into a folder.
-func certify(t *testing.T, folder string) (certificate, key string) {
+func certify(t testing.TB, folder string) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

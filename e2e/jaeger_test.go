@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -113,12 +114,14 @@ func TestReal_JaegerHasTheTraceOfAnAlert(t *testing.T) {
 		found, err = firing()
 		return err
 	})
+	fired := time.Now()
 	assert.Equal(t, traces.query+"/trace/"+found.Alert.Traces[0], found.Traces[0])
 	var spans []jaegerSpan
 	eventually(t, func() (err error) {
 		spans, err = traces.trace(found.Alert.Traces[0])
 		return err
 	})
+	measured(t, "trace of an alert in Jaeger %v after the alert", time.Since(fired).Round(time.Millisecond))
 	require.Len(t, spans, 1)
 	assert.Equal(t, "ws.session", spans[0].OperationName)
 	assert.Equal(t, "dropped", spans[0].tag("ccaas.session.outcome"))

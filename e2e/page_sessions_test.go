@@ -18,6 +18,20 @@ import (
 	sim "github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim"
 )
 
+// markedPixels counts the pixels of the chart of the drop rate that have the colour of marks, which
+// nothing else in it has.
+const markedPixels = `(() => {
+	const canvas = document.querySelector('.drops canvas');
+	const probe = document.createElement('canvas').getContext('2d');
+	probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue('--text').trim();
+	probe.fillRect(0, 0, 1, 1);
+	const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
+	const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+	let count = 0;
+	for (let i = 0; i < data.length; i += 4) if (data[i] === r && data[i + 1] === g && data[i + 2] === b && data[i + 3] === 255) count++;
+	return count;
+})()`
+
 // The page of the quick start draws the percentiles of the duration of sessions and of the first reply, as the store has them,
 // and lists the sessions that ended in a window, those with a trace marked. The pictures of it are left in build/screenshots.
 func TestPageShowsSessions(t *testing.T) {
@@ -49,6 +63,11 @@ func TestPageShowsSessions(t *testing.T) {
 			assert.Regexp(t, percentile+` [0-9]`, legend)
 		}
 	}
+	// The sampled ones of those that were dropped are marked on the chart of the drop rate.
+	b.until(`Number(document.querySelector('.drops .legend .marks b')?.textContent) > 0`)
+	b.until(markedPixels + ` > 20`)
+	evaluate[bool](b, `document.querySelector('.drops').scrollIntoView({ block: 'center' }) === undefined`)
+	picture(t, b, "sessions-marks.png")
 	evaluate[bool](b, `document.querySelector('.sessions-duration').scrollIntoView({ block: 'center' }) === undefined`)
 	picture(t, b, "sessions.png")
 

@@ -29,15 +29,11 @@ const rabbitPartitions = 4
 // startRabbitIngest starts a collector that publishes the events of a platform.
 func (r *rabbit) startRabbitIngest(t testing.TB, platform *sim.Server, state string, changes ...string) *process {
 	t.Helper()
-	arguments := []string{"--config", "testdata/rabbitmq/ingest.yaml"}
-	for _, change := range changes {
-		arguments = append(arguments, "--config", "yaml:"+change)
-	}
 	return start(t, "otelcol-ccaas", []string{
 		fmt.Sprintf("RABBITMQ_ENDPOINT=rabbitmq-stream://127.0.0.1:%d", r.stream),
 		"RABBITMQ_USERNAME=" + rabbitUser, "RABBITMQ_PASSWORD=" + rabbitPassword,
 		"STATE=" + state, "ENDPOINT=" + strings.Replace(platform.URL(), "http", "ws", 1),
-	}, arguments...)
+	}, configured([]string{"testdata/rabbitmq/ingest.yaml"}, changes)...)
 }
 
 // published counts the events in the streams by their id.

@@ -8,7 +8,6 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,9 +33,12 @@ func TestRabbitMQ_PoisonMessages(t *testing.T) {
 				confirmed <- struct{}{}
 			}
 		}))
-		poison := [][]byte{{}, []byte("no AMQP"), rabbitstream.AppendMessage(nil, []byte("no OTLP"))}
-		for i, message := range poison {
-			require.NoError(t, conn.Publish(uint8(partition), []rabbitstream.Entry{{ID: uint64(i + 1), Content: message}}))
+		damaged := rabbitstream.Compressed([]byte("a message"))
+		damaged.Content[0]++
+		poison := []rabbitstream.Entry{{}, {Content: []byte("no AMQP")}, {Content: rabbitstream.AppendMessage(nil, []byte("no OTLP"))}, damaged}
+		for i := range poison {
+			poison[i].ID = uint64(i + 1)
+			require.NoError(t, conn.Publish(uint8(partition), poison[i:i+1]))
 		}
 		for range poison {
 			<-confirmed
@@ -58,31 +60,4 @@ func TestRabbitMQ_PoisonMessages(t *testing.T) {
 		}
 		return errors.Join(errs...)
 	})
-}
-
-// What is wrong with the broker or its configuration is an error that names the action.
-func TestRabbitMQ_ErrorsNameTheAction(t *testing.T) {
-	t.Parallel()
-	set := rabbitTier{server: startRabbitMQ(t), windows: startWindowSink(t)}
-	set.server.control(t, "add_user", "nobody", "nobody")
-	for name, test := range map[string]struct{ change, want string }{
-		"stream":      {"receivers::ccaas_rabbitmq::stream: none", "the stream does not exist. The rabbitmq_stream exporter creates the streams"},
-		"credentials": {"receivers::ccaas_rabbitmq::auth::password: wrong", "cannot connect as user ccaas"},
-		"permissions": {"receivers::ccaas_rabbitmq::auth: {username: nobody, password: nobody}", "rabbitmqctl set_permissions gives a user access"},
-		"plugin":      {fmt.Sprintf("receivers::ccaas_rabbitmq::endpoint: rabbitmq-stream://127.0.0.1:%d", freePort(t)), "has the plugin rabbitmq_stream enabled"},
-		"port":        {fmt.Sprintf("receivers::ccaas_rabbitmq::endpoint: rabbitmq-stream://127.0.0.1:%d", set.server.amqp), "Its port is 5552, with TLS 5551; 5672 is that of AMQP"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			collector := start(t, "otelcol-ccaas", append(set.environment(t), "SINK="+set.windows.url, "PROMETHEUS_URL="+set.windows.url),
-				"--config", "../config/rabbitmq-window.yaml", "--config", "testdata/rabbitmq/window.yaml", "--config", "yaml:"+test.change)
-			eventually(t, func() error {
-				if text := collector.output.String(); !strings.Contains(text, test.want) {
-					return fmt.Errorf("the log has no %q:\n%s", test.want, text)
-				}
-				return nil
-			})
-			require.NoError(t, collector.ended())
-		})
-	}
 }

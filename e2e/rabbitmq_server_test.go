@@ -7,7 +7,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,10 +25,12 @@ import (
 
 // rabbit is a RabbitMQ of one node, on loopback.
 type rabbit struct {
-	stream, amqp int // ports
-	folder       string
-	environment  []string
-	server       *process
+	stream, amqp             int // ports
+	secureStream, secureAMQP int // ports of TLS
+	certificate              string
+	folder                   string
+	environment              []string
+	server                   *process
 }
 
 // rabbitUser is the user of these tests; RabbitMQ makes it at the first start.
@@ -39,29 +40,39 @@ const rabbitUser, rabbitPassword = "ccaas", "p@ss/w%rd"
 const rabbitPrograms = "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/"
 
 // startRabbitMQ starts a RabbitMQ that ends with the test.
-func startRabbitMQ(t testing.TB, plugins ...string) *rabbit {
+func startRabbitMQ(t testing.TB) *rabbit {
 	t.Helper()
 	installed(t, "RabbitMQ", "rabbitmq-server-of-debian", rabbitPrograms+"rabbitmq-server")
-	if len(plugins) == 0 {
-		plugins = []string{"rabbitmq_stream"}
-	}
-	r := &rabbit{stream: freePort(t), amqp: freePort(t), folder: serverFolder(t)}
+	r := &rabbit{stream: freePort(t), amqp: freePort(t), secureStream: freePort(t), secureAMQP: freePort(t), folder: serverFolder(t)}
+	var key string
+	r.certificate, key = certify(t, r.folder)
+	disown(t, key)
+	disown(t, r.certificate)
 	epmd, dist := freePort(t), freePort(t)
 	for name, content := range map[string]string{
-		"enabled_plugins": "[" + strings.Join(plugins, ",") + "].",
+		"enabled_plugins": "[rabbitmq_stream].",
 		"rabbitmq.conf": fmt.Sprintf(`listeners.tcp.1 = 127.0.0.1:%d
 stream.listeners.tcp.1 = 127.0.0.1:%d
 stream.advertised_host = 127.0.0.1
 stream.advertised_port = %[2]d
+listeners.ssl.1 = 127.0.0.1:%d
+stream.listeners.ssl.1 = 127.0.0.1:%d
+stream.advertised_tls_host = 127.0.0.1
+stream.advertised_tls_port = %[4]d
+ssl_options.cacertfile = %[5]s
+ssl_options.certfile = %[5]s
+ssl_options.keyfile = %s
 default_user = %s
 default_pass = %s
 log.console = true
 log.file = false
 disk_free_limit.absolute = 50MB
 vm_memory_high_watermark.absolute = 512MiB
-`, r.amqp, r.stream, rabbitUser, rabbitPassword),
+`, r.amqp, r.stream, r.secureAMQP, r.secureStream, r.certificate, key, rabbitUser, rabbitPassword),
 	} {
-		require.NoError(t, os.WriteFile(filepath.Join(r.folder, name), []byte(content), 0o644)) //nolint:gosec // read by another user
+		path := filepath.Join(r.folder, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		disown(t, path)
 	}
 	r.environment = []string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=" + r.folder,
@@ -96,12 +107,13 @@ func (r *rabbit) command(t testing.TB, program string, arguments ...string) *exe
 func (r *rabbit) start(t testing.TB) {
 	t.Helper()
 	r.server = startCommand(t, "rabbitmq", r.command(t, "rabbitmq-server"))
-	eventually(t, func() error {
-		if !strings.Contains(r.server.output.String(), "Server startup complete") {
-			return errors.New("RabbitMQ is not ready")
+	printed, since := 0, time.Now() // it says what it does, and a busy machine makes it slow
+	for text := ""; !strings.Contains(text, "Server startup complete"); time.Sleep(50 * time.Millisecond) {
+		if text = r.server.output.String(); len(text) > printed {
+			printed, since = len(text), time.Now()
 		}
-		return nil
-	})
+		require.Less(t, time.Since(since), patience, "RabbitMQ is not ready, and prints nothing more")
+	}
 }
 
 // signal sends a signal to the server, which is several processes.
@@ -120,6 +132,13 @@ func (r *rabbit) control(t testing.TB, arguments ...string) string {
 	out, err := r.command(t, "rabbitmqctl", append([]string{"-q"}, arguments...)...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return string(out)
+}
+
+// plugin enables or disables the plugin of streams, in the running server.
+func (r *rabbit) plugin(t testing.TB, action string) {
+	t.Helper()
+	out, err := r.command(t, "rabbitmq-plugins", "-q", action, "rabbitmq_stream").CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }
 
 // alarm makes the server block publishers, as if its disk were full.

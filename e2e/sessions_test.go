@@ -40,7 +40,8 @@ type sessionTruth struct {
 	code           int64
 	sent, received int64
 	bytes          int64
-	receive, reply int64 // unix ms; 0: none
+	receive, reply int64  // unix ms; 0: none
+	reconnectOf    string // channel of the dropped session of the same user; "": none
 }
 
 // sessionsOf reads the sessions that have ended out of the record of a simulator, by channel.
@@ -53,7 +54,8 @@ func sessionsOf(t testing.TB, path string) map[string]sessionTruth {
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
 		var line struct {
-			Event struct {
+			ReconnectOf string `json:"reconnect_of"`
+			Event       struct {
 				Type        string `json:"type"`
 				Timestamp   int64  `json:"timestamp"`
 				ChannelID   string `json:"channelId"`
@@ -66,7 +68,7 @@ func sessionsOf(t testing.TB, path string) map[string]sessionTruth {
 		require.Zero(t, s.end, "a channel is used once")
 		switch e.Type {
 		case wsevent.ConnectionOpen:
-			s.start = e.Timestamp
+			s.start, s.reconnectOf = e.Timestamp, line.ReconnectOf
 		case wsevent.ConnectionClose:
 			s.end, s.code, s.outcome = e.Timestamp, e.Code, wsevent.OutcomeDropped
 			if e.Code == 1000 || e.Code == 1001 {
@@ -105,7 +107,7 @@ func (s sessionTruth) disagrees(r wsevent.Session) error {
 		reply = s.reply - s.receive
 	}
 	want := s
-	want.receive, want.reply = 0, 0
+	want.receive, want.reply, want.reconnectOf = 0, 0, ""
 	if got != want || r.FirstReply.Milliseconds() != reply || r.FirstReplyKnown != (s.reply != 0) {
 		return fmt.Errorf("session of %s: %+v with a first reply of %v; the simulator has %+v", r.ChannelID, got, r.FirstReply, s)
 	}
@@ -119,6 +121,7 @@ type sessionSink struct {
 	records        map[wsevent.TraceID]wsevent.Session // of sessions that have ended
 	events         map[wsevent.TraceID][]string        // EventNames of event records
 	spans          map[wsevent.TraceID]ptrace.Span
+	reopened       map[wsevent.Tags]int64 // by series, in total
 	contradictions []string
 }
 
@@ -126,6 +129,7 @@ func startSessionSink(t testing.TB) *sessionSink {
 	t.Helper()
 	s := &sessionSink{
 		records: map[wsevent.TraceID]wsevent.Session{}, events: map[wsevent.TraceID][]string{}, spans: map[wsevent.TraceID]ptrace.Span{},
+		reopened: map[wsevent.Tags]int64{},
 	}
 	s.Server = serveOTLP(t, s.take)
 	return s
@@ -169,6 +173,13 @@ func (s *sessionSink) takeLogs(logs plog.Logs) error {
 						return err
 					}
 					s.note(session)
+				case wslog.IsWindow(record):
+					window, err := wslog.DecodeRecord(record)
+					if err != nil {
+						return err
+					}
+					total, _ := wslog.Int(window.Totals, wsevent.FieldConnectionsReopened)
+					s.reopened[window.Tags] = max(s.reopened[window.Tags], total)
 				case !record.TraceID().IsEmpty():
 					s.events[id] = append(s.events[id], record.EventName())
 				}
@@ -183,6 +194,12 @@ func (s *sessionSink) note(session wsevent.Session) {
 		s.contradictions = append(s.contradictions, fmt.Sprintf("first %+v, then %+v", before, session))
 	}
 	s.records[session.TraceID] = session
+}
+
+func (s *sessionSink) recorded() int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return len(s.records)
 }
 
 // byChannel returns the records, and fails where a channel has two.
@@ -202,6 +219,45 @@ func (s *sessionSink) byChannel() (all map[string]wsevent.Session, err error) {
 	return all, nil
 }
 
+// agree returns what the records say other than the simulator: an invented session, another number,
+// or another session that one is the reconnect of.
+func agree(records map[string]wsevent.Session, truth map[string]sessionTruth) error {
+	if len(records) != len(truth) {
+		return fmt.Errorf("%d sessions, the simulator has %d", len(records), len(truth))
+	}
+	for id, want := range truth {
+		record := records[id]
+		if err := want.disagrees(record); err != nil {
+			return err
+		}
+		if !record.Complete {
+			return fmt.Errorf("a session is incomplete: %+v", record)
+		}
+		var before wsevent.TraceID
+		if want.reconnectOf != "" {
+			before = records[want.reconnectOf].TraceID
+		}
+		if record.ReconnectOf.TraceID != before {
+			return fmt.Errorf("%+v is the reconnect of another session than %s, that of channel %q", record, before, want.reconnectOf)
+		}
+	}
+	return nil
+}
+
+// hasReopened returns an error while the windows have another number of reconnects in total.
+func (s *sessionSink) hasReopened(want int64) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	got := int64(0)
+	for _, total := range s.reopened {
+		got += total
+	}
+	if got != want {
+		return fmt.Errorf("connections_reopened is %d in total, the simulator has %d", got, want)
+	}
+	return nil
+}
+
 // hasAll returns an error while a session that has ended has no record.
 func (s *sessionSink) hasAll(truth map[string]sessionTruth) error {
 	records, err := s.byChannel()
@@ -218,54 +274,6 @@ func (s *sessionSink) hasAll(truth map[string]sessionTruth) error {
 		return fmt.Errorf("%d of %d sessions have no record", missing, len(truth))
 	}
 	return nil
-}
-
-// Behind Kafka, every session equals the simulator's, though the collectors that record them
-// are killed: number, duration, counts, outcome and first reply. None has two IDs.
-func TestSessionsBehindKafkaEqualTheSimulator(t *testing.T) {
-	t.Parallel()
-	record := filepath.Join(t.TempDir(), "truth.jsonl")
-	platform := startPlatform(t, func(c *sim.Config) {
-		c.Rate, c.Events, c.Announce, c.Sessions, c.Record = 500, 15_000, true, 200, record
-		c.Tenants, c.Regions, c.DropRate = []string{"acme_corp", "globex"}, []string{"us-east-1", "eu-west-1"}, 10
-	})
-	set, sessions := startTier(t, platform), startSessionSink(t)
-	collect := func() *process {
-		return start(t, "otelcol-ccaas", []string{
-			"KAFKA_BROKERS=" + set.broker.address, "SINK=" + sessions.URL, "PROMETHEUS_URL=" + set.windows.url,
-			fmt.Sprintf("CCAAS_HEALTH=127.0.0.1:%d", freePort(t)),
-		}, "--config", "../config/kafka-window.yaml", "--config", "testdata/kafka/window.yaml",
-			"--config", "yaml:processors::ws_window::sessions::enabled: true",
-			"--config", "yaml:processors::ws_window::sessions::sample_ratio: 0.5")
-	}
-	running := collect()
-	has(t, running)
-	done := false
-	kills := 0
-	for !done || kills < 3 {
-		time.Sleep(4 * time.Second)
-		running.kill(t)
-		kills++
-		running = collect()
-		has(t, running)
-		select {
-		case <-platform.Done():
-			done = true
-		default:
-		}
-	}
-	sent(t, platform)
-	truth := sessionsOf(t, record)
-	require.NotEmpty(t, truth)
-	eventually(t, func() error { return sessions.hasAll(truth) })
-	records, err := sessions.byChannel()
-	require.NoError(t, err)
-	for id, want := range truth {
-		require.NoError(t, want.disagrees(records[id]))
-		assert.True(t, records[id].Complete, "%+v", records[id])
-	}
-	assert.Len(t, records, len(truth), "no session is invented")
-	measured(t, "%d sessions over %d kills", len(truth), kills)
 }
 
 // linkedAlert is what the webhook of config/traces.yaml sends.

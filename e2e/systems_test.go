@@ -90,6 +90,13 @@ var systems = []struct {
 		r.checkSQLPanels(t, server)
 		return found
 	}},
+	{"TimescaleDB", func(t *testing.T, r recording) seriesTotals {
+		server := startTimescaleDB(t)
+		r.into(t, "timescaledb.yaml", "TIMESCALEDB_URL="+server.url)
+		found := r.arrived(t, func() (seriesTotals, error) { return server.totals(t) })
+		r.checkSQLPanels(t, server)
+		return found
+	}},
 	{"OpenSearch", func(t *testing.T, r recording) seriesTotals {
 		url := startOpenSearch(t)
 		setUpOpenSearch(t, url)
@@ -219,9 +226,15 @@ func serverFolder(t testing.TB) string {
 	folder, err := os.MkdirTemp("", "e2e-server-") //nolint:usetesting // see above
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(folder)) })
+	disown(t, folder)
+	return folder
+}
+
+// disown gives a file or a folder to the user of unprivileged.
+func disown(t testing.TB, path string) {
+	t.Helper()
 	if os.Getuid() == 0 {
 		uid, gid := nobody(t)
-		require.NoError(t, os.Chown(folder, uid, gid))
+		require.NoError(t, os.Chown(path, uid, gid))
 	}
-	return folder
 }

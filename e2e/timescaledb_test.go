@@ -64,15 +64,17 @@ func startPostgres(t testing.TB) *postgres {
 func (p *postgres) ready(t testing.TB) {
 	t.Helper()
 	eventually(t, func() error {
-		connection, err := pgx.Connect(t.Context(), p.url)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		connection, err := pgx.Connect(ctx, p.url)
 		if err != nil {
 			return err
 		}
-		return connection.Close(t.Context())
+		return connection.Close(ctx)
 	})
 }
 
-// query reads one column. It uses a connection of its own, since a server may have no more than one.
+// query reads one column. It uses a connection of its own, and no prepared statement, since the connections of a server may share one session.
 func query[T any](t testing.TB, p *postgres, sql string, arguments ...any) ([]T, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -82,7 +84,7 @@ func query[T any](t testing.TB, p *postgres, sql string, arguments ...any) ([]T,
 		return nil, err
 	}
 	defer func() { _ = connection.Close(ctx) }()
-	found, err := connection.Query(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, arguments...)...)
+	found, err := connection.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, arguments...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +206,7 @@ func someWindows(n int, end time.Time) pmetric.Metrics {
 // checkTables sends windows, sends them again, and reads them.
 func checkTables(t *testing.T, server *postgres) {
 	t.Helper()
-	send := func(metrics pmetric.Metrics) { // by an exporter of its own: a server may have one connection only
+	send := func(metrics pmetric.Metrics) {
 		e := newTimescaleDBExporter(t, server)
 		require.NoError(t, e.ConsumeMetrics(t.Context(), metrics))
 		require.NoError(t, e.Shutdown(t.Context()))
@@ -302,8 +304,8 @@ func TestTimescaleDB_PlainPostgreSQL(t *testing.T) {
 	})
 }
 
-// startTimescaleDB starts PostgreSQL with the extension, which has one connection at a time.
-func startTimescaleDB(t *testing.T) *postgres {
+// startTimescaleDB starts PostgreSQL with the extension, whose connections share one session.
+func startTimescaleDB(t testing.TB) *postgres {
 	t.Helper()
 	node, err := exec.LookPath("node")
 	_, missing := os.Stat("../bin/timescaledb/node_modules")

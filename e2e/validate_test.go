@@ -276,7 +276,7 @@ func TestStartNamesTheDirectory(t *testing.T) {
 	assert.NotContains(t, string(out), "\n\tgo.opentelemetry.io", "a stack trace")
 }
 
-func mustAbs(t *testing.T, path string) string {
+func mustAbs(t testing.TB, path string) string {
 	t.Helper()
 	absolute, err := filepath.Abs(path)
 	require.NoError(t, err)

@@ -33,7 +33,7 @@ func forEach(t *testing.T, check func(*testing.T, dashboard.Dashboard, []byte)) 
 	t.Helper()
 	files, err := filepath.Glob("../*.json")
 	require.NoError(t, err)
-	require.Len(t, files, 3)
+	require.Len(t, files, 4)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
@@ -239,7 +239,7 @@ func TestGapsStayVisible(t *testing.T) {
 
 func TestLinks(t *testing.T) {
 	t.Parallel()
-	known := []string{overviewUID, streamHealthUID, alertsUID}
+	known := []string{overviewUID, sessionsUID, streamHealthUID, alertsUID}
 	forEach(t, func(t *testing.T, decoded dashboard.Dashboard, _ []byte) {
 		assert.Contains(t, known, *decoded.Uid)
 		links := slices.Clone(decoded.Links)
@@ -260,7 +260,7 @@ func TestLinks(t *testing.T) {
 				events++
 			}
 		}
-		assert.Len(t, dashboards, 2, "to both others")
+		assert.Len(t, dashboards, 3, "to all others")
 		assert.Greater(t, events, 1, "to raw events")
 	})
 }

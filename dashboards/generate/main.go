@@ -93,7 +93,7 @@ func dashboards() (map[string][]byte, error) {
 		return nil, err
 	}
 	all, variables := map[string]asked{}, map[string]string{}
-	for _, name := range []string{"overview", "stream-health", "alerts"} {
+	for _, name := range []string{"overview", "sessions", "stream-health", "alerts"} {
 		if all[name], err = library.Panels(name + ".yaml"); err != nil {
 			return nil, err
 		}
@@ -105,6 +105,7 @@ func dashboards() (map[string][]byte, error) {
 	}
 	builders := map[string]*dashboard.DashboardBuilder{
 		"dashboards/overview.json":      overview(all["overview"], all["stream-health"], variables),
+		"dashboards/sessions.json":      sessions(all["sessions"], variables),
 		"dashboards/stream-health.json": streamHealth(all["stream-health"], variables),
 		"dashboards/alerts.json":        alerts(all["alerts"], variables),
 	}

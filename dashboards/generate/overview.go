@@ -10,15 +10,8 @@ import (
 
 // overview shows how much goes on, how much is lost, and whether that is true.
 func overview(a, health asked, variables map[string]string) *dashboard.DashboardBuilder {
-	built := withDimensions(shell(overviewUID, "Contact centre: overview",
-		"Connections, messages and bytes of the contact centre's WebSockets, as the windows count them.", variables)).
-		WithVariable(dashboard.NewCustomVariableBuilder("by").Label("By").Multi(true).
-			Description("What a line stands for").
-			Values(dashboard.StringOrMap{String: new("region,tenant_id,channel_type")}).
-			Current(dashboard.VariableOption{
-				Text:  dashboard.StringOrArrayOfString{ArrayOfString: []string{"region"}},
-				Value: dashboard.StringOrArrayOfString{ArrayOfString: []string{"region"}},
-			}))
+	built := withBy(withDimensions(shell(overviewUID, "Contact centre: overview",
+		"Connections, messages and bytes of the contact centre's WebSockets, as the windows count them.", variables)))
 	for n, q := range a.panel("alert_marks").Queries {
 		built.Annotation(mark(q, []string{critical, "purple", "yellow", "semi-dark-red"}[n]))
 	}

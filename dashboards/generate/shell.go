@@ -14,6 +14,7 @@ import (
 // The dashboards' addresses, by which they link to each other.
 const (
 	overviewUID     = "ccaas-overview"
+	sessionsUID     = "ccaas-sessions"
 	streamHealthUID = "ccaas-stream-health"
 	alertsUID       = "ccaas-alerts"
 )
@@ -34,7 +35,7 @@ func shell(uid, title, description string, variables map[string]string) *dashboa
 		WithVariable(hidden(stepVariable, "Window step, ms", variables[stepVariable])).
 		WithVariable(hidden(freshVariable, "Age of a present value, ms", variables[freshVariable]))
 	for _, other := range []struct{ uid, title string }{
-		{overviewUID, "Overview"}, {streamHealthUID, "Stream health"}, {alertsUID, "Alerts"},
+		{overviewUID, "Overview"}, {sessionsUID, "Sessions"}, {streamHealthUID, "Stream health"}, {alertsUID, "Alerts"},
 	} {
 		if other.uid != uid {
 			built.Link(link(other.title, "/d/"+other.uid).Icon("dashboard").KeepTime(true).IncludeVars(true))
@@ -82,6 +83,17 @@ func withDimensions(built *dashboard.DashboardBuilder) *dashboard.DashboardBuild
 		WithVariable(choice("tenant_id", "Tenant", windows)).
 		WithVariable(choice("region", "Region", windows+`{tenant_id=~"$tenant_id"}`)).
 		WithVariable(choice("channel_type", "Channel type", windows+`{tenant_id=~"$tenant_id", region=~"$region"}`))
+}
+
+// withBy adds the dimensions by which a panel groups.
+func withBy(built *dashboard.DashboardBuilder) *dashboard.DashboardBuilder {
+	return built.WithVariable(dashboard.NewCustomVariableBuilder("by").Label("By").Multi(true).
+		Description("What a line stands for").
+		Values(dashboard.StringOrMap{String: new("region,tenant_id,channel_type")}).
+		Current(dashboard.VariableOption{
+			Text:  dashboard.StringOrArrayOfString{ArrayOfString: []string{"region"}},
+			Value: dashboard.StringOrArrayOfString{ArrayOfString: []string{"region"}},
+		}))
 }
 
 // mark draws the times at which a query is above zero over all panels.

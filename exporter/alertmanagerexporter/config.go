@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configopaque"
@@ -26,6 +25,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/httpguard"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/standardwebhooks"
 )
 
 // Config is the configuration of the exporter; see the README.
@@ -275,25 +275,14 @@ func (c *WebhookConfig) validate() error {
 	if c.DeadLetter.MaxMegabytes < 1 {
 		return fmt.Errorf("dead_letter::max_megabytes: %d: must be at least 1", c.DeadLetter.MaxMegabytes)
 	}
-	_, err = c.signers()
+	_, err = c.signer()
 	return err
 }
 
-// signers returns one signer for each secret. Errors do not repeat a secret.
-func (c *WebhookConfig) signers() (signers []*webhooks.Webhook, err error) {
-	secrets := c.Secrets
-	if c.Secret != "" {
-		secrets = slices.Concat([]configopaque.String{c.Secret}, secrets)
+// signer returns the signer of all secrets, of which there is one at least.
+func (c *WebhookConfig) signer() (standardwebhooks.Signer, error) {
+	if c.Secret == "" && len(c.Secrets) == 0 {
+		return nil, errors.New("secret: missing; create one with: " + standardwebhooks.Example)
 	}
-	if len(secrets) == 0 {
-		return nil, errors.New("secret: missing; create one with: echo whsec_$(openssl rand -base64 32)")
-	}
-	for _, secret := range secrets {
-		signer, err := webhooks.NewWebhook(string(secret))
-		if err != nil {
-			return nil, errors.New("secret: must be whsec_ and base64, as in: echo whsec_$(openssl rand -base64 32)")
-		}
-		signers = append(signers, signer)
-	}
-	return signers, nil
+	return standardwebhooks.NewSigner(c.Secret, c.Secrets)
 }

@@ -83,6 +83,7 @@ func TestConfig_Invalid(t *testing.T) {
 		{map[string]any{"webhooks": map[string]any{"none": map[string]any{"endpoint": "http://a.example/x", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}}, "webhooks::none::endpoint: http://a.example: would send alerts in the clear"},
 		{map[string]any{"webhooks": map[string]any{"none": map[string]any{"endpoint": "https://u:p@a.example", "secret": "s"}}}, "webhooks::none::endpoint: must be a URL without a user name"},
 		{map[string]any{"webhooks": map[string]any{"none": map[string]any{"endpoint": "https://a.example", "secret": "whsec_!", "timeout": "1s"}}}, "webhooks::none::secret: must be whsec_ and base64"},
+		{map[string]any{"webhooks": map[string]any{"none": map[string]any{"endpoint": "https://a.example", "secrets": []any{"whsec_aHVzaA=="}}}}, "webhooks::none::secrets[0]: is a key of 4 bytes: must be 24 to 64"},
 		{map[string]any{"webhooks": map[string]any{"other": map[string]any{"endpoint": "https://a.example", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}}, "webhooks::other: no receiver of this name"},
 	} {
 		_, err := load(t, "alertmanager/file", one.change)

@@ -11,12 +11,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -26,6 +23,7 @@ import (
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/alertmanagerexporter/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/deadletter"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/httpstatus"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/standardwebhooks"
 )
 
 // webhook posts notifications, signed as Standard Webhooks requires. A notification that the
@@ -35,7 +33,7 @@ type webhook struct {
 	name      string
 	config    WebhookConfig
 	host      string // of the endpoint, whose path may be a secret
-	signers   []*webhooks.Webhook
+	signer    standardwebhooks.Signer
 	client    *http.Client
 	logger    *zap.Logger
 	telemetry *metadata.TelemetryBuilder
@@ -47,7 +45,7 @@ type webhook struct {
 var _ embedded.Notifier = (*webhook)(nil)
 
 func newWebhook(name string, config WebhookConfig, set component.TelemetrySettings, telemetry *metadata.TelemetryBuilder) (*webhook, error) {
-	signers, err := config.signers()
+	signer, err := config.signer()
 	if err != nil {
 		return nil, fmt.Errorf("webhooks::%s::%w", name, err)
 	}
@@ -55,7 +53,7 @@ func newWebhook(name string, config WebhookConfig, set component.TelemetrySettin
 	if err != nil {
 		return nil, fmt.Errorf("webhooks::%s::endpoint: not a URL", name)
 	}
-	w := &webhook{name: name, config: config, host: address.Host, signers: signers, logger: set.Logger, telemetry: telemetry}
+	w := &webhook{name: name, config: config, host: address.Host, signer: signer, logger: set.Logger, telemetry: telemetry}
 	if config.DeadLetter.Path != "" {
 		w.letters = deadletter.New(config.DeadLetter.Path, int64(config.DeadLetter.MaxMegabytes)<<20/2) // two files share it
 	}
@@ -105,15 +103,9 @@ func (w *webhook) post(ctx context.Context, n *embedded.Notification, now time.T
 		return 0, w.failed(err)
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set(webhooks.HeaderWebhookID, n.ID)
-	request.Header.Set(webhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
-	signatures := make([]string, len(w.signers))
-	for i, signer := range w.signers {
-		if signatures[i], err = signer.Sign(n.ID, now, n.Body); err != nil {
-			return 0, w.failed(err)
-		}
+	if err = w.signer.Sign(request.Header, n.ID, now, n.Body); err != nil {
+		return 0, w.failed(err)
 	}
-	request.Header.Set(webhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
 	response, err := w.client.Do(request)
 	if err != nil {
 		return 0, w.failed(err)

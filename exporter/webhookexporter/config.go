@@ -4,16 +4,13 @@
 package webhookexporter
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"strings"
 	"time"
 
-	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configopaque"
@@ -24,7 +21,9 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/confduration"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/httpguard"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/promalert"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/standardwebhooks"
 )
 
 // Config is the configuration of the exporter; see the README.
@@ -101,7 +100,7 @@ func (c *Config) Validate() error {
 	if err := promalert.TraceURL(c.TraceURL).Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("trace_url: %w", err))
 	}
-	_, err = c.signers()
+	_, err = standardwebhooks.NewSigner(c.Secret, c.Secrets)
 	return errors.Join(append(errs, err)...)
 }
 
@@ -149,33 +148,6 @@ func (c *Config) validateQueue() error {
 	return nil
 }
 
-// secrets returns the secrets that sign, in the order of the configuration, and their keys.
-func (c *Config) secrets() (keys []string, secrets []configopaque.String) {
-	if c.Secret != "" {
-		keys, secrets = append(keys, "secret"), append(secrets, c.Secret)
-	}
-	for i, secret := range c.Secrets {
-		keys, secrets = append(keys, fmt.Sprintf("secrets[%d]", i)), append(secrets, secret)
-	}
-	return keys, secrets
-}
-
-// checkSecret returns an error that does not contain the secret.
-func checkSecret(secret string) error {
-	const prefix = "whsec_"
-	if !strings.HasPrefix(secret, prefix) {
-		return errors.New("must begin with " + prefix)
-	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, prefix))
-	if err != nil {
-		return errors.New("must be " + prefix + " and base64 with its padding, as in: echo whsec_$(openssl rand -base64 32)")
-	}
-	if len(key) < 24 || len(key) > 64 {
-		return fmt.Errorf("is a key of %d bytes: must be 24 to 64 (Standard Webhooks)", len(key))
-	}
-	return nil
-}
-
 // payload returns the configuration of the payload's format.
 func (c *Config) payload() payload.Config {
 	variables := map[string]string{}
@@ -186,22 +158,6 @@ func (c *Config) payload() payload.Config {
 		Format: c.Format, ExpireAfter: c.Alertmanager.ExpireAfter, TraceURL: promalert.TraceURL(c.TraceURL),
 		Template: payload.TemplateConfig{Body: c.Template.Body, ContentType: c.Template.ContentType, Variables: variables},
 	}
-}
-
-// signers returns a signer for each secret.
-func (c *Config) signers() (signers []*webhooks.Webhook, err error) {
-	keys, secrets := c.secrets()
-	for i, secret := range secrets {
-		if err = checkSecret(string(secret)); err != nil {
-			return nil, fmt.Errorf("%s: %w", keys[i], err)
-		}
-		signer, err := webhooks.NewWebhook(string(secret))
-		if err != nil {
-			return nil, fmt.Errorf("%s: cannot be used to sign", keys[i])
-		}
-		signers = append(signers, signer)
-	}
-	return signers, nil
 }
 
 // endpoint returns the URL of requests: the endpoint with the suffix of the format, which is
@@ -222,7 +178,7 @@ func (c *Config) endpoint(format payload.Format) (*url.URL, error) {
 	switch address.Scheme {
 	case "https":
 	case "http":
-		if !loopback(address.Hostname()) && !c.ClientConfig.TLS.Insecure {
+		if !httpguard.IsLoopback(address.Hostname()) && !c.ClientConfig.TLS.Insecure {
 			return nil, fmt.Errorf("http://%s: would send alerts in the clear; use https, or set tls::insecure: true", address.Host)
 		}
 	default:
@@ -232,9 +188,4 @@ func (c *Config) endpoint(format payload.Format) (*url.URL, error) {
 		address = address.JoinPath(format.PathSuffix())
 	}
 	return address, nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

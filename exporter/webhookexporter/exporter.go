@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"sync/atomic"
 
-	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/consumer"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/webhookexporter/internal/payload"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/standardwebhooks"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 )
 
@@ -41,7 +41,7 @@ type webhookExporter struct {
 	telemetry *metadata.TelemetryBuilder
 
 	endpoint  *url.URL
-	signers   []*webhooks.Webhook
+	signer    standardwebhooks.Signer
 	format    payload.Format
 	userAgent string
 	success   *regexp.Regexp // of the body of a 2xx response; nil: any
@@ -73,7 +73,7 @@ func newExporter(ctx context.Context, set exporter.Settings, config *Config) (_ 
 	if e.endpoint, err = config.endpoint(e.format); err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
-	if e.signers, err = config.signers(); err != nil {
+	if e.signer, err = standardwebhooks.NewSigner(config.Secret, config.Secrets); err != nil {
 		return nil, err
 	}
 	if e.telemetry, err = metadata.NewTelemetryBuilder(set.TelemetrySettings); err != nil {
@@ -120,7 +120,7 @@ func (e *webhookExporter) open(ctx context.Context, host component.Host) (err er
 		return err
 	}
 	e.status.host = host
-	if len(e.signers) == 0 && e.config.Format == payload.FormatNative {
+	if len(e.signer) == 0 && e.config.Format == payload.FormatNative {
 		e.logger.Warn("Requests are not signed, since no secret is configured; a receiver cannot verify who sent an alert")
 	}
 	return e.openEpisodes(ctx, host)

@@ -15,12 +15,10 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
@@ -56,7 +54,7 @@ func (e *webhookExporter) post(ctx context.Context, id string, now time.Time, co
 	}
 	request.Header.Set("Content-Type", content.ContentType)
 	request.Header.Set("User-Agent", e.userAgent)
-	if err = e.sign(request.Header, id, now, content.Body); err != nil {
+	if err = e.signer.Sign(request.Header, id, now, content.Body); err != nil {
 		return response{outcome: httpstatus.Refused, err: err}
 	}
 	received, err := e.client.Do(request)
@@ -86,24 +84,6 @@ func (e *webhookExporter) post(ctx context.Context, id string, now time.Time, co
 	r.delay = httpstatus.RetryAfter(received.Header.Get("Retry-After"), now)
 	r.err = fmt.Errorf("POST to %s: %d %s%s%s", e.endpoint.Host, r.status, http.StatusText(r.status), excerpt, hint(received))
 	return r
-}
-
-// sign writes the headers of Standard Webhooks. Without a secret there is an id and no
-// signature.
-func (e *webhookExporter) sign(header http.Header, id string, now time.Time, body []byte) error {
-	header.Set(webhooks.HeaderWebhookID, id)
-	header.Set(webhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
-	signatures := make([]string, len(e.signers))
-	for i, signer := range e.signers {
-		var err error
-		if signatures[i], err = signer.Sign(id, now, body); err != nil {
-			return fmt.Errorf("cannot be signed: %w", err)
-		}
-	}
-	if len(signatures) > 0 {
-		header.Set(webhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
-	}
-	return nil
 }
 
 // failed adds the host to an error, and not the URL, whose path may be a secret.

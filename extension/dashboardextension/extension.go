@@ -106,19 +106,20 @@ func (d *dashboard) openSource(ctx context.Context) (http.Handler, error) {
 	}
 	c := d.config.Store.Get()
 	opened, err := store.Open(ctx, store.Options{
-		Directory:        c.Directory,
-		Retention:        c.Retention,
-		MaxBytes:         c.MaxBytes,
-		OutOfOrderWindow: c.OutOfOrderWindow,
-		MaxSeries:        c.MaxSeries,
-		MinFreeBytes:     c.MinFreeBytes,
-		QueryTimeout:     d.config.Query.Timeout,
-		QueryMaxSamples:  d.config.Query.MaxSamples,
-		Version:          d.set.BuildInfo.Version,
-		Logger:           d.slog(),
-		Accepted:         d.stored,
-		Rejected:         d.rejected,
-		Status:           d.health.setStore,
+		Directory:         c.Directory,
+		Retention:         c.Retention,
+		MaxBytes:          c.MaxBytes,
+		OutOfOrderWindow:  c.OutOfOrderWindow,
+		MaxSeries:         c.MaxSeries,
+		MinFreeBytes:      c.MinFreeBytes,
+		QueryTimeout:      d.config.Query.Timeout,
+		QueryMaxSamples:   d.config.Query.MaxSamples,
+		Version:           d.set.BuildInfo.Version,
+		Logger:            d.slog(),
+		Accepted:          d.stored,
+		Rejected:          d.rejected,
+		RejectedExemplars: d.rejectedExemplars,
+		Status:            d.health.setStore,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store::directory: %w", err)

@@ -39,6 +39,10 @@ func (d *dashboard) rejected(ctx context.Context, reason store.Reason, samples i
 		metric.WithAttributes(attribute.String("reason", string(reason))))
 }
 
+func (d *dashboard) rejectedExemplars(ctx context.Context, exemplars int) {
+	d.telemetry.DashboardRefusedExemplars.Add(ctx, int64(exemplars))
+}
+
 // writes is the number of accepted writes; it is not known of an external Prometheus.
 func (d *dashboard) writes() int64 {
 	if d.store == nil {

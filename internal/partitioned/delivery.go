@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/pause"
 )
 
 // Backoff of a batch that downstream refuses.
@@ -42,7 +44,7 @@ func (e *Engine) deliver(ctx context.Context, logger *zap.Logger, logs plog.Logs
 		case !refused && ctx.Err() == nil:
 			logger.Warn("Downstream refuses events; reading of the partition is paused until it accepts them", zap.Error(err))
 		}
-		if !Pause(ctx, waits.NextBackOff()) {
+		if !pause.For(ctx, waits.NextBackOff()) {
 			return context.Cause(ctx)
 		}
 	}

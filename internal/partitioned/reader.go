@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/pause"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/partition"
 )
 
@@ -45,7 +46,7 @@ func (r *reader) run(ctx context.Context) {
 			waits.Reset()
 		}
 		// A fenced reader waits until its partition can have been revoked.
-		if !Pause(ctx, max(waits.NextBackOff(), r.engine.RetryInterval)) {
+		if !pause.For(ctx, max(waits.NextBackOff(), r.engine.RetryInterval)) {
 			return
 		}
 	}
@@ -148,16 +149,4 @@ func arrival(now, caughtUpTo, written time.Time) time.Time {
 		return now
 	}
 	return written
-}
-
-// Pause waits, unless ctx ends.
-func Pause(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return ctx.Err() == nil
-	}
 }

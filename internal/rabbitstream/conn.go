@@ -6,9 +6,8 @@
 //
 // Every wait has a deadline or a context, so that a broker that stops to respond is an
 // error. A connection does not reconnect: after its first error the caller dials again,
-// and knows therefore what was confirmed on which connection. The public client of the
-// protocol reconnects by itself, without an end, writes without a deadline and does not
-// return the time of a chunk.
+// and knows therefore what was confirmed on which connection. docs/adr/0022 says why RabbitMQ's own
+// client is not used.
 package rabbitstream
 
 import (
@@ -79,20 +78,15 @@ func Dial(ctx context.Context, options Options) (*Conn, error) {
 		return nil, fmt.Errorf("%s: cannot connect: %w. Check that RabbitMQ runs (3.9 or newer), "+
 			"has the plugin rabbitmq_stream enabled, and listens there: its stream port is 5552, with TLS 5551", options.Address, err)
 	}
-	c := &Conn{
-		options: options, net: plain,
-		requests: map[uint32]chan []byte{}, confirms: map[uint8]func([]uint64, Code){}, deliveries: map[uint8]func(*Chunk){},
-		tune: make(chan []byte, 1),
-	}
+	c := newConn(ctx, options, plain)
 	if options.TLS != nil {
 		secure := tls.Client(plain, options.TLS)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			_ = plain.Close()
-			return nil, fmt.Errorf("%s: TLS: %w", options.Address, err)
+			return nil, fmt.Errorf("%s: TLS: %w. %s", options.Address, err, tlsAction(err))
 		}
 		c.net = secure
 	}
-	c.ended, c.fail = context.WithCancelCause(context.WithoutCancel(ctx))
 	c.done.Go(c.read)
 	if err := c.handshake(ctx); err != nil {
 		c.Close()
@@ -102,6 +96,16 @@ func Dial(ctx context.Context, options Options) (*Conn, error) {
 		c.done.Go(c.heartbeat)
 	}
 	return c, nil
+}
+
+func newConn(ctx context.Context, options Options, conn net.Conn) *Conn {
+	c := &Conn{
+		options: options, net: conn, frameMax: requestedFrame,
+		requests: map[uint32]chan []byte{}, confirms: map[uint8]func([]uint64, Code){}, deliveries: map[uint8]func(*Chunk){},
+		tune: make(chan []byte, 1),
+	}
+	c.ended, c.fail = context.WithCancelCause(context.WithoutCancel(ctx)) // it outlives the call of Dial
+	return c
 }
 
 // handshake authenticates and opens the virtual host.

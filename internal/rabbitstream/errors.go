@@ -3,7 +3,11 @@
 
 package rabbitstream
 
-import "fmt"
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+)
 
 // Code is a response code of the protocol other than OK. It is an error.
 type Code uint16
@@ -43,6 +47,15 @@ func (c Code) Error() string {
 		return meaning
 	}
 	return fmt.Sprintf("response code %d", uint16(c))
+}
+
+// tlsAction is what to do about an error of a TLS handshake.
+func tlsAction(err error) string {
+	var refused *tls.CertificateVerificationError
+	if errors.As(err, &refused) {
+		return "Set tls::ca_file to the authority that has signed the certificate of the broker, and connect to a host that it names"
+	}
+	return "Check that the port is that of TLS, 5551"
 }
 
 func (c Code) err() error {

@@ -29,33 +29,66 @@ type batch struct {
 	sessions *sessionReader // nil without sessions
 	details  []window.Detail
 	records  []plog.LogRecord // of the events
+	copies   *batch           // records whose events are counted in blocks, which get a trace only; nil without any
 }
 
 // read takes the events out of logs; all other records are ignored.
 func (b *batch) read(logs plog.Logs, now pcommon.Timestamp) {
-	b.groups, b.ends, b.events, b.refused = b.groups[:0], b.ends[:0], b.events[:0], b.refused[:0]
-	b.sessions.start(b)
+	b.start()
 	for _, resource := range logs.ResourceLogs().All() {
 		for _, scope := range resource.ScopeLogs().All() {
-			if countedElsewhere(scope.Scope().Attributes()) {
-				continue
-			}
-			begin := len(b.events)
-			records := scope.LogRecords()
-			for i := range records.Len() {
-				if i%touchBatch == 0 {
-					b.touch(records, i)
-				}
-				b.add(records.At(i), now)
-			}
-			if len(b.events) > begin {
-				b.group(resource.Resource().Attributes(), scope.Scope().Attributes())
+			if to := b.destination(scope.Scope().Attributes()); to != nil {
+				to.addScope(resource.Resource().Attributes(), scope, now)
 			}
 		}
 	}
+	b.finish()
+	if b.copies != nil {
+		b.copies.finish()
+	}
+}
+
+func (b *batch) start() {
+	b.groups, b.ends, b.events, b.refused = b.groups[:0], b.ends[:0], b.events[:0], b.refused[:0]
+	b.sessions.start(b)
+	if b.copies != nil {
+		b.copies.start()
+	}
+}
+
+// destination is where the events of a scope go: those that are in blocks, too, are read only
+// for the traces of their sessions.
+func (b *batch) destination(scope pcommon.Map) *batch {
+	switch {
+	case !countedElsewhere(scope):
+		return b
+	case b.sessions == nil:
+		return nil
+	case b.copies == nil:
+		b.copies = &batch{sessions: b.sessions}
+	}
+	return b.copies
+}
+
+func (b *batch) addScope(resource pcommon.Map, scope plog.ScopeLogs, now pcommon.Timestamp) {
+	begin := len(b.events)
+	records := scope.LogRecords()
+	for i := range records.Len() {
+		if i%touchBatch == 0 {
+			b.touch(records, i)
+		}
+		b.add(records.At(i), now)
+	}
+	if len(b.events) > begin {
+		b.group(resource, scope.Scope().Attributes())
+	}
+}
+
+// finish completes the groups, now that the events move no more.
+func (b *batch) finish() {
 	b.sessions.finish(b)
 	begin := 0
-	for i, end := range b.ends { // now that the events move no more
+	for i, end := range b.ends {
 		b.groups[i].Events = b.events[begin:end]
 		begin = end
 	}

@@ -131,6 +131,13 @@ func (s *shard) stamp(b *batch) {
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	s.stampRecords(b)
+	if b.copies != nil {
+		s.stampRecords(b.copies)
+	}
+}
+
+func (s *shard) stampRecords(b *batch) {
 	s.engine.Traces(b.groups, func(group, event int, of wsevent.SpanContext) {
 		if group > 0 {
 			event += b.ends[group-1]

@@ -259,3 +259,35 @@ func TestConsumeLogs_RefusedWhileTooManySessionsWait(t *testing.T) {
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
 }
+
+// Records whose events are in blocks, too, get the trace of their session, and are counted once.
+func TestSessions_TraceOfRecordsBesideBlocks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sink := new(consumertest.LogsSink)
+		p := start(t, followed(), sink)
+		for _, name := range []string{wsevent.ConnectionOpen, wsevent.MessageReceive, wsevent.MessageSend, wsevent.ConnectionClose} {
+			records := ofUser(event(name, "a"), "jane@example.com")
+			both := owntest.Blocks(records)
+			copied := both.ResourceLogs().At(0).ScopeLogs().AppendEmpty()
+			records.ResourceLogs().At(0).ScopeLogs().At(0).CopyTo(copied)
+			copied.Scope().Attributes().PutBool(wsevent.BlockCounted, true)
+			require.NoError(t, p.ConsumeLogs(t.Context(), both))
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		found := sessions(t, sink)
+		require.Len(t, found, 1)
+		assert.Equal(t, int64(1), found[0].MessagesSent)
+		assert.Equal(t, int64(1), found[0].MessagesReceived)
+		for _, logs := range sink.AllLogs()[:4] {
+			scopes := logs.ResourceLogs().At(0).ScopeLogs()
+			assert.True(t, scopes.At(0).LogRecords().At(0).TraceID().IsEmpty(), "a block is of many sessions")
+			record := scopes.At(1).LogRecords().At(0)
+			assert.Equal(t, pcommon.TraceID(found[0].TraceID), record.TraceID())
+			assert.Equal(t, pcommon.SpanID(found[0].SpanID), record.SpanID())
+		}
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/partitioned"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/pause"
 )
 
 // pollGroup logs the errors of the group's client.
@@ -27,7 +28,7 @@ func (r *kafkaReceiver) pollGroup(ctx context.Context) {
 			r.set.Logger.Error("Consumer group cannot be joined", zap.String("group_id", r.config.GroupID), zap.Error(err))
 			r.engine.Status.Set(ctx, partitioned.Group, err)
 		}
-		if !partitioned.Pause(ctx, time.Second) {
+		if !pause.For(ctx, time.Second) {
 			return
 		}
 	}
@@ -46,7 +47,7 @@ const (
 // watch queries the end offsets of the partitions.
 func (r *kafkaReceiver) watch(ctx context.Context) {
 	admin, committedAt := kadm.NewClient(r.member), time.Now()
-	for partitioned.Pause(ctx, queryInterval) {
+	for pause.For(ctx, queryInterval) {
 		queriedAt := time.Now()
 		r.engine.Status.Set(ctx, partitioned.Ends, r.queryEndOffsets(ctx, admin))
 		if time.Since(committedAt) >= commitInterval {

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/partitioned"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/pause"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaasrabbitmqreceiver/internal/share"
 )
 
@@ -56,7 +57,7 @@ func (g *group) run(ctx context.Context, reading context.Context) {
 		g.logger.Error("Membership in the group is lost; its partitions may have other owners", zap.String("group_id", g.config.GroupID), zap.Error(err))
 		g.engine.Status.Set(ctx, partitioned.Group, err)
 		g.engine.Revoke(g.engine.Assigned(), partitioned.ErrLost)
-		if !partitioned.Pause(ctx, pollInterval) {
+		if !pause.For(ctx, pollInterval) {
 			return
 		}
 	}
@@ -68,25 +69,38 @@ func (g *group) runOnce(ctx, reading context.Context) error {
 		return err
 	}
 	conn := g.conn
-	defer conn.Close() // it has ended, or ends now
+	defer func() { // it has ended, or ends now, also where the broker does not respond
+		_ = conn.CloseDeadline(time.Now().Add(g.config.ClientConfig.Timeout))
+	}()
 	closed := conn.NotifyClose(make(chan *amqp091.Error, 1))
 	g.slot, g.owned = -1, map[int32]bool{}
 	for {
-		if err := g.balance(reading); err != nil {
-			return err
+		err := g.balance(ctx, reading)
+		if err == nil {
+			g.engine.Status.Set(ctx, partitioned.Group, nil)
+			err = idle(ctx, closed)
 		}
-		g.engine.Status.Set(ctx, partitioned.Group, nil)
-		timer := time.NewTimer(pollInterval)
-		select {
-		case err := <-closed:
-			timer.Stop()
-			return fmt.Errorf("amqp_endpoint: connection closed: %w", err)
-		case <-ctx.Done():
-			timer.Stop()
+		if ctx.Err() != nil { // the locks are kept until the state is saved
 			g.engine.Revoke(g.engine.Assigned(), partitioned.ErrRevoked)
 			return nil
-		case <-timer.C:
 		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// idle waits until it is time to look again. The error is that of a connection that has ended.
+func idle(ctx context.Context, closed <-chan *amqp091.Error) error {
+	timer := time.NewTimer(pollInterval)
+	defer timer.Stop()
+	select {
+	case err := <-closed:
+		return fmt.Errorf("amqp_endpoint: connection closed: %w", err)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
 	}
 }
 
@@ -117,16 +131,43 @@ func (g *group) connect(ctx context.Context) error {
 		scheme, config.TLSClientConfig = "amqps", g.tls
 	}
 	if g.conn, err = amqp091.DialConfig(scheme+"://"+address+"/", config); err != nil {
-		return fmt.Errorf("amqp_endpoint: %s: cannot connect as user %s: %w. Check the user, the password and virtual_host; rabbitmqctl set_permissions gives a user access",
-			address, auth.Username, err)
+		return fmt.Errorf("amqp_endpoint: %s: cannot connect as user %s: %w. %s", address, auth.Username, err, action(err))
+	}
+	version, _ := g.conn.Properties["version"].(string)
+	if err := supported(version); err != nil {
+		_ = g.conn.CloseDeadline(time.Now().Add(g.config.ClientConfig.Timeout))
+		return fmt.Errorf("amqp_endpoint: %s: %w", address, err)
+	}
+	return nil
+}
+
+// action is what to do about an error of connecting.
+func action(err error) string {
+	var refused *amqp091.Error
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &refused):
+		return "Check the user, the password and virtual_host; rabbitmqctl set_permissions gives a user access"
+	case errors.As(err, &certificate):
+		return "Set tls::ca_file to the authority that has signed the certificate of the broker, and connect to a host that it names"
+	default:
+		return "Check that RabbitMQ runs and listens there: its AMQP port is 5672, with TLS 5671"
+	}
+}
+
+// supported returns an error for a version of RabbitMQ that has no streams. One that is unknown is tried.
+func supported(version string) error {
+	var major, minor int
+	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n == 2 && (major < 3 || major == 3 && minor < 9) {
+		return fmt.Errorf("RabbitMQ %s has no streams: upgrade it to 3.9 or newer", version)
 	}
 	return nil
 }
 
 // balance takes a member number, releases partitions beyond the own share, and takes others up
 // to it.
-func (g *group) balance(reading context.Context) error {
-	members, err := g.members()
+func (g *group) balance(ctx, reading context.Context) error {
+	members, err := g.members(ctx)
 	if err != nil {
 		return err
 	}
@@ -134,7 +175,7 @@ func (g *group) balance(reading context.Context) error {
 	if surplus := share.Surplus(g.owned, quota); len(surplus) > 0 {
 		g.engine.Revoke(surplus, partitioned.ErrRevoked)
 		for _, number := range surplus {
-			if err := g.release(g.partition(number)); err != nil {
+			if err := g.release(ctx, g.partition(number)); err != nil {
 				return err
 			}
 			delete(g.owned, number)
@@ -147,7 +188,7 @@ func (g *group) balance(reading context.Context) error {
 		if g.owned[number] {
 			continue
 		}
-		locked, err := g.lock(g.partition(number))
+		locked, err := g.lock(ctx, g.partition(number))
 		if err != nil {
 			return err
 		}
@@ -161,14 +202,14 @@ func (g *group) balance(reading context.Context) error {
 
 // members returns the numbers of the members that exist. Where this collector has none yet,
 // it takes the first that is free.
-func (g *group) members() (members []int, err error) {
+func (g *group) members(ctx context.Context) (members []int, err error) {
 	for slot := range g.config.Partitions {
 		if slot == g.slot {
 			members = append(members, slot)
 			continue
 		}
 		if g.slot < 0 {
-			locked, err := g.lock(g.member(slot))
+			locked, err := g.lock(ctx, g.member(slot))
 			if err != nil {
 				return nil, err
 			}
@@ -178,7 +219,7 @@ func (g *group) members() (members []int, err error) {
 			members = append(members, slot)
 			continue
 		}
-		exists, err := g.exists(g.member(slot))
+		exists, err := g.exists(ctx, g.member(slot))
 		if err != nil {
 			return nil, err
 		}
@@ -191,8 +232,8 @@ func (g *group) members() (members []int, err error) {
 }
 
 // lock declares a queue as the own one, and reports whether that was possible.
-func (g *group) lock(name string) (bool, error) {
-	err := g.on(func(channel *amqp091.Channel) error {
+func (g *group) lock(ctx context.Context, name string) (bool, error) {
+	err := g.on(ctx, func(channel *amqp091.Channel) error {
 		_, err := channel.QueueDeclare(name, false, false, true, false, nil)
 		return err
 	})
@@ -207,8 +248,8 @@ func (g *group) lock(name string) (bool, error) {
 }
 
 // exists reports whether a queue exists.
-func (g *group) exists(name string) (bool, error) {
-	err := g.on(func(channel *amqp091.Channel) error {
+func (g *group) exists(ctx context.Context, name string) (bool, error) {
+	err := g.on(ctx, func(channel *amqp091.Channel) error {
 		_, err := channel.QueueDeclarePassive(name, false, false, true, false, nil)
 		return err
 	})
@@ -224,21 +265,30 @@ func (g *group) exists(name string) (bool, error) {
 }
 
 // release deletes an own queue.
-func (g *group) release(name string) error {
-	return g.on(func(channel *amqp091.Channel) error {
+func (g *group) release(ctx context.Context, name string) error {
+	return g.on(ctx, func(channel *amqp091.Channel) error {
 		_, err := channel.QueueDelete(name, false, false, false)
 		return err
 	})
 }
 
-// on calls use with a channel of its own: the broker closes a channel with each refusal.
-func (g *group) on(use func(*amqp091.Channel) error) error {
-	channel, err := g.conn.Channel()
-	if err != nil {
+// on calls use with a channel of its own: the broker closes a channel with each refusal. The
+// client takes no context, so a call that the broker does not answer ends with the connection.
+func (g *group) on(ctx context.Context, use func(*amqp091.Channel) error) error {
+	conn, done := g.conn, make(chan error, 1)
+	go func() {
+		channel, err := conn.Channel()
+		if err == nil {
+			if err = use(channel); err == nil {
+				err = channel.Close()
+			}
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
 		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	if err := use(channel); err != nil {
-		return err
-	}
-	return channel.Close()
 }

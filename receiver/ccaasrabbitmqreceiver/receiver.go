@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/partitioned"
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/pause"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/rabbitstream"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaasrabbitmqreceiver/internal/metadata"
 )
@@ -119,7 +120,7 @@ const (
 
 // watch queries the ends of the streams.
 func (r *rabbitReceiver) watch(ctx context.Context) {
-	for partitioned.Pause(ctx, queryInterval) {
+	for pause.For(ctx, queryInterval) {
 		var queries sync.WaitGroup
 		for _, a := range r.engine.Active() {
 			queries.Go(func() { queryEnd(ctx, a) })

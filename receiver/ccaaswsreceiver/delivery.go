@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/pause"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/metadata"
 	"github.com/otelcol-ccaas/otelcol-ccaas/wsevent/wslog"
 )
@@ -73,7 +74,7 @@ func (d *delivery) deliver(ctx context.Context, b *batch) {
 		case ctx.Err() == nil:
 			d.refusal.refused(time.Now(), err, d.logger)
 		}
-		if !pause(ctx, waits.NextBackOff()) {
+		if !pause.For(ctx, waits.NextBackOff()) {
 			d.drop(ctx, b, "shutdown", err)
 			return
 		}
@@ -117,18 +118,6 @@ func (d *delivery) count(ctx context.Context, read *tally) {
 	}
 	for field, n := range read.fieldErrors {
 		d.telemetry.CcaasWsFieldErrors.Add(ctx, n, metric.WithAttributes(attribute.String("field", field)))
-	}
-}
-
-// pause waits. It returns false if ctx ends.
-func pause(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return ctx.Err() == nil
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/pause"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/history"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/jsonevent"
@@ -145,7 +146,7 @@ func (r *reconciler) awaitConnections(ctx context.Context) {
 		if up {
 			return
 		}
-		sleep(ctx, spareInterval)
+		pause.For(ctx, spareInterval)
 	}
 }
 
@@ -168,7 +169,7 @@ func (r *reconciler) start(ctx context.Context, since time.Time) {
 		case failure != nil && r.failed(ctx, api.AskPresent, failure):
 			return
 		case failure != nil:
-			sleep(ctx, min(minAskAgain<<min(failures, 8), maxAskAgain))
+			pause.For(ctx, min(minAskAgain<<min(failures, 8), maxAskAgain))
 			failures++
 		case unlisted == 0:
 			r.logger.Info("The channels that were open before the start are known", zap.Int("channels", result.Present), zap.Int("opened_since", result.Opened))
@@ -197,7 +198,7 @@ func (r *reconciler) truncated(ctx context.Context, unlisted int64) (again bool)
 			r.failed(ctx, api.AskCount, failure)
 		}
 	}
-	return sleep(ctx, min(r.set.Settle, r.set.ReconcileInterval))
+	return pause.For(ctx, min(r.set.Settle, r.set.ReconcileInterval))
 }
 
 func (r *reconciler) agrees(counts map[reconcile.Group]int64) bool {
@@ -241,9 +242,9 @@ func (r *reconciler) heal(ctx context.Context, gap reconcile.Range) {
 	for _, final := range []bool{false, true} {
 		before := result
 		if wait := time.Until(time.Unix(0, gap.To).Add(r.set.Settle)); final {
-			sleep(ctx, r.set.Settle)
+			pause.For(ctx, r.set.Settle)
 		} else {
-			sleep(ctx, wait)
+			pause.For(ctx, wait)
 		}
 		complete := r.lookup(ctx, gap, &result)
 		complete = r.between(ctx, gap, &result) && complete
@@ -409,7 +410,7 @@ func (r *reconciler) askUpTo(ctx context.Context, call *wsclient.Call, attempts 
 	r.permission = call.Permission
 	for attempt := 1; ; attempt++ {
 		for !wsclient.HasSpare(r.client) || r.pace.Wait(time.Now()) > 0 {
-			if !sleep(ctx, max(r.pace.Wait(time.Now()), spareInterval)) {
+			if !pause.For(ctx, max(r.pace.Wait(time.Now()), spareInterval)) {
 				return nil, wsclient.NewFailure(wsclient.Shutdown, false, ctx.Err())
 			}
 		}
@@ -478,18 +479,6 @@ func (r *reconciler) failed(ctx context.Context, function api.Function, failure 
 	}
 	r.status.set(r.target.number, historyTrouble, err)
 	return true
-}
-
-// sleep waits, and reports whether ctx is not over.
-func sleep(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(max(wait, 0))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // gaps are the times in which events may be lost, and are not healed yet. Overlapping or

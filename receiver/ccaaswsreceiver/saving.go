@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/pause"
 	"github.com/otelcol-ccaas/otelcol-ccaas/internal/state"
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/api"
 )
@@ -112,7 +113,7 @@ func (r *wsReceiver) closeReconciler(ctx context.Context) error {
 
 // run saves at an interval until ctx ends.
 func (s *saving) run(ctx context.Context) {
-	for sleep(ctx, saveInterval) {
+	for pause.For(ctx, saveInterval) {
 		s.save(ctx)
 	}
 }

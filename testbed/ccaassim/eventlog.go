@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/api"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/api/realtime"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/config"
 	"github.com/otelcol-ccaas/otelcol-ccaas/testbed/ccaassim/fault"
@@ -52,6 +53,10 @@ func (r *eventLog) write(b *truth.Batch, t *fault.Trouble) error {
 		r.line = strconv.AppendBool(r.line, i.Duplicate)
 		r.line = append(r.line, `,"time":`...)
 		r.line = strconv.AppendInt(r.line, b.Times[n], 10)
+		if i.Event.Reconnect() {
+			r.line = append(r.line, `,"reconnect_of":"`...)
+			r.line = append(api.AppendUUID(r.line, i.Event.Replaces), '"')
+		}
 		r.line = append(r.line, `,"event":`...)
 		r.line = r.encoder.Item(r.line, i, b.Times[n], t)
 		r.line = append(r.line, "}\n"...)

@@ -77,6 +77,8 @@ type Config struct {
 	SessionMessages float64
 	Announce        bool
 	DropRate        float64
+	ReconnectRate   float64
+	ReconnectWithin time.Duration
 	DailyShape      bool
 	Seed            uint64
 	Events          int64
@@ -114,6 +116,7 @@ func Default() Config {
 		Sessions:           200,
 		SessionMessages:    18,
 		DropRate:           0.5,
+		ReconnectWithin:    2 * time.Minute,
 		Seed:               1,
 		Frame:              traffic.FrameObject,
 		FrameEvents:        1,
@@ -142,9 +145,12 @@ func (c *Config) Traffic(start time.Time) traffic.Config {
 		Sessions:        c.Sessions,
 		SessionMessages: c.SessionMessages,
 		DropShare:       c.DropRate / 100,
+		ReconnectShare:  c.ReconnectRate / 100,
+		ReconnectWithin: c.ReconnectWithin,
 		Announce:        c.Announce,
 		Events:          c.Events,
 		Crowd:           rand.New(rand.NewPCG(c.Seed, 4)),
+		Reconnects:      rand.New(rand.NewPCG(c.Seed, 5)),
 	}
 	t.Series, t.Weights = traffic.CrossSeries(c.TenantNames(), c.Regions, c.ChannelTypes)
 	if !c.Unpaced() { // else it is real time, which the pump keeps

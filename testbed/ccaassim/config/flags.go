@@ -43,6 +43,8 @@ func (c *Config) RegisterFlags(set *flag.FlagSet) {
 	set.Float64Var(&c.SessionMessages, "session-messages", c.SessionMessages, "messages in the life of a session, on average")
 	set.BoolVar(&c.Announce, "announce", c.Announce, "begin with no session open: the first --sessions events open them")
 	set.Float64Var(&c.DropRate, "drop-rate", c.DropRate, "percent of closes that are abnormal")
+	set.Float64Var(&c.ReconnectRate, "reconnect-rate", c.ReconnectRate, "percent of dropped connections whose user connects again, on another channel")
+	set.DurationVar(&c.ReconnectWithin, "reconnect-within", c.ReconnectWithin, "time after a drop in which its user connects again, at most")
 	set.BoolVar(&c.DailyShape, "daily-shape", c.DailyShape, "let the rate and the sessions follow the hours of a day")
 	set.Uint64Var(&c.Seed, "seed", c.Seed, "same seed and flags, same events and frames")
 	set.Int64Var(&c.Events, "events", c.Events, "stop sending after this many events; 0 never stops")

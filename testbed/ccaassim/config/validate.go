@@ -52,6 +52,8 @@ func (c *Config) validateTraffic() error {
 		flags.Need(c.Sessions > 0 && c.Sessions <= 20_000_000, "sessions", c.Sessions, "1 to 20000000"),
 		flags.Need(c.SessionMessages >= 0, "session-messages", c.SessionMessages, "0 or more"),
 		flags.Percent("drop-rate", c.DropRate),
+		flags.Percent("reconnect-rate", c.ReconnectRate),
+		flags.Need(c.ReconnectWithin > 0, "reconnect-within", c.ReconnectWithin, "more than 0"),
 		flags.Need(c.Events >= 0, "events", c.Events, "0 (no bound) or more"),
 		flags.Need(c.Duration >= 0, "duration", c.Duration, "0 (no bound) or more"),
 	)

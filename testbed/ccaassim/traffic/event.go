@@ -53,6 +53,8 @@ type Event struct {
 	Series  int32   // index into the series
 	Payload int32   // bytes, of messages
 	Kind    Kind
+
+	Replaces ID // of opens: the channel on which the user was dropped before; zero: none
 }
 
 // Series names one set of dimensions.
@@ -61,6 +63,9 @@ type Series struct {
 	Region      string `json:"region"`
 	ChannelType string `json:"channel_type"`
 }
+
+// Reconnect reports whether the event opens a session whose user was dropped before.
+func (e *Event) Reconnect() bool { return e.Replaces != ID{} }
 
 // mixing spreads numbers over 64 bits: 2^64 by the golden ratio.
 const mixing = 0x9e3779b97f4a7c15

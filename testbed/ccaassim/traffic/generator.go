@@ -21,11 +21,14 @@ type Config struct {
 	Sessions        int       // concurrent sessions aimed at
 	SessionMessages float64   // messages in the life of a session, on average
 	DropShare       float64   // share of closes that are abnormal
-	Announce        bool      // the first sessions are opened by events, not found open
+	ReconnectShare  float64   // share of drops whose user connects again
+	ReconnectWithin time.Duration
+	Announce        bool // the first sessions are opened by events, not found open
 	Shape           func(time.Duration) float64
 	Events          int64         // 0: no bound
 	Duration        time.Duration // 0: no bound
 	Crowd           *rand.Rand    // what campaigns draw from
+	Reconnects      *rand.Rand    // what reconnects draw from; not needed without a share
 }
 
 // session is one connection of the platform while it is open.
@@ -48,6 +51,7 @@ type Generator struct {
 	announced  int
 	burst      burst
 	campaign   campaign
+	reconnects reconnects
 	arrival    time.Duration // of the next event that is not part of a burst
 	now        time.Duration // of the last event yielded
 	yielded    int64
@@ -62,6 +66,7 @@ func NewGenerator(t Config, random *rand.Rand) *Generator {
 		open:       make([]session, 0, t.Sessions+t.Sessions/8),
 		Population: make([]int64, len(t.Series)),
 		campaign:   campaign{random: t.Crowd, at: never, begins: never},
+		reconnects: reconnects{random: t.Reconnects, share: t.ReconnectShare, within: t.ReconnectWithin},
 	}
 	sum := 0.0
 	for i, weight := range t.Weights {
@@ -89,7 +94,11 @@ func (g *Generator) next() (Event, bool) {
 	if g.Events > 0 && g.yielded == g.Events {
 		return Event{}, false
 	}
-	e, ok := g.campaign.next(g, g.burst.due(g))
+	ordinary := g.burst.due(g)
+	e, ok := g.campaign.next(g, g.reconnects.due(ordinary))
+	if !ok {
+		e, ok = g.reconnects.next(g, ordinary)
+	}
 	if !ok {
 		e, ok = g.burst.next(g)
 	}
@@ -133,6 +142,9 @@ func (g *Generator) opening(at time.Duration) Event {
 func (g *Generator) closing(at time.Duration, place int, end *Ending) Event {
 	e := g.event(at, ConnectionClose, place)
 	e.Ending = end
+	if end.Abnormal {
+		g.reconnects.dropped(at, g.open[place])
+	}
 	g.dismiss(place)
 	return e
 }

@@ -153,3 +153,46 @@ func TestABurstDropsItsShareInItsTimeAndPlace(t *testing.T) {
 	}
 	assert.InDelta(t, float64(exposed)*0.3, drops, 2)
 }
+
+// A share of the users who are dropped connects again: once for each drop, in time, on another channel
+// of the same series. Nothing else changes up to the first one.
+func TestDroppedUsersConnectAgain(t *testing.T) {
+	t.Parallel()
+	const within = 5 * time.Second
+	reconnecting := func(c *Config) {
+		c.DropShare, c.ReconnectShare, c.ReconnectWithin = 0.3, 0.5, within
+		c.Reconnects = rand.New(rand.NewPCG(1, 5))
+	}
+	g, without := testGenerator(1, reconnecting), testGenerator(1, func(c *Config) { c.DropShare = 0.3 })
+	g.burst.replan(burstPlan{every: 10 * time.Second, duration: time.Second, share: 0.2}, g)
+	without.burst.replan(g.burst.plan, without)
+	dropped, before, seen, first := map[ID]Event{}, time.Duration(0), map[ID]bool{}, true
+	drops, reconnects := 0, 0
+	for _, e := range take(g, 20_000) {
+		require.GreaterOrEqual(t, e.at, before, "events come in order of their time")
+		before = e.at
+		if first = first && !e.Reconnect(); first {
+			other, ok := without.next()
+			require.True(t, ok)
+			require.Equal(t, other, e)
+		}
+		switch {
+		case e.Kind == ConnectionClose && e.Ending.Abnormal:
+			drops++
+			dropped[e.Channel] = e
+		case e.Reconnect():
+			reconnects++
+			drop, ok := dropped[e.Replaces]
+			require.True(t, ok, "it was dropped, and has not connected again yet")
+			delete(dropped, e.Replaces)
+			require.Equal(t, ConnectionOpen, e.Kind)
+			require.Equal(t, drop.User, e.User)
+			require.Equal(t, drop.Series, e.Series)
+			require.False(t, seen[e.Channel], "the channel is new")
+			require.Greater(t, e.at, drop.at)
+			require.LessOrEqual(t, e.at-drop.at, within)
+		}
+		seen[e.Channel] = true
+	}
+	assert.InDelta(t, 0.5, float64(reconnects)/float64(drops), 0.1)
+}

@@ -49,6 +49,8 @@ type Counts struct {
 	MessagesSent       int64 `json:"messages_sent"`
 	MessagesReceived   int64 `json:"messages_received"`
 	PayloadBytes       int64 `json:"payload_bytes"`
+
+	ConnectionsReopened int64 `json:"connections_reopened"` // by the user of a dropped one; also in ConnectionsOpened
 }
 
 // SeriesTruth is the truth of one series.
@@ -127,6 +129,7 @@ func (c *Counts) add(other *Counts, times int64) {
 	c.MessagesSent += times * other.MessagesSent
 	c.MessagesReceived += times * other.MessagesReceived
 	c.PayloadBytes += times * other.PayloadBytes
+	c.ConnectionsReopened += times * other.ConnectionsReopened
 }
 
 // Events is how many events these are the counts of.
@@ -140,6 +143,9 @@ func CountsOf(e *traffic.Event) Counts {
 	switch e.Kind {
 	case traffic.ConnectionOpen:
 		c.ConnectionsOpened = 1
+		if e.Reconnect() {
+			c.ConnectionsReopened = 1
+		}
 	case traffic.ConnectionClose:
 		c.ConnectionsClosed = 1
 		if e.Ending.Abnormal {

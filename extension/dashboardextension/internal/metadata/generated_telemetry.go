@@ -25,21 +25,22 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                   metric.Meter
-	mu                      sync.Mutex
-	registrations           []metric.Registration
-	DashboardCacheBytes     metric.Int64ObservableGauge
-	DashboardCacheHits      metric.Int64Counter
-	DashboardEvents         metric.Int64ObservableCounter
-	DashboardEventsSize     metric.Int64ObservableGauge
-	DashboardLostEvents     metric.Int64Counter
-	DashboardQueries        metric.Int64Counter
-	DashboardQueryDuration  metric.Float64Histogram
-	DashboardRefusedSamples metric.Int64Counter
-	DashboardSamples        metric.Int64Counter
-	DashboardSeries         metric.Int64ObservableGauge
-	DashboardSeriesLimit    metric.Int64ObservableGauge
-	DashboardStoreSize      metric.Int64ObservableGauge
+	meter                     metric.Meter
+	mu                        sync.Mutex
+	registrations             []metric.Registration
+	DashboardCacheBytes       metric.Int64ObservableGauge
+	DashboardCacheHits        metric.Int64Counter
+	DashboardEvents           metric.Int64ObservableCounter
+	DashboardEventsSize       metric.Int64ObservableGauge
+	DashboardLostEvents       metric.Int64Counter
+	DashboardQueries          metric.Int64Counter
+	DashboardQueryDuration    metric.Float64Histogram
+	DashboardRefusedExemplars metric.Int64Counter
+	DashboardRefusedSamples   metric.Int64Counter
+	DashboardSamples          metric.Int64Counter
+	DashboardSeries           metric.Int64ObservableGauge
+	DashboardSeriesLimit      metric.Int64ObservableGauge
+	DashboardStoreSize        metric.Int64ObservableGauge
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -212,6 +213,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithDescription("Duration of queries to the database. Cached responses are not counted. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30}...),
+	)
+	errs = errors.Join(errs, err)
+	builder.DashboardRefusedExemplars, err = builder.meter.Int64Counter(
+		"otelcol_dashboard_refused_exemplars",
+		metric.WithDescription("Number of exemplars that were not stored, of samples that were. [Alpha]"),
+		metric.WithUnit("{exemplar}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DashboardRefusedSamples, err = builder.meter.Int64Counter(

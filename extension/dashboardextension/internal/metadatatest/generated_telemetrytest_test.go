@@ -48,6 +48,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.DashboardLostEvents.Add(context.Background(), 1)
 	tb.DashboardQueries.Add(context.Background(), 1)
 	tb.DashboardQueryDuration.Record(context.Background(), 1)
+	tb.DashboardRefusedExemplars.Add(context.Background(), 1)
 	tb.DashboardRefusedSamples.Add(context.Background(), 1)
 	tb.DashboardSamples.Add(context.Background(), 1)
 	AssertEqualDashboardCacheBytes(t, testTel,
@@ -70,6 +71,9 @@ func TestSetupTelemetry(t *testing.T) {
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualDashboardQueryDuration(t, testTel,
 		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualDashboardRefusedExemplars(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualDashboardRefusedSamples(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},

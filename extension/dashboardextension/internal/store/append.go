@@ -66,9 +66,10 @@ func (seriesLimit) PostDeletion(map[chunks.HeadSeriesRef]labels.Labels) {}
 
 // tally is what became of the samples of one request.
 type tally struct {
-	accepted int
-	rejected map[Reason]int
-	example  string // a rejected series, for who has to look for it
+	accepted  int
+	rejected  map[Reason]int
+	example   string // a rejected series, for who has to look for it
+	exemplars int    // that were rejected, of samples that were accepted
 }
 
 func (t *tally) reject(reason Reason, series string) {
@@ -83,12 +84,13 @@ func (t *tally) reject(reason Reason, series string) {
 // database itself fails does it give an error.
 type countingAppender struct {
 	storage.AppenderV2
-	metadata *families
-	latest   int64 // what is later is from the future
-	tally    *tally
-	seen     int
-	closing  *atomic.Bool
-	failed   error // why nothing of it can be stored
+	metadata  *families
+	latest    int64 // what is later is from the future
+	exemplars exemplarOrder
+	tally     *tally
+	seen      int
+	closing   *atomic.Bool
+	failed    error // why nothing of it can be stored
 }
 
 func (s *Store) appender(ctx context.Context, t *tally) *countingAppender {
@@ -96,6 +98,7 @@ func (s *Store) appender(ctx context.Context, t *tally) *countingAppender {
 		AppenderV2: s.db.AppenderV2(ctx),
 		metadata:   &s.metadata,
 		latest:     time.Now().Add(maxAhead).UnixMilli(),
+		exemplars:  exemplarOrder{window: s.options.OutOfOrderWindow.Milliseconds()},
 		tally:      t,
 		closing:    &s.closing,
 	}
@@ -120,9 +123,11 @@ func (a *countingAppender) Append(ref storage.SeriesRef, ls labels.Labels, st, t
 		a.tally.reject(LabelSize, ls.Get(model.MetricNameLabel))
 		return 0, nil
 	}
+	exemplars, unordered := a.exemplars.sorted(ls, options.Exemplars)
+	options.Exemplars = exemplars
 	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, options)
-	var partial *storage.AppendPartialError // the sample is in, some exemplars are not
-	if err != nil && !errors.As(err, &partial) {
+	refused, partial := rejectedExemplars(err)
+	if err != nil && !partial {
 		reason, found := reasonOf(err)
 		if !found {
 			a.failed = err
@@ -132,6 +137,7 @@ func (a *countingAppender) Append(ref storage.SeriesRef, ls labels.Labels, st, t
 		return 0, nil
 	}
 	a.tally.accepted++
+	a.tally.exemplars += unordered + refused
 	a.metadata.note(options)
 	return ref, nil
 }

@@ -46,6 +46,9 @@ func (s *Store) write(ctx context.Context, add func(context.Context, *countingAp
 	for reason, n := range t.rejected {
 		s.options.Rejected(ctx, reason, n)
 	}
+	if t.exemplars > 0 {
+		s.options.RejectedExemplars(ctx, t.exemplars)
+	}
 	return t, nil
 }
 

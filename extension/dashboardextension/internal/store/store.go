@@ -42,6 +42,8 @@ type Options struct {
 	// Accepted and Rejected are called with the number of stored and of rejected samples.
 	Accepted func(ctx context.Context, samples int)
 	Rejected func(ctx context.Context, reason Reason, samples int)
+	// RejectedExemplars is called with the number of exemplars that were rejected of stored samples.
+	RejectedExemplars func(ctx context.Context, exemplars int)
 	// Status is called with an error when the store fails, and with nil when it recovers.
 	Status func(error)
 }

@@ -39,6 +39,7 @@ type fixture struct {
 	mutex    sync.Mutex
 	accepted int
 	rejected map[Reason]int
+	refused  int // exemplars
 	statuses []error
 	log      bytes.Buffer
 }
@@ -82,6 +83,11 @@ func tryOpen(directory string, change ...func(*Options)) (*fixture, error) {
 			f.mutex.Lock()
 			defer f.mutex.Unlock()
 			f.rejected[reason] += n
+		},
+		RejectedExemplars: func(_ context.Context, n int) {
+			f.mutex.Lock()
+			defer f.mutex.Unlock()
+			f.refused += n
 		},
 		Status: func(err error) {
 			f.mutex.Lock()

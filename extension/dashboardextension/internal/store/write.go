@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/gogo/protobuf/proto"
@@ -184,6 +183,5 @@ func exemplars(builder *labels.ScratchBuilder, from []prompb.Exemplar) []exempla
 	for _, e := range from {
 		all = append(all, e.ToExemplar(builder, nil))
 	}
-	slices.SortStableFunc(all, func(a, b exemplar.Exemplar) int { return int(a.Ts - b.Ts) })
 	return all
 }

@@ -3,7 +3,7 @@
 
 // The server's two interfaces: its state, and the Prometheus query API.
 
-import type { Name, Query } from './queries';
+import { limits, type Name, type Query } from './queries';
 import type { Grid, Schedule } from './time';
 
 /** About is the state of the server. */
@@ -154,6 +154,35 @@ export function address(query: Query, grid: Grid): string {
   parameters.set('end', seconds(grid.points.at(-1)!));
   parameters.set('step', seconds(grid.step));
   return 'api/v1/query_range?' + parameters;
+}
+
+/** Mark is a sampled session that was dropped, and when. */
+export interface Mark {
+  time: number;
+  trace: string;
+}
+
+/** marksOf reads the exemplars of a response: the latest of them, each once, in order of time. */
+export function marksOf(body: unknown): Mark[] {
+  const result = (body as { data?: { exemplars?: { labels?: Record<string, string>; timestamp?: number }[] }[] } | null)?.data;
+  if (!Array.isArray(result)) throw new Error('the response is not one of the Prometheus query API');
+  const marks = new Map<string, Mark>();
+  for (const { labels, timestamp } of result.flatMap((series) => series.exemplars ?? [])) {
+    const trace = labels?.['trace_id'];
+    if (trace && Number.isFinite(timestamp)) marks.set(trace, { time: Math.round(timestamp! * 1000), trace });
+  }
+  return [...marks.values()].sort((a, b) => a.time - b.time).slice(-limits.marks);
+}
+
+/** fetchMarks reads the exemplars of a query. A store without any is no error. */
+export async function fetchMarks(query: string, grid: Grid, signal: AbortSignal): Promise<Mark[]> {
+  const parameters = new URLSearchParams({ query, start: seconds(grid.points[0]! - grid.step), end: seconds(grid.newest) });
+  try {
+    return marksOf(await read('api/v1/query_exemplars?' + parameters, signal));
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    return [];
+  }
 }
 
 /** fetchAll runs every query; one that fails does not affect the others. */

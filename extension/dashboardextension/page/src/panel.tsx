@@ -6,7 +6,7 @@ import { useId, useRef, useState } from 'preact/hooks';
 
 import { csvOf, pngOf, rowsOf, save, tableRows } from './export';
 import { moment, written, type Format } from './format';
-import { absenceOf, coverageOf, notReported, windowsArrive, type Band, type Snapshot } from './snapshot';
+import { absenceOf, coverageOf, indexAt, marksAt, notReported, windowsArrive, type Band, type Snapshot } from './snapshot';
 import { windowsAt, type Focus } from './investigation';
 import type { Palette } from './theme';
 import { TimeChart, type Drawn } from './timechart';
@@ -168,12 +168,6 @@ function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1) + '.';
 }
 
-/** indexAt is the point of the grid that stands for a time. */
-function indexAt(snapshot: Snapshot, time: number): number {
-  const { points, step } = snapshot.grid;
-  return Math.min(points.length - 1, Math.max(0, Math.ceil((time - points[0]!) / step)));
-}
-
 interface TimeProps extends Omit<Frame, 'children' | 'head' | 'table'> {
   view: View;
   lines: Drawn[];
@@ -184,14 +178,17 @@ interface TimeProps extends Omit<Frame, 'children' | 'head' | 'table'> {
   focus: Focus;
   /** whether the shading is explained here */
   explained?: boolean;
+  /** what the marks of the snapshot are called, where they are drawn */
+  marked?: string;
 }
 
 /** TimePanel is a panel with lines or bars over time. */
-export function TimePanel({ view, lines, format, atLeast, big, focus, explained, ...frame }: TimeProps) {
+export function TimePanel({ view, lines, format, atLeast, big, focus, explained, marked, ...frame }: TimeProps) {
   const { snapshot, palette, bands, hover, onHover, onZoom, onEvents } = view;
   const { grid } = snapshot;
   const drawn = lines.filter((line) => !line.unlisted && line.values.some((value) => value !== null));
-  const index = hover === undefined ? undefined : indexAt(snapshot, hover);
+  const index = hover === undefined ? undefined : indexAt(grid, hover);
+  const marks = marked === undefined ? [] : snapshot.marks;
   const last = grid.points.findLastIndex((point) => point - grid.step < grid.newest);
   const onPick = (from: number, to: number) => {
     const [first, end] = [windowsAt(from, grid, snapshot.schedule), windowsAt(to, grid, snapshot.schedule)];
@@ -217,6 +214,14 @@ export function TimePanel({ view, lines, format, atLeast, big, focus, explained,
                   {line.name} <b>{written(valueAt(line), format)}</b>
                 </li>
               ))}
+              {marks.length > 0 && (
+                <li class="marks">
+                  <svg class="swatch" width="10" height="10" aria-hidden="true">
+                    <path d="M5 0 L10 5 L5 10 L0 5 Z" fill={palette.text} />
+                  </svg>
+                  {marked} <b>{index === undefined ? marks.length : marksAt(snapshot, index).length}</b>
+                </li>
+              )}
               {explained && bands.length > 0 && (
                 <li>
                   <i class="key partial" /> {bands.every((band) => band.kind === 'none') ? 'no window' : 'not complete'}
@@ -230,7 +235,7 @@ export function TimePanel({ view, lines, format, atLeast, big, focus, explained,
     >
       <TimeChart
         label={describe(frame.title, drawn, bands, format)}
-        {...{ lines, bands, grid, format, palette, atLeast, hover, onHover, onZoom, onPick }}
+        {...{ lines, bands, marks, grid, format, palette, atLeast, hover, onHover, onZoom, onPick }}
       />
     </Panel>
   );

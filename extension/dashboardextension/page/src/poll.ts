@@ -3,8 +3,8 @@
 
 import { useEffect, useReducer, useRef } from 'preact/hooks';
 
-import { fetchAbout, fetchAll, fetchValues, type About } from './api';
-import { queries } from './queries';
+import { fetchAbout, fetchAll, fetchMarks, fetchValues, type About } from './api';
+import { exemplars, queries } from './queries';
 import type { Snapshot } from './snapshot';
 import { due, gridOf, pollAt } from './time';
 import { rangeOf, type Choice } from './url';
@@ -69,8 +69,9 @@ export function usePolling(choice: Choice): PageState {
         const grid = gridOf(rangeOf(choice), about.newest, about.schedule);
         const taken = now();
         const label = (name: string) => fetchValues(name, grid.newest, signal).catch(() => []);
-        const [results, regions, tenants, channels] = await Promise.all([
+        const [results, marks, regions, tenants, channels] = await Promise.all([
           fetchAll(queries(choice, grid, about.schedule), grid, signal),
+          fetchMarks(exemplars(choice), grid, signal),
           label('region'),
           label('tenant_id'),
           label('channel_type'),
@@ -80,7 +81,7 @@ export function usePolling(choice: Choice): PageState {
         if (errors.every((error) => error !== undefined)) throw new Error(errors[0]);
         update({
           about,
-          snapshot: { choice, grid, schedule: about.schedule, taken, results },
+          snapshot: { choice, grid, schedule: about.schedule, taken, results, marks },
           options: { regions, tenants, channels },
           error: undefined,
           loading: false,

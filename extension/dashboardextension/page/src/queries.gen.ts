@@ -33,6 +33,7 @@ export interface Parameters {
 /** How much is shown of what has no end. */
 export const limits = {
   alerts: 50,
+  marks: 200,
   ranked: 10,
   regions: 6,
   rows: 12,
@@ -172,6 +173,8 @@ export const queries = {
 
 /** Parts of queries that queries.ts puts together. */
 export const parts = {
+  drop_exemplars: (p: Parameters) =>
+    `ws_connections_dropped_total{${p.series}}`,
   limits_by: (p: Parameters) =>
     `sum by (rule, severity) (max by (rule,severity${p.and_group}) (last_over_time(${p.limit}{${p.limit_matchers}}${p.end}))) and on () (sum(sum by (${p.group}) (last_over_time(ws_active_connections{${p.series}}${p.end})) and on (${p.group}) max by (rule,severity${p.and_group}) (last_over_time(${p.limit}{${p.limit_matchers}}${p.end}))) >= 0.95 * sum(last_over_time(ws_active_connections{${p.series}}${p.end})))`,
   judged_by: (p: Parameters) =>

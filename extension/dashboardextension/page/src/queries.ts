@@ -55,6 +55,12 @@ function alertMatchers(labels: Labels): string[] {
   return matchers(labels, (value) => '=~' + quoted(value.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&') + '|'));
 }
 
+/** exemplars is the query of the sessions that were sampled of those that were dropped. */
+export function exemplars(choice: Choice): string {
+  const dimensions = { region: choice.region, tenant_id: choice.tenant, channel_type: choice.channel };
+  return parts.drop_exemplars({ series: matchers(dimensions).join() } as Parameters);
+}
+
 /** queries are all queries of one snapshot. */
 export function queries(choice: Choice, grid: Grid, schedule: Schedule): Record<Name, Query> {
   const dimensions = { region: choice.region, tenant_id: choice.tenant, channel_type: choice.channel };

@@ -3,7 +3,7 @@
 
 // What the panels show, derived from the results of the queries. Nothing here fetches or draws.
 
-import type { Result, Series } from './api';
+import type { Mark, Result, Series } from './api';
 import { plural } from './format';
 import type { Name } from './queries';
 import { windowsIn, type Grid, type Schedule } from './time';
@@ -17,6 +17,8 @@ export interface Snapshot {
   /** when it was polled, by the server's clock */
   taken: number;
   results: Record<Name, Result>;
+  /** sampled sessions that were dropped, in order of time */
+  marks: Mark[];
 }
 
 export type Values = (number | null)[];
@@ -80,6 +82,16 @@ export function coverageOf(snapshot: Snapshot, name: string): string | undefined
   const some = numberOf(snapshot, 'now', name + '_series');
   if (all === null || some === null || some >= all) return undefined;
   return `${some} of ${all} series report`;
+}
+
+/** indexAt is the point of the grid that stands for a time. */
+export function indexAt({ points, step }: Grid, time: number): number {
+  return Math.min(points.length - 1, Math.max(0, Math.ceil((time - points[0]!) / step)));
+}
+
+/** marksAt are the marks of a point of the grid. */
+export function marksAt(snapshot: Snapshot, index: number): Mark[] {
+  return snapshot.marks.filter((mark) => indexAt(snapshot.grid, mark.time) === index);
 }
 
 export interface Line {

@@ -7,7 +7,8 @@ import { useMemo, useRef, useState } from 'preact/hooks';
 
 import { EChart, type Option } from './echart';
 import { tick, written, type Format } from './format';
-import type { Band, Line } from './snapshot';
+import type { Mark } from './api';
+import { indexAt, type Band, type Line } from './snapshot';
 import { hatch, type Palette } from './theme';
 import type { Grid } from './time';
 import { stretch } from './url';
@@ -23,6 +24,8 @@ interface Props {
   label: string;
   lines: Drawn[];
   bands: Band[];
+  /** moments that are marked on the first line */
+  marks: Mark[];
   grid: Grid;
   format: Format;
   palette: Palette;
@@ -36,12 +39,12 @@ interface Props {
 }
 
 /** TimeChart draws lines and bars over time. Dragging over it chooses a stretch of time; a click, or dragging with Shift, opens the events. */
-export function TimeChart({ label, lines, bands, grid, format, palette, atLeast, hover, onHover, onZoom, onPick }: Props) {
+export function TimeChart({ label, lines, bands, marks, grid, format, palette, atLeast, hover, onHover, onZoom, onPick }: Props) {
   const chart = useRef<ECharts | null>(null);
   const [drag, setDrag] = useState<{ from: number; to: number }>();
   const option = useMemo(
-    () => optionOf(lines, bands, grid, format, palette, atLeast),
-    [lines, bands, grid, format, palette, atLeast],
+    () => optionOf(lines, bands, marks, grid, format, palette, atLeast),
+    [lines, bands, marks, grid, format, palette, atLeast],
   );
 
   const timeAt = (event: PointerEvent): number | undefined => {
@@ -100,6 +103,7 @@ export function TimeChart({ label, lines, bands, grid, format, palette, atLeast,
 function optionOf(
   lines: Drawn[],
   bands: Band[],
+  marks: Mark[],
   grid: Grid,
   format: Format,
   palette: Palette,
@@ -131,6 +135,7 @@ function optionOf(
     },
     series: [
       ...series,
+      ...(marks.length > 0 ? [marksOf(marks, lines[0], grid, palette)] : []),
       // Shading has a line of its own, so that it is there when nothing else is.
       {
         type: 'line',
@@ -152,6 +157,20 @@ function reach(lines: Drawn[], atLeast: number): { min?: number; max?: number } 
   return {
     ...(least === 0 ? { min: 0 } : least > -atLeast ? { min: -atLeast } : {}),
     ...(most < atLeast ? { max: atLeast } : {}),
+  };
+}
+
+/** marksOf draws moments as diamonds on a line, or at 0 where it has no value. */
+function marksOf(marks: Mark[], line: Drawn | undefined, grid: Grid, palette: Palette): LineSeriesOption {
+  return {
+    type: 'line',
+    silent: true,
+    symbol: 'diamond',
+    symbolSize: 9,
+    itemStyle: { color: palette.text },
+    lineStyle: { width: 0 },
+    z: 5,
+    data: marks.map((mark) => [mark.time, line?.values[indexAt(grid, mark.time)] ?? 0]),
   };
 }
 

@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import type { Result, Series } from '../src/api';
+import { marksOf, type Result, type Series } from '../src/api';
 import {
   absenceOf,
   coverageOf,
   windowsArrive,
   bandsOf,
-  conditionOf, episodesOf, grouped, limitsOf, regionsOf, streamsOf, thresholdOf, totalOf, valuesOf, type Snapshot } from '../src/snapshot';
+  conditionOf, episodesOf, grouped, limitsOf, regionsOf, streamsOf, thresholdOf, totalOf, marksAt, valuesOf, type Snapshot } from '../src/snapshot';
 import { queries, type Name } from '../src/queries';
 import { endOf, gridOf } from '../src/time';
 import { parse } from '../src/url';
@@ -35,7 +35,7 @@ function snapshot(results: Partial<Record<Name, Series[] | string>>): Snapshot {
     const result = results[name] ?? [];
     all[name] = typeof result === 'string' ? { error: result } : { series: result };
   }
-  return { choice: parse(''), grid, schedule, taken: now, results: all };
+  return { choice: parse(''), grid, schedule, taken: now, results: all, marks: [] };
 }
 
 const full = points.map(() => 1);
@@ -43,6 +43,22 @@ const full = points.map(() => 1);
 test('a point without a sample is a gap', () => {
   const values = valuesOf(snapshot({ connections: [line({}, [5, null, 7])] }), 'connections');
   assert.deepEqual(values, [5, null, 7, ...points.slice(3).map(() => null)]);
+});
+
+test('a mark belongs to the point whose windows end after it', () => {
+  const marks = [points[0]! - 1, points[2]! - grid.step + 1, points[2]!, grid.newest + 1].map((time) => ({ time, trace: String(time) }));
+  const marked = { ...snapshot({}), marks };
+  assert.deepEqual(marksAt(marked, 2), [marks[1], marks[2]]);
+  assert.deepEqual(marksAt(marked, 1), []);
+  assert.deepEqual(marksAt(marked, 0), [marks[0]]);
+});
+
+test('exemplars are marks, each once, in order of time', () => {
+  const exemplar = (trace: string | undefined, timestamp: number) => ({ labels: trace ? { trace_id: trace } : {}, timestamp, value: '1' });
+  const body = { data: [{ exemplars: [exemplar('b', 2.5), exemplar('a', 1)] }, { exemplars: [exemplar('b', 2.5), exemplar(undefined, 3)] }, {}] };
+  assert.deepEqual(marksOf(body), [{ time: 1000, trace: 'a' }, { time: 2500, trace: 'b' }]);
+  assert.equal(marksOf({ data: [{ exemplars: Array.from({ length: 300 }, (_, i) => exemplar(String(i), i)) }] }).length, 200);
+  assert.throws(() => marksOf({}));
 });
 
 test('time without windows, and with some missing, is shaded, and calm is not', () => {

@@ -24,7 +24,7 @@ function page(ago: number, troubles: Trouble[] = [], range: Range = { length: 90
   for (const name of Object.keys(queries(parse(''), grid, schedule)) as Name[]) {
     results[name] = { series: name === 'streams' ? [seen] : [] };
   }
-  const snapshot: Snapshot = { choice: parse(''), grid, schedule, taken: now, results };
+  const snapshot: Snapshot = { choice: parse(''), grid, schedule, taken: now, results, marks: [] };
   const about: About = { version: '1', source: 'embedded', schedule, newest: now, troubles, alertmanager: false, silence: false, eventsKept: 0, links: [], clock: 0 };
   return { about, snapshot, options: { regions: [], tenants: [], channels: [] }, error: undefined, loading: false };
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/gorilla/websocket"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/time/rate"
+
+	"github.com/otelcol-ccaas/otelcol-ccaas/internal/pause"
 )
 
 // Settings configure a Session.
@@ -146,7 +148,7 @@ func (s *Session) trackLag(one *readLag, up bool) {
 func (s *Session) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if wait := s.runOnce(ctx); wait > 0 {
-			sleep(ctx, wait)
+			pause.For(ctx, wait)
 		}
 	}
 }
@@ -249,15 +251,6 @@ func (r *Route) name() string {
 		return Truncate((&url.URL{Scheme: r.Socket.Scheme, Host: r.Socket.Host}).String()) + "/…"
 	}
 	return address(r.Socket)
-}
-
-func sleep(ctx context.Context, wait time.Duration) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 // address returns a URL for messages: without its query, which may hold a secret.

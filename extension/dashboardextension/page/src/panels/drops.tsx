@@ -35,6 +35,7 @@ export function Drops({ view }: { view: View }) {
       lines={lines}
       format={percent}
       atLeast={1}
+      marked="dropped sessions with a trace"
       error={errorOf(snapshot, 'drops')}
       big={{ value: numberOf(snapshot, 'now', 'drops'), format: percent, name: 'drops' }}
     />
