@@ -139,6 +139,10 @@ const (
 // HealedMessages is among HealedUnknown: no history has the messages of a gap.
 const HealedMessages = "messages"
 
+// HealedShortConnections is among HealedUnknown where the platform has no history: what
+// was opened and closed within the gap.
+const HealedShortConnections = "short_connections"
+
 // CauseInitialState is the StreamCause of a stream.gap that lasts until the channels that
 // were open before the start are known.
 const CauseInitialState = "initial_state"

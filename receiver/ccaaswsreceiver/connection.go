@@ -81,7 +81,7 @@ func (c *connection) Connected(at time.Time, roundTrip time.Duration) {
 		})
 	}
 	if c.reconciler != nil {
-		c.reconciler.gaps.connected(at)
+		c.reconciler.gaps.connected(c.number, at)
 	}
 	c.logger.Info("Connected", zap.Duration("gap", gap))
 	c.down, c.lastActivity = "", at
@@ -196,6 +196,13 @@ func (c *connection) Disconnected(end *wsclient.End, wait time.Duration) {
 	if !end.Unread.IsZero() { // windows wait for events since then: the gap has to reach them first
 		c.emitGap(streams, end.Unread, end.At, end.Cause)
 		c.lastActivity = end.At
+	}
+	if c.reconciler != nil {
+		since := c.lastActivity
+		if end.Cause == wsclient.Shutdown { // closed by us: everything was read
+			since = end.At
+		}
+		c.reconciler.gaps.lost(c.number, since)
 	}
 	for _, one := range streams {
 		c.batcher.stream(wsevent.StreamDisconnected, one, end.At, func(record plog.LogRecord) {

@@ -5,6 +5,7 @@ package ccaaswsreceiver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -41,6 +42,8 @@ const (
 	// minAskAgain and maxAskAgain bound the wait before the state at start is asked for again
 	// after an answer that cannot be read.
 	minAskAgain, maxAskAgain = time.Second, 2 * time.Minute
+	// inFlight is how long a close may be on its way that happened before an answer.
+	inFlight = 2 * time.Second
 )
 
 // reconciler asks the platform for the channels that events do not report: at the start,
@@ -76,7 +79,7 @@ func newReconciler(set InitialStateConfig, now time.Time) *reconciler {
 	}
 	return &reconciler{
 		set: set, channels: reconcile.New(now.Add(-time.Second), set.MaxChannels), off: map[api.Function]bool{},
-		gaps: gaps{changed: make(chan struct{}, 1)},
+		gaps: gaps{Gaps: reconcile.NewGaps(), changed: make(chan struct{}, 1)},
 	}
 }
 
@@ -120,8 +123,8 @@ func (r *reconciler) run(ctx context.Context) {
 	ticker := time.NewTicker(r.set.ReconcileInterval)
 	defer ticker.Stop()
 	for {
-		if gap, open := r.gaps.take(); open {
-			r.heal(ctx, gap)
+		if gap, open := r.gaps.take(time.Now()); open {
+			r.healOrRetry(ctx, gap)
 			continue
 		}
 		select {
@@ -129,6 +132,9 @@ func (r *reconciler) run(ctx context.Context) {
 			return
 		case <-r.gaps.changed:
 		case <-ticker.C:
+			if gap := r.gaps.retry(time.Now()); gap != (reconcile.Range{}) {
+				r.logger.Error("A gap is given up: it could not be healed in time", gapFields(gap)...)
+			}
 			r.round(ctx)
 		}
 	}
@@ -233,11 +239,36 @@ func (r *reconciler) emitUnknown(ended <-chan struct{}, since time.Time) {
 	}
 }
 
+// healOrRetry heals a gap. What could not be healed is tried again at the next round, unless
+// it has more than may be asked for. At shutdown it is saved.
+func (r *reconciler) healOrRetry(ctx context.Context, gap reconcile.Range) {
+	failure := r.heal(ctx, gap)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case failure != nil && errors.Is(failure, api.ErrTooMany):
+		r.logger.Error("A gap is given up: the platform's history has more than is asked for; what was found is reconstructed", append(gapFields(gap), zap.Error(failure))...)
+		failure = nil
+	}
+	r.gaps.ended(failure == nil)
+}
+
+// errOff is the failure of a function that is switched off.
+var errOff = errors.New("the function is off")
+
+func functionOff() *wsclient.Failure {
+	return wsclient.NewFailure(wsclient.Unauthorized, true, errOff)
+}
+
 // heal asks what happened in a gap: to the channels that were open, and which others were
 // opened or closed. The history lags behind: it is asked at once, when it has settled, and
 // once more for the rest.
-func (r *reconciler) heal(ctx context.Context, gap reconcile.Range) {
+func (r *reconciler) heal(ctx context.Context, gap reconcile.Range) *wsclient.Failure {
+	if r.history.Between == nil {
+		return r.relist(ctx, gap)
+	}
 	var result reconcile.Result
+	var failure *wsclient.Failure
 	r.lookup(ctx, gap, &result)
 	for _, final := range []bool{false, true} {
 		before := result
@@ -246,23 +277,70 @@ func (r *reconciler) heal(ctx context.Context, gap reconcile.Range) {
 		} else {
 			pause.For(ctx, wait)
 		}
-		complete := r.lookup(ctx, gap, &result)
-		complete = r.between(ctx, gap, &result) && complete
-		if ctx.Err() != nil {
-			return
+		if failure = r.between(ctx, gap, &result); failure == nil {
+			failure = r.lookup(ctx, gap, &result)
 		}
-		if complete && (!final || result != before) {
-			r.logger.Info("Gap healed", zap.Time("from", time.Unix(0, gap.From)), zap.Time("to", time.Unix(0, gap.To)),
-				zap.Int("opened", result.Opened), zap.Int("closed", result.Closed), zap.Int("present", result.Present))
-			r.target.emitHealed(gap, &result)
+		if ctx.Err() != nil {
+			return failure
+		}
+		if failure == nil && (!final || result != before) {
+			r.healed(gap, &result, wsevent.HealedMessages)
 		}
 	}
+	return failure
+}
+
+// relist asks again for the channels that are open, where the platform has no history: one
+// that was open when the gap began, and is not in a complete list, has ended. When is not
+// known: at the end of the gap, at the latest.
+func (r *reconciler) relist(ctx context.Context, gap reconcile.Range) *wsclient.Failure {
+	if r.off[api.AskPresent] {
+		return functionOff()
+	}
+	pause.For(ctx, time.Until(time.Unix(0, gap.To).Add(r.set.Settle)))
+	var result reconcile.Result
+	asked := time.Now()
+	unlisted, failure := r.history.Present(ctx, r.ask, r.apply(gap, &result))
+	if failure != nil {
+		r.failed(ctx, api.AskPresent, failure)
+		return failure
+	}
+	if unlisted > 0 {
+		r.logger.Warn("The platform does not list all channels that are open; the gap stays open until it does",
+			append(gapFields(gap), zap.Int64("missing", unlisted))...)
+		return wsclient.NewFailure(wsclient.BadAnswer, false, errors.New("the list is not complete"))
+	}
+	pause.For(ctx, inFlight)
+	r.mutex.Lock()
+	lists := r.channels.Lists(asked, time.Unix(0, gap.To))
+	r.mutex.Unlock()
+	if ctx.Err() != nil {
+		return wsclient.NewFailure(wsclient.Shutdown, false, ctx.Err())
+	}
+	if !lists {
+		r.logger.Warn("The list of open channels does not have most of those that events are of; no channel is closed by it. Check session::initial_state", gapFields(gap)...)
+		return wsclient.NewFailure(wsclient.BadAnswer, false, errors.New("the list is of other channels"))
+	}
+	r.drop(time.Unix(0, gap.To), time.Unix(0, gap.To), &result)
+	r.healed(gap, &result, wsevent.HealedMessages, wsevent.HealedShortConnections)
+	return nil
+}
+
+// healed reports a gap of which all is known but some.
+func (r *reconciler) healed(gap reconcile.Range, result *reconcile.Result, unknown ...string) {
+	r.logger.Info("Gap healed", append(gapFields(gap),
+		zap.Int("opened", result.Opened), zap.Int("closed", result.Closed), zap.Int("present", result.Present))...)
+	r.target.emitHealed(gap, result, unknown)
+}
+
+func gapFields(gap reconcile.Range) []zap.Field {
+	return []zap.Field{zap.Time("from", time.Unix(0, gap.From)), zap.Time("to", time.Unix(0, gap.To))}
 }
 
 // lookup asks for the channels that were open when a gap began and have been silent since.
-func (r *reconciler) lookup(ctx context.Context, gap reconcile.Range, result *reconcile.Result) (complete bool) {
+func (r *reconciler) lookup(ctx context.Context, gap reconcile.Range, result *reconcile.Result) *wsclient.Failure {
 	if r.history.Lookup == nil || r.off[api.AskLookup] {
-		return false
+		return functionOff()
 	}
 	r.mutex.Lock()
 	names := r.channels.Silent(time.Unix(0, gap.To))
@@ -271,19 +349,19 @@ func (r *reconciler) lookup(ctx context.Context, gap reconcile.Range, result *re
 	if failure != nil {
 		r.failed(ctx, api.AskLookup, failure)
 	}
-	return failure == nil
+	return failure
 }
 
-func (r *reconciler) between(ctx context.Context, gap reconcile.Range, result *reconcile.Result) (complete bool) {
-	if r.history.Between == nil || r.off[api.AskBetween] {
-		return false
+func (r *reconciler) between(ctx context.Context, gap reconcile.Range, result *reconcile.Result) *wsclient.Failure {
+	if r.off[api.AskBetween] {
+		return functionOff()
 	}
 	settled := time.Now().Add(-r.set.Settle)
 	failure := r.history.Between(ctx, r.ask, time.Unix(0, gap.From), settled, r.apply(gap, result))
 	if failure != nil {
 		r.failed(ctx, api.AskBetween, failure)
 	}
-	return failure == nil
+	return failure
 }
 
 // round compares the counts, and resolves the differences that last.
@@ -331,22 +409,23 @@ func (r *reconciler) resolve(ctx context.Context, missing, ghosts bool) {
 	if ghosts {
 		asked := time.Now()
 		silent := asked.Add(-r.set.ReconcileInterval)
-		if r.lookup(ctx, reconcile.Range{To: silent.UnixNano()}, &result) {
-			r.drop(silent, &result)
+		if r.lookup(ctx, reconcile.Range{To: silent.UnixNano()}, &result) == nil {
+			r.drop(silent, asked, &result)
 		}
 	}
 	r.logger.Info("Differences to the platform's counts resolved", zap.Int("opened", result.Opened+result.Present), zap.Int("closed", result.Closed))
 }
 
-// drop closes the channels that were looked up, and are not in the answer.
-func (r *reconciler) drop(silent time.Time, result *reconcile.Result) {
+// drop closes, at a time, the channels that have been silent since another, and are not in
+// the answer about them.
+func (r *reconciler) drop(silent, at time.Time, result *reconcile.Result) {
 	r.target.batcher.inject(time.Now(), func(to jsonevent.Sink) {
 		r.mutex.Lock()
 		defer r.mutex.Unlock()
 		var all reconcile.Result
 		for _, name := range r.channels.Silent(silent) {
 			for _, id := range r.channels.ChannelsOf(name) {
-				all.Add(r.channels.Drop(id, time.Now(), to))
+				all.Add(r.channels.Drop(id, at, time.Now(), to))
 			}
 		}
 		r.count(&all)
@@ -415,6 +494,7 @@ func (r *reconciler) askUpTo(ctx context.Context, call *wsclient.Call, attempts 
 			}
 		}
 		access, failure := r.token(ctx)
+		noToken := failure != nil
 		var body []byte
 		if failure == nil {
 			r.pace.Sent(time.Now())
@@ -430,7 +510,9 @@ func (r *reconciler) askUpTo(ctx context.Context, call *wsclient.Call, attempts 
 		case failure.Status == http.StatusUnauthorized && !refused && access.Token != "":
 			refused = true
 			r.tokens.Reject(access.Token)
-		case failure.Permanent || ctx.Err() != nil:
+		case noToken && attempt >= attempts: // the sockets report it, and this is no missing permission
+			return nil, wsclient.NewFailure(failure.Cause, false, failure)
+		case failure.Permanent && !noToken || ctx.Err() != nil:
 			return nil, failure
 		default:
 			r.pace.Failed(failure.RetryAfter, time.Now())
@@ -463,6 +545,9 @@ func (r *reconciler) failed(ctx context.Context, function api.Function, failure 
 	if ctx.Err() != nil {
 		return true
 	}
+	if errors.Is(failure, api.ErrTooMany) { // the gap is given up
+		return false
+	}
 	if !failure.Permanent {
 		r.logger.Warn("The platform cannot be asked; trying again later", zap.String("function", string(function)), zap.Error(failure))
 		return false
@@ -481,46 +566,45 @@ func (r *reconciler) failed(ctx context.Context, function api.Function, failure 
 	return true
 }
 
-// gaps are the times in which events may be lost, and are not healed yet. Overlapping or
-// not, they are healed as one: only what is missing is reconstructed.
+// gaps are the gaps of a receiver. The connections add them, the reconciler heals them, and
+// saving reads them.
 type gaps struct {
-	mutex    sync.Mutex
-	up       time.Time // of the first connection
-	restored time.Time // when the state was saved; zero: it is new
-	pending  *reconcile.Range
-	changed  chan struct{}
+	mutex sync.Mutex
+	*reconcile.Gaps
+	up      time.Time // of the first connection
+	changed chan struct{}
 }
 
-// connected records the first connection.
-func (g *gaps) connected(at time.Time) {
+// connected records a connection that is up.
+func (g *gaps) connected(connection int, at time.Time) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	if !g.up.IsZero() {
-		return
-	}
-	g.up = at
-	if !g.restored.IsZero() { // our own downtime
-		g.pending = &reconcile.Range{From: g.restored.UnixNano(), To: at.UnixNano()}
+	g.Connected(connection, at)
+	if g.up.IsZero() {
+		g.up = at
 	}
 	g.signal()
 }
 
-// restore records that the state is that of a time before the start.
-func (g *gaps) restore(savedAt time.Time) {
+// lost records a connection without a socket.
+func (g *gaps) lost(connection int, since time.Time) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	g.restored = savedAt
+	g.Lost(connection, since)
+}
+
+// restore records since when a restored state misses events.
+func (g *gaps) restore(since time.Time) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.Restore(since)
 }
 
 // add records a gap.
 func (g *gaps) add(from, to time.Time) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	if g.pending == nil {
-		g.pending = &reconcile.Range{From: from.UnixNano(), To: to.UnixNano()}
-	} else {
-		g.pending.From, g.pending.To = min(g.pending.From, from.UnixNano()), max(g.pending.To, to.UnixNano())
-	}
+	g.Add(from, to)
 	g.signal()
 }
 
@@ -531,15 +615,32 @@ func (g *gaps) signal() {
 	}
 }
 
-// take returns the pending gap, if there is one.
-func (g *gaps) take() (gap reconcile.Range, open bool) {
+// take returns the gap that is to be healed, if there is one.
+func (g *gaps) take(now time.Time) (gap reconcile.Range, open bool) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	if g.pending == nil {
-		return gap, false
-	}
-	gap, g.pending = *g.pending, nil
-	return gap, true
+	return g.Take(now)
+}
+
+// ended records the result of healing it.
+func (g *gaps) ended(healed bool) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.Ended(healed)
+}
+
+// retry makes those that could not be healed wait again. It returns what is given up.
+func (g *gaps) retry(now time.Time) reconcile.Range {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	return g.Retry(now)
+}
+
+// unhealed returns since when events may be missing.
+func (g *gaps) unhealed(now time.Time) time.Time {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	return g.Unhealed(now)
 }
 
 // first waits for the first connection.
@@ -572,7 +673,7 @@ func (c *connection) emitUnknown(from, to time.Time) {
 }
 
 // emitHealed emits stream.healed for a gap.
-func (c *connection) emitHealed(gap reconcile.Range, result *reconcile.Result) {
+func (c *connection) emitHealed(gap reconcile.Range, result *reconcile.Result, unknown []string) {
 	now := time.Now()
 	for _, one := range c.streams.current(now) {
 		c.batcher.stream(wsevent.StreamHealed, one, now, func(record plog.LogRecord) {
@@ -580,7 +681,10 @@ func (c *connection) emitHealed(gap reconcile.Range, result *reconcile.Result) {
 			record.Attributes().PutInt(wsevent.GapEnd, gap.To/int64(time.Millisecond))
 			record.Attributes().PutInt(wsevent.HealedOpened, int64(result.Opened+result.Present))
 			record.Attributes().PutInt(wsevent.HealedClosed, int64(result.Closed))
-			record.Attributes().PutEmptySlice(wsevent.HealedUnknown).AppendEmpty().SetStr(wsevent.HealedMessages)
+			list := record.Attributes().PutEmptySlice(wsevent.HealedUnknown)
+			for _, one := range unknown {
+				list.AppendEmpty().SetStr(one)
+			}
 		})
 	}
 }

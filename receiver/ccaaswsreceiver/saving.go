@@ -50,9 +50,9 @@ func (r *wsReceiver) openSaving(ctx context.Context, host component.Host, of *re
 	}
 	report := func(event *componentstatus.Event) { of.status.set(0, storageTrouble, event.Err()) }
 	s := &saving{store: state.NewStore(client, r.config.Storage.String(), r.set.Logger, report), of: of, api: apiState}
-	var savedAt time.Time
+	var savedAt, unhealed time.Time
 	_, err = s.store.Load(ctx, channelsKey, func(value []byte) (err error) {
-		savedAt, err = of.channels.Restore(value)
+		savedAt, unhealed, err = of.channels.Restore(value)
 		return err
 	})
 	if err == nil && apiState != nil && !savedAt.IsZero() {
@@ -62,8 +62,9 @@ func (r *wsReceiver) openSaving(ctx context.Context, host component.Host, of *re
 		return errors.Join(err, client.Close(ctx))
 	}
 	if !savedAt.IsZero() {
-		of.gaps.restore(savedAt)
-		r.set.Logger.Info("State restored; what happened since is asked for", zap.Time("saved_at", savedAt), zap.Int("open_channels", of.channels.Open()))
+		of.gaps.restore(unhealed)
+		r.set.Logger.Info("State restored; what happened since is asked for",
+			zap.Time("saved_at", savedAt), zap.Time("since", unhealed), zap.Int("open_channels", of.channels.Open()))
 	}
 	of.saving = s
 	return nil
@@ -118,13 +119,15 @@ func (s *saving) run(ctx context.Context) {
 	}
 }
 
-// save saves the state: what is emitted from now on is not in it.
+// save saves the state: what is emitted from now on is not in it, and since when events may
+// be missing is.
 func (s *saving) save(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	now := time.Now()
+	unhealed := s.of.gaps.unhealed(now) // before the channels: what is healed by now is in them
 	s.of.mutex.Lock()
-	value, err := s.of.channels.Encode(now)
+	value, err := s.of.channels.Encode(now, unhealed)
 	var conversations []byte
 	if err == nil && s.api != nil {
 		conversations, err = s.api.Encode(now)

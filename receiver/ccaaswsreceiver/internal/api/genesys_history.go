@@ -140,28 +140,44 @@ func (g *genesysHistory) between(ctx context.Context, ask Ask, from, settled tim
 	if earliest := settled.Add(-maxInterval); start.Before(earliest) {
 		start = earliest
 	}
+	older := func(c *history.Conversation, ended bool) bool {
+		began, end := c.Times()
+		if ended {
+			return end < since.UnixNano()
+		}
+		return began < since.UnixNano()
+	}
 	for _, queues := range g.queues() {
 		for _, ended := range []bool{true, false} {
-			for page := 1; page <= maxHistoryPages; page++ {
-				call := g.post("conversation details query", conversationDetail, detailsQueryPath, nil, history.DetailsRequest(queues, start, settled, ended, page))
-				all, failure := g.conversations(ctx, ask, call, apply)
-				if failure != nil {
-					return failure
-				}
-				older := slices.ContainsFunc(all, func(c history.Conversation) bool {
-					began, end := c.Times()
-					if ended {
-						return end < since.UnixNano()
-					}
-					return began < since.UnixNano()
-				})
-				if older || len(all) < history.ConversationsPerRequest {
-					break
-				}
+			failure := g.pages(ctx, ask, apply, func(page int) []byte {
+				return history.DetailsRequest(queues, start, settled, ended, page)
+			}, func(c *history.Conversation) bool { return older(c, ended) })
+			if failure != nil {
+				return failure
 			}
 		}
 	}
 	return nil
+}
+
+// pages applies the pages of a details query, up to the one with a conversation that is the
+// last of interest.
+func (g *genesysHistory) pages(ctx context.Context, ask Ask, apply Apply, request func(page int) []byte, last func(*history.Conversation) bool) *wsclient.Failure {
+	const what = "conversation details query"
+	for page := 1; page <= maxHistoryPages; page++ {
+		all, failure := g.conversations(ctx, ask, g.post(what, conversationDetail, detailsQueryPath, nil, request(page)), apply)
+		if failure != nil {
+			return failure
+		}
+		ended := len(all) < history.ConversationsPerRequest
+		for i := range all {
+			ended = ended || last(&all[i])
+		}
+		if ended {
+			return nil
+		}
+	}
+	return tooManyPages(what)
 }
 
 func (g *genesysHistory) count(ctx context.Context, ask Ask) (map[reconcile.Group]int64, *wsclient.Failure) {

@@ -5,6 +5,8 @@ package api
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/receiver/ccaaswsreceiver/internal/history"
@@ -21,11 +23,19 @@ type History struct {
 	Present func(ctx context.Context, ask Ask, apply Apply) (unlisted int64, failure *wsclient.Failure)
 	// Lookup passes the channels of names in the history.
 	Lookup func(ctx context.Context, ask Ask, names []string, apply Apply) *wsclient.Failure
-	// Between passes the channels that were opened or closed in a time. The history is
-	// complete up to settled.
+	// Between passes the channels that were opened or closed since a time. The history is
+	// complete up to settled. nil: what has ended in a gap follows from what Present no
+	// longer lists. Its failure is ErrTooMany where there are more than may be asked for.
 	Between func(ctx context.Context, ask Ask, from, settled time.Time, apply Apply) *wsclient.Failure
 	// Count returns the number of open channels, or conversations, by group.
 	Count func(ctx context.Context, ask Ask) (map[reconcile.Group]int64, *wsclient.Failure)
+}
+
+// ErrTooMany is the failure of a query that has more pages than are asked for.
+var ErrTooMany = errors.New("more pages than are asked for")
+
+func tooManyPages(what string) *wsclient.Failure {
+	return wsclient.NewFailure(wsclient.Quota, false, fmt.Errorf("%s: %w: %d", what, ErrTooMany, maxHistoryPages))
 }
 
 // Function is one of History, as messages name it.

@@ -142,7 +142,7 @@ func (niceEventHub) Connect(c *Config, at *Endpoints, env *Environment) (*Upstre
 		tokenURL = wsclient.StaticURL(at.Token)
 	}
 	up := newUpstream(c, env.tokens(c, tokenURL), hub.Prepare)
-	up.History = &History{Present: (&niceCases{hub: hub}).present}
+	up.History = newNICECases(hub).history()
 	up.NewDecode = newDecode(func(next jsonevent.Sink) jsonevent.Sink { return &hubevent.Sink{Next: next} })
 	return up, nil
 }

@@ -84,6 +84,8 @@ type channel struct {
 	LastEvent     int64 `json:"last_event,omitempty"`    // unix ns, our clock: its latest event
 	Reconstructed bool  `json:"reconstructed,omitempty"` // its open was not received
 	Opened        bool  `json:"opened,omitempty"`        // its open was emitted
+
+	answered int64 // unix ns, our clock: the latest answer that has it
 }
 
 // closedChannel is one that was closed.
@@ -187,11 +189,6 @@ func (c *Channels) Observe(s *Session, now time.Time, to jsonevent.Sink) Result 
 	return c.Apply(s, Range{}, now, to)
 }
 
-// Range is a time in which events may be lost: [From, To), unix ns. The zero one is empty.
-type Range struct{ From, To int64 }
-
-func (r Range) has(t int64) bool { return t >= r.From && t < r.To }
-
 // Apply compares a session of an answer, and emits the open and the close that are
 // missing. Of sessions that ended, those of channels that were open here and those of a
 // gap are of interest.
@@ -201,6 +198,7 @@ func (c *Channels) Apply(s *Session, gap Range, now time.Time, to jsonevent.Sink
 	switch {
 	case !s.Ended && open:
 		one.confirm(s, now)
+		one.answered = now.UnixNano()
 		c.rename(one, s)
 		if !one.Opened && c.watched(s, gap) {
 			result.Opened = 1
@@ -213,6 +211,11 @@ func (c *Channels) Apply(s *Session, gap Range, now time.Time, to jsonevent.Sink
 		}
 		return c.reopen(s, now, to)
 	case open:
+		if s.End == 0 && gap.To != 0 { // not known: in the gap, at the latest
+			end := *s
+			end.End = max(gap.To, one.Start)
+			s = &end
+		}
 		if s.End != 0 && one.Start != 0 && s.End < one.Start-sameOpen {
 			return result // the end of a session before
 		}
@@ -262,13 +265,32 @@ func (c *Channels) reopen(s *Session, now time.Time, to jsonevent.Sink) (result 
 	return result
 }
 
-// Drop closes a channel that the platform does not know.
-func (c *Channels) Drop(id string, now time.Time, to jsonevent.Sink) (result Result) {
+// Drop closes a channel that the platform does not know, at a time, or when it was opened
+// where that is later.
+func (c *Channels) Drop(id string, at, now time.Time, to jsonevent.Sink) (result Result) {
 	if one, open := c.open[id]; open {
 		result.Closed = 1
-		c.emitClose(one, &Session{Channel: id, End: now.UnixNano()}, now, to)
+		c.emitClose(one, &Session{Channel: id, End: max(at.UnixNano(), one.Start)}, now, to)
 	}
 	return result
+}
+
+// Lists reports whether an answer, which was asked for at a time and claims to list all
+// open channels, has most of those that had an event since another time. One that does not
+// lists other channels than events have, or by other ids: nothing follows from what is not
+// in it.
+func (c *Channels) Lists(asked, since time.Time) bool {
+	listed, missing := 0, 0
+	for _, one := range c.open {
+		before := one.LastEvent < asked.UnixNano() || one.Start != 0 && one.Start < asked.UnixNano()
+		switch {
+		case one.answered >= asked.UnixNano():
+			listed++
+		case one.LastEvent >= since.UnixNano() && before:
+			missing++
+		}
+	}
+	return missing <= listed
 }
 
 // emitOpen emits an open at its own time, or that a channel is open now.

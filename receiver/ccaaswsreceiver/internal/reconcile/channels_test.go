@@ -227,13 +227,14 @@ func TestChannels_SurviveARestart(t *testing.T) {
 	c.Take(received(jsonevent.ConnectionOpen, "b", 1), after(1))
 	c.Observe(open("b", 1), after(2), &sink{})
 	c.Take(received(jsonevent.ConnectionClose, "c", 3), after(3))
-	value, err := c.Encode(after(10))
+	value, err := c.Encode(after(10), after(10))
 	require.NoError(t, err)
 
 	restored := New(after(60), 100)
-	savedAt, err := restored.Restore(value)
+	savedAt, unhealed, err := restored.Restore(value)
 	require.NoError(t, err)
 	assert.True(t, savedAt.Equal(after(10)))
+	assert.True(t, unhealed.Equal(after(10)))
 	assert.Equal(t, []string{"a", "conversation of b"}, restored.Silent(after(50)))
 	to, gap := &sink{}, Range{From: after(10).UnixNano(), To: after(60).UnixNano()}
 	for _, s := range []*Session{ended("a", 1, 20), open("b", 1), open("d", 30), ended("c", 1, 12)} {
@@ -242,7 +243,7 @@ func TestChannels_SurviveARestart(t *testing.T) {
 	assert.Equal(t, []string{"close a at 20s peer", "open d at 30s"}, to.events)
 
 	for _, broken := range [][]byte{nil, value[:len(value)-1], append([]byte{9}, value[1:]...)} {
-		_, err := New(start, 100).Restore(broken)
+		_, _, err := New(start, 100).Restore(broken)
 		require.Error(t, err)
 	}
 }
@@ -250,12 +251,13 @@ func TestChannels_SurviveARestart(t *testing.T) {
 func FuzzRestore(f *testing.F) {
 	c := New(start, 100)
 	c.Take(received(jsonevent.ConnectionOpen, "a", 1), after(1))
-	value, err := c.Encode(after(10))
+	value, err := c.Encode(after(10), after(10))
 	require.NoError(f, err)
 	f.Add(value)
 	f.Fuzz(func(t *testing.T, value []byte) {
 		restored := New(after(60), 3)
-		if _, err := restored.Restore(value); err == nil {
+		if savedAt, unhealed, err := restored.Restore(value); err == nil {
+			require.False(t, unhealed.After(savedAt))
 			require.LessOrEqual(t, restored.Open(), 3)
 			restored.Apply(ended("a", 1, 20), Range{}, after(61), &sink{})
 		}

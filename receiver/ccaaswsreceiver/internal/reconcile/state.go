@@ -19,19 +19,22 @@ const version = 1
 
 // saved is the saved state.
 type saved struct {
-	Since   int64           `json:"since"`
-	SavedAt int64           `json:"saved_at"`
-	Forgot  int64           `json:"forgot,omitempty"`
-	Open    []channel       `json:"open"`
-	Closed  []closedChannel `json:"closed"` // the oldest first
+	Since   int64 `json:"since"`
+	SavedAt int64 `json:"saved_at"`
+	// Unhealed is since when events may be missing; 0: since SavedAt.
+	Unhealed int64           `json:"unhealed,omitempty"`
+	Forgot   int64           `json:"forgot,omitempty"`
+	Open     []channel       `json:"open"`
+	Closed   []closedChannel `json:"closed"` // the oldest first
 }
 
 // Changed reports whether a channel was opened or closed since the last Encode.
 func (c *Channels) Changed() bool { return c.changed }
 
-// Encode returns the state, in an envelope.
-func (c *Channels) Encode(now time.Time) ([]byte, error) {
-	state := saved{Since: c.since, SavedAt: now.UnixNano(), Forgot: c.forgot}
+// Encode returns the state, in an envelope, with the time since which events may be missing
+// in it: a gap that began and is not healed is so resumed after a restart.
+func (c *Channels) Encode(now, unhealed time.Time) ([]byte, error) {
+	state := saved{Since: c.since, SavedAt: now.UnixNano(), Unhealed: unhealed.UnixNano(), Forgot: c.forgot}
 	for _, one := range c.open {
 		state.Open = append(state.Open, *one)
 	}
@@ -47,19 +50,19 @@ func (c *Channels) Encode(now time.Time) ([]byte, error) {
 	return envelope.Encode(version, content), nil
 }
 
-// Restore takes over a saved state, and returns when it was saved. The channels must be
-// new.
-func (c *Channels) Restore(value []byte) (savedAt time.Time, err error) {
+// Restore takes over a saved state, and returns when it was saved, and since when events
+// may be missing in it. The channels must be new.
+func (c *Channels) Restore(value []byte) (savedAt, unhealed time.Time, err error) {
 	_, content, err := envelope.Decode(value, version, version)
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, time.Time{}, err
 	}
 	var state saved
 	if err := json.Unmarshal(content, &state); err != nil {
-		return time.Time{}, fmt.Errorf("channels: %w", err)
+		return time.Time{}, time.Time{}, fmt.Errorf("channels: %w", err)
 	}
 	if state.SavedAt <= 0 || state.Since <= 0 || state.Since > state.SavedAt {
-		return time.Time{}, errors.New("channels: the times of the state are out of range")
+		return time.Time{}, time.Time{}, errors.New("channels: the times of the state are out of range")
 	}
 	c.since, c.forgot, c.restored = state.Since, state.Forgot, true
 	for i := range state.Open {
@@ -76,5 +79,8 @@ func (c *Channels) Restore(value []byte) (savedAt time.Time, err error) {
 			c.closed[one.ID] = c.order.PushFront(one)
 		}
 	}
-	return time.Unix(0, state.SavedAt), nil
+	if state.Unhealed <= 0 || state.Unhealed > state.SavedAt {
+		state.Unhealed = state.SavedAt
+	}
+	return time.Unix(0, state.SavedAt), time.Unix(0, state.Unhealed), nil
 }

@@ -54,6 +54,7 @@ func (a *endpoints) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+CXoneConfigurationPath, a.cxoneConfiguration)
 	mux.HandleFunc("POST "+CXoneTokenPath, a.cxoneToken)
 	mux.HandleFunc("GET "+ContactsPath, a.contacts)
+	mux.HandleFunc("GET "+ContactsPath+"/{id}", a.contact)
 	mux.HandleFunc("GET /{$}", a.eventHubSocket)
 }
 
