@@ -68,8 +68,8 @@ func TestFaultAlertmanagerKill(t *testing.T) {
 			return err
 		}
 		moment := time.Duration(rand.IntN(700)) * time.Millisecond //nolint:gosec // a moment: the requests, group_wait, the notifications
-		if i%4 < 2 { // of the rounds in which a silence expires, half as well
-			moment /= 30 // the requests
+		if i%4 < 2 { // the requests, also in half of the rounds in which a silence expires
+			moment /= 30
 		}
 		killed := make(chan struct{})
 		time.AfterFunc(moment, func() { _ = g.Process.Kill(); close(killed) })
