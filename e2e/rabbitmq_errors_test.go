@@ -116,7 +116,9 @@ func TestFaultRabbitMQ_HangsAtSIGTERM(t *testing.T) {
 	platforms := twoPlatforms(t, 300, 0)
 	set := startRabbitTier(t)
 	ingest := []*process{set.startIngest(t, platforms[0], t.TempDir()), set.startIngest(t, platforms[1], t.TempDir())}
-	window := set.startWindows(t, "receivers::ccaas_rabbitmq::session_timeout: 2m") // SIGTERM does not wait for it
+	// SIGTERM does not wait for the end of the session, which is far beyond the test's patience. The broker would shorten it.
+	set.server.control(t, "eval", "application:set_env(rabbit, heartbeat, 600).")
+	window := set.startWindows(t, "receivers::ccaas_rabbitmq::session_timeout: 10m")
 	set.windows.waitFor(t, 20)
 	set.server.signal(syscall.SIGSTOP)
 	time.Sleep(2 * time.Second) // into an attempt
