@@ -43,22 +43,20 @@ func TestFaultAlertmanagerKill(t *testing.T) {
 		}
 		return nil
 	}
-	expires := func(i int) bool { return i%2 == 0 && i+1 < kills } // the silence of round i, in the next one
+	expires := func(i int) bool { return i >= 0 && i%2 == 0 && i+1 < kills } // the silence of round i, in the next one
 	killedIn := map[string]int{}
 	for i := range kills {
 		// Each is a change that its sender repeats until it is acknowledged.
-		todo := []func() error{
-			func() error { _, err := addSilence(g.api, "tenant_id", alert("silenced", i, false).tenant); return err },
-			func() error { return g.send(alert("loud", i, false), alert("silenced", i, false)) },
+		var todo []func() error
+		var steps []string
+		step := func(name string, change func() error) { steps, todo = append(steps, name), append(todo, change) }
+		if expires(i - 1) {
+			step("expiring a silence", func() error { return expireSilences(g.api, alert("silenced", i-1, false).tenant) })
 		}
-		steps := []string{"silencing", "firing"}
+		step("silencing", func() error { _, err := addSilence(g.api, "tenant_id", alert("silenced", i, false).tenant); return err })
+		step("firing", func() error { return g.send(alert("loud", i, false), alert("silenced", i, false)) })
 		if i > 0 {
-			todo = append(todo, func() error { return g.send(alert("loud", i-1, true)) })
-			steps = append(steps, "resolving")
-			if expires(i - 1) {
-				todo = append(todo, func() error { return expireSilences(g.api, alert("silenced", i-1, false).tenant) })
-				steps = append(steps, "expiring a silence")
-			}
+			step("resolving", func() error { return g.send(alert("loud", i-1, true)) })
 		}
 		done := 0
 		attempt := func() (err error) {
@@ -70,8 +68,8 @@ func TestFaultAlertmanagerKill(t *testing.T) {
 			return err
 		}
 		moment := time.Duration(rand.IntN(700)) * time.Millisecond //nolint:gosec // a moment: the requests, group_wait, the notifications
-		if i%2 == 0 {
-			moment /= 30 // the requests
+		if i%4 < 2 { // the requests, also in half of the rounds in which a silence expires
+			moment /= 30
 		}
 		killed := make(chan struct{})
 		time.AfterFunc(moment, func() { _ = g.Process.Kill(); close(killed) })

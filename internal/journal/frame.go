@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 )
 
 // A file is the magic, then frames: length and CRC-32C of the record, both 4 bytes in
@@ -20,6 +21,19 @@ const (
 const maxRecord = 256 << 20
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// appendFrames grows at most once: of a snapshot, a file that grows by halves would be several times in memory.
+func appendFrames(to []byte, records ...[]byte) []byte {
+	size := 0
+	for _, record := range records {
+		size += frameHeader + len(record)
+	}
+	to = slices.Grow(to, size)
+	for _, record := range records {
+		to = appendFrame(to, record)
+	}
+	return to
+}
 
 func appendFrame(to, record []byte) []byte {
 	to = binary.LittleEndian.AppendUint32(to, uint32(len(record))) //nolint:gosec // at most maxRecord

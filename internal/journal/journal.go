@@ -7,6 +7,7 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -58,11 +59,9 @@ func Create(path string, snapshot Snapshot) (*Journal, error) {
 func (j *Journal) Append(records ...[]byte) {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
-	for _, record := range records {
-		j.appended++
-		if !j.broken { // the rewrite takes the live state
-			j.buffer = appendFrame(j.buffer, record)
-		}
+	j.appended += uint64(len(records))
+	if !j.broken { // the rewrite takes the live state
+		j.buffer = appendFrames(j.buffer, records...)
 	}
 }
 
@@ -151,13 +150,12 @@ func (j *Journal) rewrite() error {
 	if err != nil {
 		return err
 	}
-	content := []byte(magic)
 	for _, record := range records {
 		if len(record) > maxRecord {
 			return fmt.Errorf("%s: a record of %d bytes: must be at most %d", j.path, len(record), maxRecord)
 		}
-		content = appendFrame(content, record)
 	}
+	content := appendFrames([]byte(magic), records...)
 	if len(content) > maxFile {
 		return fmt.Errorf("%s: %d bytes: must be at most %d", j.path, len(content), maxFile)
 	}
@@ -178,11 +176,7 @@ func (j *Journal) rewrite() error {
 
 // Keep writes a file with records that are not in use, for people to look at. Read returns them.
 func Keep(path string, records ...[]byte) error {
-	content := []byte(magic)
-	for _, record := range records {
-		content = appendFrame(content, record)
-	}
-	return Replace(path, content)
+	return Replace(path, appendFrames([]byte(magic), records...))
 }
 
 // Replace writes a file so that after a crash the path holds the old content or the new.
@@ -270,5 +264,7 @@ func readAll(file *os.File) ([]byte, error) {
 	if info.Size() > maxFile {
 		return nil, fmt.Errorf("%s: %d bytes: must be at most %d; move the file away to start without it", file.Name(), info.Size(), maxFile)
 	}
-	return io.ReadAll(io.LimitReader(file, maxFile))
+	content := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	_, err = content.ReadFrom(io.LimitReader(file, maxFile))
+	return content.Bytes(), err
 }

@@ -134,6 +134,8 @@ func (a *alerts) add(ctx context.Context, some []*alert.Alert) (over []*alert.Al
 func (a *alerts) append(some []*alert.Alert) (accepted, over []*alert.Alert, err error) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
+	records := make([][]byte, 0, len(some))
+	defer func() { a.journal.Append(records...) }() // together: an outage is many
 	for _, one := range some {
 		fingerprint := one.Fingerprint()
 		old, known := a.live[fingerprint]
@@ -149,7 +151,7 @@ func (a *alerts) append(some []*alert.Alert) (accepted, over []*alert.Alert, err
 			return nil, nil, err
 		}
 		a.live[fingerprint] = one
-		a.journal.Append(content)
+		records = append(records, content)
 		accepted = append(accepted, one)
 	}
 	return accepted, over, nil
