@@ -68,7 +68,7 @@ func TestFaultAlertmanagerKill(t *testing.T) {
 			return err
 		}
 		moment := time.Duration(rand.IntN(700)) * time.Millisecond //nolint:gosec // a moment: the requests, group_wait, the notifications
-		if i%4 < 2 { // the requests, also in half of the rounds in which a silence expires
+		if i%4 < 2 {                                               // the requests, also in half of the rounds in which a silence expires
 			moment /= 30
 		}
 		killed := make(chan struct{})
@@ -122,7 +122,7 @@ func expireSilences(api, tenant string) error {
 		if one.Status.State == "expired" {
 			continue
 		}
-		request, err := http.NewRequest(http.MethodDelete, api+"/api/v2/silence/"+one.ID, http.NoBody) //nolint:noctx // a test's own server
+		request, err := http.NewRequest(http.MethodDelete, api+"/api/v2/silence/"+one.ID, http.NoBody)
 		if err != nil {
 			return err
 		}

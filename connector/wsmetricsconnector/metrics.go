@@ -51,12 +51,12 @@ var windowDefinitions = []definition{
 		integer(wsevent.FieldUnreconciled)),
 	gauge("ws.connections.stuck", "{conversation}", "Number of conversations that are open without an event for stuck_after; absent where the receiver does not reconcile.",
 		integer(wsevent.FieldStuck)),
-	streamGauge("ws.gaps.healed.since", "s", "Unix time from which on every gap of the stream is healed, up to ws.gaps.healed.until; absent where none is.",
+	streamGauge("ws.gaps.healed.since", "Unix time from which on every gap of the stream is healed, up to ws.gaps.healed.until; absent where none is.",
 		milliseconds(wsevent.FieldHealedSince)),
-	streamGauge("ws.gaps.healed.until", "s", "Unix time up to which every gap of the stream is healed: its opens and closes are in the sums.",
+	streamGauge("ws.gaps.healed.until", "Unix time up to which every gap of the stream is healed: its opens and closes are in the sums.",
 		milliseconds(wsevent.FieldHealedUntil)),
-	streamGauge("ws.window.size", "s", "Length of a window.", windowSize),
-	streamGauge("ws.window.step", "s", "Time from the start of a window to the start of the next.", windowStep),
+	streamGauge("ws.window.size", "Length of a window.", windowSize),
+	streamGauge("ws.window.step", "Time from the start of a window to the start of the next.", windowStep),
 
 	{
 		name: "ws.events.reconstructed", unit: "{event}", cumulative: true,
@@ -85,8 +85,8 @@ func gauge(name, unit, description string, read func(wslog.Record, pmetric.Numbe
 	return definition{name: name, unit: unit, description: description, read: read}
 }
 
-func streamGauge(name, unit, description string, read func(wslog.Record, pmetric.NumberDataPoint) bool) definition {
-	return definition{name: name, unit: unit, description: description, read: read, perStream: true}
+func streamGauge(name, description string, read func(wslog.Record, pmetric.NumberDataPoint) bool) definition {
+	return definition{name: name, unit: "s", description: description, read: read, perStream: true}
 }
 
 func sum(name, unit, description, total string) definition {

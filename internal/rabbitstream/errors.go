@@ -51,8 +51,7 @@ func (c Code) Error() string {
 
 // tlsAction is what to do about an error of a TLS handshake.
 func tlsAction(err error) string {
-	var refused *tls.CertificateVerificationError
-	if errors.As(err, &refused) {
+	if _, refused := errors.AsType[*tls.CertificateVerificationError](err); refused {
 		return "Set tls::ca_file to the authority that has signed the certificate of the broker, and connect to a host that it names"
 	}
 	return "Check that the port is that of TLS, 5551"

@@ -47,7 +47,7 @@ func (r *reconnects) next(g *Generator, until time.Duration) (Event, bool) {
 	if len(r.users) == 0 || r.users[0].at > until {
 		return Event{}, false
 	}
-	due := heap.Pop(&r.users).(reconnect) //nolint:errcheck,forcetypeassert // the heap holds nothing else
+	due := heap.Pop(&r.users).(reconnect) //nolint:forcetypeassert // the heap holds nothing else
 	s := session{channel: NewID(r.random), user: due.dropped.user, series: due.dropped.series}
 	g.open = append(g.open, s)
 	g.Population[s.series]++
@@ -62,7 +62,7 @@ type reconnectHeap []reconnect
 func (h reconnectHeap) Len() int           { return len(h) }
 func (h reconnectHeap) Less(i, j int) bool { return h[i].at < h[j].at }
 func (h reconnectHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *reconnectHeap) Push(x any)        { *h = append(*h, x.(reconnect)) } //nolint:errcheck,forcetypeassert // the heap holds nothing else
+func (h *reconnectHeap) Push(x any)        { *h = append(*h, x.(reconnect)) } //nolint:forcetypeassert // the heap holds nothing else
 func (h *reconnectHeap) Pop() any {
 	last := len(*h) - 1
 	x := (*h)[last]
