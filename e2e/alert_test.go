@@ -100,7 +100,7 @@ func burst(t testing.TB, platform *sim.Server) (calm func()) {
 
 // A fault of all tenants of a region has the domain platform, one of a single tenant there has tenant: at the latest when the
 // alerts are repeated, for connections of two tenants need not drop in the same window first.
-func TestFaultDomain(t *testing.T) {
+func TestAlert_FaultDomain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		tenant, domain string

@@ -52,7 +52,7 @@ func domainWindow(tenant, region, faults string, end int64) Window {
 }
 
 // The fault domain does not depend on the order of the windows in a batch.
-func TestFaultDomain(t *testing.T) {
+func TestAlert_FaultDomain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		faults map[string]string // "tenant region" -> faults
