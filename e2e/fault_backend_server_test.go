@@ -257,17 +257,22 @@ func (b *faultyBackend) agrees(t testing.TB, truth sim.Truth) bool {
 	return true
 }
 
-// givenUp counts the points of requests that were answered as wrong, and not kept at
-// another time. (A sender that has not waited for the answer comes again.)
-func (b *faultyBackend) givenUp() (points int) {
+// givenUp counts the points of requests that were answered as wrong: at least those that were
+// not kept at another time, and at most all. (A sender that has not waited for the answer comes
+// again: whether it has given up what was kept depends on which answer it has seen.)
+func (b *faultyBackend) givenUp() (least, most int) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	for _, d := range b.bodies {
-		if (d.became[rejected] || d.became[garbled]) && !d.became[kept] {
-			points += d.points
+		if !d.became[rejected] && !d.became[garbled] {
+			continue
+		}
+		most += d.points
+		if !d.became[kept] {
+			least += d.points
 		}
 	}
-	return points
+	return least, most
 }
 
 func (b *faultyBackend) alertsNow() map[string]fate {

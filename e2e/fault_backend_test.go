@@ -57,7 +57,9 @@ func TestFaultBackendInTrouble(t *testing.T) {
 	assert.Zero(t, never, "windows that never came")
 	assert.Zero(t, lost[turnedAway], "windows that were refused and did not come again")
 	failed := q.own(t, `otelcol_exporter_send_failed_metric_points\{.*exporter="otlp_http"`)
-	assert.Equal(t, backend.givenUp(), int(failed), "points that were given up are counted")
+	least, most := backend.givenUp()
+	assert.GreaterOrEqual(t, int(failed), least, "points that were given up are counted")
+	assert.LessOrEqual(t, int(failed), most, "points that were not given up are not")
 	alerts, letters := backend.alertsNow(), q.letters(t)
 	byFate := map[fate]int{}
 	for key, became := range alerts {

@@ -97,23 +97,38 @@ func (g *genesysHistory) present(ctx context.Context, ask Ask, apply Apply) (unl
 		}
 	}
 	slices.Sort(conversations)
-	return unlisted, g.lookup(ctx, ask, slices.Compact(conversations), apply)
+	conversations = slices.Compact(conversations)
+	found, failure := g.details(ctx, ask, conversations, apply)
+	return unlisted + int64(len(conversations)-found), failure
 }
 
 func (g *genesysHistory) lookup(ctx context.Context, ask Ask, names []string, apply Apply) *wsclient.Failure {
+	_, failure := g.details(ctx, ask, names, apply)
+	return failure
+}
+
+// details applies the conversations of names, and returns how many of them the platform has.
+func (g *genesysHistory) details(ctx context.Context, ask Ask, names []string, apply Apply) (found int, failure *wsclient.Failure) {
 	for some := range slices.Chunk(names, history.ConversationsPerRequest) {
 		at := g.root.JoinPath(detailsPath)
 		at.RawQuery = url.Values{"id": {strings.Join(some, ",")}}.Encode()
 		call := &wsclient.Call{What: "conversation details", Method: http.MethodGet, URL: at, Permission: conversationDetail}
-		if _, failure := g.conversations(ctx, ask, call, apply); failure != nil {
-			return failure
+		all, failure := g.conversations(ctx, ask, call, apply, func(c *history.Conversation) bool { return !slices.Contains(some, c.ID) })
+		if failure != nil {
+			return found, failure
 		}
+		ids := map[string]bool{}
+		for i := range all {
+			ids[all[i].ID] = true
+		}
+		found += len(ids)
 	}
-	return nil
+	return found, nil
 }
 
-// conversations applies the conversations of an answer, and returns them.
-func (g *genesysHistory) conversations(ctx context.Context, ask Ask, call *wsclient.Call, apply Apply) ([]history.Conversation, *wsclient.Failure) {
+// conversations applies the conversations of an answer but those that are of no interest, and
+// returns them.
+func (g *genesysHistory) conversations(ctx context.Context, ask Ask, call *wsclient.Call, apply Apply, without func(*history.Conversation) bool) ([]history.Conversation, *wsclient.Failure) {
 	body, failure := ask(ctx, call)
 	if failure != nil {
 		return nil, failure
@@ -122,6 +137,7 @@ func (g *genesysHistory) conversations(ctx context.Context, ask Ask, call *wscli
 	if err != nil {
 		return nil, call.BadAnswerTo("%w", err)
 	}
+	all = slices.DeleteFunc(all, func(c history.Conversation) bool { return without(&c) })
 	byParticipant := g.byParticipant()
 	apply(func(match history.Match, take func(*reconcile.Session)) {
 		for i := range all {
@@ -165,7 +181,7 @@ func (g *genesysHistory) between(ctx context.Context, ask Ask, from, settled tim
 func (g *genesysHistory) pages(ctx context.Context, ask Ask, apply Apply, request func(page int) []byte, last func(*history.Conversation) bool) *wsclient.Failure {
 	const what = "conversation details query"
 	for page := 1; page <= maxHistoryPages; page++ {
-		all, failure := g.conversations(ctx, ask, g.post(what, conversationDetail, detailsQueryPath, nil, request(page)), apply)
+		all, failure := g.conversations(ctx, ask, g.post(what, conversationDetail, detailsQueryPath, nil, request(page)), apply, func(*history.Conversation) bool { return false })
 		if failure != nil {
 			return failure
 		}

@@ -6,6 +6,7 @@
 package history
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -101,6 +102,12 @@ func (g group) group() reconcile.Group {
 	return reconcile.Group{Queue: g.QueueID, Media: strings.ToLower(g.MediaType)}
 }
 
+// decodeObject decodes an answer, which is an object: null and lists say nothing about what
+// is open. An object without results has none of them.
+func decodeObject(body []byte, to any) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) && json.Unmarshal(body, to) == nil
+}
+
 // maxCount bounds a count of the platform.
 const maxCount = 1e9
 
@@ -125,7 +132,7 @@ func DecodeActivity(body []byte) (found Activity, err error) {
 			} `json:"entities"`
 		} `json:"results"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
+	if !decodeObject(body, &answer) {
 		return found, errors.New("the answer is no result of an activity query")
 	}
 	found.Groups = len(answer.Results)
@@ -162,7 +169,7 @@ func DecodeObservations(body []byte) (map[reconcile.Group]int64, error) {
 			} `json:"data"`
 		} `json:"results"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
+	if !decodeObject(body, &answer) {
 		return nil, errors.New("the answer is no result of an observations query")
 	}
 	counts := map[reconcile.Group]int64{}
@@ -210,7 +217,7 @@ func DecodeConversations(body []byte) ([]Conversation, error) {
 	var answer struct {
 		Conversations []Conversation `json:"conversations"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
+	if !decodeObject(body, &answer) {
 		return nil, errors.New("the answer has no conversations")
 	}
 	return answer.Conversations, nil

@@ -150,3 +150,19 @@ func FuzzAnswers(f *testing.F) {
 		}
 	})
 }
+
+// An answer that is no object says nothing about what is open.
+func TestAnswersThatAreNoObject(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"null", "[]", "0", `""`, "", " null"} {
+		_, err := DecodeActivity([]byte(body))
+		require.Error(t, err, body)
+		_, err = DecodeObservations([]byte(body))
+		require.Error(t, err, body)
+		_, err = DecodeConversations([]byte(body))
+		require.Error(t, err, body)
+	}
+	found, err := DecodeConversations([]byte(" {}"))
+	require.NoError(t, err)
+	assert.Empty(t, found)
+}

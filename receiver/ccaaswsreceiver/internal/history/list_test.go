@@ -36,6 +36,7 @@ func TestList_Decode(t *testing.T) {
 		"cut off":                 {answer: `[{"id":"a"}`, err: "not JSON"},
 		"empty":                   {err: "not JSON"},
 		"no list":                 {answer: `{"items":[]}`, err: `no list at path ""`},
+		"null":                    {answer: `null`, err: `no list at path ""`},
 		"no such path":            {list: List{Path: "data.items"}, answer: `{"items":[]}`, err: `no list at path "data.items"`},
 		"no entry has a channel":  {answer: `[{"channel":"a"}]`, err: `none of the 1 entries of the list has a channel at fields::channel_id "id"`},
 		"an index out of range":   {list: List{Path: "[9]"}, answer: `[[]]`, err: `no list at path "[9]"`},
