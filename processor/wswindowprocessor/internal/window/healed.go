@@ -19,7 +19,7 @@ import (
 // missed records a gap to be healed. One without a start is not the receiver's: of an
 // archive that is replayed, or of windows of another size.
 func (s *stream) missed(one gap) {
-	if s.live && one.start != math.MinInt64 {
+	if s.live && one.start != math.MinInt64 && one.start < one.end {
 		s.unhealed = appendGap(s.unhealed, one)
 	}
 }

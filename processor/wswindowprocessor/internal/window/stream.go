@@ -251,9 +251,7 @@ func (s *stream) toStreamTime(start, end, observed int64) (ownStart, ownEnd int6
 
 // addGap records a time in which events were missed.
 func (s *stream) addGap(start, end int64) {
-	if end > start {
-		s.missed(gap{start, end})
-	}
+	s.missed(gap{start, end})
 	s.blind(start, end)
 }
 

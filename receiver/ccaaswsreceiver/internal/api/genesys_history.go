@@ -113,10 +113,12 @@ func (g *genesysHistory) details(ctx context.Context, ask Ask, names []string, a
 		at := g.root.JoinPath(detailsPath)
 		at.RawQuery = url.Values{"id": {strings.Join(some, ",")}}.Encode()
 		call := &wsclient.Call{What: "conversation details", Method: http.MethodGet, URL: at, Permission: conversationDetail}
-		all, failure := g.conversations(ctx, ask, call, apply, func(c *history.Conversation) bool { return !slices.Contains(some, c.ID) })
+		all, failure := conversations(ctx, ask, call)
 		if failure != nil {
 			return found, failure
 		}
+		all = slices.DeleteFunc(all, func(c history.Conversation) bool { return !slices.Contains(some, c.ID) })
+		g.take(all, apply)
 		ids := map[string]bool{}
 		for i := range all {
 			ids[all[i].ID] = true
@@ -126,9 +128,8 @@ func (g *genesysHistory) details(ctx context.Context, ask Ask, names []string, a
 	return found, nil
 }
 
-// conversations applies the conversations of an answer but those that are of no interest, and
-// returns them.
-func (g *genesysHistory) conversations(ctx context.Context, ask Ask, call *wsclient.Call, apply Apply, without func(*history.Conversation) bool) ([]history.Conversation, *wsclient.Failure) {
+// conversations returns those of an answer.
+func conversations(ctx context.Context, ask Ask, call *wsclient.Call) ([]history.Conversation, *wsclient.Failure) {
 	body, failure := ask(ctx, call)
 	if failure != nil {
 		return nil, failure
@@ -137,14 +138,17 @@ func (g *genesysHistory) conversations(ctx context.Context, ask Ask, call *wscli
 	if err != nil {
 		return nil, call.BadAnswerTo("%w", err)
 	}
-	all = slices.DeleteFunc(all, func(c history.Conversation) bool { return without(&c) })
+	return all, nil
+}
+
+// take passes the channels of conversations.
+func (g *genesysHistory) take(all []history.Conversation, apply Apply) {
 	byParticipant := g.byParticipant()
 	apply(func(match history.Match, take func(*reconcile.Session)) {
 		for i := range all {
 			all[i].Sessions(byParticipant, match, take)
 		}
 	})
-	return all, nil
 }
 
 // between asks for the conversations that ended since a time, and for those that began
@@ -181,10 +185,11 @@ func (g *genesysHistory) between(ctx context.Context, ask Ask, from, settled tim
 func (g *genesysHistory) pages(ctx context.Context, ask Ask, apply Apply, request func(page int) []byte, last func(*history.Conversation) bool) *wsclient.Failure {
 	const what = "conversation details query"
 	for page := 1; page <= maxHistoryPages; page++ {
-		all, failure := g.conversations(ctx, ask, g.post(what, conversationDetail, detailsQueryPath, nil, request(page)), apply, func(*history.Conversation) bool { return false })
+		all, failure := conversations(ctx, ask, g.post(what, conversationDetail, detailsQueryPath, nil, request(page)))
 		if failure != nil {
 			return failure
 		}
+		g.take(all, apply)
 		ended := len(all) < history.ConversationsPerRequest
 		for i := range all {
 			ended = ended || last(&all[i])

@@ -70,20 +70,17 @@ func (n *niceCases) pages(ctx context.Context, ask Ask, what string, query url.V
 	return tooManyPages(what)
 }
 
-// present asks for one page after the other. A case may move to another page meanwhile: it
-// is in the number of hits, and asked for again.
 func (n *niceCases) present(ctx context.Context, ask Ask, apply Apply) (unlisted int64, failure *wsclient.Failure) {
-	cases, unlisted, failure := n.open(ctx, ask, apply)
-	if failure != nil {
-		return 0, failure
-	}
-	return max(0, unlisted-int64(len(cases))), nil
+	_, unlisted, failure = n.open(ctx, ask, apply)
+	return unlisted, failure
 }
 
-// open takes the cases that are open, and returns their ids and how many the platform
-// counts.
-func (n *niceCases) open(ctx context.Context, ask Ask, apply Apply) (cases map[string]bool, hits int64, failure *wsclient.Failure) {
+// open takes the cases that are open, and returns their ids and how many more the platform
+// counts. It asks for one page after the other. A case may move to another page meanwhile: it
+// is in the number of hits, and asked for again.
+func (n *niceCases) open(ctx context.Context, ask Ask, apply Apply) (cases map[string]bool, unlisted int64, failure *wsclient.Failure) {
 	cases = map[string]bool{}
+	var hits int64
 	failure = n.pages(ctx, ask, "open cases", history.OpenCases(false), func(page *history.Cases) bool {
 		before := len(cases)
 		var sessions []reconcile.Session
@@ -95,7 +92,7 @@ func (n *niceCases) open(ctx context.Context, ask Ask, apply Apply) (cases map[s
 		hits = page.Hits
 		return len(cases) > before && int64(len(cases)) < hits
 	})
-	return cases, hits, failure
+	return cases, max(0, hits-int64(len(cases))), failure
 }
 
 // lookup asks for cases by their ids. Where these are many, those that are open are listed
@@ -155,11 +152,11 @@ func (n *niceCases) gone(ctx context.Context, ask Ask, ids []string, apply Apply
 	if len(ids) == 0 {
 		return nil
 	}
-	open, hits, failure := n.open(ctx, ask, apply)
+	open, unlisted, failure := n.open(ctx, ask, apply)
 	if failure != nil {
 		return failure
 	}
-	if unlisted := hits - int64(len(open)); unlisted > 0 {
+	if unlisted > 0 {
 		return wsclient.NewFailure(wsclient.BadAnswer, false, fmt.Errorf("%d cases are not found, and %d are missing in the list of open ones", len(ids), unlisted))
 	}
 	var sessions []reconcile.Session

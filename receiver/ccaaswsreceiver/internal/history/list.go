@@ -38,7 +38,8 @@ func (l *List) Decode(body []byte) (found Listed, err error) {
 	}
 	value, ok := jsonvalue.At(body, l.Path)
 	var entries []json.RawMessage
-	if !ok || json.Unmarshal(value, &entries) != nil || entries == nil && l.Path == "" { // null where a list is expected is an empty one, an answer that is null is none
+	// null at the path is a list without entries; an answer that is null has none.
+	if !ok || json.Unmarshal(value, &entries) != nil || entries == nil && l.Path == "" {
 		return found, fmt.Errorf("the answer has no list at path %q", l.Path)
 	}
 	listed := make(map[string]bool, len(entries))
