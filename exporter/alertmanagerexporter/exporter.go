@@ -113,7 +113,7 @@ func (e *alertmanagerExporter) open(ctx context.Context, host component.Host) er
 	e.engine, err = embedded.Open(embedded.Options{ //nolint:contextcheck // it lives longer than Start
 		Directory: e.config.Directory, Retention: e.config.Retention, ExternalURL: external,
 		MaxAlerts: e.config.Limits.Alerts, MaxGroups: e.config.Limits.Groups, MaxSilences: e.config.Limits.Silences,
-		Webhooks: notifiers, OnNotify: e.notified, Registry: registry,
+		Webhooks: notifiers, OnNotify: e.notified, OnWrite: e.written, Registry: registry,
 		Logger: upstreamLogger(e.logger),
 	})
 	if err != nil {
@@ -175,6 +175,15 @@ func (e *alertmanagerExporter) notified(receiver, integration string, retry bool
 		err = fmt.Errorf("receiver %s: %s: %w", receiver, integration, err)
 	}
 	e.status.set(receiverSource+receiver+"/"+integration, err, !retry, time.Now())
+}
+
+// written is called with the result of each write of silences and the notification log.
+func (e *alertmanagerExporter) written(err error) {
+	if err != nil {
+		err = fmt.Errorf("silences or notification log are not on disk; the write is repeated every 10s: %w", err)
+		e.logger.Error("State is not on disk", zap.Error(err))
+	}
+	e.status.set("directory", err, true, time.Now())
 }
 
 // push returns when the alerts are on disk. A record that is no alert is dropped, since it

@@ -82,7 +82,11 @@ func (e *bulkExporter) push(ctx context.Context, logs plog.Logs) error {
 		if err == nil && result.Retry > 0 { // all of them: those that are there change nothing
 			err = fmt.Errorf("%d of %d documents were not written: %s", result.Retry, documents, result.Reason)
 		}
-		e.status.Report(err)
+		rejected := err
+		if err == nil && result.Rejected > 0 {
+			rejected = fmt.Errorf("the index rejected %d of %d documents, which are lost: %s", result.Rejected, documents, result.Reason)
+		}
+		e.status.Report(rejected)
 		if err != nil {
 			return err
 		}

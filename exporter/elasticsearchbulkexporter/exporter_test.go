@@ -4,6 +4,7 @@
 package elasticsearchbulkexporter
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +22,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ccaas/otelcol-ccaas/exporter/elasticsearchbulkexporter/internal/metadata"
+	hosts "github.com/otelcol-ccaas/otelcol-ccaas/internal/componenttest"
 )
 
 func TestConfig_InvalidSettingsAreNamed(t *testing.T) {
@@ -145,4 +147,30 @@ func TestPush_Errors(t *testing.T) {
 			assert.Equal(t, test.permanent, consumererror.IsPermanent(err))
 		})
 	}
+}
+
+// Documents that are rejected are lost without an error of the exporter: the status has them.
+func TestPush_RejectedDocumentsAreInTheStatus(t *testing.T) {
+	t.Parallel()
+	status := make(chan int, 2)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"items":[{"create":{"status":%d,"error":{"type":"mapper_parsing"}}}]}`, <-status)
+	}))
+	t.Cleanup(server.Close)
+	config := createDefaultConfig().(*Config)
+	config.ClientConfig.Endpoint = server.URL
+	config.QueueConfig = configoptional.None[exporterhelper.QueueBatchConfig]()
+	e, err := NewFactory().CreateLogs(t.Context(), exportertest.NewNopSettings(metadata.Type), config)
+	require.NoError(t, err)
+	host := hosts.NewHost(nil)
+	require.NoError(t, e.Start(t.Context(), host))
+	t.Cleanup(func() { assert.NoError(t, e.Shutdown(t.Context())) })
+	logs := plog.NewLogs()
+	logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().SetEventName("message.send")
+	status <- http.StatusBadRequest
+	require.NoError(t, e.ConsumeLogs(t.Context(), logs))
+	require.ErrorContains(t, host.LastEvent().Err(), "rejected 1 of 1 documents")
+	status <- http.StatusCreated
+	require.NoError(t, e.ConsumeLogs(t.Context(), logs))
+	assert.NoError(t, host.LastEvent().Err())
 }

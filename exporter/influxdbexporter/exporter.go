@@ -91,6 +91,9 @@ func (e *influxdbExporter) post(ctx context.Context, text []byte) error {
 	} else if e.config.Username != "" {
 		request.SetBasicAuth(e.config.Username, string(e.config.Password))
 	}
-	_, err := e.client.Post(ctx, e.url, request.Header, text)
+	answer, err := e.client.Post(ctx, e.url, request.Header, text)
+	if err == nil && len(answer) > 0 { // InfluxDB's is empty: this is a proxy's, or a login page
+		err = fmt.Errorf("%s: the response to a write has a body and is none of InfluxDB; check endpoint: %q", e.client.Name, answer[:min(len(answer), 100)])
+	}
 	return err
 }

@@ -142,3 +142,12 @@ func TestPush_Errors(t *testing.T) {
 		}
 	}
 }
+
+// A page in the place of InfluxDB's empty response, as of a proxy with a login, is no success.
+func TestPush_ResponseOfAnotherServer(t *testing.T) {
+	t.Parallel()
+	err := export(t, func(*Config) {}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>log in</html>") })
+	require.ErrorContains(t, err, "<html>log in")
+	assert.False(t, consumererror.IsPermanent(err))
+	require.NoError(t, export(t, func(*Config) {}, func(http.ResponseWriter, *http.Request) {}))
+}

@@ -14,7 +14,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -28,20 +28,24 @@ import (
 
 // Status makes a failing database visible in health_check. Host is set before the first Report.
 type Status struct {
-	Host    component.Host
-	failing atomic.Bool
+	Host component.Host
+
+	mutex    sync.Mutex
+	reported string // the error that is shown; empty: none
 }
 
 // Report reports the result of a write where it differs from the one before; nil is success.
 func (s *Status) Report(err error) {
-	if failed := err != nil; s.failing.Swap(failed) == failed {
-		return
-	}
-	event := componentstatus.NewEvent(componentstatus.StatusOK)
+	event, text := componentstatus.NewEvent(componentstatus.StatusOK), ""
 	if err != nil {
-		event = componentstatus.NewRecoverableErrorEvent(err)
+		event, text = componentstatus.NewRecoverableErrorEvent(err), err.Error()
 	}
-	componentstatus.ReportStatus(s.Host, event)
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if text != s.reported {
+		s.reported = text
+		componentstatus.ReportStatus(s.Host, event)
+	}
 }
 
 // Client sends requests to a database.

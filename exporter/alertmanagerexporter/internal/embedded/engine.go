@@ -62,7 +62,9 @@ type Options struct {
 	// OnNotify is called with the result of each attempt to notify. Where retry is false, an error
 	// is one that the next attempt would have as well.
 	OnNotify func(receiver, integration string, retry bool, err error)
-	Logger   *slog.Logger
+	// OnWrite is called with the result of each write of silences and the notification log.
+	OnWrite func(err error)
+	Logger  *slog.Logger
 	// Registry gets Alertmanager's metrics; it belongs to one Engine.
 	Registry *prometheus.Registry
 }
@@ -103,6 +105,7 @@ type Engine struct {
 const (
 	alertGC     = 10 * time.Second // resolved alerts leave memory; their groups still hold them
 	settleDelay = 100 * time.Millisecond
+	rewriting   = 10 * time.Second // what a full disk did not take is written when it has room
 	reconcile   = time.Minute
 	stateGC     = 15 * time.Minute
 )
@@ -235,7 +238,14 @@ func labelSet[Name, Value ~string](from map[Name]Value, shared map[string]string
 
 // Handler serves /api/v2. A change of a silence is on disk when it is confirmed.
 func (e *Engine) Handler() http.Handler {
-	return bounded(e.silences.stored, durably(e.silences.journal.Sync, e.api.Handler))
+	return bounded(e.silences.stored, durably(e.write, e.api.Handler))
+}
+
+// write writes what is not on disk of the silences and the notification log.
+func (e *Engine) write() error {
+	err := errors.Join(e.silences.journal.Sync(), e.log.journal.Sync())
+	e.options.OnWrite(err)
+	return err
 }
 
 // alertGroups implements the function that the API wants.
@@ -267,8 +277,9 @@ func (e *Engine) flushed(some []*alert.Alert) {
 
 // maintain runs until stop.
 func (e *Engine) maintain() {
-	reconciling, collecting := time.NewTicker(reconcile), time.NewTicker(stateGC)
+	reconciling, collecting, writing := time.NewTicker(reconcile), time.NewTicker(stateGC), time.NewTicker(rewriting)
 	defer reconciling.Stop()
+	defer writing.Stop()
 	defer collecting.Stop()
 	for {
 		select {
@@ -283,6 +294,8 @@ func (e *Engine) maintain() {
 			e.settle()
 		case now := <-reconciling.C:
 			e.reconcile(now)
+		case <-writing.C:
+			_ = e.write() // reported
 		case <-collecting.C:
 			gc(e.log, e.silences, e.options.Logger)
 			if err := e.alerts.journal.Compact(); err != nil {

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,7 +112,7 @@ func open(t *testing.T, directory string, change func(*Options)) *rig {
 	options := Options{
 		Directory: directory, Retention: 120 * time.Hour, ExternalURL: &url.URL{Scheme: "http", Host: "localhost"},
 		MaxAlerts: 1000, MaxGroups: 100, MaxSilences: 10, Webhooks: map[string]Notifier{"oncall": r.recorder},
-		OnNotify: func(string, string, bool, error) {}, Logger: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
+		OnNotify: func(string, string, bool, error) {}, OnWrite: func(error) {}, Logger: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
 	}
 	if change != nil {
 		change(&options)
@@ -176,11 +177,16 @@ func (r *rig) request(t *testing.T, method, path, body string) *httptest.Respons
 	return w
 }
 
-func (r *rig) silence(t *testing.T, tenant string) string {
+func (r *rig) postSilence(t *testing.T, tenant string) *httptest.ResponseRecorder {
 	t.Helper()
-	w := r.request(t, http.MethodPost, "/api/v2/silences", fmt.Sprintf(`{"matchers":[{"name":"tenant_id","value":%q,"isRegex":false,"isEqual":true}],
+	return r.request(t, http.MethodPost, "/api/v2/silences", fmt.Sprintf(`{"matchers":[{"name":"tenant_id","value":%q,"isRegex":false,"isEqual":true}],
 		"startsAt":%q,"endsAt":%q,"createdBy":"me","comment":"known"}`, tenant,
 		time.Now().UTC().Format(time.RFC3339Nano), time.Now().Add(time.Hour).UTC().Format(time.RFC3339Nano)))
+}
+
+func (r *rig) silence(t *testing.T, tenant string) string {
+	t.Helper()
+	w := r.postSilence(t, tenant)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
 	var made struct {
 		ID string `json:"silenceID"`
@@ -240,6 +246,32 @@ func TestEngine_KillLosesNoSilence(t *testing.T) {
 		r = r.killed(t, false)
 		time.Sleep(2 * time.Minute)
 		assert.Equal(t, [][]string{{"firing a", "firing b"}}, r.take(t))
+	})
+}
+
+// A silence that the disk does not take is reported, and written when the disk takes it again.
+func TestEngine_SilenceIsWrittenOnceTheDiskTakesIt(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		var failed atomic.Bool
+		directory := t.TempDir()
+		r := open(t, directory, func(o *Options) { o.OnWrite = func(err error) { failed.Store(err != nil) } })
+		require.NoError(t, r.Apply(Source{Content: configuration}))
+		blocked := filepath.Join(directory, silencesFile+".tmp") // in the way of a rewrite
+		require.NoError(t, os.Mkdir(blocked, 0o700))
+		require.Error(t, r.silences.journal.Compact())
+
+		response := r.postSilence(t, "a")
+		assert.Equal(t, http.StatusInternalServerError, response.Code)
+		assert.Contains(t, response.Body.String(), "in effect, and not on disk yet")
+		assert.True(t, failed.Load())
+
+		require.NoError(t, os.Remove(blocked))
+		time.Sleep(rewriting + time.Second)
+		assert.False(t, failed.Load())
+		r = r.killed(t, false)
+		r.send(t, "firing", "critical", "a", "b")
+		time.Sleep(6 * time.Second)
+		assert.Equal(t, [][]string{{"firing b"}}, r.take(t))
 	})
 }
 

@@ -184,7 +184,7 @@ func gc(log *notificationLog, silences *silences, logger *slog.Logger) {
 }
 
 // durably delays the response to a request that changes something until sync returns; an
-// error of sync becomes the response.
+// error of sync becomes the response. Upstream cannot take a change back.
 func durably(sync func() error, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost && r.Method != http.MethodDelete {
@@ -194,7 +194,7 @@ func durably(sync func() error, next http.Handler) http.Handler {
 		response := &buffered{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(response, r)
 		if err := sync(); err != nil {
-			http.Error(w, "the change is not on disk: "+err.Error(), http.StatusInternalServerError)
+			http.Error(w, "the change is in effect, and not on disk yet: "+err.Error(), http.StatusInternalServerError)
 			return
 		}
 		w.WriteHeader(response.status)
