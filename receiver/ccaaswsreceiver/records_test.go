@@ -436,6 +436,25 @@ func TestSeriesTable_IsBounded(t *testing.T) {
 	assert.Zero(t, r.series.bytes)
 }
 
+// TestSeriesTable_CacheKeepsNeighboursApart is that names which differ in one place only, as those
+// of tenants and regions do, are found without the map.
+func TestSeriesTable_CacheKeepsNeighboursApart(t *testing.T) {
+	t.Parallel()
+	var table seriesTable
+	inUse := map[**series]bool{}
+	sets := 0
+	for tenant := range 20 {
+		for _, region := range []string{"us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1"} {
+			for _, channelType := range []string{"webmessaging", "whatsapp", "voice"} {
+				inUse[table.place(fmt.Appendf(nil, "tenant_%02d", tenant), []byte(region), []byte(channelType))] = true
+				sets++
+			}
+		}
+	}
+	assert.Greater(t, len(inUse), sets*4/5, "places of %d series", sets)
+	assert.NotPanics(t, func() { table.place([]byte("a"), []byte("b"), []byte("c")) })
+}
+
 // TestRecords_HugeIdentifiersAreNotKept is that of an identifier of 900 KB no more is kept than
 // the beginning of the violation that it makes, in any field.
 func TestRecords_HugeIdentifiersAreNotKept(t *testing.T) {
