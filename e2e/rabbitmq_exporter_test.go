@@ -174,6 +174,37 @@ func TestFaultRabbitMQ_KilledIngestContinues(t *testing.T) {
 	measured(t, "%d kills of the ingest collector: %d events in the streams, %d twice", kills, distinct, records-distinct)
 }
 
+// Two collectors with one configuration, producer_name included, lose nothing to each other.
+// A number of partitions that is smaller than that of the streams is an error in both tiers,
+// also where it divides it.
+func TestRabbitMQ_CollectorsWithOneConfiguration(t *testing.T) {
+	t.Parallel()
+	const events = 2_000
+	set := rabbitTier{server: startRabbitMQ(t), windows: startWindowSink(t)}
+	var platforms []*sim.Server
+	for range 2 {
+		platform := startPlatform(t, func(c *sim.Config) { c.Rate, c.Events, c.Sessions, c.Announce = 1_000, events, 100, true })
+		set.server.startRabbitIngest(t, platform, t.TempDir(), "exporters::rabbitmq_stream::producer_name: ingest")
+		platforms = append(platforms, platform)
+	}
+	want := 0
+	for _, platform := range platforms {
+		progresses(t, platform)
+		want += int(platform.Truth().Events)
+	}
+	eventually(t, func() error {
+		if _, records := set.server.published(t); records != want {
+			return fmt.Errorf("%d of %d events are in the streams", records, want)
+		}
+		return nil
+	})
+
+	const few = "partitions: 2"
+	idle := startPlatform(t, func(c *sim.Config) { c.Rate, c.Announce = 100, true })
+	logs(t, set.server.startRabbitIngest(t, idle, t.TempDir(), "exporters::rabbitmq_stream::"+few), "ccaas_events-2 exists, so there are more than are configured")
+	logs(t, set.startWindows(t, "receivers::ccaas_rabbitmq::"+few, "receivers::ccaas_rabbitmq::stream: ccaas_events"), "ccaas_events-2 exists, so there are more than are configured")
+}
+
 // RabbitMQ's own client reads what the exporter writes, compressed or not.
 func TestRabbitMQ_PublicClientReadsTheMessages(t *testing.T) {
 	t.Parallel()

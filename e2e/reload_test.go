@@ -33,7 +33,11 @@ type reloading struct {
 
 func startReloading(t *testing.T, platform *sim.Server) *reloading {
 	t.Helper()
-	r := &reloading{path: filepath.Join(t.TempDir(), "config.yaml"), config: `
+	return startReloadingConfig(t, platform, reloadedConfig(platform))
+}
+
+func reloadedConfig(platform *sim.Server) string {
+	return `
 receivers:
   ccaas_ws:
     endpoint: ` + platform.URL() + `
@@ -49,7 +53,12 @@ service:
     metrics: { level: none }
   pipelines:
     logs/events: { receivers: [ccaas_ws], exporters: [debug] }
-`}
+`
+}
+
+func startReloadingConfig(t *testing.T, platform *sim.Server, config string) *reloading {
+	t.Helper()
+	r := &reloading{path: filepath.Join(t.TempDir(), "config.yaml"), config: config}
 	r.write(t, r.config)
 	r.process = start(t, "otelcol-ccaas", nil, "--config", r.path)
 	connected(t, platform, 1)
@@ -136,6 +145,67 @@ func TestReload_ConfigurationThatDoesNotStartIsReplacedByThePrevious(t *testing.
 
 	r.hangUp(t, r.config) // the cause is removed
 	connected(t, platform, accepted+1)
+	require.NoError(t, r.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, r.Wait(), "SIGTERM ends it without an error")
+}
+
+// The files of the configuration in force have been damaged since they were read: what they
+// held is still in force after a reload that fails, as it was before.
+func TestReload_PreviousStartsWithFilesThatAreDamagedSince(t *testing.T) {
+	t.Parallel()
+	platform := startPlatform(t, func(c *sim.Config) { c.Silent = true })
+	directory := t.TempDir()
+	files := map[string]string{
+		"rules.yaml": "rules: [{ name: drops, metric: ws.drop_rate, severity: critical, threshold: { above: 0.1 },\n" +
+			"  mute: [{ ical: " + filepath.Join(directory, "holidays.ics") + ", timezone: UTC }] }]\n",
+		"holidays.ics":     "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261225\nSUMMARY:Christmas\nEND:VEVENT\nEND:VCALENDAR\n",
+		"texts.tmpl":       `{{ define "subject" }}{{ .Status }}{{ end }}`,
+		"alertmanager.yml": "route: { receiver: none }\nreceivers: [{ name: none }]\ntemplates: [" + filepath.Join(directory, "texts.tmpl") + "]\n",
+	}
+	for name, text := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(directory, name), []byte(text), 0o600))
+	}
+	without := reloadedConfig(platform)
+	r := startReloadingConfig(t, platform, strings.NewReplacer(
+		"exporters:\n  debug:\n", `exporters:
+  debug:
+  alertmanager: { config_file: `+filepath.Join(directory, "alertmanager.yml")+`, directory: `+filepath.Join(directory, "state")+`, reload_interval: 1s }
+processors:
+  ws_window:
+connectors:
+  alert: { rules_file: `+filepath.Join(directory, "rules.yaml")+` }
+  ws_metrics:
+`,
+		"logs/events: { receivers: [ccaas_ws], exporters: [debug] }", `logs/events: { receivers: [ccaas_ws], processors: [ws_window], exporters: [ws_metrics, debug] }
+    metrics: { receivers: [ws_metrics], exporters: [alert] }
+    logs/alerts: { receivers: [alert], exporters: [alertmanager] }`).Replace(without))
+	for name := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(directory, name), []byte("{{ damaged: ["), 0o600))
+	}
+	used, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer used.Close()
+	r.hangUp(t, strings.NewReplacer("ccaas_ws:\n", fmt.Sprintf("otlp: { protocols: { http: { endpoint: %q } } }\n  ccaas_ws:\n", used.Addr()),
+		"[ccaas_ws]", "[ccaas_ws, otlp]").Replace(without))
+	eventually(t, func() error {
+		return r.logs("New configuration did not start; the previous one is started again", "address already in use")
+	})
+	eventually(t, func() error {
+		if strings.Count(r.output.String(), "Everything is ready") < 2 {
+			return errors.New("the previous configuration has not started")
+		}
+		return nil
+	})
+	require.NoError(t, platform.WaitConnected(t.Context()))
+	eventually(t, func() error {
+		return errors.Join(r.logs("Rules file not valid; the last good rules stay in force"), r.logs("the last one of this process stays in force", "alertmanager.yml"))
+	})
+	for name, text := range files { // repaired
+		require.NoError(t, os.WriteFile(filepath.Join(directory, name), []byte(text), 0o600))
+	}
+	eventually(t, func() error {
+		return errors.Join(r.logs("Rules file is valid again"), r.logs("Configuration applied", "alertmanager.yml"))
+	})
 	require.NoError(t, r.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, r.Wait(), "SIGTERM ends it without an error")
 }

@@ -95,6 +95,9 @@ func checkCalendar(path string, zone *time.Location) error {
 	if err != nil {
 		return fmt.Errorf("ical: %q: %w", path, err)
 	}
+	if _, kept := calendarsInForce.Of(calendarKey(path, zone)); kept {
+		return nil // these are in force until the file can be read
+	}
 	if _, err := readCalendar(absolute, zone, time.Now()); err != nil {
 		hint := ""
 		if !filepath.IsAbs(path) {
@@ -115,19 +118,36 @@ func (e *evaluator) readCalendarsOf(ctx context.Context, set *ruleSet) {
 		switch {
 		case err != nil:
 			e.telemetry.AlertCalendarFailures.Add(ctx, 1)
+			if kept, ok := calendarsInForce.Of(file.key()); ok && !file.loaded {
+				e.setCalendar(file, kept)
+			}
 			if file.failure != err.Error() {
 				e.logger.Error(file.failureMessage(), zap.Error(err))
 			}
 			file.failure = err.Error()
 		case events != nil:
-			e.mutex.Lock()
-			file.set(events)
-			e.mutex.Unlock()
+			e.setCalendar(file, events)
+			calendarsInForce.Keep(file.key(), events)
 			e.logger.Info("Calendar file loaded", zap.String("ical", file.path))
-			file.loaded, file.failure = true, ""
+			file.failure = ""
 		}
 	}
 }
+
+func (e *evaluator) setCalendar(file *calendarFile, events *calendar.Events) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	file.set(events)
+	file.loaded = true
+}
+
+// calendarsInForce are the events that this process has loaded, by calendarKey.
+var calendarsInForce regularfile.InForce[*calendar.Events]
+
+// calendarKey names the events of a file: floating times are in its zone.
+func calendarKey(path string, zone *time.Location) string { return path + "\n" + zone.String() }
+
+func (f *calendarFile) key() string { return calendarKey(f.path, f.zone) }
 
 // set puts events into force.
 func (f *calendarFile) set(events *calendar.Events) {

@@ -100,6 +100,9 @@ func (e *evaluator) start(ctx context.Context, host component.Host) error {
 		return err
 	}
 	e.rules().config.logWarnings(e.logger)
+	if e.config.RulesFile != "" {
+		rulesInForce.Keep(e.config.RulesFile, e.watch.applied)
+	}
 	e.readCalendars(ctx)
 	e.mutex.Lock()
 	defer e.mutex.Unlock()

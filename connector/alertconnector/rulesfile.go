@@ -73,12 +73,29 @@ func confOf(text []byte) (*confmap.Conf, error) {
 	return conf, nil
 }
 
+// rulesInForce are the contents of rules files that this process has applied. A restart of
+// the pipelines, as after a reload that failed, keeps them in force like a running evaluator.
+var rulesInForce regularfile.InForce[[]byte]
+
 // effective returns the configuration with the rules of its rules file, and the content of
-// that file.
+// that file; where it is not valid, with the last good one of this process.
 func (c *Config) effective() (*Config, []byte, error) {
 	if c.RulesFile == "" {
 		return c, nil, nil
 	}
+	merged, text, err := c.withRulesFile()
+	if err == nil {
+		return merged, text, nil
+	}
+	if kept, ok := rulesInForce.Of(c.RulesFile); ok {
+		if merged, errKept := c.withRulesOf(kept); errKept == nil {
+			return merged, kept, nil // the watch reports the file
+		}
+	}
+	return nil, nil, err
+}
+
+func (c *Config) withRulesFile() (*Config, []byte, error) {
 	text, err := regularfile.Read(c.RulesFile, maxRulesFile)
 	if err != nil {
 		return nil, nil, fmt.Errorf("rules_file: %w", err)
@@ -182,6 +199,7 @@ func (e *evaluator) applyRules(ctx context.Context, text []byte) error {
 	for _, name := range removed {
 		delete(set.templates, name)
 	}
+	rulesInForce.Keep(e.config.RulesFile, text)
 	e.telemetry.AlertRulesReloads.Add(ctx, 1)
 	e.logger.Info("Rules file applied", zap.String("rules_file", e.config.RulesFile), zap.Strings("added", added), zap.Strings("changed", changed),
 		zap.Strings("removed", removed), zap.Int("resolved_alerts", len(out.Alerts)))

@@ -164,7 +164,8 @@ func TestRulesFile_NotARegularFile(t *testing.T) {
 		failures := r.log.FilterMessageSnippet("last good rules stay in force")
 		require.Equal(t, 1, failures.Len())
 		assert.Contains(t, failures.All()[0].ContextMap()["error"], "is not a regular file")
-		require.ErrorContains(t, config.Validate(), "is not a regular file")
+		_, _, err := config.withRulesFile()
+		require.ErrorContains(t, err, "is not a regular file")
 		r.end(t)
 	})
 }
@@ -213,4 +214,30 @@ func TestRulesFile_Config(t *testing.T) {
 	}
 	config.RulesFile = ""
 	require.ErrorContains(t, config.Validate(), "there must be at least one, or a rules_file")
+}
+
+// A file that was in force in this process stays in force when its pipeline is started again,
+// as long as it cannot be read; what never was in force is an error.
+func TestRulesFile_DamagedBeforeARestartInTheProcess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		config, write := withRulesFile(t, fmt.Sprintf(fileRules, 120, 0))
+		write("{{ damaged")
+		require.ErrorContains(t, config.Validate(), "rules_file: ", "it was never in force")
+		write(fmt.Sprintf(fileRules, 120, 0))
+		d := begin(t, config, owntest.NewStorage(), nil)
+		d.end(t)
+		write("{{ damaged")
+		require.NoError(t, config.Validate())
+		again := begin(t, config, owntest.NewStorage(), nil)
+		assert.Len(t, again.e.rules().rules, 2)
+		again.end(t)
+	})
+}
+
+func TestRulesFile_ItsRulesHaveWarnings(t *testing.T) {
+	t.Parallel()
+	config, _ := withRulesFile(t, fmt.Sprintf(fileRules, 1, 0)) // 1 %
+	require.Len(t, config.Warnings(), 1)
+	assert.Contains(t, config.Warnings()[0], "rules[unusual]::threshold::percent_of_baseline: 1: "+smallPercentageMessage)
 }

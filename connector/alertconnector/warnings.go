@@ -33,8 +33,12 @@ const (
 // Warnings are what is valid and probably not intended, each with its key; the
 // validate command prints them.
 func (c *Config) Warnings() []string {
+	effective, _, err := c.effective()
+	if err != nil {
+		effective = c // Validate returns the error
+	}
 	var texts []string
-	for _, w := range c.warnings() {
+	for _, w := range effective.warnings() {
 		text := fmt.Sprintf("rules[%s]::%s: %v: %s", w.rule, w.key, w.value, w.message)
 		if w.didYouMean != "" {
 			text += "; did you mean " + w.didYouMean + "?"

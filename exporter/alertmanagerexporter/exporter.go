@@ -131,7 +131,11 @@ func (e *alertmanagerExporter) open(ctx context.Context, host component.Host) er
 		err = e.engine.Apply(source) //nolint:contextcheck // it lives longer than Start
 	}
 	if err != nil {
-		return fmt.Errorf("config_file, config: %w", err)
+		if !e.engine.ApplyLast(source) { //nolint:contextcheck // it lives longer than Start
+			return fmt.Errorf("config_file, config: %w", err)
+		}
+		e.logger.Error("Configuration refused; the last one of this process stays in force", zap.String("path", source.Path), zap.Error(err))
+		sum = "" // the watch reports it, and applies the file once it is valid
 	}
 	if source.Path != "" && e.config.ReloadInterval > 0 {
 		var watching context.Context

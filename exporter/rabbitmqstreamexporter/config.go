@@ -31,7 +31,8 @@ type Config struct {
 	Retention rabbitmq.RetentionConfig `mapstructure:"retention"`
 	// Compression of the messages: zstd or none.
 	Compression string `mapstructure:"compression"`
-	// ProducerName names this collector for deduplication; empty: a random name.
+	// ProducerName begins the name for deduplication; what follows is random, so that
+	// collectors with one configuration have different ones. Empty: otelcol-ccaas.
 	ProducerName string `mapstructure:"producer_name"`
 
 	RetryConfig configretry.BackOffConfig                                `mapstructure:"retry_on_failure"`

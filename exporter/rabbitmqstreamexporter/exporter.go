@@ -4,10 +4,12 @@
 package rabbitmqstreamexporter
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -78,12 +80,10 @@ func (e *streamExporter) open(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
-	producer := e.config.ProducerName
-	if producer == "" {
-		producer = "otelcol-ccaas-" + rand.Text()
-	}
+	prefix := cmp.Or(e.config.ProducerName, "otelcol-ccaas") + "-"
+	producer := prefix + rand.Text()
 	if id := e.config.storageID(); id != nil {
-		if producer, err = e.restore(ctx, host, *id, producer); err != nil {
+		if producer, err = e.restore(ctx, host, *id, prefix, producer); err != nil {
 			return err
 		}
 	}
@@ -91,8 +91,11 @@ func (e *streamExporter) open(ctx context.Context, host component.Host) error {
 	return nil
 }
 
-// restore reads the name of the producer and the request that was being published.
-func (e *streamExporter) restore(ctx context.Context, host component.Host, id component.ID, producer string) (string, error) {
+// restore reads the name of the producer and the request that was being published. The name
+// is that of this exporter alone, whatever the configuration that several collectors may
+// share: of two with one name the broker drops the messages of one as repetitions of the
+// other's, without an error.
+func (e *streamExporter) restore(ctx context.Context, host component.Host, id component.ID, prefix, producer string) (string, error) {
 	client, err := state.Open(ctx, host, id, component.KindExporter, e.set.ID, "")
 	if errors.Is(err, state.ErrUnavailable) {
 		e.set.Logger.Error("Storage cannot be opened. A batch that is published during a restart may be in a stream twice", zap.Error(err))
@@ -116,13 +119,13 @@ func (e *streamExporter) restore(ctx context.Context, host component.Host, id co
 	if found && !e.publishable(e.pending) {
 		e.pending = nil
 	}
-	if e.config.ProducerName != "" {
-		return producer, nil
-	}
-	if found, err = e.store.Load(ctx, producerKey, func(value []byte) error { producer = string(value); return nil }); err != nil {
+	var stored string
+	if _, err = e.store.Load(ctx, producerKey, func(value []byte) error { stored = string(value); return nil }); err != nil {
 		return "", fmt.Errorf("storage: %s: %w", id, err)
 	}
-	if !found {
+	if strings.HasPrefix(stored, prefix) {
+		producer = stored
+	} else {
 		e.store.Saved(e.store.Set(ctx, producerKey, []byte(producer)))
 	}
 	return producer, nil

@@ -175,6 +175,10 @@ func (p *publisher) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := seed.NoPartition(ctx, p.stream(p.config.Partitions)); err != nil {
+		seed.Close()
+		return err
+	}
 	for partition := range p.config.Partitions {
 		_, err := seed.Leader(ctx, p.stream(partition))
 		switch {

@@ -37,7 +37,7 @@ var meanings = map[Code]string{
 	14:                 "the frame is too large",
 	15:                 "internal error of the server; see its log",
 	AccessRefused:      "the user has no permission; grant it with rabbitmqctl set_permissions",
-	PreconditionFailed: "the stream exists with other arguments, or an argument is not supported",
+	PreconditionFailed: "the stream exists with other arguments, an argument is not supported, or an alarm of the broker allows no new stream (rabbitmq-diagnostics alarms)",
 	NoOffset:           "no offset is stored",
 }
 

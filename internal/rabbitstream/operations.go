@@ -62,6 +62,16 @@ func (c *Conn) Leader(ctx context.Context, stream string) (string, error) {
 	return leader, d.err
 }
 
+// NoPartition returns an error where a stream exists that would be one partition more than
+// are configured. Partitions of another number have other events, and the rest of them no
+// reader. What else keeps the broker from an answer shows with the partitions that are used.
+func (c *Conn) NoPartition(ctx context.Context, stream string) error {
+	if _, err := c.Leader(ctx, stream); err != nil && !errors.Is(err, StreamNotAvailable) {
+		return nil //nolint:nilerr // see above
+	}
+	return fmt.Errorf("partitions: stream %s exists, so there are more than are configured: set the same number in all collectors, or delete the streams above it", stream)
+}
+
 // DialLeader connects to the broker that leads a stream: to options.Address first, and
 // where that is another broker, to the address that the leader advertises.
 func DialLeader(ctx context.Context, options Options, stream string) (*Conn, error) {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"time"
 
 	"github.com/rabbitmq/amqp091-go"
@@ -37,9 +36,11 @@ type group struct {
 	prefix string
 	tls    *tls.Config
 
-	conn  *amqp091.Connection
-	slot  int // number of this member; -1 for none
-	owned map[int32]bool
+	conn    *amqp091.Connection
+	slot    int // number of this member; -1 for none
+	highest int // number of a member at the latest look
+	looks   int // for members
+	owned   map[int32]bool
 }
 
 func (g *group) member(slot int) string { return fmt.Sprintf("%s-member-%d", g.prefix, slot) }
@@ -73,7 +74,7 @@ func (g *group) runOnce(ctx, reading context.Context) error {
 		_ = conn.CloseDeadline(time.Now().Add(g.config.ClientConfig.Timeout))
 	}()
 	closed := conn.NotifyClose(make(chan *amqp091.Error, 1))
-	g.slot, g.owned = -1, map[int32]bool{}
+	g.slot, g.highest, g.looks, g.owned = -1, -1, 0, map[int32]bool{}
 	for {
 		err := g.balance(ctx, reading)
 		if err == nil {
@@ -200,10 +201,26 @@ func (g *group) balance(ctx, reading context.Context) error {
 	return nil
 }
 
+// The broker logs each question for a queue that does not exist as an error. So the numbers
+// above the known members are not asked for at each look: the next one every few looks, since
+// a new member takes the first that is free, and all of them every minute.
+const (
+	looksForNext = 5
+	looksForAll  = 60
+)
+
 // members returns the numbers of the members that exist. Where this collector has none yet,
 // it takes the first that is free.
 func (g *group) members(ctx context.Context) (members []int, err error) {
-	for slot := range g.config.Partitions {
+	last := g.highest
+	switch {
+	case g.slot < 0 || g.looks%looksForAll == 0:
+		last = g.config.Partitions - 1
+	case g.looks%looksForNext == 0:
+		last++
+	}
+	g.looks++
+	for slot := 0; slot <= last && slot < g.config.Partitions; slot++ {
 		if slot == g.slot {
 			members = append(members, slot)
 			continue
@@ -225,9 +242,15 @@ func (g *group) members(ctx context.Context) (members []int, err error) {
 		}
 		if exists {
 			members = append(members, slot)
+			if slot > g.highest { // several new ones follow each other
+				last = max(last, slot+1)
+			}
 		}
 	}
-	slices.Sort(members)
+	g.highest = g.slot
+	if len(members) > 0 {
+		g.highest = members[len(members)-1]
+	}
 	return members, nil
 }
 

@@ -62,6 +62,10 @@ func (r *rabbitReceiver) claim(ctx context.Context, number int32, logger *zap.Lo
 	if l.conn, err = rabbitstream.DialLeader(ctx, r.options, l.stream); err != nil {
 		return nil, fmt.Errorf("%w. The rabbitmq_stream exporter creates the streams when it starts to publish; check endpoint, virtual_host, stream and partitions", err)
 	}
+	if err = l.conn.NoPartition(ctx, rabbitmq.StreamName(r.config.Stream, r.config.Partitions)); err != nil {
+		l.conn.Close()
+		return nil, err
+	}
 	if l.state, err = openState(ctx, r.options, r.config.stateStream(number), r.config.GroupID, r.config.State); err != nil {
 		l.conn.Close()
 		return nil, err

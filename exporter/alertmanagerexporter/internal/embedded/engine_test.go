@@ -388,6 +388,33 @@ func TestEngine_ReloadSendsNothingTwice(t *testing.T) {
 	})
 }
 
+// An engine that is started again in the same process, as after a reload that failed,
+// continues with what the file and its templates held when they were applied last.
+func TestEngine_ApplyLast(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		directory := t.TempDir()
+		texts, source := filepath.Join(directory, "texts.tmpl"), Source{Path: filepath.Join(directory, "alertmanager.yml")}
+		require.NoError(t, os.WriteFile(texts, []byte(`{{ define "a" }}{{ end }}`), 0o600))
+		require.NoError(t, os.WriteFile(source.Path, []byte(configuration+"templates: ['"+texts+"']"), 0o600))
+		check := func() error { return Check(source, 120*time.Hour, []string{"oncall"}) }
+		r := open(t, t.TempDir(), nil)
+		assert.False(t, r.ApplyLast(source), "it was never applied")
+		require.NoError(t, r.Apply(source))
+		for _, damaged := range []string{texts, source.Path} {
+			require.NoError(t, os.WriteFile(damaged, []byte("{{ damaged"), 0o600))
+			again := open(t, t.TempDir(), nil)
+			require.Error(t, again.Apply(source))
+			require.NoError(t, check())
+			require.True(t, again.ApplyLast(source))
+			again.send(t, "firing", "critical", "a")
+			time.Sleep(6 * time.Second)
+			assert.Len(t, again.take(t), 1)
+		}
+		assert.False(t, open(t, t.TempDir(), func(o *Options) { o.Webhooks = map[string]Notifier{"other": r.recorder} }).ApplyLast(source),
+			"it has no such receiver")
+	})
+}
+
 func TestEngine_LimitOfAlerts(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := open(t, t.TempDir(), func(o *Options) { o.MaxAlerts = 2 })

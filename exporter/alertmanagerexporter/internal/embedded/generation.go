@@ -118,22 +118,49 @@ func (s Source) Sum() (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// Check returns an error for a configuration that Apply would refuse.
-func Check(source Source, retention time.Duration, webhooks []string) error {
-	conf, err := source.load()
+// parsed is a configuration and its templates, as they were in the files.
+type parsed struct {
+	config    *config.Config
+	templates *template.Template
+}
+
+func (s Source) parse() (parsed, error) {
+	conf, err := s.load()
 	if err != nil {
-		return err
+		return parsed{}, err
 	}
-	_, _, err = build(conf, retention, webhooks, slog.New(slog.DiscardHandler))
+	text, err := template.FromGlobs(conf.Templates)
+	if err != nil {
+		return parsed{}, redacted(fmt.Errorf("templates: %w", err))
+	}
+	return parsed{conf, text}, nil
+}
+
+// inForce are the configurations of files that this process has applied. A restart of the
+// pipelines, as after a reload that failed, keeps them in force like a running engine.
+var inForce regularfile.InForce[parsed]
+
+// Check returns an error for a configuration that Apply would refuse, and that ApplyLast
+// would not replace.
+func Check(source Source, retention time.Duration, webhooks []string) error {
+	conf, err := source.parse()
+	if err == nil {
+		_, err = build(conf, retention, webhooks, slog.New(slog.DiscardHandler))
+	}
+	if err == nil {
+		return nil
+	}
+	if kept, ok := inForce.Of(source.Path); ok {
+		if _, errKept := build(kept, retention, webhooks, slog.New(slog.DiscardHandler)); errKept == nil {
+			return nil
+		}
+	}
 	return redacted(err)
 }
 
-// build makes everything of a configuration that can fail.
-func build(conf *config.Config, retention time.Duration, webhooks []string, logger *slog.Logger) (*template.Template, map[string][]notify.Integration, error) {
-	text, err := template.FromGlobs(conf.Templates)
-	if err != nil {
-		return nil, nil, fmt.Errorf("templates: %w", err)
-	}
+// build makes the integrations of a configuration, by receiver, and checks its routes.
+func build(from parsed, retention time.Duration, webhooks []string, logger *slog.Logger) (map[string][]notify.Integration, error) {
+	conf, text := from.config, from.templates
 	routes := dispatch.NewRoute(conf.Route, nil)
 	var errs []error
 	used := map[string]bool{}
@@ -158,7 +185,7 @@ func build(conf *config.Config, retention time.Duration, webhooks []string, logg
 		}
 	}
 	maps.DeleteFunc(receivers, func(name string, _ []notify.Integration) bool { return !used[name] })
-	return text, receivers, errors.Join(errs...)
+	return receivers, errors.Join(errs...)
 }
 
 // generation is what one configuration runs; it is replaced as a whole.
@@ -189,14 +216,29 @@ func (g *generation) stop() {
 
 // Apply replaces the configuration. One that cannot be used is an error, and changes nothing.
 func (e *Engine) Apply(source Source) error {
-	conf, err := source.load()
+	from, err := source.parse()
 	if err != nil {
 		return err
 	}
-	text, receivers, err := build(conf, e.options.Retention, slices.Collect(maps.Keys(e.options.Webhooks)), e.options.Logger)
+	if err = e.apply(from); err == nil && source.Path != "" {
+		inForce.Keep(source.Path, from)
+	}
+	return err
+}
+
+// ApplyLast applies what the file held when this process applied it last; false: there is
+// nothing, or it cannot be used any more.
+func (e *Engine) ApplyLast(source Source) bool {
+	kept, ok := inForce.Of(source.Path)
+	return ok && e.apply(kept) == nil
+}
+
+func (e *Engine) apply(from parsed) error {
+	receivers, err := build(from, e.options.Retention, slices.Collect(maps.Keys(e.options.Webhooks)), e.options.Logger)
 	if err != nil {
 		return err
 	}
+	conf, text := from.config, from.templates
 	text.ExternalURL = e.options.ExternalURL
 	if conf.TracingConfig.Endpoint != "" {
 		e.options.Logger.Warn("tracing is not used here: the collector traces itself")
